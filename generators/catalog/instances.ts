@@ -1,0 +1,77 @@
+// What an answer to "which instance?" means: the type, its architecture, and whether it has GPUs.
+import { closest, distance } from 'fastest-levenshtein';
+import { instanceTypes } from './instances.data.js';
+
+export type Architecture = 'x86_64' | 'arm64';
+
+/** One SageMaker instance type. Memory in GiB; `gpu.memoryGiB` is that of each GPU. */
+export interface InstanceType {
+  type: string;
+  vcpu: number;
+  memoryGiB: number;
+  arch: Architecture;
+  gpu?: { name: string; count: number; memoryGiB: number };
+  neuron?: { name: string; count: number };
+  transform: boolean;
+  training: boolean;
+}
+
+/** What is known of a type: all of it for one in the catalogue, the architecture for any other. */
+export type Instance = Pick<InstanceType, 'type' | 'arch'> & Partial<InstanceType>;
+
+/** Types that AWS has and SageMaker does not host endpoints on. Source: botocore 1.43, ProductionVariantInstanceType. */
+const notForEndpoints = new Set(
+  [
+    ...['xlarge', '2xlarge', '4xlarge', '9xlarge', '18xlarge'].map((size) => `c5n.${size}`),
+    ...['medium', 'large', 'xlarge', '2xlarge'].map((size) => `t3.${size}`),
+    ...['r5.8xlarge', 'r5.16xlarge', 'r5d.8xlarge', 'r5d.16xlarge', 'p3dn.24xlarge'],
+  ].map((name) => `ml.${name}`),
+);
+
+const byType = new Map(instanceTypes.map((each) => [each.type, each]));
+
+/** The generic choices; batch transform knows no Graviton. */
+const generic = {
+  'cpu-optimized': () => 'ml.m6g.large',
+  'gpu-enabled': (framework: string | undefined) => (framework === 'transformers' ? 'ml.g6.12xlarge' : 'ml.g5.xlarge'),
+};
+
+/** The instance type that an answer stands for. */
+export function typeFor(choice: 'cpu-optimized' | 'gpu-enabled', target?: string, framework?: string): string {
+  if (choice === 'cpu-optimized' && target === 'batch') return 'ml.m5.large';
+  return generic[choice](framework);
+}
+
+/** What the catalogue knows of a type; what its name tells where it is not in there (`ml.m9g.large` is Graviton). */
+export function instanceOf(type: string): Instance {
+  const family = type.split('.')[1] ?? '';
+  return byType.get(type) ?? { type, arch: /^[a-z]+\d+g/.test(family) ? 'arm64' : 'x86_64' };
+}
+
+/** Why a well-formed type may not work, if it may not. */
+export function doubtAbout(type: string): string | undefined {
+  if (byType.has(type)) return undefined;
+  if (notForEndpoints.has(type))
+    return `SageMaker does not host endpoints on ${type}; the nearest type it does is ${nearestTo(type)}`;
+  const { arch } = instanceOf(type);
+  return `${type} is not in the catalogue, so it is taken as given, as ${arch}; did you mean ${nearestTo(type)}?`;
+}
+
+/** The type most like the given one: the family first (c5n is nearest c5), then the size. */
+export function nearestTo(type: string): string {
+  const [, family = '', size = ''] = type.split('.');
+  const families = [...new Set(instanceTypes.map((each) => each.type.split('.')[1] ?? ''))];
+  const near = closest(family, families);
+  const rank = (each: InstanceType) => {
+    const known = each.type.split('.')[2] ?? '';
+    return Math.abs(Math.log2(sizeOf(known) / sizeOf(size))) + distance(known, size) / 100;
+  };
+  const candidates = instanceTypes.filter((each) => each.type.split('.')[1] === near);
+  return candidates.reduce((best, each) => (rank(each) < rank(best) ? each : best)).type;
+}
+
+/** A size as a multiple of xlarge: medium 0.25, large 0.5, 12xlarge 12. */
+function sizeOf(size: string): number {
+  const small: Record<string, number> = { nano: 0.03, micro: 0.06, small: 0.12, medium: 0.25, large: 0.5, xlarge: 1 };
+  return small[size] ?? (Number.parseInt(size, 10) || 1);
+}

@@ -1,0 +1,107 @@
+// What the table says to people and to editors: help, the parameter reference, --explain, the JSON Schema.
+import { z } from 'zod';
+import { isAvailable } from '../catalog/unavailable.js';
+import { flagOf, type Key, keys, table, variableOf } from './parameters.js';
+import type { Settled } from './settle.js';
+import { runFlags } from './sources.js';
+import { kindOf, valuesOf } from './values.js';
+
+/** The values a parameter takes, in words. */
+function valuesInWords(key: Key): string {
+  const listed = valuesOf(key).map(String).join(', ');
+  return table[key].rule ?? (listed || 'true or false');
+}
+
+function defaultInWords(key: Key): string {
+  const named = {
+    projectName: 'FRAMEWORK-model',
+    projectDir: './PROJECT-NAME',
+    modelFormat: 'the framework’s first',
+    modelServer: 'the first that fits',
+  };
+  if (Object.hasOwn(named, key)) return named[key as keyof typeof named];
+  const { onlyFor } = table[key];
+  const known = onlyFor?.why === 'deployTarget serverless' ? ({ deployTarget: 'serverless' } as const) : {};
+  const value = table[key].default?.(known);
+  if (key === 'instanceType') return 'cpu-optimized; transformers: gpu-enabled';
+  return value === undefined
+    ? table[key].required
+      ? `required${onlyFor ? ` with ${onlyFor.why}` : ''}`
+      : 'none'
+    : String(value);
+}
+
+/** The text of --help. */
+export function help(): string {
+  const flag = (name: string, about: string) => `  ${name.padEnd(30)} ${about}`;
+  const parameters = keys.flatMap((key) => [
+    flag(kindOf(key) === 'boolean' ? `--[no-]${flagOf(key).slice(2)}` : `${flagOf(key)}=…`, table[key].about),
+    flag('', `${valuesInWords(key)} (default: ${defaultInWords(key)})`),
+  ]);
+  const run = Object.entries(runFlags).map(([key, about]) =>
+    flag(`${flagOf(key)}${key === 'config' ? '=FILE' : ''}`, about),
+  );
+  return `Generates a project that serves your model on Amazon SageMaker in your own container.
+
+Usage:
+  ml-container-creator [project-name] [flags]     generate a project; asks for what is open, on a terminal
+  ml-container-creator configure [flags]          ask the same, write ml-container.config.json
+  ml-container-creator schema                     print the JSON Schema of that file
+
+Parameters (each also as a variable, ML_FRAMEWORK, and as a key of the config file, "framework"):
+${parameters.join('\n')}
+
+This run only:
+${run.join('\n')}
+
+Precedence: flag, argument, ML_* variable, --config file, ml-container.config.json, "ml-container-creator" in
+package.json, the project's .yo-rc.json, your answer, default.
+Exit status: 0 done, 1 internal error, 2 the request is wrong, 3 files stand in the way, 130 cancelled.
+
+Try:
+  ml-container-creator demo --framework=sklearn --include-sample-model --skip-prompts
+`;
+}
+
+/** The parameter reference as a Markdown table. */
+export function reference(): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const rows = keys.map((key) => {
+    const { about, onlyFor } = table[key];
+    const later = valuesOf(key).filter((value) => !isAvailable(key, value));
+    const notes = [
+      onlyFor && `only for ${onlyFor.why}`,
+      later.length && `not available yet: ${later.join(', ')}`,
+    ].filter(Boolean);
+    const words = [about, ...notes].join('; ');
+    return `| \`${key}\` | \`${flagOf(key)}\` | \`${variableOf(key)}\` | ${cell(valuesInWords(key))} | ${cell(defaultInWords(key))} | ${cell(words)} |`;
+  });
+  return `| key | flag | variable | values | default | what it decides |\n| --- | --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+}
+
+/** The JSON Schema (2020-12) of the config file. */
+export function jsonSchema(): object {
+  const properties = keys.map((key) => {
+    const { $schema: _, ...schema } = z.toJSONSchema(table[key].schema);
+    return [key, { description: table[key].about, ...schema }];
+  });
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'ml-container.config.json',
+    type: 'object',
+    properties: { $schema: { type: 'string' }, ...Object.fromEntries(properties) },
+    additionalProperties: false,
+  };
+}
+
+/** Each value with the source it came from, one a line. */
+export function explain({ answers, origins }: Pick<Settled, 'answers' | 'origins'>): string {
+  const rows = keys
+    .filter((key) => answers[key] !== undefined)
+    .map((key) => [key, String(answers[key]), origins[key] ?? '']);
+  const width = (column: number) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0));
+  const [first, second] = [width(0), width(1)];
+  return rows
+    .map(([key = '', value = '', from = '']) => `${key.padEnd(first)}  ${value.padEnd(second)}  ${from}\n`)
+    .join('');
+}

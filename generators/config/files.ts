@@ -1,0 +1,66 @@
+// The sources that lie on the disk: config files and the answers a project remembers. A broken one is a problem, never skipped.
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { storageName } from '../project/manifest.js';
+import type { Problem } from './problems.js';
+import { readObject, type Source } from './sources.js';
+
+export const configFile = 'ml-container.config.json';
+const packageKey = 'ml-container-creator';
+
+/** The config files' sources, strongest first: --config, ml-container.config.json, package.json. */
+export function readConfigFiles(cwd: string, named: string | undefined): Source[] {
+  const files = [
+    named === undefined ? empty : readJson(resolve(cwd, named), named, (object) => readObject(object, named)),
+    readIfThere(join(cwd, configFile), configFile, (object) => readObject(object, configFile)),
+    readIfThere(join(cwd, 'package.json'), 'package.json', (object) => readPart(object, packageKey, 'package.json')),
+  ];
+  return files;
+}
+
+/** The answers a project remembers. A key that this version does not know is another version's: a warning. */
+export function readStored(directory: string): Source {
+  const from = '.yo-rc.json';
+  const source = readIfThere(join(directory, from), from, (object) => readPart(object, storageName, from));
+  const unknown = source.problems.filter(({ message }) => message.startsWith('unknown key'));
+  const warnings = unknown.map(({ message }) => `${join(directory, from)}: ${message} is ignored`);
+  return { ...source, problems: source.problems.filter((each) => !unknown.includes(each)), warnings };
+}
+
+const empty: Source = { values: [], problems: [], warnings: [] };
+
+function readPart(object: unknown, key: string, from: string): Source {
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) return readObject(object, from);
+  return Object.hasOwn(object, key)
+    ? readObject((object as Record<string, unknown>)[key], `"${key}" in ${from}`)
+    : empty;
+}
+
+function readIfThere(path: string, from: string, take: (object: unknown) => Source): Source {
+  return existsSync(path) ? readJson(path, from, take) : empty;
+}
+
+function readJson(path: string, from: string, take: (object: unknown) => Source): Source {
+  const refuse = (message: string, hint: string): Source => ({
+    ...empty,
+    problems: [{ key: '', from, message, hint } satisfies Problem],
+  });
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return refuse(
+      `cannot read the file${code === 'ENOENT' ? ': it does not exist' : `: ${code}`}`,
+      `it is looked for at ${path}`,
+    );
+  }
+  try {
+    return take(JSON.parse(text));
+  } catch (error) {
+    const reason = String((error as Error).message)
+      .replace(/[^\x20-\x7e]/g, ' ')
+      .slice(0, 120);
+    return refuse(`is not valid JSON: ${reason}`, 'mend it, or move it away');
+  }
+}

@@ -1,0 +1,189 @@
+// THE table: everything a user decides. Flags, ML_* names, config keys, prompts, help, docs, the JSON Schema and the types
+// are read off it. The order is that of the questions; what a parameter depends on stands above it.
+import { z } from 'zod';
+import {
+  type Framework,
+  formatNames,
+  formatsOf,
+  frameworkNames,
+  frameworks,
+  type Server,
+  servers,
+} from '../catalog/frameworks.js';
+import { regions } from '../catalog/regions.js';
+
+/** The answers that other parameters depend on, as far as they are known. */
+export interface Known {
+  framework?: Framework | undefined;
+  projectName?: string | undefined;
+  multiModel?: boolean | undefined;
+  deployTarget?: 'realtime' | 'serverless' | 'async' | 'batch' | undefined;
+  instanceType?: string | undefined;
+}
+
+/** One thing a user decides. */
+export interface Parameter<T> {
+  /** One line for help, docs and the prompt. */
+  about: string;
+  /** What is a good value, in whatever source it came. */
+  schema: z.ZodType<T>;
+  /** The same in words, for the error; needed where the schema is not a list of values. */
+  rule?: string;
+  /** The values that fit the answers so far; undefined while that cannot be told. */
+  choices?: (known: Known) => readonly T[] | undefined;
+  /** Asked, and accepted, only then; `why` completes "only for …"; `when` is undefined while that cannot be told. */
+  onlyFor?: { why: string; when: (known: Known) => boolean | undefined };
+  default?: (known: Known) => T | undefined;
+  /** Must be given where it applies. */
+  required?: true;
+  /** Is never asked: its default is nearly always right. */
+  silent?: true;
+}
+
+const define = <T>(parameter: Parameter<T>): Parameter<T> => parameter;
+const toggle = (about: string, standard: boolean) => define({ about, schema: z.boolean(), default: () => standard });
+const serverless = {
+  why: 'deployTarget serverless',
+  when: ({ deployTarget }: Known) => deployTarget && deployTarget === 'serverless',
+};
+
+const instanceTypeName = /^ml\.[a-z][a-z0-9-]{0,18}\.[a-z0-9-]{1,18}$/;
+/** Hugging Face's org/name, or an S3 prefix without dot segments that ends in a slash. */
+const modelLocation =
+  /^(?:[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/(?!(?:.*\/)?\.\.?\/)(?:[\w.-]+\/){0,32})$/;
+/** No "..", nothing that starts like an option or a home folder, no control or shell character. */
+const path = /^(?!.*(?:^|\/)\.\.(?:\/|$))(?![~ -])(?!.* $)[\p{L}\p{N} _.,+@=:/-]{1,1000}$/u;
+
+export const parameters = {
+  framework: define({
+    about: 'What the model was made with',
+    schema: z.enum(frameworkNames),
+    required: true,
+  }),
+  projectName: define({
+    about: 'Name of the project, its ECR repository and its endpoint',
+    schema: z.string().regex(/^(?=.{1,40}$)[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*$/),
+    rule: '1 to 40 of a-z, 0-9 and single hyphens, from a letter to a letter or digit',
+    default: ({ framework }) => framework && `${framework}-model`,
+  }),
+  projectDir: define({
+    about: 'Folder to write into',
+    schema: z.string().regex(path),
+    rule: 'a path without "..", quotes or other characters that mean something to a shell',
+    default: ({ projectName }) => projectName && `./${projectName}`,
+    silent: true,
+  }),
+  modelFormat: define({
+    about: 'Format the model is stored in',
+    schema: z.enum(formatNames),
+    choices: ({ framework }) => framework && formatsOf(framework).map((format) => format.name),
+    onlyFor: {
+      why: 'frameworks with a format of their own',
+      when: ({ framework }) => framework && formatsOf(framework).length > 0,
+    },
+    default: ({ framework }) => framework && formatsOf(framework)[0]?.name,
+  }),
+  modelName: define({
+    about: 'Model to serve: a Hugging Face id, or s3://…/',
+    schema: z.string().max(1000).regex(modelLocation),
+    rule: 'a Hugging Face id (org/name) or an S3 prefix (s3://bucket/path/)',
+    onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
+    required: true,
+  }),
+  deployTarget: define({
+    about: 'How the model is asked: live, on demand, queued, or over a whole data set',
+    schema: z.enum(['realtime', 'serverless', 'async', 'batch']),
+    default: () => 'realtime' as const,
+  }),
+  multiModel: toggle('Many models behind one endpoint', false),
+  modelServer: define({
+    about: 'Server in the container',
+    schema: z.enum(servers),
+    choices: ({ framework, multiModel }) =>
+      framework && [...frameworks[framework].servers, ...(multiModel ? (['mms'] as Server[]) : [])],
+    default: ({ framework }) => framework && frameworks[framework].servers[0],
+  }),
+  instanceType: define({
+    about: 'Instance to run on: cpu-optimized, gpu-enabled, or custom (an ml.… type)',
+    schema: z.union([z.enum(['cpu-optimized', 'gpu-enabled', 'custom']), z.string().regex(instanceTypeName)]),
+    rule: 'cpu-optimized, gpu-enabled, custom, or a type like ml.m5.large',
+    choices: () => ['cpu-optimized', 'gpu-enabled', 'custom'],
+    default: ({ framework }) => (framework === 'transformers' ? 'gpu-enabled' : 'cpu-optimized'),
+  }),
+  customInstanceType: define({
+    about: 'The instance type, such as ml.m5.large',
+    schema: z.string().regex(instanceTypeName),
+    rule: 'a type like ml.m5.large (ml.FAMILY.SIZE)',
+    onlyFor: {
+      why: 'instanceType custom',
+      when: ({ instanceType }) => (instanceType ? instanceType === 'custom' : undefined),
+    },
+    required: true,
+  }),
+  instanceCount: define({
+    about: 'How many instances',
+    schema: z.int().min(1).max(100),
+    rule: 'a whole number from 1 to 100',
+    onlyFor: {
+      why: 'targets with instances',
+      when: ({ deployTarget }) => deployTarget && deployTarget !== 'serverless',
+    },
+    default: () => 1,
+  }),
+  serverlessMemory: define({
+    about: 'Memory of the serverless endpoint, MB',
+    schema: z.literal([1024, 2048, 3072, 4096, 5120, 6144]),
+    onlyFor: serverless,
+    default: () => 2048 as const,
+  }),
+  serverlessMaxConcurrency: define({
+    about: 'Requests the serverless endpoint takes at a time',
+    schema: z.int().min(1).max(200),
+    rule: 'a whole number from 1 to 200',
+    onlyFor: serverless,
+    default: () => 5,
+  }),
+  deployTool: define({
+    about: 'What deploys it: shell scripts, Python, CDK',
+    schema: z.array(z.enum(['cli', 'boto3', 'cdk'])).min(1),
+    rule: 'one or more of cli, boto3, cdk',
+    default: () => ['cli' as const],
+  }),
+  buildTarget: define({
+    about: 'Where the image is built',
+    schema: z.enum(['local', 'codebuild']),
+    default: () => 'local' as const,
+  }),
+  modelDelivery: define({
+    about: 'How the model gets there: s3 (model.tar.gz beside the image) or image (copied in at build)',
+    schema: z.enum(['s3', 'image']),
+    default: () => 's3' as const,
+  }),
+  awsRegion: define({
+    about: 'AWS region',
+    schema: z.enum(regions),
+    rule: 'a region that has SageMaker, such as eu-west-1',
+    default: () => 'us-east-1' as const,
+  }),
+  awsRoleArn: define({
+    about: "Execution role's ARN (can be given at deployment)",
+    schema: z.string().regex(/^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?:[\w+=,.@-]{1,128}\/)*[\w+=,.@-]{1,64}$/),
+    rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME',
+  }),
+  includeSampleModel: toggle('A sample model that trains in seconds, offline', false),
+  includeTests: toggle('Tests: run the server on this machine, check its contract', true),
+  includeTraining: toggle('A training container', false),
+};
+
+export type Key = keyof typeof parameters;
+/** Everything that was decided, defaults included; a key that does not apply is absent. */
+export type Answers = { [K in Key]?: (typeof parameters)[K] extends Parameter<infer T> ? T | undefined : never };
+
+export const keys = Object.keys(parameters) as Key[];
+
+/** The table for code that treats all parameters alike. */
+export const table = parameters as unknown as Readonly<Record<Key, Parameter<unknown>>>;
+
+export const isKey = (word: string): word is Key => Object.hasOwn(parameters, word);
+export const flagOf = (key: string) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const variableOf = (key: string) => `ML_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;

@@ -1,0 +1,74 @@
+// What is wrong with a request, said so that it can be mended; and the errors that end a run, with their exit codes.
+import { distance } from 'fastest-levenshtein';
+
+/** One thing wrong: of which parameter, where the value came from, what is wrong, what to do. */
+export interface Problem {
+  key: string;
+  from: string;
+  message: string;
+  hint?: string;
+}
+
+/** Ends the run; `code` is the exit status (0 done, 1 internal, 2 bad request, 3 files in the way, 130 cancelled). */
+export class ExitError extends Error {
+  readonly code: number;
+  readonly problems: readonly Problem[];
+
+  constructor(code: number, message: string, problems: readonly Problem[] = []) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+    this.problems = problems;
+  }
+}
+
+/** The request is wrong: nothing was written. */
+export class RequestError extends ExitError {
+  constructor(problems: readonly Problem[]) {
+    super(2, formatProblems(problems), problems);
+  }
+}
+
+/** Files stand in the way: nothing was written. */
+export class ConflictError extends ExitError {
+  constructor(files: readonly string[], directory: string) {
+    const message = `${files.length} file(s) in ${directory} differ from what would be written`;
+    const hint = 'choose another --project-dir, or add --force to overwrite them';
+    const list = files.map((file) => `    ${file}\n`).join('');
+    super(3, `${message}; nothing was written:\n${list}  ${hint}`, [{ key: 'files', from: directory, message, hint }]);
+  }
+}
+
+export class CancelledError extends ExitError {
+  constructor() {
+    super(130, 'Cancelled: nothing was written.');
+  }
+}
+
+export function formatProblems(problems: readonly Problem[]): string {
+  const lines = problems.map(({ key, from, message, hint }) => {
+    const where = key && !message.startsWith(key) ? `${key}: ` : '';
+    return `  ${where}${message} (from ${from})${hint ? `\n      ${hint}` : ''}`;
+  });
+  const count = problems.length === 1 ? 'One thing to mend' : `${problems.length} things to mend`;
+  return `${count}; nothing was written:\n${lines.join('\n')}`;
+}
+
+/** A value as it can be shown on one line of a terminal, however long it is and whatever it holds. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  const safe = text.replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return safe.length <= 60 ? safe : `${safe.slice(0, 56)}…" (${safe.length - 2} characters)`;
+}
+
+/** "did you mean X?" when one of the known words is near enough to what was written. */
+export function didYouMean(written: string, known: readonly string[]): string | undefined {
+  if (written.length > 60) return undefined;
+  const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const ranked = known.map((word) => ({ word, far: distance(plain(written), plain(word)) }));
+  const best = ranked.reduce((a, b) => (b.far < a.far ? b : a), { word: '', far: Number.POSITIVE_INFINITY });
+  return best.far <= Math.max(1, Math.floor(best.word.length / 3)) ? `did you mean ${best.word}?` : undefined;
+}

@@ -1,0 +1,112 @@
+// Combinations that cannot work, each with the reason and the way out. A rule sees the answers and the instance they mean.
+import { frameworks, gpuServers } from '../catalog/frameworks.js';
+import { doubtAbout, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
+import { partitionOf } from '../catalog/regions.js';
+import type { Answers, Key } from './parameters.js';
+import type { Problem } from './problems.js';
+
+/** A combination, said of `key`: `broken` gives the reason, or nothing where the answers can work or the instance is not known. */
+interface Rule {
+  key: Key;
+  broken: (answers: Answers, instance: Instance | undefined) => string | undefined | false;
+  hint: string;
+}
+
+/** Whether a type has no GPU; of a type that is not in the catalogue only the family's letter tells. */
+const withoutGpu = ({ type, vcpu, gpu }: Instance) => (vcpu === undefined ? !/^ml\.[gp]\d/.test(type) : !gpu);
+const partitionOfRole = (arn: string) => arn.split(':')[1];
+
+const rules: readonly Rule[] = [
+  {
+    key: 'modelServer',
+    broken: ({ modelServer }, instance) =>
+      instance &&
+      gpuServers.has(modelServer ?? '') &&
+      withoutGpu(instance) &&
+      `${modelServer} needs a GPU, and ${instance.type} has none`,
+    hint: '--instance-type=gpu-enabled, or --model-server=fastapi for a small model',
+  },
+  {
+    key: 'deployTarget',
+    broken: ({ deployTarget }, instance) =>
+      deployTarget === 'serverless' &&
+      (instance?.gpu || instance?.neuron) &&
+      `serverless endpoints have no GPU or Neuron device, and ${instance.type} has`,
+    hint: '--instance-type=cpu-optimized, or --deploy-target=realtime',
+  },
+  {
+    key: 'deployTarget',
+    broken: ({ deployTarget, modelServer }) =>
+      deployTarget === 'serverless' &&
+      gpuServers.has(modelServer ?? '') &&
+      `serverless endpoints have no GPU for ${modelServer}`,
+    hint: '--deploy-target=realtime or async',
+  },
+  {
+    key: 'multiModel',
+    broken: ({ multiModel, deployTarget }) =>
+      multiModel &&
+      (deployTarget === 'serverless' || deployTarget === 'batch') &&
+      `${deployTarget} does not host many models`,
+    hint: '--deploy-target=realtime, or --no-multi-model',
+  },
+  {
+    key: 'multiModel',
+    broken: ({ multiModel, framework }) =>
+      multiModel && framework === 'transformers' && 'a language model fills its instance',
+    hint: '--no-multi-model',
+  },
+  {
+    key: 'multiModel',
+    broken: ({ multiModel, modelDelivery }) =>
+      multiModel && modelDelivery === 'image' && 'many models come from S3, one by one',
+    hint: '--model-delivery=s3, or --no-multi-model',
+  },
+  {
+    key: 'deployTarget',
+    broken: ({ deployTarget }, instance) =>
+      deployTarget === 'batch' && instance?.transform === false && `batch transform does not run on ${instance.type}`,
+    hint: '--instance-type=cpu-optimized (ml.m5.large), or another type with batch transform such as ml.c5.xlarge',
+  },
+  {
+    key: 'awsRoleArn',
+    broken: ({ awsRoleArn, awsRegion }) =>
+      awsRoleArn &&
+      awsRegion &&
+      partitionOfRole(awsRoleArn) !== partitionOf(awsRegion) &&
+      `the role is in partition ${partitionOfRole(awsRoleArn)}, and ${awsRegion} is in ${partitionOf(awsRegion)}`,
+    hint: 'a role of the region’s own partition',
+  },
+];
+
+/** The instance the answers stand for; undefined while they do not say. */
+export function instanceFor({
+  instanceType,
+  customInstanceType,
+  deployTarget,
+  framework,
+}: Answers): Instance | undefined {
+  if (instanceType === 'cpu-optimized' || instanceType === 'gpu-enabled')
+    return instanceOf(typeFor(instanceType, deployTarget, framework));
+  return customInstanceType === undefined ? undefined : instanceOf(customInstanceType);
+}
+
+/** Every combination among the answers that cannot work. */
+export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key, string>>>): Problem[] {
+  const instance = instanceFor(answers);
+  return rules.flatMap(({ key, broken, hint }) => {
+    const message = broken(answers, instance);
+    return message ? [{ key, from: origins[key] ?? 'default', message, hint }] : [];
+  });
+}
+
+/** What works, and may not be what was meant. */
+export function doubts(answers: Answers): string[] {
+  const instance = instanceFor(answers);
+  const { framework, customInstanceType, instanceType } = answers;
+  const idle = framework && !frameworks[framework].gpu && (instance?.gpu || instance?.neuron);
+  return [
+    instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
+    idle && `${frameworks[framework].label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
+  ].filter((each): each is string => Boolean(each));
+}

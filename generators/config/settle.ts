@@ -1,0 +1,120 @@
+// From sources to answers: for each parameter the strongest value that is given, checked; else its default.
+import { isAvailable } from '../catalog/unavailable.js';
+import { type Answers, flagOf, type Key, type Known, keys, table } from './parameters.js';
+import { didYouMean, type Problem, show } from './problems.js';
+import type { Given, Source } from './sources.js';
+import { valuesOf } from './values.js';
+
+/** What the sources come to: the answers, where each came from, what is still open, and what is wrong. */
+export interface Settled {
+  answers: Answers;
+  origins: Readonly<Partial<Record<Key, string>>>;
+  /** Parameters that apply and that no source gives a value for. */
+  open: readonly Key[];
+  problems: readonly Problem[];
+  warnings: readonly string[];
+}
+
+type Candidate = Given & { source: Source };
+
+/**
+ * Settles every parameter, in the table's order. Sources come strongest first. A value that does not fit the others is a
+ * problem, unless its source was overruled elsewhere: then it is a leftover, and gives way with a warning.
+ */
+export function settle(sources: readonly Source[]): Settled {
+  const answers: Record<string, unknown> = {};
+  const origins: Partial<Record<Key, string>> = {};
+  const open: Key[] = [];
+  const problems = sources.flatMap((source) => source.problems);
+  const warnings = sources.flatMap((source) => source.warnings);
+  const overruled = new Set<Source>();
+  for (const key of keys) {
+    const candidates = sources.flatMap((source) =>
+      source.values.filter((given) => given.key === key).map((given) => ({ ...given, source })),
+    );
+    const chosen = choose(key, candidates, answers, overruled, { problems, warnings });
+    if (chosen) {
+      answers[key] = chosen.value;
+      origins[key] = chosen.from;
+      for (const other of candidates) if (show(other.value) !== show(chosen.value)) overruled.add(other.source);
+    } else if (chosen === undefined && applies(key, answers)) {
+      open.push(key);
+      answers[key] = table[key].default?.(answers);
+      if (answers[key] !== undefined) origins[key] = 'default';
+    }
+  }
+  for (const [key, value] of Object.entries(answers)) if (value === undefined) delete answers[key];
+  return { answers, origins, open, problems, warnings };
+}
+
+/** The strongest candidate that fits; null where the strongest is wrong, undefined where there is none. */
+function choose(
+  key: Key,
+  candidates: readonly Candidate[],
+  known: Known,
+  overruled: ReadonlySet<Source>,
+  into: { problems: Problem[]; warnings: string[] },
+): Candidate | null | undefined {
+  for (const candidate of candidates) {
+    const bad = malformed(candidate);
+    const misfit = bad ? undefined : doesNotFit(candidate, known);
+    if (!bad && !misfit) return candidate;
+    if (misfit && overruled.has(candidate.source)) {
+      into.warnings.push(`${key} ${show(candidate.value)} from ${candidate.from} gives way: ${misfit.message}`);
+      continue;
+    }
+    into.problems.push((bad ?? misfit) as Problem);
+    return null;
+  }
+  return undefined;
+}
+
+function applies(key: Key, known: Known): boolean {
+  const { onlyFor } = table[key];
+  return !onlyFor || onlyFor.when(known) === true;
+}
+
+/** The values that fit the answers so far and that this version can generate. */
+export function choicesFor(key: Key, known: Known): readonly unknown[] {
+  return (table[key].choices?.(known) ?? valuesOf(key)).filter((value) => isAvailable(key, value));
+}
+
+/** What is wrong with a value by itself. */
+export function malformed({ key, value, from }: Given): Problem | undefined {
+  const { schema, rule } = table[key];
+  if (schema.safeParse(value).success) return undefined;
+  const known = valuesOf(key).map(String);
+  const wanted = rule ? `valid: ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
+  const near = (Array.isArray(value) ? value : [value]).map((each) => didYouMean(String(each), known)).find(Boolean);
+  const hint = near ?? suggestName(key, value);
+  return { key, from, message: `${show(value)} is not ${wanted}`, ...(hint && { hint }) };
+}
+
+/** What is wrong with a value beside the answers it depends on. */
+function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefined {
+  const { onlyFor, choices } = table[key];
+  if (onlyFor?.when(known) === false) {
+    return { key, from, message: `${key} is only for ${onlyFor.why}`, hint: `leave ${flagOf(key)} out` };
+  }
+  const fitting = choices?.(known);
+  if (!fitting || fitting.includes(value)) return undefined;
+  const whose = known.framework ? ` with ${known.framework}` : '';
+  return {
+    key,
+    from,
+    message: `${show(value)} does not work${whose}`,
+    hint: `what works: ${choicesFor(key, known).join(', ')}`,
+  };
+}
+
+/** A legal project name near the one that was written: My_Model → my-model. */
+function suggestName(key: Key, value: unknown): string | undefined {
+  if (key !== 'projectName' || typeof value !== 'string') return undefined;
+  const name = value
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[-0-9]+/, '')
+    .slice(0, 40)
+    .replace(/-$/, '');
+  return name && `try ${name}`;
+}

@@ -1,0 +1,60 @@
+// What a run will do, told apart from doing it: which files, where, and what to say. The bin and the generators share it.
+
+import { explain } from './config/describe.js';
+import { configFile } from './config/files.js';
+import { type Ask, directoryOf, gather, type Surroundings } from './config/gather.js';
+import { type Problem, RequestError } from './config/problems.js';
+import type { Resolution } from './config/resolve.js';
+import type { CommandLine } from './config/sources.js';
+import { manifest } from './project/manifest.js';
+import { nextSteps } from './project/next.js';
+import { type RenderedFile, render } from './project/render.js';
+
+export type Command = 'app' | 'configure';
+
+export interface Plan {
+  readonly directory: string;
+  readonly files: readonly RenderedFile[];
+  readonly warnings: readonly string[];
+  /** What to type when it is done. */
+  readonly next: string;
+  /** What --explain prints. */
+  readonly explanation: string;
+  /** What --json prints. */
+  readonly summary: object;
+}
+
+/** A request that cannot be met: its problems, and what is known so far, for --explain and --json. */
+export class RefusedError extends RequestError {
+  readonly explanation: string;
+  readonly warnings: readonly string[];
+
+  constructor(problems: readonly Problem[], resolution: Resolution) {
+    super(problems);
+    this.explanation = explain(resolution);
+    this.warnings = resolution.warnings;
+  }
+}
+
+/** Gathers the answers and renders the files; writes nothing. Throws a RefusedError with every problem. */
+export async function plan(command: Command, line: CommandLine, around: Surroundings, ask?: Ask): Promise<Plan> {
+  const resolution = await gather(line, around, ask);
+  const { project, problems, warnings, answers } = resolution;
+  if (!project) throw new RefusedError(problems, resolution);
+  const common = { warnings, explanation: explain(resolution) };
+  if (command === 'configure') {
+    const { projectDir, ...stored } = answers;
+    const kept = resolution.origins.projectDir === 'default' ? stored : answers;
+    const files = [{ path: configFile, text: `${JSON.stringify(kept, null, 2)}\n`, executable: false }];
+    const next = 'Next, type:\n\n  ml-container-creator\n';
+    return { ...common, directory: around.cwd, files, next, summary: { answers: kept, files: [configFile], warnings } };
+  }
+  const directory = directoryOf(answers, around.cwd);
+  const files = render(manifest(project), project);
+  const summary = {
+    project: { ...answers, directory, instance: project.instance },
+    files: files.map(({ path }) => path),
+    warnings,
+  };
+  return { ...common, directory, files, next: nextSteps(project, directory, around.cwd), summary };
+}

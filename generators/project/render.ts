@@ -1,0 +1,58 @@
+// Renders what the manifest lists. Templates named *.ejs are rendered, with <%= %> quoting for the file's language;
+// all others are copied as they stand.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ejs from 'ejs';
+import type { FileSpec } from './manifest.js';
+import type { Project } from './project.js';
+import { quoteFor } from './quote.js';
+
+/** A file as it will be written: the path is relative to the project's folder, with slashes. */
+export interface RenderedFile {
+  readonly path: string;
+  readonly text: string;
+  readonly executable: boolean;
+}
+
+const templates = new Map<string, string>();
+
+/** A template's text with \n line ends, whatever the checkout made of them. */
+function template(name: string): string {
+  const known = templates.get(name);
+  if (known !== undefined) return known;
+  const path = fileURLToPath(import.meta.resolve(`#templates/${name}`));
+  const text = readFileSync(path, 'utf8').replaceAll('\r\n', '\n');
+  templates.set(name, text);
+  return text;
+}
+
+export function render(specs: readonly FileSpec[], project: Project): RenderedFile[] {
+  return specs.map((spec) => ({ path: spec.path, text: textOf(spec, project), executable: spec.executable ?? false }));
+}
+
+function textOf(spec: FileSpec, project: Project): string {
+  if ('text' in spec) return spec.text;
+  if ('merge' in spec) return merge(spec.merge.map(template));
+  if (!spec.template.endsWith('.ejs')) return template(spec.template);
+  const options = {
+    strict: true,
+    localsName: 'locals',
+    destructuredLocals: ['project'],
+    escape: quoteFor(spec.path),
+    rmWhitespace: false,
+  };
+  return ejs.render(template(spec.template), { project }, { ...options, filename: spec.template });
+}
+
+/** Requirement sets as one: comments first, then each pin once, sorted. Throws where two sets pin one package differently. */
+function merge(sets: readonly string[]): string {
+  const lines = [...new Set(sets.flatMap((set) => set.split('\n')))].filter((line) => line.trim() !== '');
+  const [comments, pins] = [
+    lines.filter((line) => line.startsWith('#')),
+    lines.filter((line) => !line.startsWith('#')).sort(),
+  ];
+  const names = pins.map((pin) => pin.split('==')[0]);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice) throw new TypeError(`requirement sets disagree on ${twice}`);
+  return `${[...comments, ...pins].join('\n')}\n`;
+}

@@ -1,0 +1,16 @@
+// A run on a terminal: the generator over yeoman-environment, with its prompts and conflict handling.
+import { createEnv } from 'yeoman-environment';
+import App from './app/index.js';
+import type { RunFlags } from './config/sources.js';
+import Configure from './configure/index.js';
+import type { Command } from './plan.js';
+
+const generators = { app: App, configure: Configure };
+
+/** Runs the generator and waits for its end. Throws what it throws. */
+export async function runYeoman(command: Command, argv: readonly string[], { force }: RunFlags): Promise<void> {
+  const env = createEnv();
+  const namespace = `ml-container-creator:${command}`;
+  env.register(generators[command] as never, { namespace });
+  await env.run([namespace], { argv, force: force ?? false } as never);
+}

@@ -1,0 +1,3 @@
+declare module 'yosay' {
+  export default function yosay(message: string): string;
+}

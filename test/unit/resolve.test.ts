@@ -1,0 +1,286 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { formatsOf, frameworkNames } from '../../generators/catalog/frameworks.js';
+import { keys } from '../../generators/config/parameters.js';
+import { type Resolution, resolve } from '../../generators/config/resolve.js';
+import { readArguments, readEnvironment, readObject } from '../../generators/config/sources.js';
+
+const from = (...objects: object[]) => resolve(objects.map((object, at) => readObject(object, `source ${at}`)));
+const messages = ({ problems }: Resolution) =>
+  problems.map(({ key, message, hint }) => `${key}: ${message} (${hint})`).join('\n');
+const sklearn = { framework: 'sklearn' };
+
+describe('defaults', () => {
+  it('make a project of the framework alone', () => {
+    const { project, answers } = from(sklearn);
+    assert.equal(project?.name, 'sklearn-model');
+    assert.equal(project?.instance.type, 'ml.m6g.large');
+    assert.equal(project?.image.platform, 'linux/arm64');
+    assert.deepEqual(
+      [
+        answers.projectDir,
+        answers.modelFormat,
+        answers.modelServer,
+        answers.awsRegion,
+        answers.deployTool,
+        answers.includeTests,
+      ],
+      ['./sklearn-model', 'joblib', 'fastapi', 'us-east-1', ['cli'], true],
+    );
+    assert.equal(answers.serverlessMemory, undefined);
+  });
+
+  for (const framework of frameworkNames) {
+    it(`of ${framework} are the first format and server named`, () => {
+      const { answers } = from({ framework });
+      assert.equal(answers.modelFormat, formatsOf(framework)[0]?.name);
+      assert.equal(answers.modelServer, framework === 'transformers' ? 'vllm' : 'fastapi');
+      assert.equal(answers.instanceType, framework === 'transformers' ? 'gpu-enabled' : 'cpu-optimized');
+    });
+  }
+});
+
+describe('precedence', () => {
+  it('is the order of the sources, and --explain knows where each value came from', () => {
+    const sources = [
+      readArguments(['demo', '--model-server=flask']),
+      readEnvironment({ ML_MODEL_SERVER: 'fastapi', ML_PROJECT_NAME: 'other' }),
+      readObject({ ...sklearn, modelFormat: 'pkl' }, 'a.json'),
+    ];
+    const { answers, origins } = resolve(sources);
+    assert.deepEqual([answers.modelServer, answers.projectName, answers.modelFormat], ['flask', 'demo', 'pkl']);
+    assert.deepEqual(
+      [origins.modelServer, origins.projectName, origins.modelFormat, origins.awsRegion],
+      ['--model-server', 'the first argument', 'a.json', 'default'],
+    );
+  });
+
+  it('lets a leftover of an overruled source give way, with a warning', () => {
+    const { project, warnings } = from(sklearn, { framework: 'xgboost', modelFormat: 'ubj' });
+    assert.equal(project?.format?.name, 'joblib');
+    assert.match(warnings.join(), /modelFormat "ubj" from source 1 gives way/);
+  });
+
+  it('takes a custom type from a stronger source over a generic choice from a weaker one, and the other way round', () => {
+    assert.equal(
+      from({ ...sklearn, customInstanceType: 'ml.c5.large' }, { instanceType: 'gpu-enabled' }).project?.instance.type,
+      'ml.c5.large',
+    );
+    assert.equal(
+      from({ ...sklearn, instanceType: 'gpu-enabled' }, { instanceType: 'ml.c5.large' }).project?.instance.type,
+      'ml.g5.xlarge',
+    );
+  });
+});
+
+describe('what is refused', () => {
+  const refused: readonly (readonly [object, RegExp])[] = [
+    [{}, /framework is required/],
+    [{ framework: 'sklern' }, /"sklern" is not one of.*did you mean sklearn/],
+    [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
+    [{ ...sklearn, modelServer: 'vllm' }, /"vllm" does not work with sklearn/],
+    [{ ...sklearn, modelName: 'a/b' }, /modelName is only for framework transformers/],
+    [{ framework: 'transformers' }, /modelName is required/],
+    [{ ...sklearn, serverlessMemory: 2048 }, /serverlessMemory is only for deployTarget serverless/],
+    [{ ...sklearn, deployTarget: 'serverless', serverlessMemory: 2000 }, /2000 is not one of 1024/],
+    [{ ...sklearn, deployTarget: 'serverless', instanceCount: 2 }, /instanceCount is only for targets with instances/],
+    [{ ...sklearn, instanceCount: 0 }, /whole number from 1 to 100/],
+    [{ ...sklearn, instanceCount: 2.5 }, /whole number from 1 to 100/],
+    [{ ...sklearn, includeTests: 'maybe' }, /"maybe" is not true or false/],
+    [{ ...sklearn, includeTests: null }, /null is not true or false/],
+    [{ ...sklearn, projectName: 3 }, /3 is not valid/],
+    [{ ...sklearn, projectName: 'My Model' }, /try my-model/],
+    [{ ...sklearn, deployTool: [] }, /one or more of cli/],
+    [{ ...sklearn, instanceType: 'ml.c5' }, /type like ml.m5.large/],
+    [{ ...sklearn, instanceType: 'custom' }, /customInstanceType is required/],
+    [{ ...sklearn, instanceType: 'cpu-optimized', customInstanceType: 'ml.c5.large' }, /only for instanceType custom/],
+    [{ ...sklearn, awsRegion: 'us-east1' }, /did you mean us-east-1/],
+    [{ ...sklearn, awsRoleArn: 'arn:aws:iam::1:role/x' }, /role ARN/],
+    [
+      { ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' },
+      /partition aws, and cn-north-1 is in aws-cn/,
+    ],
+    [
+      { framework: 'transformers', modelName: 'a/b', instanceType: 'cpu-optimized' },
+      /vllm needs a GPU, and ml.m6g.large has none/,
+    ],
+    [
+      { framework: 'transformers', modelName: 'a/b', modelServer: 'sglang', instanceType: 'ml.inf2.xlarge' },
+      /sglang needs a GPU/,
+    ],
+    [{ ...sklearn, deployTarget: 'serverless', instanceType: 'gpu-enabled' }, /no GPU or Neuron/],
+    [{ ...sklearn, deployTarget: 'serverless', instanceType: 'ml.inf1.xlarge' }, /no GPU or Neuron/],
+    [{ ...sklearn, deployTarget: 'serverless', multiModel: true }, /serverless does not host many models/],
+    [
+      { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
+      /batch transform does not run on ml.m6g.large/,
+    ],
+    [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /fills its instance/],
+    [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /come from S3/],
+  ];
+  for (const [answers, expected] of refused) {
+    it(`${JSON.stringify(answers)}`, () => {
+      const resolution = from(answers);
+      assert.equal(resolution.project, undefined);
+      assert.match(messages(resolution), expected);
+    });
+  }
+
+  it('is listed all at once', () => {
+    const { problems } = from({ framework: 'sklern', projectName: '-', awsRegion: 'nowhere', bogus: 1 });
+    assert.deepEqual(problems.map(({ key }) => key).sort(), ['', 'awsRegion', 'framework', 'projectName']);
+  });
+
+  const nasty = [
+    'a$(touch x)',
+    '`id`',
+    'a;b',
+    'a|b',
+    'a&b',
+    "a'b",
+    'a"b',
+    'a\nb',
+    'a\u0000b',
+    '../a',
+    'a/../b',
+    '..',
+    '-rf',
+    'x'.repeat(10_000),
+    '',
+    ' ',
+    '~/a',
+    'a\\b',
+    '<script>',
+    '{{a}}',
+    '%0a\r',
+  ];
+  for (const key of [
+    'projectName',
+    'projectDir',
+    'modelName',
+    'customInstanceType',
+    'awsRegion',
+    'awsRoleArn',
+  ] as const) {
+    it(`is every nasty text as ${key}, shown on one short line`, () => {
+      for (const text of nasty) {
+        const framework = key === 'modelName' ? 'transformers' : 'sklearn';
+        const problem = from({ framework, [key]: text }).problems.find((each) => each.key === key);
+        assert.ok(problem, `${key}=${JSON.stringify(text.slice(0, 40))} was accepted`);
+        assert.doesNotMatch(problem.message, /[\n\r\0]/);
+        assert.ok(problem.message.length < 250);
+      }
+    });
+  }
+});
+
+describe('what is accepted', () => {
+  for (const role of [
+    'arn:aws:iam::123456789012:role/x',
+    'arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole-1',
+    'arn:aws:iam::123456789012:role/a/b/c+d=e,f@g',
+  ]) {
+    it(`the role ${role}`, () => assert.equal(from({ ...sklearn, awsRoleArn: role }).project?.roleArn, role));
+  }
+  it('roles of the other partitions, in their regions', () => {
+    assert.ok(
+      from({ ...sklearn, awsRegion: 'us-gov-west-1', awsRoleArn: 'arn:aws-us-gov:iam::123456789012:role/x' }).project,
+    );
+    assert.ok(from({ ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws-cn:iam::123456789012:role/x' }).project);
+  });
+  it('a new type, with a warning', () => {
+    const { project, warnings } = from({ ...sklearn, instanceType: 'ml.m9g.large' });
+    assert.equal(project?.image.platform, 'linux/arm64');
+    assert.match(warnings.join(), /ml.m9g.large is not in the catalogue/);
+  });
+  it('a type that SageMaker does not host, with a warning that names the nearest', () => {
+    assert.match(from({ ...sklearn, instanceType: 'ml.c5n.xlarge' }).warnings.join(), /does not host.*ml\.c5\.xlarge/);
+  });
+  it('a GPU for a framework without use for one, with a warning', () => {
+    assert.match(from({ ...sklearn, instanceType: 'gpu-enabled' }).warnings.join(), /does not use the accelerator/);
+  });
+  it('a string for a number or a switch in a config file', () => {
+    assert.equal(from({ ...sklearn, instanceCount: '3', includeTests: 'false' }).project?.instance.count, 3);
+  });
+});
+
+describe('any mixture of sources', () => {
+  const junk = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(fc.string(), { maxLength: 3 }),
+    fc.double(),
+  );
+  const likely = fc.constantFrom<unknown>(
+    'sklearn',
+    'xgboost',
+    'transformers',
+    'flask',
+    'vllm',
+    'serverless',
+    'batch',
+    'ml.m5.large',
+    'gpu-enabled',
+    'custom',
+    'demo',
+    'org/name',
+    true,
+    false,
+    'true',
+    1,
+    2048,
+    'cli,cdk',
+    ['cli'],
+    'eu-west-1',
+  );
+  const object = fc.dictionary(
+    fc.oneof({ weight: 9, arbitrary: fc.constantFrom<string>(...keys) }, fc.string()),
+    fc.oneof(likely, junk),
+  );
+  const argv = fc.array(
+    fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        '--framework=sklearn',
+        '--framework',
+        'sklearn',
+        '--no-include-tests',
+        '--force',
+        'demo',
+        '--',
+        '--config',
+        '--instance-type=ml.m5.large',
+      ),
+    ),
+  );
+
+  it('gives a complete project or problems, never a crash', () => {
+    fc.assert(
+      fc.property(argv, fc.array(object, { maxLength: 3 }), (words, objects) => {
+        const env = Object.fromEntries(
+          Object.entries(objects[0] ?? {}).map(([key, value]) => [`ML_${key.toUpperCase()}`, String(value)]),
+        );
+        const { project, problems } = resolve([
+          readArguments(words),
+          readEnvironment(env),
+          ...objects.map((each) => readObject(each, 'x')),
+        ]);
+        assert.equal(project === undefined, problems.length > 0);
+        for (const { message, from: place } of problems) assert.ok(message && place);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('gives the same again when what it gave is read back', () => {
+    fc.assert(
+      fc.property(object, (answers) => {
+        const { project } = from({ ...sklearn, ...answers });
+        if (project) assert.deepEqual(from(project.answers).project, project);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

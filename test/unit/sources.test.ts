@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { readArguments, readEnvironment, readObject, withInstanceImplied } from '../../generators/config/sources.js';
+
+const valueOf = (argv: string[], key: string) => readArguments(argv).values.find((given) => given.key === key)?.value;
+
+describe('flags', () => {
+  for (const [written, value] of [
+    ['--include-tests', true],
+    ['--no-include-tests', false],
+    ['--include-tests=false', false],
+    ['--include-tests=0', false],
+    ['--include-tests=off', false],
+    ['--include-tests=TRUE', true],
+    ['--no-include-tests=false', true],
+  ] as const) {
+    it(`${written} means ${value}`, () => assert.equal(valueOf([written], 'includeTests'), value));
+  }
+
+  it('take their value after = or as the next word', () => {
+    assert.equal(valueOf(['--framework=sklearn'], 'framework'), 'sklearn');
+    assert.equal(valueOf(['--framework', 'sklearn'], 'framework'), 'sklearn');
+    assert.equal(valueOf(['--include-tests', 'false', 'demo'], 'includeTests'), false);
+    assert.equal(valueOf(['--instance-count=3'], 'instanceCount'), 3);
+  });
+
+  it('leave the one word that is not a flag to be the project name', () => {
+    assert.equal(valueOf(['--include-tests', 'demo'], 'projectName'), 'demo');
+    assert.equal(valueOf(['--', 'demo'], 'projectName'), 'demo');
+  });
+
+  it('join a list given twice, or with commas', () => {
+    assert.deepEqual(valueOf(['--deploy-tool=cli', '--deploy-tool=cdk'], 'deployTool'), ['cli', 'cdk']);
+    assert.deepEqual(valueOf(['--deploy-tool=cli, cdk'], 'deployTool'), ['cli', 'cdk']);
+  });
+
+  for (const [argv, expected] of [
+    [['--framwork=sklearn'], /unknown flag.*did you mean --framework/],
+    [['--instanceType=ml.m5.large'], /unknown flag.*did you mean --instance-type/],
+    [['-x'], /unknown flag/],
+    [['--no-framework'], /unknown flag/],
+    [['--framework'], /needs a value/],
+    [['--framework', '--force'], /needs a value/],
+    [['--force=maybe'], /takes no value/],
+    [['a', 'b'], /unexpected argument "b"/],
+    [['--framework=sklearn', '--framework=xgboost'], /given twice/],
+    [['--__proto__=x'], /unknown flag/],
+    [['--constructor=x'], /unknown flag/],
+  ] as const) {
+    it(`${argv.join(' ')} is a problem`, () => {
+      const problems = readArguments(argv).problems.map(({ message, hint }) => `${message} ${hint}`);
+      assert.equal(problems.length, 1);
+      assert.match(String(problems[0]), expected);
+    });
+  }
+});
+
+describe('variables', () => {
+  it('are read by name, and an empty one is not set', () => {
+    const { values } = readEnvironment({
+      ML_INCLUDE_TESTS: '0',
+      ML_FRAMEWORK: '',
+      ML_DEPLOY_TOOL: 'cli,cdk',
+      PATH: 'x',
+    });
+    assert.deepEqual(
+      values.map(({ key, value, from }) => [key, value, from]),
+      [
+        ['includeTests', false, 'ML_INCLUDE_TESTS'],
+        ['deployTool', ['cli', 'cdk'], 'ML_DEPLOY_TOOL'],
+      ],
+    );
+  });
+
+  it('of the AWS tools give the region, below ML_AWS_REGION', () => {
+    const region = (env: Record<string, string>) => readEnvironment(env).values[0]?.value;
+    assert.equal(region({ AWS_DEFAULT_REGION: 'eu-west-2', AWS_REGION: 'eu-west-1' }), 'eu-west-1');
+    assert.equal(region({ AWS_DEFAULT_REGION: 'eu-west-2' }), 'eu-west-2');
+    assert.equal(region({ AWS_REGION: 'eu-west-1', ML_AWS_REGION: 'us-west-2' }), 'us-west-2');
+  });
+
+  it('that nobody knows are a warning with a did-you-mean', () => {
+    const { warnings, problems } = readEnvironment({ ML_FRAMEWRK: 'sklearn', ML_FLOW_URI: 'x' });
+    assert.match(String(warnings[0]), /ML_FRAMEWRK.*did you mean ML_FRAMEWORK/);
+    assert.equal(warnings.length, 2);
+    assert.equal(problems.length, 0);
+  });
+});
+
+describe('config objects', () => {
+  it('may carry $schema, and no key that is not known', () => {
+    const { problems, values } = readObject({ $schema: 'x', framework: 'sklearn', framewrk: 'y' }, 'a.json');
+    assert.equal(values.length, 1);
+    assert.match(
+      `${problems[0]?.message} ${problems[0]?.hint} ${problems[0]?.from}`,
+      /"framewrk" did you mean framework\? a\.json/,
+    );
+  });
+
+  for (const wrong of [[], null, 'text', 3]) {
+    it(`are objects, not ${JSON.stringify(wrong)}`, () =>
+      assert.match(String(readObject(wrong, 'a.json').problems[0]?.message), /must be a JSON object/));
+  }
+});
+
+describe('an instance type', () => {
+  const implied = (object: object) =>
+    Object.fromEntries(withInstanceImplied(readObject(object, 'x')).values.map(({ key, value }) => [key, value]));
+
+  it('written literally means custom with that type', () =>
+    assert.deepEqual(implied({ instanceType: 'ml.c5.large' }), {
+      instanceType: 'custom',
+      customInstanceType: 'ml.c5.large',
+    }));
+  it('given alone means custom', () =>
+    assert.deepEqual(implied({ customInstanceType: 'ml.c5.large' }), {
+      instanceType: 'custom',
+      customInstanceType: 'ml.c5.large',
+    }));
+});
