@@ -1,19 +1,28 @@
 // The Yeoman generators' common part: gathers, resolves, writes, says what is next. All decisions are made in the core.
 import { join } from 'node:path';
+import chalk from 'chalk';
 import Generator from 'yeoman-generator';
 import yosay from 'yosay';
 import { help } from './config/describe.js';
-import { CancelledError, ConflictError } from './config/problems.js';
+import { CancelledError } from './config/problems.js';
 import type { Question } from './config/prompts.js';
 import { type CommandLine, readArguments, readOptions } from './config/sources.js';
 import { type Command, type Plan, plan } from './plan.js';
-import { inTheWay } from './project/write.js';
-import { announce, conclusion } from './run.js';
+import { refuseConflicts, refuseObstacles } from './project/write.js';
+import { announce, conclusion, fail } from './run.js';
 
 const namespace = /^(generator-)?ml-container-creator(:\w+)?$/;
 
-/** What the user typed. Yeoman coerces option values, so raw words are taken wherever they can be had. */
-function commandLine(generator: Generator): { line: CommandLine; typed: boolean } {
+/** What is asked for; `typed` on a command line, or else handed over by a program, which gets errors thrown. */
+interface Request {
+  line: CommandLine;
+  typed: boolean;
+}
+
+const onTerminal = () => Boolean(process.stdin.isTTY && process.stdout.isTTY);
+
+/** The request. Yeoman coerces the values of options, so the words as they were typed are taken where there are any. */
+function requestOf(generator: Generator): Request {
   const options = generator.options as Record<string, unknown>;
   const { argv } = options as { argv?: readonly string[] };
   if (argv) return { line: readArguments(argv), typed: true };
@@ -22,53 +31,72 @@ function commandLine(generator: Generator): { line: CommandLine; typed: boolean 
   return { line: readOptions(options, generator.args), typed: false };
 }
 
-/** Puts a question to the user; Ctrl-C cancels the run. */
+/** Puts one question to the user. */
 async function ask(generator: Generator, question: Question): Promise<unknown> {
-  try {
-    const answers: Record<string, unknown> = await generator.prompt([question as never]);
-    return answers[question.name];
-  } catch (error) {
-    throw (error as Error).name === 'ExitPromptError' ? new CancelledError() : error;
-  }
+  const answers: Record<string, unknown> = await generator.prompt([question as never]);
+  return answers[question.name];
 }
+
+/** Whether the user left a question: by Ctrl-C, or by the "abort" of Yeoman's question about a conflict. */
+const isCancellation = ({ name, message }: Error) =>
+  name === 'ExitPromptError' || message === 'Process aborted by user';
 
 /** What both generators do; a subclass names its command. */
 export abstract class CreatorGenerator extends Generator {
   abstract command: Command;
+  private request: Request = { line: readArguments([]), typed: false };
   private plan?: Plan;
-  private line?: CommandLine;
-  private terminal = true;
 
   constructor(args: string[], options: never) {
-    super(args, options, { inheritTasks: true, tasksMatchingPriority: true });
+    super(args, options, { inheritTasks: true, tasksMatchingPriority: true, customInstallTask: true });
   }
 
   async prompting(): Promise<void> {
-    const { line, typed } = commandLine(this);
-    this.line = line;
-    this.terminal = !typed || Boolean(process.stdin.isTTY && process.stdout.isTTY);
-    const asks = this.terminal && !line.run.skipPrompts;
+    this.request = requestOf(this);
+    const { line, typed } = this.request;
+    const asks = !line.run.skipPrompts && (!typed || onTerminal());
     if (asks) this.log(yosay('Your model, in your own container, on SageMaker.'));
     const around = { cwd: this.env.cwd, env: process.env };
-    this.plan = await plan(this.command, line, around, asks ? (question) => ask(this, question) : undefined);
-    announce(this.plan, line.run, (text) => void this.log(text));
+    this.nameCancellation();
+    try {
+      const planned = await plan(this.command, line, around, asks ? (question) => ask(this, question) : undefined);
+      announce(planned, line.run, (text) => void this.log(text));
+      if (typed && !onTerminal() && !line.run.force) refuseConflicts(planned.files, planned.directory);
+      refuseObstacles(planned.files, planned.directory); // Yeoman, writing later, would crash on them
+      this.plan = planned;
+    } catch (error) {
+      if (isCancellation(error as Error)) return; // Yeoman ends the run with it
+      if (!typed) throw error;
+      process.exitCode = fail(error, line.run); // thrown on, Yeoman would print it as a crash of its own
+    }
   }
 
   writing(): void {
-    const { plan: planned, line } = this;
-    if (!planned || line?.run.dryRun) return;
-    const { files, directory } = planned;
-    const conflicts = this.terminal || line?.run.force ? [] : inTheWay(files, directory);
-    if (conflicts.length) throw new ConflictError(conflicts, directory);
-    for (const { path, text, executable } of files) {
-      this.fs.write(join(directory, path), text, { stat: { mode: executable ? 0o100755 : 0o100644 } } as never);
+    if (!this.plan || this.request.line.run.dryRun) return;
+    for (const { path, text, executable } of this.plan.files) {
+      this.fs.write(join(this.plan.directory, path), text, {
+        stat: { mode: executable ? 0o100755 : 0o100644 },
+      } as never);
     }
   }
 
   end(): void {
     if (!this.plan) return;
-    if (this.line?.run.json) process.stdout.write(`${JSON.stringify(this.plan.summary)}\n`);
-    this.log(this.line?.run.dryRun ? 'Nothing was written.' : conclusion(this.plan));
+    const { json, dryRun } = this.request.line.run;
+    if (json) process.stdout.write(`${JSON.stringify(this.plan.summary)}\n`);
+    this.log(chalk.green(dryRun ? 'Nothing was written.' : conclusion(this.plan)));
+  }
+
+  /** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */
+  private nameCancellation(): void {
+    const { signal } = this.env.adapter as { signal?: AbortSignal };
+    signal?.addEventListener('abort', () => {
+      if (!isCancellation(signal.reason)) return;
+      const { code, message } = new CancelledError(
+        this.plan && 'of the files in the way, only those you agreed to are written',
+      );
+      Object.assign(signal.reason, { code, message });
+    });
   }
 
   override help(): string {

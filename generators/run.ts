@@ -14,7 +14,7 @@ export async function run(command: Command, argv: readonly string[]): Promise<nu
     if (process.stdin.isTTY && process.stdout.isTTY && !json) {
       const { runYeoman } = await import('./terminal.js');
       await runYeoman(command, argv, request.run);
-      return 0;
+      return Number(process.exitCode ?? 0);
     }
     const planned = await plan(command, request, { cwd: process.cwd(), env: process.env });
     announce(planned, request.run);
@@ -50,10 +50,15 @@ export function conclusion({ files, directory, next }: Plan): string {
 
 /** Says what went wrong, without a stack; the exit status. */
 export function fail(error: unknown, { json, explain }: RunFlags): number {
+  const { code } = error as { code?: unknown };
+  if (code === 130) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 130;
+  }
   if (!(error instanceof ExitError)) {
     const reason = error instanceof Error ? error.message : String(error);
     process.stderr.write(`Internal error: ${reason}\nThis is a bug: please report it with the command you ran.\n`);
-    if (process.env['DEBUG']) console.error(error);
+    if (process.env.DEBUG) console.error(error);
     return 1;
   }
   const refused = error instanceof RefusedError ? error : undefined;

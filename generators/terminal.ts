@@ -7,7 +7,7 @@ import type { Command } from './plan.js';
 
 const generators = { app: App, configure: Configure };
 
-/** Runs the generator and waits for its end. Throws what it throws. */
+/** Runs the generator and waits for its end. What it refuses it says itself, with the exit status set; throws the rest. */
 export async function runYeoman(command: Command, argv: readonly string[], { force }: RunFlags): Promise<void> {
   const env = createEnv();
   const namespace = `ml-container-creator:${command}`;

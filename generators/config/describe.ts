@@ -1,6 +1,7 @@
 // What the table says to people and to editors: help, the parameter reference, --explain, the JSON Schema.
 import { z } from 'zod';
-import { isAvailable } from '../catalog/unavailable.js';
+import { typeFor } from '../catalog/instances.js';
+import { unavailable } from '../catalog/unavailable.js';
 import { flagOf, type Key, keys, table, variableOf } from './parameters.js';
 import type { Settled } from './settle.js';
 import { runFlags } from './sources.js';
@@ -63,20 +64,48 @@ Try:
 `;
 }
 
-/** The parameter reference as a Markdown table. */
-export function reference(): string {
+/** The page docs/parameters.md: the parameter reference. */
+export function referencePage(): string {
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const rows = keys.map((key) => {
     const { about, onlyFor } = table[key];
-    const later = valuesOf(key).filter((value) => !isAvailable(key, value));
-    const notes = [
-      onlyFor && `only for ${onlyFor.why}`,
-      later.length && `not available yet: ${later.join(', ')}`,
-    ].filter(Boolean);
-    const words = [about, ...notes].join('; ');
-    return `| \`${key}\` | \`${flagOf(key)}\` | \`${variableOf(key)}\` | ${cell(valuesInWords(key))} | ${cell(defaultInWords(key))} | ${cell(words)} |`;
+    const later = (unavailable[key] ?? []).join(', ');
+    const notes = [about, onlyFor && `only for ${onlyFor.why}`, later && `not available yet: ${later}`];
+    const named = [key, flagOf(key), variableOf(key)].map((name) => `\`${name}\``);
+    const cells = [...named, valuesInWords(key), defaultInWords(key), notes.filter(Boolean).join('; ')];
+    return `| ${cells.map(cell).join(' | ')} |`;
   });
-  return `| key | flag | variable | values | default | what it decides |\n| --- | --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+  const run = Object.entries(runFlags).map(([key, about]) => `| \`${flagOf(key)}\` | ${about} |`);
+  return `<!-- Made by npm run docs from generators/config/parameters.ts: change that. -->
+# Parameters
+
+Each is a flag, a variable, and a key of \`ml-container.config.json\`. A weaker source gives way to a stronger one: flag,
+argument, \`ML_*\` variable, \`--config\` file, \`ml-container.config.json\`, \`"ml-container-creator"\` in \`package.json\`, the
+project's \`.yo-rc.json\`, your answer, default. \`--explain\` shows what came from where.
+
+| key | flag | variable | values | default | what it decides |
+| --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+
+\`AWS_REGION\` and \`AWS_DEFAULT_REGION\` feed \`awsRegion\` where \`ML_AWS_REGION\` does not. \`instanceType\` also takes a type
+such as \`ml.m5.large\`. A list is given with commas or with the flag twice; a switch as \`--include-tests\`,
+\`--no-include-tests\` or \`--include-tests=false\`.
+
+## This run only
+
+| flag | what it does |
+| --- | --- |
+${run.join('\n')}
+
+## Instances
+
+\`cpu-optimized\` is ${typeFor('cpu-optimized')} (${typeFor('cpu-optimized', 'batch')} for batch, which has no Graviton), \`gpu-enabled\` is
+${typeFor('gpu-enabled')} (${typeFor('gpu-enabled', undefined, 'transformers')} for transformers). The image is built for the architecture of the type.
+
+## Exit status
+
+0 done, 1 internal error, 2 the request is wrong (nothing written), 3 files stand in the way (nothing written), 130 cancelled.
+`;
 }
 
 /** The JSON Schema (2020-12) of the config file. */

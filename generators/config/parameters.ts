@@ -34,6 +34,8 @@ export interface Parameter<T> {
   /** Asked, and accepted, only then; `why` completes "only for …"; `when` is undefined while that cannot be told. */
   onlyFor?: { why: string; when: (known: Known) => boolean | undefined };
   default?: (known: Known) => T | undefined;
+  /** What a value of the list is, in a few words, beside it in the prompt. */
+  labels?: Readonly<Record<string, string>>;
   /** Must be given where it applies. */
   required?: true;
   /** Is never asked: its default is nearly always right. */
@@ -58,6 +60,7 @@ export const parameters = {
   framework: define({
     about: 'What the model was made with',
     schema: z.enum(frameworkNames),
+    labels: Object.fromEntries(Object.entries(frameworks).map(([name, { label }]) => [name, label])),
     required: true,
   }),
   projectName: define({
@@ -91,21 +94,39 @@ export const parameters = {
     required: true,
   }),
   deployTarget: define({
-    about: 'How the model is asked: live, on demand, queued, or over a whole data set',
+    about: 'How the model is asked',
     schema: z.enum(['realtime', 'serverless', 'async', 'batch']),
+    labels: {
+      realtime: 'an endpoint that is always on',
+      serverless: 'an endpoint that costs nothing while idle',
+      async: 'an endpoint with a queue, for slow or large requests',
+      batch: 'a job over files in S3',
+    },
     default: () => 'realtime' as const,
   }),
   multiModel: toggle('Many models behind one endpoint', false),
   modelServer: define({
     about: 'Server in the container',
     schema: z.enum(servers),
+    labels: {
+      fastapi: 'asynchronous, the quickest',
+      flask: 'gunicorn behind nginx',
+      vllm: 'GPU engine for language models',
+      sglang: 'GPU engine for language models',
+      mms: 'AWS’s Multi Model Server',
+    },
     choices: ({ framework, multiModel }) =>
       framework && [...frameworks[framework].servers, ...(multiModel ? (['mms'] as Server[]) : [])],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
   }),
   instanceType: define({
-    about: 'Instance to run on: cpu-optimized, gpu-enabled, or custom (an ml.… type)',
+    about: 'Instance to run on',
     schema: z.union([z.enum(['cpu-optimized', 'gpu-enabled', 'custom']), z.string().regex(instanceTypeName)]),
+    labels: {
+      'cpu-optimized': 'Graviton: ml.m6g.large; ml.m5.large for batch',
+      'gpu-enabled': 'ml.g5.xlarge; ml.g6.12xlarge for transformers',
+      custom: 'a type you name',
+    },
     rule: 'cpu-optimized, gpu-enabled, custom, or a type like ml.m5.large',
     choices: () => ['cpu-optimized', 'gpu-enabled', 'custom'],
     default: ({ framework }) => (framework === 'transformers' ? 'gpu-enabled' : 'cpu-optimized'),
@@ -155,8 +176,12 @@ export const parameters = {
     default: () => 'local' as const,
   }),
   modelDelivery: define({
-    about: 'How the model gets there: s3 (model.tar.gz beside the image) or image (copied in at build)',
+    about: 'How the model gets there',
     schema: z.enum(['s3', 'image']),
+    labels: {
+      s3: 'model.tar.gz beside the image: a new model needs no new image',
+      image: 'copied in at build',
+    },
     default: () => 's3' as const,
   }),
   awsRegion: define({
@@ -166,7 +191,7 @@ export const parameters = {
     default: () => 'us-east-1' as const,
   }),
   awsRoleArn: define({
-    about: "Execution role's ARN (can be given at deployment)",
+    about: 'ARN of the execution role (may be empty: deploy.sh takes it)',
     schema: z.string().regex(/^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?:[\w+=,.@-]{1,128}\/)*[\w+=,.@-]{1,64}$/),
     rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME',
   }),

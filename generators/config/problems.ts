@@ -39,9 +39,10 @@ export class ConflictError extends ExitError {
   }
 }
 
+/** The user stopped the run: at a question nothing is written yet, at a conflict only what was agreed to before. */
 export class CancelledError extends ExitError {
-  constructor() {
-    super(130, 'Cancelled: nothing was written.');
+  constructor(written = 'nothing was written') {
+    super(130, `Cancelled: ${written}.`);
   }
 }
 

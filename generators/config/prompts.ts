@@ -28,7 +28,7 @@ function isQuestion(key: Key, known: Known): boolean {
 function questionFor(key: Key, answers: Answers): Question {
   const common = { name: key, message: `${table[key].about}:`, default: answers[key] };
   const validate = (answer: unknown) => problemWith(key, answer) ?? true;
-  const choices = choicesFor(key, answers).map((value) => ({ name: String(value), value }));
+  const choices = choicesFor(key, answers).map((value) => ({ name: labelOf(key, String(value)), value }));
   if (kindOf(key) === 'boolean') return { ...common, message: `${table[key].about}?`, type: 'confirm' };
   if (kindOf(key) === 'array') {
     const standard = answers[key] as readonly unknown[];
@@ -40,6 +40,11 @@ function questionFor(key: Key, answers: Answers): Question {
     };
   }
   return choices.length ? { ...common, type: 'select', choices } : { ...common, type: 'input', validate };
+}
+
+function labelOf(key: Key, value: string): string {
+  const label = table[key].labels?.[value];
+  return label ? `${value.padEnd(13)} ${label}` : value;
 }
 
 /** An answer as a value of its parameter; undefined where an optional one was left empty. */

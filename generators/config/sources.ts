@@ -56,7 +56,7 @@ export function readArguments(argv: readonly string[]): CommandLine {
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === '--') words.push(...rest.splice(0));
-    else if (word === '-h') run['help'] = true;
+    else if (word === '-h') run.help = true;
     else if (!word.startsWith('-') || word === '-') words.push(word);
     else readFlag(word, rest, { flags, problems, run });
   }

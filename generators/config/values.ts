@@ -36,7 +36,7 @@ const words: Readonly<Record<string, boolean>> = {
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
   boolean: (text) => words[text.toLowerCase()] ?? text,
   integer: (text) => (/^-?\d{1,9}(\.\d+)?$/.test(text) ? Number(text) : text),
-  number: (text) => readers['integer']?.(text),
+  number: (text) => readers.integer?.(text),
   array: (text) => [
     ...new Set(
       text

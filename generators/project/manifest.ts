@@ -6,8 +6,9 @@ interface Spec {
   readonly path: string;
   readonly executable?: boolean;
 }
-/** One file to write: from a template, from several requirement sets merged, or of a text. */
-export type FileSpec = Spec & ({ template: string } | { merge: readonly string[] } | { text: string });
+/** One file to write: from a template, from several as its parts, from requirement sets merged, or of a text. */
+export type FileSpec = Spec &
+  ({ template: string } | { parts: readonly string[] } | { merge: readonly string[] } | { text: string });
 
 /** The name under which .yo-rc.json keeps a project's answers. */
 export const storageName = 'generator-ml-container-creator';
@@ -24,7 +25,7 @@ const programs = (room: string, paths: readonly string[]) =>
 export function manifest(project: Project): FileSpec[] {
   const { framework, format, server, sample, tests, answers } = project;
   return [
-    { path: 'README.md', template: 'project/README.md.ejs' },
+    { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
     { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
@@ -49,6 +50,18 @@ export function manifest(project: Project): FileSpec[] {
       'deploy',
       deployScripts.map((name) => `deploy/${name}.sh`),
     ),
+  ];
+}
+
+function readme({ format, modelDelivery, sample, tests }: Project): string[] {
+  return [
+    'about.md.ejs',
+    `${tests ? 'try' : 'serve'}-${sample ? 'sample.md' : 'own.md.ejs'}`,
+    'model.md.ejs',
+    ...(format?.pickle ? ['pickle.md.ejs'] : []),
+    'requests.md',
+    `deploy-${modelDelivery}.md.ejs`,
+    'deploy-notes.md.ejs',
   ];
 }
 

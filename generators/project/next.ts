@@ -21,7 +21,7 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
     ? []
     : ['python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python sample_model/train.py'];
   const first = sample ? train : [];
-  const steps = [enter, ...first, ...(tests ? ['test/run_local.sh'] : [])];
+  const steps = [enter, ...first, tests ? 'test/run_local.sh' : 'deploy/build_and_push.sh'];
   const put = sample ? '' : `First put your model at ${shell(`${folder}/${model}`)}. `;
   const later = `Then, to deploy it (README.md says how): ${deploy}`;
   return `${later}\n${put}Next, type:\n\n  ${steps.join(' && ')}\n`;

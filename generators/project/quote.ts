@@ -23,11 +23,12 @@ const byEnding: Readonly<Record<string, Quote>> = {
 };
 const byName: Readonly<Record<string, Quote>> = { Dockerfile: dockerfile, '.dockerignore': dockerfile };
 
-/** How values are quoted in the file at `path`. Throws a TypeError for a language that has no quoting yet. */
+/** How values are quoted in the file at `path`. Throws a TypeError for a language without quoting, and for what is no value. */
 export function quoteFor(path: string): (value: unknown) => string {
   const quote = byName[basename(path)] ?? byEnding[extname(path)];
   return (value) => {
     if (!quote) throw new TypeError(`no quoting is known for ${path}`);
+    if (typeof value === 'boolean' && path.endsWith('.py')) return value ? 'True' : 'False';
     if (typeof value === 'number' || typeof value === 'boolean') return String(value);
     if (typeof value !== 'string') throw new TypeError(`${path}: a template asks for a value that is ${typeof value}`);
     return quote(value);

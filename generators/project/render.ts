@@ -33,15 +33,14 @@ export function render(specs: readonly FileSpec[], project: Project): RenderedFi
 function textOf(spec: FileSpec, project: Project): string {
   if ('text' in spec) return spec.text;
   if ('merge' in spec) return merge(spec.merge.map(template));
-  if (!spec.template.endsWith('.ejs')) return template(spec.template);
-  const options = {
-    strict: true,
-    localsName: 'locals',
-    destructuredLocals: ['project'],
-    escape: quoteFor(spec.path),
-    rmWhitespace: false,
-  };
-  return ejs.render(template(spec.template), { project }, { ...options, filename: spec.template });
+  const parts = 'parts' in spec ? spec.parts : [spec.template];
+  return parts.map((name) => fill(name, spec.path, project)).join('\n');
+}
+
+function fill(name: string, path: string, project: Project): string {
+  if (!name.endsWith('.ejs')) return template(name);
+  const options = { strict: true, destructuredLocals: ['project'], escape: quoteFor(path), filename: name };
+  return ejs.render(template(name), { project }, options);
 }
 
 /** Requirement sets as one: comments first, then each pin once, sorted. Throws where two sets pin one package differently. */

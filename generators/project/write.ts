@@ -1,6 +1,8 @@
 // Writes a project to the disk: all of it or none of it.
 import {
+  accessSync,
   chmodSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -14,13 +16,14 @@ import { dirname, join } from 'node:path';
 import { ConflictError, RequestError } from '../config/problems.js';
 import type { RenderedFile } from './render.js';
 
-/** Files in `directory` that differ from those to be written. */
-export function inTheWay(files: readonly RenderedFile[], directory: string): string[] {
+/** Throws a ConflictError where files in `directory` differ from those to be written. */
+export function refuseConflicts(files: readonly RenderedFile[], directory: string): void {
   const differs = ({ path, text }: RenderedFile) => {
     const target = join(directory, path);
     return existsSync(target) && statSync(target).isFile() && readFileSync(target, 'utf8') !== text;
   };
-  return files.filter(differs).map(({ path }) => path);
+  const conflicts = files.filter(differs).map(({ path }) => path);
+  if (conflicts.length) throw new ConflictError(conflicts, directory);
 }
 
 /**
@@ -29,10 +32,8 @@ export function inTheWay(files: readonly RenderedFile[], directory: string): str
  */
 export function write(files: readonly RenderedFile[], directory: string, force: boolean): void {
   try {
-    const conflicts = force ? [] : inTheWay(files, directory);
-    if (conflicts.length) throw new ConflictError(conflicts, directory);
-    const obstacle = files.flatMap(({ path }) => obstacles(directory, path))[0];
-    if (obstacle) throw Object.assign(new Error(), { code: obstacle });
+    if (!force) refuseConflicts(files, directory);
+    refuseObstacles(files, directory);
     const staging = mkdtempSync(join(nearestFolder(dirname(directory)), '.ml-container-creator-'));
     try {
       for (const file of files) stage(file, staging);
@@ -58,13 +59,23 @@ function move(files: readonly RenderedFile[], staging: string, directory: string
   }
 }
 
-/** What would stop a file from being moved into place, as an error's code. */
-function obstacles(directory: string, path: string): string[] {
+/** Throws a RequestError where `directory` cannot be written, or where a file and a folder are in each other's place. */
+export function refuseObstacles(files: readonly RenderedFile[], directory: string): void {
+  try {
+    accessSync(nearestFolder(directory), constants.W_OK | constants.X_OK);
+    for (const { path } of files) refuseObstacle(directory, path);
+  } catch (error) {
+    throw asRequestError(error, directory);
+  }
+}
+
+function refuseObstacle(directory: string, path: string): void {
   const parts = path.split('/');
   const folders = parts.map((_, depth) => join(directory, ...parts.slice(0, depth)));
-  if (folders.some((folder) => existsSync(folder) && !statSync(folder).isDirectory())) return ['ENOTDIR'];
+  const refuse = (code: string) => Object.assign(new Error(path), { code });
+  if (folders.some((folder) => existsSync(folder) && !statSync(folder).isDirectory())) throw refuse('ENOTDIR');
   const target = join(directory, path);
-  return existsSync(target) && statSync(target).isDirectory() ? ['EISDIR'] : [];
+  if (existsSync(target) && statSync(target).isDirectory()) throw refuse('EISDIR');
 }
 
 function nearestFolder(path: string): string {
@@ -76,6 +87,7 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
+  ENOENT: 'a part of the path is a link that leads nowhere',
   ENOTDIR: 'a part of the path is a file',
   EEXIST: 'a part of the path is a file',
   EISDIR: 'a folder stands where a file should be',
@@ -84,7 +96,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** A failure of the file system in a user's words; anything else as it is. */
-export function asRequestError(error: unknown, directory: string): unknown {
+function asRequestError(error: unknown, directory: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   const reason = typeof code === 'string' && reasons[code];
   if (!reason) return error;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readArguments, readEnvironment, readObject, withInstanceImplied } from '../../generators/config/sources.js';
 
-const valueOf = (argv: string[], key: string) => readArguments(argv).values.find((given) => given.key === key)?.value;
+const readOf = (argv: string[], key: string) => readArguments(argv).values.find((given) => given.key === key)?.value;
 
 describe('flags', () => {
   for (const [written, value] of [
@@ -13,24 +13,24 @@ describe('flags', () => {
     ['--include-tests=TRUE', true],
     ['--no-include-tests=false', true],
   ] as const) {
-    it(`${written} means ${value}`, () => assert.equal(valueOf([written], 'includeTests'), value));
+    it(`${written} means ${value}`, () => assert.equal(readOf([written], 'includeTests'), value));
   }
 
   it('take their value after = or as the next word', () => {
-    assert.equal(valueOf(['--framework=sklearn'], 'framework'), 'sklearn');
-    assert.equal(valueOf(['--framework', 'sklearn'], 'framework'), 'sklearn');
-    assert.equal(valueOf(['--include-tests', 'false', 'demo'], 'includeTests'), false);
-    assert.equal(valueOf(['--instance-count=3'], 'instanceCount'), 3);
+    assert.equal(readOf(['--framework=sklearn'], 'framework'), 'sklearn');
+    assert.equal(readOf(['--framework', 'sklearn'], 'framework'), 'sklearn');
+    assert.equal(readOf(['--include-tests', 'false', 'demo'], 'includeTests'), false);
+    assert.equal(readOf(['--instance-count=3'], 'instanceCount'), 3);
   });
 
   it('leave the one word that is not a flag to be the project name', () => {
-    assert.equal(valueOf(['--include-tests', 'demo'], 'projectName'), 'demo');
-    assert.equal(valueOf(['--', 'demo'], 'projectName'), 'demo');
+    assert.equal(readOf(['--include-tests', 'demo'], 'projectName'), 'demo');
+    assert.equal(readOf(['--', 'demo'], 'projectName'), 'demo');
   });
 
   it('join a list given twice, or with commas', () => {
-    assert.deepEqual(valueOf(['--deploy-tool=cli', '--deploy-tool=cdk'], 'deployTool'), ['cli', 'cdk']);
-    assert.deepEqual(valueOf(['--deploy-tool=cli, cdk'], 'deployTool'), ['cli', 'cdk']);
+    assert.deepEqual(readOf(['--deploy-tool=cli', '--deploy-tool=cdk'], 'deployTool'), ['cli', 'cdk']);
+    assert.deepEqual(readOf(['--deploy-tool=cli, cdk'], 'deployTool'), ['cli', 'cdk']);
   });
 
   for (const [argv, expected] of [

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { contents, newFolder, type Run, run } from '../support/bin.js';
+
+const sample = ['demo', '--framework=sklearn', '--include-sample-model', '--skip-prompts'];
+
+/** A run that was refused: the exit status, a reason, no stack, nothing written. */
+function refused({ status, stdout, stderr }: Run, code: number, reason: RegExp): void {
+  assert.equal(status, code, stderr);
+  assert.match(stderr, reason);
+  assert.doesNotMatch(stderr + stdout, /\n\s+at .*:\d+:\d+|node:internal/);
+}
+
+describe('the bin', () => {
+  it('generates, and its last line is what to type next, ready to paste', () => {
+    const folder = newFolder();
+    const { status, stdout, stderr } = run(folder, sample);
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout.trimEnd().split('\n').at(-1), '  cd demo && test/run_local.sh');
+    assert.ok(contents(join(folder, 'demo'))['test/run_local.sh']?.startsWith('755 '));
+  });
+
+  it('writes the same bytes again, and a second run finds nothing in its way', () => {
+    const [one, two] = [newFolder(), newFolder()];
+    run(one, sample);
+    run(two, sample);
+    assert.deepEqual(contents(one), contents(two));
+    assert.equal(run(one, sample).status, 0);
+    assert.deepEqual(contents(one), contents(two));
+  });
+
+  it('loads nothing of Yeoman without a terminal', () => {
+    const hook = `import{register}from'node:module';register('data:text/javascript,'+encodeURIComponent("export async function resolve(s,c,n){if(/yeoman|inquirer|mem-fs/.test(s))throw new Error('loaded '+s);return n(s,c)}"))`;
+    const guarded = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`];
+    for (const args of [sample, ['--help'], ['--version'], ['schema']])
+      assert.equal(run(newFolder(), args, {}, guarded).status, 0, args[0]);
+    assert.match(run(newFolder(), ['--version'], {}, guarded).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('lists with --dry-run what it would write, and writes nothing', () => {
+    const folder = newFolder();
+    const { status, stdout } = run(folder, [...sample, '--dry-run']);
+    assert.equal(status, 0);
+    assert.match(stdout, /Dockerfile\n/);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it('prints with --json one object on stdout and the rest on stderr', () => {
+    const { stdout, stderr } = run(newFolder(), [...sample, '--json', '--instance-type=ml.c5n.xlarge', '--explain']);
+    const { project, files, warnings } = JSON.parse(stdout);
+    assert.equal(project.projectName, 'demo');
+    assert.ok(files.includes('Dockerfile'));
+    assert.match(warnings[0], /ml\.c5\.xlarge/);
+    assert.match(stderr, /cd demo/);
+    const wrong = run(newFolder(), ['--framework=x', '--json']);
+    assert.equal(wrong.status, 2);
+    assert.equal(JSON.parse(wrong.stdout).problems[0].key, 'framework');
+  });
+
+  it('explains where each value came from, and does so for a request it refuses', () => {
+    const { stdout } = run(newFolder(), ['--framework=sklearn', '--explain', '--dry-run'], {
+      ML_MODEL_SERVER: 'flask',
+    });
+    assert.match(stdout, /framework +sklearn +--framework\n/);
+    assert.match(stdout, /modelServer +flask +ML_MODEL_SERVER\n/);
+    assert.match(stdout, /awsRegion +us-east-1 +default\n/);
+    assert.match(
+      run(newFolder(), ['--framework=sklearn', '--bogus', '--explain']).stdout,
+      /framework +sklearn +--framework\n/,
+    );
+  });
+
+  it('reads --config, then ml-container.config.json, then package.json', () => {
+    const folder = newFolder();
+    const write = (name: string, object: object) => writeFileSync(join(folder, name), JSON.stringify(object));
+    write('package.json', {
+      name: 'x',
+      'ml-container-creator': {
+        framework: 'sklearn',
+        modelServer: 'flask',
+        modelFormat: 'pkl',
+        awsRegion: 'eu-west-1',
+      },
+    });
+    write('ml-container.config.json', { $schema: 'x', modelFormat: 'skops', awsRegion: 'eu-west-2' });
+    write('mine.json', { awsRegion: 'eu-west-3' });
+    const { project } = JSON.parse(run(folder, ['--config=mine.json', '--json', '--dry-run']).stdout);
+    assert.deepEqual([project.modelServer, project.modelFormat, project.awsRegion], ['flask', 'skops', 'eu-west-3']);
+  });
+
+  it('remembers a project’s answers in its .yo-rc.json', () => {
+    const folder = newFolder();
+    run(folder, [...sample, '--model-server=flask']);
+    const { project } = JSON.parse(run(folder, ['demo', '--json', '--dry-run']).stdout);
+    assert.deepEqual([project.framework, project.modelServer, project.includeSampleModel], ['sklearn', 'flask', true]);
+  });
+
+  it('configures: writes the config file, from which the same project comes', () => {
+    const folder = newFolder();
+    const { status, stdout } = run(folder, ['configure', ...sample, '--model-server=flask']);
+    assert.equal(status, 0);
+    assert.match(stdout, /ml-container-creator\n$/);
+    assert.deepEqual(readdirSync(folder), ['ml-container.config.json']);
+    assert.equal(run(folder, []).status, 0);
+    const other = newFolder();
+    run(other, [...sample, '--model-server=flask']);
+    assert.deepEqual(contents(join(folder, 'demo')), contents(join(other, 'demo')));
+  });
+
+  it('prints a JSON Schema that knows every key', () => {
+    const schema = JSON.parse(run(newFolder(), ['schema']).stdout);
+    assert.equal(schema.additionalProperties, false);
+    assert.deepEqual(schema.properties.modelServer.enum, ['fastapi', 'flask', 'vllm', 'sglang', 'mms']);
+  });
+});
+
+describe('the bin refuses', () => {
+  it('what is wrong, with status 2, and writes nothing', () => {
+    const folder = newFolder();
+    refused(run(folder, []), 2, /framework is required/);
+    refused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
+    refused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
+    refused(run(folder, ['demo', '--framework=xgboost']), 2, /not available yet/);
+    refused(
+      run(folder, ['demo', '--framework=sklearn', '--config=none.json']),
+      2,
+      /none\.json.*does not exist|does not exist.*none\.json/s,
+    );
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  for (const [name, text] of [
+    ['broken', '{'],
+    ['an array', '[]'],
+    ['a number', '1'],
+    ['with an unknown key', '{"framwork": "sklearn"}'],
+  ] as const) {
+    it(`a config file that is ${name}, wherever it was found`, () => {
+      for (const file of ['ml-container.config.json', 'package.json', 'named.json']) {
+        if (file === 'package.json' && text.includes('framwork')) continue; // a package has keys of its own
+        const folder = newFolder();
+        writeFileSync(join(folder, file), text);
+        refused(
+          run(folder, [...sample, ...(file === 'named.json' ? ['--config', file] : [])]),
+          2,
+          new RegExp(file.replace('.', '\\.')),
+        );
+        assert.deepEqual(readdirSync(folder), [file]);
+      }
+    });
+  }
+
+  it('a config file that is a folder', () => {
+    const folder = newFolder();
+    mkdirSync(join(folder, 'ml-container.config.json'));
+    refused(run(folder, sample), 2, /cannot read the file/);
+  });
+
+  it('to overwrite files, with status 3, unless forced; a file of the user’s own stays', () => {
+    const folder = newFolder();
+    run(folder, sample);
+    const handler = join(folder, 'demo/code/model_handler.py');
+    writeFileSync(handler, '# mine\n');
+    writeFileSync(join(folder, 'demo/model/model.joblib'), 'mine');
+    const before = contents(folder);
+    refused(run(folder, [...sample, '--model-server=flask']), 3, /code\/model_handler\.py/);
+    assert.deepEqual(contents(folder), before);
+    assert.equal(run(folder, [...sample, '--force']).status, 0);
+    assert.notEqual(readFileSync(handler, 'utf8'), '# mine\n');
+    assert.equal(readFileSync(join(folder, 'demo/model/model.joblib'), 'utf8'), 'mine');
+  });
+
+  it('a path that cannot be written, and leaves nothing behind', () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, 'demo'), 'a file');
+    refused(run(folder, sample), 2, /a part of the path is a file/);
+    assert.deepEqual(readdirSync(folder), ['demo']);
+    const partly = newFolder();
+    mkdirSync(join(partly, 'demo/Dockerfile'), { recursive: true });
+    refused(run(partly, [...sample, '--force']), 2, /a folder stands where a file should be/);
+    assert.deepEqual(readdirSync(join(partly, 'demo')), ['Dockerfile']);
+  });
+
+  it('a folder that nobody may write, not even root', () => {
+    refused(run(newFolder(), [...sample, '--project-dir=/sys/demo']), 2, /cannot be written: /);
+  });
+
+  it('to follow a link to nowhere', () => {
+    const folder = newFolder();
+    symlinkSync(join(folder, 'gone'), join(folder, 'demo'));
+    refused(run(folder, sample), 2, /a link that leads nowhere/);
+    assert.deepEqual(readdirSync(folder), ['demo']);
+  });
+});

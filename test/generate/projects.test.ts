@@ -1,0 +1,147 @@
+// Every combination that can be generated, each file checked by something that really reads its language.
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
+import { isAvailable } from '../../generators/catalog/unavailable.js';
+import { generateProject } from '../support/generate.js';
+import { has, outcome, root, tool } from '../support/tools.js';
+
+const available = <T>(key: string, values: readonly T[]) => values.filter((value) => isAvailable(key, value));
+
+const combinations = available('framework', frameworkNames).flatMap((framework) =>
+  available('modelServer', frameworks[framework].servers).flatMap((modelServer) =>
+    formatsOf(framework).flatMap(({ name: modelFormat }) =>
+      (['s3', 'image'] as const).flatMap((modelDelivery) =>
+        (['cpu-optimized', 'ml.m5.large'] as const).flatMap((instanceType) =>
+          [true, false].map((rich) => ({
+            framework,
+            modelServer,
+            modelFormat,
+            modelDelivery,
+            instanceType,
+            includeSampleModel: rich,
+            includeTests: rich,
+            ...(rich && {
+              awsRoleArn: 'arn:aws:iam::123456789012:role/service-role/Name+=,.@-_x',
+              awsRegion: 'eu-central-1',
+            }),
+          })),
+        ),
+      ),
+    ),
+  ),
+);
+
+const filesBelow = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => statSync(join(folder, path)).isFile())
+    .sort();
+
+describe('every generated project', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ml-generate-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const projects = combinations.map((answers, at) => ({ answers, directory: join(folder, `p${at}`) }));
+  before(async () => {
+    for (const { answers, directory } of projects) await generateProject(answers, directory);
+  });
+
+  const check = (command: string, args: readonly string[]) => {
+    const { status, output } = outcome(command, args, { cwd: folder });
+    assert.equal(status, 0, output);
+  };
+  const all = (choose: (path: string) => boolean) =>
+    projects.flatMap(({ directory }) =>
+      filesBelow(directory)
+        .filter(choose)
+        .map((path) => join(directory, path)),
+    );
+  const scripts = () => all((path) => path.endsWith('.sh'));
+  const python = () => all((path) => path.endsWith('.py') || path === 'code/serve');
+
+  it(`is one of ${combinations.length} combinations, each of 20-odd files`, () => {
+    for (const { directory } of projects) {
+      const count = filesBelow(directory).length;
+      assert.ok(count >= 18 && count <= 30, `${directory} has ${count} files`);
+    }
+  });
+
+  it('has scripts that bash reads and shellcheck finds nothing in', () => {
+    for (const script of scripts()) check('bash', ['-n', script]);
+    check(tool('shellcheck'), ['-x', '--source-path=SCRIPTDIR', ...scripts()]);
+  });
+
+  it('has Python that compiles and that ruff finds nothing in', () => {
+    check(tool('python'), ['-c', 'import sys\nfor p in sys.argv[1:]: compile(open(p).read(), p, "exec")', ...python()]);
+    check(tool('ruff'), ['check', '--no-cache', '--config', join(root, 'test/serve/ruff.toml'), ...python()]);
+  });
+
+  it('has a Dockerfile that hadolint finds nothing in', () => {
+    check(
+      tool('hadolint'),
+      all((path) => path === 'Dockerfile'),
+    );
+  });
+
+  it('has an nginx.conf that nginx accepts', function () {
+    if (!has('nginx')) {
+      console.log('      nginx is not installed on this machine: skipped (apt-get install nginx-light)');
+      this.skip();
+    }
+    const confs = all((path) => path === 'code/nginx.conf');
+    assert.ok(confs.length > 0);
+    mkdirSync(join(folder, 'logs'), { recursive: true });
+    for (const conf of confs) check('nginx', ['-t', '-q', '-p', folder, '-c', conf]);
+  });
+
+  it('has executable programs and nothing else executable', () => {
+    for (const { directory } of projects) {
+      const executable = filesBelow(directory).filter((path) => statSync(join(directory, path)).mode & 0o111);
+      for (const path of executable)
+        assert.match(readFileSync(join(directory, path), 'utf8'), /^#!\/usr\/bin\/env /, path);
+      const programs = filesBelow(directory).filter((path) =>
+        readFileSync(join(directory, path), 'utf8').startsWith('#!'),
+      );
+      assert.deepEqual(programs, executable);
+    }
+  });
+
+  it('has no leftover of a template, no carriage return, no blank at a line’s end, and ends its files in a newline', () => {
+    for (const path of all((each) => each !== 'model/.gitkeep')) {
+      const text = readFileSync(path, 'utf8');
+      assert.doesNotMatch(text, /<%|%>|\r|[ \t]\n|undefined|\[object|&#39;|&amp;/, path);
+      assert.match(text, /[^\n]\n$/, path);
+    }
+  });
+
+  it('names in its README only files that it has', () => {
+    for (const { directory } of projects) {
+      const readme = readFileSync(join(directory, 'README.md'), 'utf8');
+      const named = [...readme.matchAll(/\b(?:deploy|test|code|sample_model)\/[\w/.-]*\w/g)].map(([path]) => path);
+      const made = ['test/sample_request.json', 'test/sample_request.csv'];
+      const files = filesBelow(directory);
+      for (const path of named)
+        assert.ok(
+          files.some((file) => file === path || file.startsWith(`${path}/`)) || made.includes(path),
+          `${directory}: ${path}`,
+        );
+    }
+  });
+});
+
+describe('templates', () => {
+  const folder = join(root, 'templates');
+  it('never put a value in unquoted, and branch rarely', () => {
+    for (const path of filesBelow(folder).filter((each) => each.endsWith('.ejs'))) {
+      const text = readFileSync(join(folder, path), 'utf8');
+      assert.doesNotMatch(text, /<%-/, path);
+      assert.ok((text.match(/<%_? *(if|\} *else)/g) ?? []).length <= 12, path);
+    }
+  });
+  it('hold EJS only where they are named so', () => {
+    for (const path of filesBelow(folder).filter((each) => !each.endsWith('.ejs'))) {
+      assert.doesNotMatch(readFileSync(join(folder, path), 'utf8'), /<%/, path);
+    }
+  });
+});

@@ -1,0 +1,185 @@
+// The same answers through prompts, flags, variables and a file: byte-identical projects.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import helpers from 'yeoman-test';
+import App from '../../generators/app/index.js';
+import { flagOf, type Key, variableOf } from '../../generators/config/parameters.js';
+import Configure from '../../generators/configure/index.js';
+import { contents, newFolder, run } from '../support/bin.js';
+import { outcome, tool } from '../support/tools.js';
+
+const answers = {
+  framework: 'sklearn',
+  projectName: 'churn-model',
+  modelFormat: 'skops',
+  modelServer: 'flask',
+  instanceType: 'custom',
+  customInstanceType: 'ml.m5.large',
+  instanceCount: 2,
+  modelDelivery: 'image',
+  awsRegion: 'eu-central-1',
+  awsRoleArn: 'arn:aws:iam::123456789012:role/service-role/Role',
+  includeSampleModel: true,
+  includeTests: false,
+};
+const entries = Object.entries(answers) as [Key, unknown][];
+
+/** Runs the generator as Yeoman does, with these prompted answers and options; the folder it wrote into. */
+async function prompted(given: object, options: object = {}, generator: unknown = App): Promise<string> {
+  const folder = newFolder();
+  const context = helpers.run(generator as never, { namespace: 'ml-container-creator:app' } as never, { cwd: folder });
+  await context.withAnswers(given, { throwOnMissingAnswer: false }).withOptions(options);
+  return folder;
+}
+
+describe('the same answers', () => {
+  let byFlags: Record<string, string>;
+  before(() => {
+    const folder = newFolder();
+    const { status, stderr } = run(
+      folder,
+      entries.map(([key, value]) => `${flagOf(key)}=${value}`),
+    );
+    assert.equal(status, 0, stderr);
+    byFlags = contents(join(folder, 'churn-model'));
+  });
+
+  it('as variables give the same project as flags', () => {
+    const folder = newFolder();
+    run(folder, [], Object.fromEntries(entries.map(([key, value]) => [variableOf(key), String(value)])));
+    assert.deepEqual(contents(join(folder, 'churn-model')), byFlags);
+  });
+
+  it('as a config file do', () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, 'ml-container.config.json'), JSON.stringify(answers));
+    run(folder, []);
+    assert.deepEqual(contents(join(folder, 'churn-model')), byFlags);
+  });
+
+  it('to prompts do', async () => assert.deepEqual(contents(join(await prompted(answers), 'churn-model')), byFlags));
+
+  it('as options of a composed generator do', async () =>
+    assert.deepEqual(contents(join(await prompted({}, { ...answers, skipPrompts: true }), 'churn-model')), byFlags));
+
+  it('prompted by configure, then generated, do', async () => {
+    const folder = await prompted(answers, {}, Configure);
+    assert.deepEqual(readdirSync(folder), ['ml-container.config.json']);
+    run(folder, []);
+    assert.deepEqual(contents(join(folder, 'churn-model')), byFlags);
+  });
+});
+
+describe('the generator', () => {
+  it('asks only for what is open', async () => {
+    const asked: string[] = [];
+    const folder = newFolder();
+    const callback = (answer: unknown, { question }: { question: { name?: string } }) => {
+      asked.push(String(question.name));
+      return answer;
+    };
+    const context = helpers.run(App as never, { namespace: 'ml-container-creator:app' } as never, { cwd: folder });
+    const given: object = { framework: 'sklearn', projectName: 'x', modelServer: 'flask', awsRegion: 'eu-west-1' };
+    await context.withAnswers({}, { callback } as never).withOptions(given);
+    assert.deepEqual(asked, [
+      'modelFormat',
+      'instanceType',
+      'instanceCount',
+      'modelDelivery',
+      'awsRoleArn',
+      'includeSampleModel',
+      'includeTests',
+    ]);
+  });
+
+  it('throws every problem at a program that composes it', async () => {
+    await assert.rejects(
+      prompted({}, { framework: 'sklern', projectName: 'A', skipPrompts: true }),
+      /"sklern" is not one of.*projectName/s,
+    );
+  });
+});
+
+/** Drives the bin on a real terminal: waits for a text, sends keys, and so on. Python has a pty, Node has not. */
+const driver = `
+import json, os, pty, select, sys, time
+steps, command = json.loads(sys.argv[1]), sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ['TERM'] = 'xterm'
+    os.execvp(command[0], command)
+seen = ''
+def read(until, deadline):
+    global seen
+    while until is None or until not in seen:
+        ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
+        if not ready: sys.exit('waited in vain for %r after: %s' % (until, seen[-2000:]))
+        try: chunk = os.read(fd, 65536)
+        except OSError: chunk = b''
+        if not chunk: return
+        seen += chunk.decode(errors='replace')
+for text, keys in steps:
+    read(text, time.monotonic() + 30)
+    seen = seen.partition(text)[2]
+    os.write(fd, keys.encode())
+read(None, time.monotonic() + 30)
+print(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+describe('on a terminal, the bin', () => {
+  const bin = join(import.meta.dirname, '../../dist/generators/cli.js');
+  const drive = (cwd: string, steps: readonly (readonly [string, string])[], args: readonly string[] = []) =>
+    outcome(tool('python'), ['-c', driver, JSON.stringify(steps), process.execPath, bin, ...args], { cwd });
+  const enter = '\r';
+  const all = [
+    'made with',
+    'Name of',
+    'Format',
+    'Server',
+    'Instance',
+    'How many',
+    'gets there',
+    'region',
+    'ARN',
+    'sample model',
+    'Tests',
+  ];
+
+  it('asks every question and ends with what to type next', () => {
+    const folder = newFolder();
+    const { status, output } = drive(
+      folder,
+      all.map((text) => [text, enter] as const),
+    );
+    assert.equal(status, 0, output);
+    assert.match(output, /cd sklearn-model && test\/run_local\.sh/);
+    const straight = newFolder();
+    run(straight, ['--framework=sklearn']);
+    assert.deepEqual(contents(folder), contents(straight));
+  });
+
+  it('is left at any question by Ctrl-C, with status 130 and nothing written', () => {
+    for (const count of [0, 3, all.length - 1]) {
+      const folder = newFolder();
+      const steps = all.slice(0, count + 1).map((text, at) => [text, at === count ? '\u0003' : enter] as const);
+      const { status, output } = drive(folder, steps);
+      assert.equal(status, 130, output);
+      assert.match(output, /Cancelled: nothing was written/);
+      assert.deepEqual(readdirSync(folder), []);
+    }
+  });
+
+  it('asks about a file in its way', () => {
+    const folder = newFolder();
+    mkdirSync(join(folder, 'demo'));
+    writeFileSync(join(folder, 'demo/Dockerfile'), '# mine\n');
+    const args = ['demo', '--framework=sklearn', '--skip-prompts'];
+    const { status, output } = drive(folder, [['Overwrite demo/Dockerfile?', 'n\r']], args);
+    assert.equal(status, 0, output);
+    assert.equal(contents(join(folder, 'demo')).Dockerfile, '644 # mine\n');
+    assert.ok(existsSync(join(folder, 'demo/README.md')));
+    assert.equal(drive(folder, [['Overwrite demo/Dockerfile?', '\u0003']], args).status, 130);
+  });
+});

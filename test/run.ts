@@ -1,0 +1,58 @@
+// Runs suites, one after the other, lets their own closing lines show, and ends with the sum:
+//   tsx test/run.ts unit generate serve
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { installTools, root, tool } from './support/tools.js';
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** How each kind of runner words its counts. */
+const wordings: Readonly<Record<keyof Counts, readonly RegExp[]>> = {
+  passed: [/^\s*(\d+) passing\b/m, /\b(\d+) passed\b/],
+  failed: [/^\s*(\d+) failing\b/m, /\b(\d+) (?:failed|errors?)\b/],
+  skipped: [/^\s*(\d+) pending\b/m, /\b(\d+) skipped\b/],
+};
+
+const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+
+/** Runs a program with its output shown as it comes; the output and the exit status. */
+function show(command: string, args: readonly string[]): Promise<{ output: string; status: number }> {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk;
+    process.stdout.write(chunk);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ output, status: status ?? 1 }));
+  });
+}
+
+/** Runs one suite; a runner that fails without saying how many failed counts as one failure. */
+async function runSuite(suite: string): Promise<Counts> {
+  console.log(`\n=== ${suite}`);
+  const python = suite === 'serve';
+  const { output, status } = python
+    ? await show(tool('python'), ['-m', 'pytest', 'test/serve'])
+    : await show(process.execPath, [mocha, `test/${suite}`]);
+  const closing = python ? (output.trimEnd().split('\n').at(-1) ?? '') : output;
+  const count = (kind: keyof Counts) => Number(wordings[kind][python ? 1 : 0]?.exec(closing)?.[1] ?? 0);
+  const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
+  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+const suites = process.argv.slice(2);
+if (suites.length === 0) throw new Error('name the suites to run: unit generate serve docker deploy');
+installTools();
+const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
+for (const suite of suites) {
+  const counts = await runSuite(suite);
+  for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts[kind];
+}
+console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;

@@ -1,0 +1,132 @@
+// What the container and deployment tests share: the rig's variables, programs, containers, conditions to wait for.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { generateProject } from './generate.js';
+
+/** What became of a program. */
+export interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+type Options = { cwd?: string; env?: Record<string, string | undefined> };
+
+/** The values of the environment variables that the rig sets. Fails in plain words where it is not up. */
+export function rig<Name extends string>(...names: Name[]): Record<Name, string> {
+  const missing = names.filter((name) => !process.env[name]);
+  const flags = missing.includes('ARM64_BASE' as Name) ? '--aws --arm64' : '--aws';
+  assert.deepEqual(missing, [], `These tests need the rig: eval "$(../shared/rig/up ${flags})" sets ${missing}`);
+  return Object.fromEntries(names.map((name) => [name, process.env[name]])) as Record<Name, string>;
+}
+
+/** Runs a program to its end, whatever its exit status. */
+export function run(command: string, args: readonly string[] = [], { cwd, env }: Options = {}): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended: Ended = { code: null, out: '', err: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      ended.out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      ended.err += text;
+    });
+    child.on('error', reject).on('close', (code) => resolve({ ...ended, code }));
+  });
+}
+
+/** Runs a program that has to succeed; its standard output without the last newline. */
+export async function must(command: string, args: readonly string[] = [], options: Options = {}): Promise<string> {
+  const { code, out, err } = await run(command, args, options);
+  assert.equal(code, 0, `${command} ${args.join(' ')}\n${out}${err}`);
+  return out.trimEnd();
+}
+
+/** The first answer of `probe` that is not undefined; fails when there is none for `seconds`. */
+export async function until<T>(what: string, seconds: number, probe: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await probe().catch(() => undefined);
+    if (answer !== undefined) return answer;
+    assert.ok(Date.now() < deadline, `${what}: not within ${seconds} s`);
+    await pause(100);
+  }
+}
+
+/** A name that no other run uses: for images, repositories and endpoints. */
+export const unique = (stem: string) => `${stem}-${process.pid}-${Date.now().toString(36)}`;
+
+/** A scratch folder, its name with a space, removed when the tests of the suite are over. */
+export function scratch(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'ml container '));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Generates a project for scikit-learn on an x86 instance into `folder`, under its name. */
+export const project = (folder: string, answers: Record<string, unknown> & { projectName: string }) =>
+  generateProject(
+    { framework: 'sklearn', instanceType: 'ml.m5.large', includeSampleModel: true, ...answers },
+    path.join(folder, answers.projectName),
+  );
+
+/** Trains the project's sample model with the Python and the packages of its own image. */
+export const train = (directory: string, image: string) =>
+  must('docker', ['run', '--rm', '--volume', `${directory}:/work`, image, 'python', '/work/sample_model/train.py']);
+
+/** Builds a project's image as build_and_push.sh does; the image's name. */
+export async function build(directory: string, tag: string, base: string, platform = 'linux/amd64'): Promise<string> {
+  const options = ['--platform', platform, '--provenance=false', '--load', '--build-arg', `BASE_IMAGE=${base}`];
+  await must('docker', ['buildx', 'build', ...options, '--tag', tag, directory]);
+  return tag;
+}
+
+/** A container that runs as little as SageMaker promises: another user, a read-only system, only /tmp writable. */
+export interface Container {
+  id: string;
+  url: string;
+}
+interface Start {
+  model?: string;
+  port?: number;
+  env?: readonly string[];
+  command?: readonly string[];
+}
+export async function start(image: string, { model, port = 8080, env = [], command = ['serve'] }: Start = {}) {
+  const options = ['--detach', '--read-only', '--user', '1000', '--tmpfs', '/tmp', '--publish', `127.0.0.1::${port}`];
+  const volumes = model ? ['--volume', `${model}:/opt/ml/model:ro`] : [];
+  const id = await must('docker', [
+    'run',
+    ...options,
+    ...volumes,
+    ...env.map((each) => `--env=${each}`),
+    image,
+    ...command,
+  ]);
+  const address = await run('docker', ['port', id, `${port}/tcp`]);
+  return { id, url: `http://${address.out.trim()}` } satisfies Container;
+}
+
+/** Waits until the container answers /ping with 200. */
+export const ready = ({ url }: Container, seconds = 60) =>
+  until(`${url}/ping`, seconds, async () => ((await fetch(`${url}/ping`)).status === 200 ? true : undefined));
+
+/** Removes a container; the exit status after SIGTERM and what it had printed. */
+export async function stop({ id }: Container): Promise<Ended> {
+  await must('docker', ['stop', '--time', '30', id]);
+  const code = Number(await must('docker', ['inspect', '--format', '{{.State.ExitCode}}', id]));
+  const { out, err } = await run('docker', ['logs', id]);
+  await must('docker', ['rm', '--force', id]);
+  return { code, out, err };
+}
+
+/** Posts a request; the status and the body, parsed where it is JSON. */
+export async function post({ url }: Container, type: string, body: string) {
+  const answer = await fetch(`${url}/invocations`, { method: 'POST', headers: { 'content-type': type }, body });
+  const text = await answer.text();
+  const json = answer.headers.get('content-type')?.startsWith('application/json');
+  return { status: answer.status, body: json ? JSON.parse(text) : text };
+}

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { frameworkNames, servers } from '../../generators/catalog/frameworks.js';
+import { unavailable } from '../../generators/catalog/unavailable.js';
+import { help, jsonSchema, referencePage } from '../../generators/config/describe.js';
+import { flagOf, isKey, keys, variableOf } from '../../generators/config/parameters.js';
+import { valuesOf } from '../../generators/config/values.js';
+import { root } from '../support/tools.js';
+
+describe('the table of parameters', () => {
+  it('names flags in kebab case and variables in upper snake case', () => {
+    assert.deepEqual([flagOf('instanceType'), variableOf('instanceType')], ['--instance-type', 'ML_INSTANCE_TYPE']);
+    assert.deepEqual([flagOf('multiModel'), variableOf('awsRoleArn')], ['--multi-model', 'ML_AWS_ROLE_ARN']);
+  });
+
+  it('knows every framework and server', () => {
+    assert.deepEqual(valuesOf('framework'), frameworkNames);
+    assert.deepEqual(valuesOf('modelServer'), servers);
+  });
+
+  it('is in the help, the schema and the reference, whole', () => {
+    const schema = JSON.stringify(jsonSchema());
+    for (const key of keys) {
+      assert.ok(
+        help().includes(flagOf(key).slice(2)) &&
+          schema.includes(`"${key}"`) &&
+          referencePage().includes(variableOf(key)),
+        key,
+      );
+    }
+  });
+
+  it('is what docs/parameters.md says: npm run docs writes it anew', () => {
+    assert.equal(readFileSync(join(root, 'docs/parameters.md'), 'utf8'), referencePage());
+  });
+
+  it('has the values that are not available yet', () => {
+    for (const [key, values] of Object.entries(unavailable)) {
+      assert.ok(isKey(key));
+      for (const value of values)
+        assert.ok(typeof value === 'boolean' || valuesOf(key).includes(value), `${key} ${value}`);
+    }
+  });
+});
