@@ -7,6 +7,8 @@ export interface Format {
   pickle?: true;
   /** Requirement sets that only this format needs. */
   requirements?: readonly string[];
+  /** The handler in templates/frameworks/FRAMEWORK/code/, where it is not model_handler.py. */
+  handler?: string;
 }
 
 export interface FrameworkEntry {
@@ -28,7 +30,7 @@ export const frameworks = {
     formats: [
       { name: 'joblib', pickle: true },
       { name: 'pkl', pickle: true },
-      { name: 'skops', requirements: ['skops'] },
+      { name: 'skops', requirements: ['skops'], handler: 'model_handler.skops.py' },
     ],
     servers: web,
     gpu: false,

@@ -15,41 +15,50 @@ export const storageName = 'generator-ml-container-creator';
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const when = (condition: boolean, files: readonly FileSpec[]) => (condition ? files : []);
-/** Files that lie in the room of templates/ as they will lie in the project. */
-const from = (room: string, paths: readonly string[]): FileSpec[] =>
-  paths.map((path) => ({ path, template: `${room}/${path}` }));
-const programs = (room: string, paths: readonly string[]) =>
-  from(room, paths).map((spec) => ({ ...spec, executable: true }));
+/** Files of a folder, taken from a room of templates/, where they lie as they will lie in the project. */
+const from = (room: string, folder: string, names: readonly string[]): FileSpec[] =>
+  names.map((name) => ({ path: `${folder}/${name}`, template: `${room}/${folder}/${name}` }));
+const programs = (room: string, folder: string, names: readonly string[]) =>
+  from(room, folder, names).map((spec) => ({ ...spec, executable: true }));
 
-/** The files of a project, sorted as they are listed here. Pure: reads nothing, writes nothing. */
+/** The files of a project. Pure: reads nothing, writes nothing. */
 export function manifest(project: Project): FileSpec[] {
   const { framework, format, server, sample, tests, answers } = project;
+  const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
+  const sets = [framework, ...(format?.requirements ?? []), server];
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
     { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
-    {
-      path: 'requirements.txt',
-      merge: [framework, ...(format?.requirements ?? []), server].map((set) => `requirements/${set}.txt`),
-    },
-    ...programs('container', ['code/serve']),
-    ...from(
-      'container',
-      serving.map((name) => `code/serving/${name}.py`),
-    ),
-    ...from(`servers/${server}`, ['code/serving/app.py', ...(server === 'flask' ? ['code/nginx.conf'] : [])]),
-    ...from(`frameworks/${framework}`, ['code/model_handler.py']),
+    { path: 'requirements.txt', merge: sets.map((set) => `requirements/${set}.txt`) },
+    { path: 'code/model_handler.py', template: handler },
+    ...programs('container', 'code', ['serve']),
+    ...from('container', 'code/serving', [
+      '__init__.py',
+      'settings.py',
+      'models.py',
+      'invocation.py',
+      'content.py',
+      'tabular.py',
+    ]),
+    ...from('container', 'code/serving', ['errors.py', 'logs.py', 'processes.py']),
+    ...from(`servers/${server}`, 'code/serving', ['app.py']),
+    ...when(server === 'flask', from('servers/flask', 'code', ['nginx.conf'])),
     { path: 'model/.gitkeep', text: '' },
-    ...when(sample, from(`frameworks/${framework}`, ['sample_model/train.py'])),
-    ...when(tests, programs('test', ['test/run_local.sh'])),
+    ...when(sample, programs(`frameworks/${framework}`, 'sample_model', ['train.py'])),
+    ...when(tests, programs('test', 'test', ['run_local.sh'])),
     { path: 'deploy/settings.sh', template: 'deploy/deploy/settings.sh.ejs' },
-    ...from('deploy', ['deploy/common.sh']),
-    ...programs(
-      'deploy',
-      deployScripts.map((name) => `deploy/${name}.sh`),
-    ),
+    ...from('deploy', 'deploy', ['common.sh']),
+    ...programs('deploy', 'deploy', [
+      'build_and_push.sh',
+      'upload_model.sh',
+      'pack_model.py',
+      'deploy.sh',
+      'invoke.sh',
+      'delete.sh',
+    ]),
   ];
 }
 
@@ -64,6 +73,3 @@ function readme({ format, modelDelivery, sample, tests }: Project): string[] {
     'deploy-notes.md.ejs',
   ];
 }
-
-const serving = ['__init__', 'content', 'errors', 'invocation', 'logs', 'models', 'processes', 'settings', 'tabular'];
-const deployScripts = ['build_and_push', 'upload_model', 'deploy', 'invoke', 'delete'];

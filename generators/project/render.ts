@@ -1,7 +1,7 @@
 // Renders what the manifest lists. Templates named *.ejs are rendered, with <%= %> quoting for the file's language;
 // all others are copied as they stand.
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
 import ejs from 'ejs';
 import type { FileSpec } from './manifest.js';
 import type { Project } from './project.js';
@@ -14,14 +14,14 @@ export interface RenderedFile {
   readonly executable: boolean;
 }
 
+const { resolve } = createRequire(import.meta.url);
 const templates = new Map<string, string>();
 
 /** A template's text with \n line ends, whatever the checkout made of them. */
 function template(name: string): string {
   const known = templates.get(name);
   if (known !== undefined) return known;
-  const path = fileURLToPath(import.meta.resolve(`#templates/${name}`));
-  const text = readFileSync(path, 'utf8').replaceAll('\r\n', '\n');
+  const text = readFileSync(resolve(`#templates/${name}`), 'utf8').replaceAll('\r\n', '\n');
   templates.set(name, text);
   return text;
 }

@@ -62,8 +62,8 @@ function move(files: readonly RenderedFile[], staging: string, directory: string
 /** Throws a RequestError where `directory` cannot be written, or where a file and a folder are in each other's place. */
 export function refuseObstacles(files: readonly RenderedFile[], directory: string): void {
   try {
-    accessSync(nearestFolder(directory), constants.W_OK | constants.X_OK);
     for (const { path } of files) refuseObstacle(directory, path);
+    accessSync(nearestFolder(directory), constants.W_OK | constants.X_OK);
   } catch (error) {
     throw asRequestError(error, directory);
   }

@@ -51,14 +51,18 @@ describe('every generated project', () => {
     const { status, output } = outcome(command, args, { cwd: folder });
     assert.equal(status, 0, output);
   };
+  /** Of files that are alike, one. */
+  const each = (choose: (path: string) => boolean) => [
+    ...new Map(all(choose).map((path) => [readFileSync(path, 'utf8'), path])).values(),
+  ];
   const all = (choose: (path: string) => boolean) =>
     projects.flatMap(({ directory }) =>
       filesBelow(directory)
         .filter(choose)
         .map((path) => join(directory, path)),
     );
-  const scripts = () => all((path) => path.endsWith('.sh'));
-  const python = () => all((path) => path.endsWith('.py') || path === 'code/serve');
+  const scripts = () => each((path) => path.endsWith('.sh'));
+  const python = () => each((path) => path.endsWith('.py') || path === 'code/serve');
 
   it(`is one of ${combinations.length} combinations, each of 20-odd files`, () => {
     for (const { directory } of projects) {
@@ -74,13 +78,13 @@ describe('every generated project', () => {
 
   it('has Python that compiles and that ruff finds nothing in', () => {
     check(tool('python'), ['-c', 'import sys\nfor p in sys.argv[1:]: compile(open(p).read(), p, "exec")', ...python()]);
-    check(tool('ruff'), ['check', '--no-cache', '--config', join(root, 'test/serve/ruff.toml'), ...python()]);
+    check(tool('ruff'), ['check', '--no-cache', '--config', join(root, 'test/serve/pyproject.toml'), ...python()]);
   });
 
   it('has a Dockerfile that hadolint finds nothing in', () => {
     check(
       tool('hadolint'),
-      all((path) => path === 'Dockerfile'),
+      each((path) => path === 'Dockerfile'),
     );
   });
 
@@ -89,7 +93,7 @@ describe('every generated project', () => {
       console.log('      nginx is not installed on this machine: skipped (apt-get install nginx-light)');
       this.skip();
     }
-    const confs = all((path) => path === 'code/nginx.conf');
+    const confs = each((path) => path === 'code/nginx.conf');
     assert.ok(confs.length > 0);
     mkdirSync(join(folder, 'logs'), { recursive: true });
     for (const conf of confs) check('nginx', ['-t', '-q', '-p', folder, '-c', conf]);
