@@ -45,7 +45,7 @@ export function typeFor(choice: 'cpu-optimized' | 'gpu-enabled', target?: string
 /** What the catalogue knows of a type; what its name tells where it is not in there (`ml.m9g.large` is Graviton). */
 export function instanceOf(type: string): Instance {
   const family = type.split('.')[1] ?? '';
-  return byType.get(type) ?? { type, arch: /^[a-z]+\d+g/.test(family) ? 'arm64' : 'x86_64' };
+  return byType.get(type) ?? { type, arch: /^[a-z]+\d+g|-gb\d/.test(family) ? 'arm64' : 'x86_64' };
 }
 
 /** Why a well-formed type may not work, if it may not. */

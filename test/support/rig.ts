@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -59,10 +60,10 @@ export async function until<T>(what: string, seconds: number, probe: () => Promi
 /** A name that no other run uses: for images, repositories and endpoints. */
 export const unique = (stem: string) => `${stem}-${process.pid}-${Date.now().toString(36)}`;
 
-/** A scratch folder, its name with a space, removed when the tests of the suite are over. */
+/** A scratch folder, its name with a space, removed when the run is over. */
 export function scratch(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'ml container '));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -111,8 +112,11 @@ export async function start(image: string, { model, port = 8080, env = [], comma
 }
 
 /** Waits until the container answers /ping with 200. */
-export const ready = ({ url }: Container, seconds = 60) =>
-  until(`${url}/ping`, seconds, async () => ((await fetch(`${url}/ping`)).status === 200 ? true : undefined));
+export const ready = (container: Container, seconds = 60) =>
+  until(`200 from ${container.url}/ping`, seconds, async () => {
+    const { status } = await request(`${container.url}/ping`);
+    return status === 200 || undefined;
+  });
 
 /** Removes a container; the exit status after SIGTERM and what it had printed. */
 export async function stop({ id }: Container): Promise<Ended> {
@@ -125,8 +129,20 @@ export async function stop({ id }: Container): Promise<Ended> {
 
 /** Posts a request; the status and the body, parsed where it is JSON. */
 export async function post({ url }: Container, type: string, body: string) {
-  const answer = await fetch(`${url}/invocations`, { method: 'POST', headers: { 'content-type': type }, body });
-  const text = await answer.text();
-  const json = answer.headers.get('content-type')?.startsWith('application/json');
-  return { status: answer.status, body: json ? JSON.parse(text) : text };
+  return request(`${url}/invocations`, { method: 'POST', headers: { 'content-type': type }, body });
+}
+
+// Not fetch: in Node 20 it may wait for ever on a connection that is closed before it was answered.
+function request(url: string, { body = '', ...options }: http.RequestOptions & { body?: string } = {}) {
+  return new Promise<{ status: number | undefined; body: any }>((resolve, reject) => {
+    const asked = http.request(url, { agent: false, timeout: 30_000, ...options }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
+      answer.on('error', reject).on('end', () => {
+        const json = answer.headers['content-type']?.startsWith('application/json');
+        resolve({ status: answer.statusCode, body: json ? JSON.parse(text) : text });
+      });
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`no answer from ${url}`))).on('error', reject).end(body);
+  });
 }

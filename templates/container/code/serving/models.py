@@ -1,0 +1,113 @@
+"""The model that is served: the user's model_handler.py and what its `load` returned."""
+
+import importlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from serving.content import Records
+from serving.errors import StartError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model as three steps, each a function of the handler with the model filled in."""
+
+    decode: Callable[[Records], Any]  # records of one request -> inputs
+    predict: Callable[[Any], Any]  # inputs -> outputs
+    encode: Callable[[Any], Any]  # outputs -> what is written into the answer
+
+
+def load_model(model_dir: Path) -> Model:
+    """Loads the model. Raises StartError for a folder that is missing or empty, and for a model that does not load.
+
+    The log has the whole story of a failure, before the error is raised.
+    """
+    if not list_files(model_dir):
+        raise StartError(
+            f"There is no model in {model_dir}. Deployed: upload your model files (deploy/upload_model.sh). "
+            "On this machine: set SM_MODEL_DIR to the folder that has them."
+        )
+    handler = import_handler()
+    try:
+        with log_warnings():
+            loaded = handler.load(model_dir)
+    except StartError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.exception("load() in model_handler.py failed.")
+        raise StartError(
+            f"The model in {model_dir} does not load: {describe(error)}. Save it again with the versions in "
+            "requirements.txt, or look at load() in model_handler.py."
+        ) from None
+    return Model(
+        decode=partial(getattr(handler, "decode", pass_on), loaded),
+        predict=partial(handler.predict, loaded),
+        encode=partial(getattr(handler, "encode", pass_on), loaded),
+    )
+
+
+def find_model_file(model_dir: Path, *extensions: str) -> Path:
+    """The file named model with one of the extensions, or else the only file with one of them.
+
+    Raises StartError, for the last line of the log, if there is none or if there are several.
+    """
+    found = [path for path in list_files(model_dir) if path.suffix in extensions]
+    files = [path for path in found if path.stem == "model"] or found
+    if len(files) == 1:
+        return files[0]
+    name = f"model{extensions[0]}"
+    if not files:
+        there = ", ".join(path.name for path in list_files(model_dir))
+        raise StartError(f"There is no {name} in {model_dir}, only {there}. Save your model there as {name}.")
+    names = ", ".join(path.name for path in files)
+    raise StartError(f"Which is the model in {model_dir}: {names}? Name it {name}, or leave only one there.")
+
+
+def list_files(model_dir: Path) -> list[Path]:
+    """What lies in the folder, sorted; nothing if it is missing. Dot files, as .gitkeep, do not count."""
+    if not model_dir.is_dir():
+        return []
+    return sorted(path for path in model_dir.iterdir() if not path.name.startswith("."))
+
+
+def import_handler() -> ModuleType:
+    """The user's model_handler.py. Raises StartError if it does not import or lacks `load` or `predict`."""
+    try:
+        handler = importlib.import_module("model_handler")
+    except (Exception, SystemExit) as error:
+        log.exception("model_handler.py failed.")
+        raise StartError(f"model_handler.py does not import: {describe(error)}. Correct it.") from None
+    for name in ("load", "predict"):
+        if not callable(getattr(handler, name, None)):
+            raise StartError(f"model_handler.py has no function {name}(). Add it.")
+    return handler
+
+
+@contextmanager
+def log_warnings() -> Iterator[None]:
+    """Logs each warning that is given inside once, such as that of scikit-learn for a model of another version."""
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            yield
+        finally:
+            for text in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):
+                log.warning("While the model was loaded: %s", text)
+
+
+def pass_on(_: Any, value: Any) -> Any:
+    """What a hook does that the handler does not have."""
+    return value
+
+
+def describe(error: BaseException) -> str:
+    """Class and message of an error on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(".")

@@ -1,0 +1,57 @@
+"""For models that take rows of numbers: records to a matrix, with errors that tell the client which record is wrong."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.content import Records
+from serving.errors import BadRequest
+
+
+def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float64]:
+    """Records of numbers as an array of shape (records, features). A missing value (null, empty field) is NaN.
+
+    Raises BadRequest if there are no records, or one is not a list of `features` numbers (None: as many as the first).
+    """
+    if not records:
+        raise BadRequest("The request has no records.")
+    try:
+        matrix = np.asarray(records, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(find_fault(records, features)) from None
+    if matrix.ndim != 2:
+        raise BadRequest(find_fault(records, features))
+    if features is not None and matrix.shape[1] != features:
+        raise BadRequest(f"Expected {features} features a record, got {matrix.shape[1]}.")
+    return matrix
+
+
+def check_finite(matrix: NDArray[np.float64]) -> None:
+    """Raises BadRequest for NaN and infinity: call it when a model has refused its inputs."""
+    faulty = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if faulty.size:
+        raise BadRequest(f"Record {faulty[0] + 1} has a missing or infinite value, which this model does not take.")
+
+
+def find_fault(records: Records, features: int | None) -> str:
+    """What is wrong with records that are no matrix, for the client. Records count from 1."""
+    expected = features or (len(records[0]) if isinstance(records[0], list) else None)
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, list):
+            return f"Record {number} is not a list of numbers."
+        for value in record:
+            if not is_number(value):
+                return f"Record {number}: {repr(value)[:40]} is not a number."
+        if len(record) != expected:
+            return f"Expected {expected} features a record, got {len(record)} in record {number}."
+    return "The records are not lists of numbers."
+
+
+def is_number(value: Any) -> bool:
+    """Whether NumPy makes a float of it."""
+    try:
+        np.float64(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not isinstance(value, (list, dict))

@@ -1,0 +1,50 @@
+"""The one file to edit: how your model is loaded and how it predicts.
+
+A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
+(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import skops.io
+from numpy.typing import NDArray
+
+from serving.errors import StartError
+from serving.models import find_model_file
+from serving.tabular import check_finite, to_matrix
+
+# Types beyond those skops trusts by itself that a model file may hold: "package.module.Class". The server names those
+# that are missing; add only what you know, for a type in this list may run code when the file is loaded.
+TRUSTED: list[str] = []
+
+
+def load(model_dir: Path) -> Any:
+    """Loads the model once, when the server starts. Raises StartError for types that are not in TRUSTED."""
+    path = find_model_file(model_dir, ".skops")
+    unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
+    if unknown:
+        raise StartError(
+            f"{path.name} holds types that are not trusted: {', '.join(unknown)}. "
+            "If you know them, add them to TRUSTED in code/model_handler.py."
+        )
+    return skops.io.load(path, trusted=TRUSTED)
+
+
+def decode(model: Any, records: list[Any]) -> NDArray[Any]:
+    """The records of one request, lists of numbers, as an array of shape (records, features)."""
+    return to_matrix(records, features=getattr(model, "n_features_in_", None))
+
+
+def predict(model: Any, inputs: NDArray[Any]) -> NDArray[Any]:
+    """One prediction a record, in their order."""
+    try:
+        return model.predict(inputs)  # type: ignore[no-any-return]
+    except ValueError:
+        check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
+        raise
+
+
+# def encode(model: Any, outputs: NDArray[Any]) -> Any:
+#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+#     return [{"label": int(label)} for label in outputs]

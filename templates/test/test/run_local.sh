@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Serves the model on this machine and sends it one request. See --help.
+set -euo pipefail
+set -m # every step is a process group of its own, so that it can be ended with all it started
+
+usage() {
+  cat <<'END'
+Usage: test/run_local.sh
+
+Starts code/serve on this machine with the model in model/, sends test/sample_request.json,
+prints the answer as the last line of stdout and stops the server. No Docker, no AWS.
+
+The first run makes a virtual environment in .venv and downloads requirements.txt into it.
+If model/ is empty and there is a sample_model/, the sample is trained first.
+
+PYTHON    the Python to use, 3.11 or newer (default: python3)
+END
+}
+
+say() { echo "$*" >&2; }
+
+fail() {
+  if [[ -s $log ]]; then
+    say "The last lines of the server's log:"
+    tail -n 20 "$log" >&2
+  fi
+  say "run_local.sh: $*"
+  exit 1
+}
+
+# Runs one step; its output is for people. `wait`, unlike a step in the foreground, ends at once on Ctrl-C.
+step() {
+  "$@" >&2 &
+  wait "$!"
+}
+
+# Ends whatever still runs, on every way out.
+clean_up() {
+  local group
+  for group in $(jobs -p); do
+    kill -- "-$group" 2>/dev/null || true
+  done
+  wait || true
+  rm -f "$log"
+}
+
+has_model() { [[ -n $(find model -mindepth 1 -maxdepth 1 ! -name '.*' -print -quit 2>/dev/null) ]]; }
+
+check_files() {
+  if ! has_model && [[ ! -f sample_model/train.py ]]; then
+    fail "model/ is empty. Put your model files there."
+  fi
+  if has_model && [[ ! -f $request ]]; then
+    fail "There is no $request. Create it with a request for your model, such as {\"instances\": [[1.0, 2.0]]}."
+  fi
+}
+
+install_requirements() {
+  local python=${PYTHON:-python3} installed=.venv/installed.txt
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "$python is not Python 3.11 or newer. Install one and name it: PYTHON=/path/to/python3 test/run_local.sh"
+  if cmp -s requirements.txt "$installed" && .venv/bin/python -c '' 2>/dev/null; then
+    return
+  fi
+  say "Downloading requirements.txt into .venv (once; a minute or two)"
+  step "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment. On Debian: apt install python3-venv"
+  step .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt ||
+    fail "requirements.txt cannot be installed. pip says why above."
+  cp requirements.txt "$installed"
+}
+
+start_server() {
+  port=$(.venv/bin/python -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+  say "Starting code/serve on port $port"
+  SM_MODEL_DIR=$PWD/model SAGEMAKER_BIND_TO_PORT=$port .venv/bin/python code/serve >"$log" 2>&1 &
+  server=$!
+  local tries
+  for ((tries = 0; tries < 600; tries++)); do
+    kill -0 "$server" 2>/dev/null || fail "The server ended before it was ready."
+    if call ping >/dev/null 2>&1; then
+      return
+    fi
+    sleep 0.2
+  done
+  fail "The server did not answer /ping within two minutes."
+}
+
+# call PATH [FILE]: prints the answer on one line; the error of a refused request goes to stderr.
+call() {
+  .venv/bin/python - "http://127.0.0.1:$port/$1" "${@:2}" <<'END'
+import json, pathlib, sys, urllib.error, urllib.request
+
+url, *files = sys.argv[1:]
+body = pathlib.Path(files[0]).read_bytes() if files else None
+request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+try:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as response:
+        answer = response.read()
+except urllib.error.HTTPError as error:
+    sys.exit(f"{error.code} {error.read().decode()}")
+except OSError as error:
+    sys.exit(f"No answer: {error}")
+if files:
+    print(json.dumps(json.loads(answer)))
+END
+}
+
+main() {
+  case ${1:-} in
+    -h | --help) usage && return ;;
+    ?*) say "run_local.sh: unknown argument $1. See test/run_local.sh --help" && return 2 ;;
+  esac
+
+  cd "$(dirname "${BASH_SOURCE[0]}")/.."
+  request=test/sample_request.json
+  log=$(mktemp)
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+
+  check_files
+  install_requirements
+  if ! has_model; then
+    say "model/ is empty: training the sample model"
+    step .venv/bin/python sample_model/train.py || fail "sample_model/train.py failed. It says why above."
+    check_files
+  fi
+  start_server
+  say "Sending $request"
+  call invocations "$request" || fail "The request was refused."
+}
+
+main "$@"

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { must, project, run, scratch, train, unique } from '../support/rig.js';
+import { arm, aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+
+describe('the life of an endpoint', function () {
+  this.timeout(300_000);
+  const folder = scratch(); // its name has a space
+  const name = unique('life');
+  let directory: string;
+  const request = () => path.join(directory, 'test/sample_request.json');
+  const predict = async () => JSON.parse(await succeed(directory, 'invoke.sh', [request()])).predictions;
+  const describeEndpoint = () => aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
+
+  before(async () => {
+    directory = await project(folder, { projectName: name, awsRoleArn: role });
+  });
+  after(async () => {
+    await arm({ throttle: {}, fail_endpoints: [] });
+    await script(directory, 'delete.sh', ['--all']);
+    const images = await must('docker', ['images', '--format', '{{.Repository}}:{{.Tag}}']);
+    const mine = images.split('\n').filter((image) => image.includes(name));
+    await run('docker', ['image', 'rm', '--force', ...mine]);
+  });
+
+  it('begins with an image, pushed once', async () => {
+    const image = await succeed(directory, 'build_and_push.sh');
+    assert.match(image, new RegExp(`^123456789012\\.dkr\\.ecr\\.us-east-1\\.amazonaws\\.com/${name}@sha256:[0-9a-f]{64}$`));
+    assert.equal(await succeed(directory, 'build_and_push.sh'), image);
+    const { repositories } = await aws('ecr', 'describe-repositories', '--repository-names', name);
+    assert.equal(repositories[0].imageTagMutability, 'IMMUTABLE');
+    assert.equal(repositories[0].imageScanningConfiguration.scanOnPush, true);
+    assert.equal((await aws('ecr', 'list-images', '--repository-name', name)).imageIds.length, 1);
+  });
+
+  it('does not deploy or upload a model that is not there', async () => {
+    await refuse(/No model was uploaded .*\n.*upload_model\.sh/, directory, 'deploy.sh');
+    await refuse(/There is no model in .*\n.*sample_model\/train\.py/, directory, 'upload_model.sh');
+  });
+
+  it('takes a model without links, the same files as the same bytes', async () => {
+    await train(directory, name);
+    const link = path.join(directory, 'model/link');
+    symlinkSync('model.joblib', link);
+    await refuse(/links.*\n\.\/link/, directory, 'upload_model.sh');
+    unlinkSync(link);
+    const uri = await succeed(directory, 'upload_model.sh');
+    assert.match(uri, new RegExp(`^s3://sagemaker-us-east-1-123456789012/${name}/[0-9a-f]{64}/model\\.tar\\.gz$`));
+    await must('touch', [path.join(directory, 'model/model.joblib')]);
+    assert.equal(await succeed(directory, 'upload_model.sh'), uri);
+    const archive = path.join(folder, 'model.tar.gz');
+    await must('aws', ['s3', 'cp', uri, archive]);
+    assert.equal(await must('tar', ['-tf', archive]), 'model.joblib');
+    const bucket = ['--bucket', 'sagemaker-us-east-1-123456789012'];
+    const access = await aws('s3api', 'get-public-access-block', ...bucket);
+    assert.deepEqual([...new Set(Object.values(access.PublicAccessBlockConfiguration))], [true]);
+  });
+
+  it('gets an endpoint that answers, and says what it costs before', async () => {
+    const { result, err } = await script(directory, 'deploy.sh');
+    assert.equal(result, name, err);
+    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until you run .*delete\.sh/);
+    assert.equal((await predict()).length, JSON.parse(readFileSync(request(), 'utf8')).instances.length);
+  });
+
+  it('stays as it is when nothing has changed', async () => {
+    const before = await describeEndpoint();
+    assert.equal(await succeed(directory, 'deploy.sh', [role]), name);
+    assert.deepEqual(await describeEndpoint(), before);
+  });
+
+  it('sends csv as csv, and shows what the container says of a bad request', async () => {
+    const csv = path.join(directory, 'test/sample_request.csv');
+    assert.deepEqual(JSON.parse(await succeed(directory, 'invoke.sh', [csv])).predictions, await predict());
+    await refuse(/ModelError.*\{"error":/s, directory, 'invoke.sh', [csv, 'application/json']);
+    await refuse(/says no content type/, directory, 'invoke.sh', [path.join(directory, 'Dockerfile')]);
+  });
+
+  it('is updated in place to a new model, and what was before is removed', async () => {
+    const before = await describeEndpoint();
+    const constant = `import joblib; from sklearn.dummy import DummyRegressor
+model = DummyRegressor(strategy="constant", constant=42).fit([[0] * 8], [0])
+joblib.dump(model, "/work/model/model.joblib")`;
+    await must('docker', ['run', '--rm', '--volume', `${directory}:/work`, name, 'python', '-c', constant]);
+    await succeed(directory, 'upload_model.sh');
+    assert.equal(await succeed(directory, 'deploy.sh'), name);
+    assert.deepEqual([...new Set(await predict())], [42]);
+    const now = await describeEndpoint();
+    assert.equal(now.CreationTime, before.CreationTime);
+    assert.notEqual(now.EndpointConfigName, before.EndpointConfigName);
+    assert.deepEqual(await leftOf(name), [now.EndpointConfigName, now.EndpointConfigName, name]);
+  });
+
+  it('goes on as it was when the new model is broken, and shows the log of the container', async () => {
+    const before = await describeEndpoint();
+    writeFileSync(path.join(directory, 'model/model.joblib'), 'not a model');
+    await succeed(directory, 'upload_model.sh');
+    const { err } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh');
+    assert.match(err, / {2}\| .*model/);
+    assert.match(err, /What ran before runs on/);
+    assert.deepEqual([...new Set(await predict())], [42]);
+    assert.equal((await describeEndpoint()).EndpointConfigName, before.EndpointConfigName);
+    assert.equal((await leftOf(name)).length, 3);
+  });
+
+  it('is not touched under the name of another project', async () => {
+    await refuse(/did not make/, directory, 'deploy.sh', [], { PROJECT_NAME: 'another', ENDPOINT_NAME: name, IMAGE_URI: 'x' });
+    const env = { PROJECT_NAME: 'another', ENDPOINT_NAME: name };
+    assert.equal(await succeed(directory, 'delete.sh', [], env), '0');
+  });
+
+  it('ends with delete.sh, which counts what it removed', async () => {
+    assert.equal(await succeed(directory, 'delete.sh'), '3');
+    assert.equal(await succeed(directory, 'delete.sh'), '0');
+    assert.deepEqual(await leftOf(name), []);
+    await refuse(/Is it deployed/, directory, 'invoke.sh', [request()]);
+  });
+
+  it('leaves nothing when the first model is broken', async () => {
+    const { err } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh');
+    assert.match(err, / {2}\| .*model/);
+    assert.deepEqual(await leftOf(name), []);
+  });
+
+  it('leaves nothing when SageMaker has no capacity, or answers no call', async () => {
+    await arm({ fail_endpoints: ['Unable to provision: no capacity.'] });
+    await refuse(/was not deployed: Unable to provision: no capacity/, directory, 'deploy.sh');
+    assert.deepEqual(await leftOf(name), []);
+    await arm({ throttle: { CreateEndpoint: 99 } });
+    await refuse(/Rate exceeded/, directory, 'deploy.sh', [], { AWS_MAX_ATTEMPTS: '2' });
+    await arm({ throttle: {} });
+    assert.deepEqual(await leftOf(name), []);
+  });
+
+  it('outlives a few throttled calls', async () => {
+    await train(directory, name);
+    await succeed(directory, 'upload_model.sh');
+    await arm({ throttle: { CreateModel: 1, CreateEndpoint: 2, DescribeEndpoint: 1 } });
+    assert.equal(await succeed(directory, 'deploy.sh'), name);
+  });
+
+  it('ends with delete.sh --all, which removes images and models too', async () => {
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '7'); // endpoint 3, repository 1, models 3
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
+    assert.ok(!existsSync(path.join(directory, 'deploy/.state/123456789012-us-east-1')));
+  });
+});

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { must, project, rig, run, scratch, unique } from '../support/rig.js';
+import { leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+
+const scripts = ['build_and_push.sh', 'upload_model.sh', 'deploy.sh', 'invoke.sh', 'delete.sh'];
+const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+
+describe('the deploy scripts', function () {
+  this.timeout(300_000);
+  const folder = scratch();
+  const name = unique('refusals');
+  let directory: string;
+
+  before(async () => {
+    directory = await project(folder, { projectName: name });
+  });
+  after(async () => {
+    await script(directory, 'delete.sh', ['--all']);
+    await run('docker', ['image', 'rm', '--force', name]);
+  });
+
+  for (const each of scripts)
+    it(`${each} explains itself without Docker or AWS, and refuses what it does not know`, async () => {
+      const { code, out } = await script(directory, each, ['--help'], { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' });
+      assert.equal(code, 0);
+      assert.match(out, new RegExp(`^Usage: deploy/${each}`));
+      const { err } = await refuse(/--help/, directory, each, ['--unknown', 'b', 'c']);
+      assert.ok(!err.includes('Traceback'));
+    });
+
+  it('say which credentials are missing before anything is built', async () => {
+    const env = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_EC2_METADATA_DISABLED: 'true' };
+    const { err } = await refuse(/credentials.*\n.*aws configure/, directory, 'build_and_push.sh', [], env);
+    assert.ok(!err.includes('Building'));
+  });
+
+  it('refuse to build where Docker is missing or cannot run the architecture', async () => {
+    await refuse(/Docker does not answer/, directory, 'build_and_push.sh', [], { DOCKER_HOST: 'tcp://127.0.0.1:1' });
+    await refuse(/builds only for .*\n.*emulation/, directory, 'build_and_push.sh', [], { PLATFORM: 'linux/vax' });
+  });
+
+  it('push nothing and leave no repository when the build fails', async () => {
+    await refuse(/could not be built/, directory, 'build_and_push.sh', [], { BASE_IMAGE: 'no-such-image:at-all' });
+    await refuse(/No image for ml\.m5\.large \(linux\/amd64\).*\n.*build_and_push/, directory, 'deploy.sh', [role]);
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
+  });
+
+  it('refuse to put a model into the image that is not there', async () => {
+    const whole = await project(folder, { projectName: `${name}-w`, modelDelivery: 'image', includeSampleModel: false });
+    const { err } = await refuse(/There is no model in/, whole, 'build_and_push.sh');
+    assert.ok(!err.includes('Building'));
+  });
+
+  it('take the roles of every partition, with paths, and nothing else', async () => {
+    await refuse(/no role/, directory, 'deploy.sh');
+    for (const bad of ['x', 'arn:aws:iam::12:role/x', 'arn:aws:iam::123456789012:user/x', `${role}/`, `${role} x`])
+      await refuse(/not the ARN of a role/, directory, 'deploy.sh', [bad]);
+    for (const good of [role, role.replace('arn:aws:', 'arn:aws-cn:'), role.replace('arn:aws:', 'arn:aws-us-gov:')])
+      await refuse(/No image/, directory, 'deploy.sh', [good]);
+  });
+
+  it('refuse an image that is missing, elsewhere, or for another architecture', async () => {
+    const image = await succeed(directory, 'build_and_push.sh', [], { DOCKER_BUILD_OPTS: '--quiet --label a=b' });
+    assert.equal(await must('docker', ['image', 'inspect', '--format', '{{.Config.Labels.a}}', name]), 'b');
+    const deploy = (reason: RegExp, env: NodeJS.ProcessEnv) => refuse(reason, directory, 'deploy.sh', [role], env);
+    await deploy(/no such image/, { IMAGE_URI: `${registry}/${name}:nothing` });
+    await deploy(/is in eu-west-1/, { IMAGE_URI: image.replace('us-east-1', 'eu-west-1') });
+    await deploy(/No image for ml\.m6g\.large \(linux\/arm64\)/, { INSTANCE_TYPE: 'ml.m6g.large' });
+    await deploy(/needs an image for linux\/arm64/, { INSTANCE_TYPE: 'ml.m6g.large', IMAGE_URI: image });
+    await deploy(/no such model/, { MODEL_DATA: 's3://no-such-bucket/model.tar.gz' });
+    await deploy(/has to be s3:/, { MODEL_DATA: '/a/model.tar.gz' });
+  });
+
+  it('leave nothing of a type that SageMaker does not have', async () => {
+    writeFileSync(path.join(directory, 'model/model.joblib'), 'anything');
+    await succeed(directory, 'upload_model.sh');
+    const env = { INSTANCE_TYPE: 'ml.m5.gigantic' };
+    await refuse(/enum value set/, directory, 'deploy.sh', [role], env);
+    assert.deepEqual(await leftOf(name), []);
+  });
+
+  it('know the architecture of an instance type by its family', async () => {
+    const { BASE_IMAGE } = rig('BASE_IMAGE');
+    const settings = path.join(directory, 'deploy/settings.sh');
+    const families = { m5: 'amd64', c7gd: 'arm64', g5: 'amd64', g5g: 'arm64', g4dn: 'amd64', im4gn: 'arm64', g6e: 'amd64' };
+    for (const [family, architecture] of Object.entries(families)) {
+      const env = { BASE_IMAGE, INSTANCE_TYPE: `ml.${family}.2xlarge` };
+      const { out } = await run('bash', ['-c', '. "$0" && echo "$PLATFORM"', settings], { env });
+      assert.equal(out, `linux/${architecture}\n`, family);
+    }
+  });
+});

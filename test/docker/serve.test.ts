@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { chmodSync, cpSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  build,
+  type Container,
+  must,
+  post,
+  project,
+  ready,
+  rig,
+  run,
+  scratch,
+  start,
+  stop,
+  train,
+  unique,
+} from '../support/rig.js';
+
+for (const server of ['fastapi', 'flask']) {
+  describe(`the image for ${server}`, function () {
+    this.timeout(300_000);
+    const folder = scratch();
+    const image = unique(server);
+    let directory: string;
+    let container: Container;
+    const sample = (ending: string) => readFileSync(path.join(directory, `test/sample_request.${ending}`), 'utf8');
+
+    before(async () => {
+      const { BASE_IMAGE } = rig('BASE_IMAGE');
+      directory = await project(folder, { projectName: server, modelServer: server });
+      // As a checkout with umask 077 leaves it; the user in the container is another one.
+      await must('chmod', ['-R', 'go-rwx', directory]);
+      chmodSync(path.join(directory, 'code/serve'), 0o600);
+      await build(directory, image, BASE_IMAGE);
+      await train(directory, image);
+      await must('chmod', ['-R', 'a+rX', folder]);
+      container = await start(image, { model: path.join(directory, 'model') });
+      await ready(container);
+    });
+    after(async () => {
+      if (container) await run('docker', ['rm', '--force', container.id]);
+      await run('docker', ['image', 'rm', '--force', image]);
+    });
+
+    it('predicts from JSON and from csv, as any user on a read-only system', async () => {
+      const json = await post(container, 'application/json', sample('json'));
+      assert.equal(json.status, 200, JSON.stringify(json.body));
+      assert.equal(json.body.predictions.length, JSON.parse(sample('json')).instances.length);
+      assert.deepEqual(await post(container, 'text/csv; charset=utf-8', sample('csv')), json);
+    });
+
+    it('answers what it does not understand with 400 and 415', async () => {
+      assert.equal((await post(container, 'application/json', '{"instances": ')).status, 400);
+      assert.equal((await post(container, 'application/x-unheard-of', '1')).status, 415);
+    });
+
+    it('ends with 0 after SIGTERM', async () => {
+      const { code, out, err } = await stop(await started());
+      assert.equal(code, 0, out + err);
+    });
+
+    it('listens on SAGEMAKER_BIND_TO_PORT, and says so in its label', async () => {
+      const other = await started({ port: 9123, env: ['SAGEMAKER_BIND_TO_PORT=9123'] });
+      assert.equal((await stop(other)).code, 0);
+      const label = '{{index .Config.Labels "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"}}';
+      assert.equal(await must('docker', ['image', 'inspect', '--format', label, image]), 'true');
+    });
+
+    it('serves with no command given', async () => {
+      assert.equal((await stop(await started({ command: [] }))).code, 0);
+    });
+
+    it('ends with another status and a plain last line where there is no model', async () => {
+      const { id } = await start(image);
+      assert.notEqual(await must('docker', ['wait', id]), '0');
+      const { code, out, err } = await stop({ id, url: '' });
+      assert.notEqual(code, 0);
+      assert.match(`${out}${err}`.trimEnd().split('\n').at(-1) ?? '', /no model in \/opt\/ml\/model/);
+    });
+
+    it('has the model in it where modelDelivery is image', async () => {
+      const answers = { projectName: `${server}-whole`, modelServer: server, modelDelivery: 'image' };
+      const whole = await project(folder, answers);
+      cpSync(path.join(directory, 'model'), path.join(whole, 'model'), { recursive: true });
+      await build(whole, `${image}-whole`, rig('BASE_IMAGE').BASE_IMAGE);
+      const other = await start(`${image}-whole`);
+      await ready(other);
+      assert.equal((await post(other, 'application/json', sample('json'))).status, 200);
+      assert.equal((await stop(other)).code, 0);
+      assert.equal(await must('docker', ['run', '--rm', `${image}-whole`, 'ls', '-A', 'model']), 'model.joblib');
+      await run('docker', ['image', 'rm', '--force', `${image}-whole`]);
+    });
+
+    it('holds the base and the packages, and little else', async () => {
+      const size = async (name: string) =>
+        Number(await must('docker', ['image', 'inspect', '--format', '{{.Size}}', name]));
+      const packages = Number(await must('docker', ['run', '--rm', image, 'python', '-c', packagesSize]));
+      const [whole, base] = [await size(image), await size(rig('BASE_IMAGE').BASE_IMAGE)];
+      const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+      console.log(`      ${megabytes(whole)}: base ${megabytes(base)}, packages ${megabytes(packages)}`);
+      assert.ok(whole < 1.15 * (base + packages), megabytes(whole));
+      assert.match(await must('docker', ['run', '--rm', image, 'sh', '-c', 'ls /opt/venv/bin']), /^(?!.*\bpip)/s);
+    });
+
+    async function started(options: Parameters<typeof start>[1] = {}): Promise<Container> {
+      const other = await start(image, { model: path.join(directory, 'model'), ...options });
+      await ready(other);
+      return other;
+    }
+  });
+}
+
+/** What the wheels of the image's packages brought, by their own records. */
+const packagesSize = `
+from importlib.metadata import distributions
+print(sum(file.size or 0 for each in distributions(path=__import__('site').getsitepackages()) for file in each.files or ()))`;

@@ -1,0 +1,145 @@
+"""Assembles a generated project from the templates, and runs its code/serve."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+FORMATS = ("joblib", "pkl", "skops")
+VARIANTS = ("fastapi", "flask", "flask-nginx")
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def assemble(folder: Path, variant: str, sample: Path, handler: str = "model_handler.py") -> Path:
+    """The project as the generator lays it out, with the model and the requests of `sample`."""
+    for source in ("container", f"servers/{variant.partition('-')[0]}"):
+        shutil.copytree(TEMPLATES / source / "code", folder / "code", dirs_exist_ok=True)
+    shutil.copy(TEMPLATES / "frameworks/sklearn/code" / handler, folder / "code/model_handler.py")
+    for part in ("model", "test"):
+        shutil.copytree(sample / part, folder / part)
+    return folder
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
+    """What `condition` returns once that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds} seconds for {what}")
+
+
+def find_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def list_children(pid: int) -> list[int]:
+    """The processes that `pid` has started and that still run."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                children.append(int(stat.parent.name))
+    return children
+
+
+def list_descendants(pid: int) -> list[int]:
+    children = list_children(pid)
+    return children + [grandchild for child in children for grandchild in list_descendants(child)]
+
+
+class Server:
+    """code/serve as a process of its own: `with Server(...) as server`, which kills whatever is left of it."""
+
+    def __init__(self, folder: Path, variant: str, **environ: str) -> None:
+        self.folder = folder
+        self.variant = variant
+        self.port = find_free_port()
+        self.environ = {"SM_MODEL_DIR": str(folder / "model"), "SAGEMAKER_BIND_TO_PORT": str(self.port), **environ}
+
+    def __enter__(self) -> "Server":
+        keep = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
+        if self.variant == "flask":
+            keep["PATH"] = "/nonexistent"  # where no nginx is
+        self.log_file = self.folder / "server.log"
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, self.folder / "code/serve"],
+                env={**keep, "PYTHONDONTWRITEBYTECODE": "1", **self.environ},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def wait_until_ready(self) -> "Server":
+        def ready() -> bool:
+            assert self.process.poll() is None, self.log()
+            with contextlib.suppress(OSError):
+                return self.request("GET", "/ping").status == 200
+            return False
+
+        wait_for(ready, "a good ping")
+        return self
+
+    def request(self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, **headers: str) -> Reply:
+        """One request; header names are given with underscores for hyphens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            response = connection.getresponse()
+            return Reply(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def invoke(self, body: object, content_type: str = "application/json", **headers: str) -> Reply:
+        """POST /invocations; a body that is not bytes is sent as JSON."""
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("POST", "/invocations", sent, Content_Type=content_type, **headers)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        return self.process.wait(TIMEOUT)
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def last_line(self) -> str:
+        return str(json.loads(self.log().splitlines()[-1])["message"])

@@ -1,0 +1,64 @@
+"""The templates' Python, shell and configuration, checked by the tools of each; and the pinned requirements."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import TEMPLATES, assemble
+
+CONFIG = Path(__file__).with_name("pyproject.toml")
+BIN = Path(sys.executable).parent
+PYTHON = [
+    str(path) for path in TEMPLATES.rglob("*") if path.is_file() and (path.suffix == ".py" or path.name == "serve")
+]
+
+
+def check(*command: object, cwd: Path | None = None) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
+def test_ruff_is_content(arguments: list[str]) -> None:
+    check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *PYTHON, Path(__file__).parent)
+
+
+@pytest.mark.parametrize(("variant", "handler"), [("fastapi", "model_handler.py"), ("flask", "model_handler.skops.py")])
+def test_mypy_is_content(variant: str, handler: str, samples: dict[str, Path], tmp_path: Path) -> None:
+    folder = assemble(tmp_path / "project", variant, samples["joblib"], handler)
+    mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
+    check(*mypy, ".", "serve", samples["joblib"] / "sample_model/train.py", cwd=folder / "code")
+
+
+def test_shellcheck_is_content() -> None:
+    check(BIN / "shellcheck", TEMPLATES / "test/test/run_local.sh")
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def test_nginx_takes_its_configuration_as_it_stands() -> None:
+    check("nginx", "-t", "-c", TEMPLATES / "servers/flask/code/nginx.conf")
+
+
+def test_files_that_are_run_are_executable() -> None:
+    for name in ("container/code/serve", "test/test/run_local.sh", "frameworks/sklearn/sample_model/train.py"):
+        assert (TEMPLATES / name).stat().st_mode & 0o111, name
+
+
+def test_the_sets_of_requirements_agree() -> None:
+    versions: dict[str, str] = {}
+    for file in sorted((TEMPLATES / "requirements").glob("*.txt")):
+        comment, *lines = file.read_text().splitlines()
+        assert comment.startswith("# ")
+        assert lines == sorted(lines, key=lambda line: line.partition("=")[0])
+        for line in lines:
+            assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), f"{file.name}: {line}"
+            name, _, version = line.partition("==")
+            assert versions.setdefault(name, version) == version, f"{file.name}: {line}"
+
+
+def test_files_are_short_enough_to_be_read() -> None:
+    for path in PYTHON:
+        assert len(Path(path).read_text().splitlines()) <= 250, path

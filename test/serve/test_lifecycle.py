@@ -1,0 +1,215 @@
+"""code/serve as a process: starting, refusing to start, load, signals, processes that die."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from project import FORMATS, Reply, Server, assemble, list_children, list_descendants, wait_for
+
+SLOW = """
+import os, pathlib, time
+HERE = pathlib.Path(__file__).parent
+def load(model_dir): return "secret-state"
+def predict(model, inputs):
+    if inputs == ["bug"]: raise KeyError(model)
+    if inputs == ["die"]: os._exit(7)
+    if inputs == ["pid"]: return [os.getpid()]
+    if inputs == ["wait"]:
+        (HERE / "started").touch()
+        while not (HERE / "go").exists(): time.sleep(0.01)
+    return inputs
+"""
+
+
+@pytest.fixture
+def slow(project: Path, variant: str) -> Iterator[Server]:
+    """One worker with a handler that waits for a sign, fails or dies as it is asked to."""
+    (project / "code/model_handler.py").write_text(SLOW)
+    with Server(project, variant, SM_WORKERS="1") as server:
+        yield server.wait_until_ready()
+
+
+def go(server: Server) -> None:
+    (server.folder / "code/go").touch()
+
+
+def start_waiting(server: Server, pool: ThreadPoolExecutor) -> "Future[Reply]":
+    """A request that the handler works on until `go`."""
+    request = pool.submit(server.invoke, ["wait"])
+    wait_for((server.folder / "code/started").exists, "the handler to start")
+    return request
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_served(name: str, variant: str, samples: dict[str, Path], tmp_path: Path) -> None:
+    if variant == "flask-nginx":
+        pytest.skip("the format does not depend on nginx")
+    handler = "model_handler.skops.py" if name == "skops" else "model_handler.py"
+    folder = assemble(tmp_path / "project", variant, samples[name], handler)
+    with Server(folder, variant) as server:
+        reply = server.wait_until_ready().invoke((folder / "test/sample_request.json").read_bytes())
+        assert len(reply.json()["predictions"]) == 2
+        server.terminate()
+        assert server.wait() == 0
+
+
+def break_model(model: Path) -> None:
+    (model / "model.joblib").write_bytes(b"not a model")
+
+
+def empty_model(model: Path) -> None:
+    (model / "model.joblib").unlink()
+    (model / ".gitkeep").touch()
+
+
+def remove_model(model: Path) -> None:
+    empty_model(model)
+    (model / ".gitkeep").unlink()
+    model.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (break_model, "does not load"),
+        (empty_model, "There is no model in"),
+        (remove_model, "There is no model in"),
+    ],
+)
+def test_without_a_good_model_the_port_stays_closed(project: Path, variant: str, spoil: object, said: str) -> None:
+    spoil(project / "model")  # type: ignore[operator]
+    with Server(project, variant) as server:
+        while server.process.poll() is None:
+            with pytest.raises(OSError), socket.create_connection(("127.0.0.1", server.port), timeout=1):
+                pass
+            time.sleep(0.01)
+        assert server.wait() != 0
+        assert said in server.last_line()
+
+
+def test_a_port_that_is_taken_ends_the_process(project: Path, variant: str) -> None:
+    with Server(project, variant) as server, socket.create_server(("127.0.0.1", server.port)):
+        assert server.wait() == 1
+        assert server.last_line().startswith(f"Port {server.port} cannot be opened")
+
+
+def test_a_wrong_setting_ends_the_process(project: Path, variant: str) -> None:
+    with Server(project, variant, SM_WORKERS="many") as server:
+        assert server.wait() == 1
+        assert server.last_line().startswith("SM_WORKERS is 'many'")
+
+
+def test_a_bug_in_the_handler_is_told_to_the_log_only(slow: Server) -> None:
+    reply = slow.invoke(["bug"], X_Amzn_SageMaker_Inference_Id="id-42")
+    assert (reply.status, list(reply.json())) == (500, ["error"])
+    for secret in ("secret-state", "KeyError", "Traceback", ".py"):
+        assert secret not in reply.body.decode()
+    (story, line) = [json.loads(line) for line in slow.log().splitlines() if "id-42" in line]
+    assert "secret-state" in story["exception"]
+    assert (line["id"], line["status"]) == ("id-42", 500)
+
+
+def test_sigterm_finishes_what_was_accepted_and_ends_with_0(slow: Server) -> None:
+    with ThreadPoolExecutor() as pool:
+        request = start_waiting(slow, pool)
+        slow.terminate()
+        if slow.variant != "flask":  # gunicorn's workers keep the port until they end
+            wait_for(lambda: refuses_connections(slow.port), "the port to close")
+        go(slow)
+        assert request.result().json() == {"predictions": ["wait"]}
+    assert slow.wait() == 0
+    assert list_descendants(slow.process.pid) == []
+
+
+def refuses_connections(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return False
+    return True
+
+
+def test_ping_does_not_wait_for_predictions_and_overload_is_refused(slow: Server) -> None:
+    capacity = 1 + 64
+    with ThreadPoolExecutor(capacity + 10) as pool:
+        try:
+            start_waiting(slow, pool)
+            requests = [pool.submit(slow.invoke, ["wait"]) for _ in range(capacity + 9)]
+            refused = wait_for(lambda: [r.result() for r in requests if r.done()][9:], "the tenth refusal")
+            started = time.monotonic()
+            assert slow.request("GET", "/ping").status == 200
+            assert time.monotonic() - started < 1
+        finally:
+            go(slow)
+        statuses = sorted(request.result().status for request in requests)
+    assert statuses == [200] * (capacity - 1) + [503] * 10
+    assert [(reply.status, reply.headers["Retry-After"]) for reply in refused] == [(503, "1")]
+
+
+def test_a_worker_that_is_killed_is_replaced(slow: Server) -> None:
+    (killed,) = slow.invoke(["pid"]).json()["predictions"]
+    os.kill(killed, signal.SIGKILL)
+
+    def ask_another() -> bool:
+        with contextlib.suppress(OSError):
+            reply = slow.invoke(["pid"])
+            return reply.status == 200 and reply.json()["predictions"] != [killed]
+        return False
+
+    wait_for(ask_another, "another worker")
+
+
+def test_without_its_web_server_the_process_ends(slow: Server) -> None:
+    """What the supervisor cannot replace, nginx and gunicorn's first process, ends the container when it dies."""
+    if slow.variant == "fastapi":
+        pytest.skip("its workers are replaced")
+    os.kill(list_children(slow.process.pid)[-1], signal.SIGKILL)
+    assert slow.wait() == 1
+    assert "ended (killed by SIGKILL), so the server ends too" in slow.last_line()
+
+
+def test_workers_that_die_again_and_again_end_the_process(slow: Server) -> None:
+    def kill_one() -> bool:
+        with contextlib.suppress(OSError):
+            slow.invoke(["die"])
+        return slow.process.poll() is not None
+
+    wait_for(kill_one, "the end")
+    assert slow.wait() == 1
+    assert "ended" in slow.last_line()
+    assert list_descendants(slow.process.pid) == []
+
+
+def test_sigterm_while_the_model_loads_ends_at_once(project: Path, variant: str) -> None:
+    handler = "import pathlib, time\ndef load(d):\n  (d / 'loading').touch()\n  time.sleep(60)\ndef predict(m, i): pass"
+    (project / "code/model_handler.py").write_text(handler)
+    with Server(project, variant) as server:
+        wait_for((project / "model/loading").exists, "the model to load")
+        server.terminate()
+        assert server.process.wait(2) == 0
+
+
+def test_no_prediction_is_lost_when_the_server_stops_under_load(slow: Server) -> None:
+    """Every request that was answered was answered well, until connections are refused."""
+    statuses: list[int] = []
+
+    def keep_asking() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                statuses.append(slow.invoke([["x"]]).status)
+
+    askers = [threading.Thread(target=keep_asking) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    wait_for(lambda: len(statuses) > 20, "load")
+    slow.terminate()
+    for asker in askers:
+        asker.join()
+    assert slow.wait() == 0
+    assert set(statuses) == {200}

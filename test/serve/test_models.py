@@ -1,0 +1,124 @@
+"""Loading: serving/models.py and the handlers for scikit-learn."""
+
+import logging
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from serving.errors import BadRequest, StartError
+from serving.models import find_model_file, load_model
+
+
+@pytest.fixture(autouse=True)
+def _fresh_handler() -> None:
+    sys.modules.pop("model_handler", None)
+
+
+def write_handler(folder: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "model_handler.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).write_text("x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["model.joblib"], "model.joblib"),
+        (["churn.joblib", "notes.txt", ".hidden.joblib"], "churn.joblib"),
+        (["model.joblib", "old.joblib"], "model.joblib"),
+        (["model.pkl"], "model.pkl"),
+    ],
+)
+def test_the_model_is_the_file_named_model_or_the_only_one(names: list[str], found: str, tmp_path: Path) -> None:
+    assert find_model_file(touch(tmp_path, *names), ".joblib", ".pkl").name == found
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["model.onnx"], "There is no model.joblib in .*, only model.onnx. Save your model there as model.joblib."),
+        (["a.joblib", "b.joblib"], "Which is the model in .*: a.joblib, b.joblib"),
+        (["model.joblib", "model.pkl"], "Which is the model in .*: model.joblib, model.pkl"),
+    ],
+)
+def test_no_model_or_two_are_clear_errors(names: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=message):
+        find_model_file(touch(tmp_path, *names), ".joblib", ".pkl")
+
+
+@pytest.mark.parametrize("name", [".", "missing"])
+def test_a_folder_without_a_model_says_what_to_do(name: str, tmp_path: Path) -> None:
+    folder = touch(tmp_path, ".gitkeep") / name
+    with pytest.raises(StartError, match=r"There is no model in .*upload_model\.sh.*SM_MODEL_DIR"):
+        load_model(folder)
+
+
+def test_a_broken_model_is_an_error_with_its_story_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(StartError, match=r"does not load: .*requirements\.txt"):
+        load_model(touch(tmp_path, "model.joblib"))
+    assert caplog.records[-1].exc_info
+
+
+def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(LinearRegression().fit([[0], [1]], [0, 2])))
+    model = load_model(tmp_path)
+    assert model.encode(model.predict(model.decode([[3]]))).round(6).tolist() == [6]
+    with pytest.raises(BadRequest, match="Expected 1 features a record, got 2"):
+        model.decode([[1, 2]])
+    with pytest.raises(BadRequest, match="Record 1 has a missing"):
+        model.predict(model.decode([[None]]))
+
+
+def test_a_model_of_another_version_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = {**vars(LinearRegression().fit([[0], [1]], [0, 2])), "_sklearn_version": "0.1"}
+    (tmp_path / "model.pkl").write_bytes(pickle_as(LinearRegression, state))
+    with caplog.at_level(logging.WARNING):
+        load_model(tmp_path)
+    assert "from version 0.1 when using version" in caplog.text
+
+
+def pickle_as(kind: type, state: dict[str, object]) -> bytes:
+    """A pickle of an object of `kind` that was saved with `state`."""
+
+    class Saved:
+        def __reduce__(self) -> object:
+            return kind, (), state
+
+    return pickle.dumps(Saved())
+
+
+def test_hooks_are_used_if_the_handler_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = """
+def load(model_dir): return sorted(path.name for path in model_dir.iterdir() if path.suffix == ".bin")
+def decode(model, records): return [record + 1 for record in records]
+def predict(model, inputs): return [value * 2 for value in inputs]
+def encode(model, outputs): return {"predictions": outputs, "from": model}
+"""
+    write_handler(tmp_path, source, monkeypatch)
+    model = load_model(touch(tmp_path, "any.bin"))
+    assert model.encode(model.predict(model.decode([1]))) == {"predictions": [4], "from": ["any.bin"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def load(model_dir): pass", r"has no function predict\(\)"),
+        ("import nothing_of_that_name", "does not import: ModuleNotFoundError"),
+        ("def load(", "does not import: SyntaxError"),
+        ("def load(d): raise SystemExit(3)\ndef predict(m, i): pass", "does not load: SystemExit: 3"),
+    ],
+)
+def test_a_handler_that_cannot_work_is_a_clear_error(
+    source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_handler(tmp_path, source, monkeypatch)
+    with pytest.raises(StartError, match=message):
+        load_model(touch(tmp_path, "model.bin"))

@@ -1,0 +1,53 @@
+"""Records to a matrix: serving/tabular.py."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.errors import BadRequest
+from serving.tabular import check_finite, to_matrix
+
+
+def test_records_become_a_matrix_of_floats() -> None:
+    matrix = to_matrix([[1, 2.5], [True, "4"]], features=2)
+    assert matrix.dtype == np.float64
+    assert matrix.tolist() == [[1, 2.5], [1, 4]]
+
+
+def test_a_missing_value_is_nan() -> None:
+    assert np.isnan(to_matrix([[1, None]])[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "The request has no records."),
+        ([[]], "Expected 2 features a record, got 0."),
+        ([[1, 2, 3]], "Expected 2 features a record, got 3."),
+        ([[1, 2], [1]], "Expected 2 features a record, got 1 in record 2."),
+        ([[1, 2], [1, "red"]], "Record 2: 'red' is not a number."),
+        ([[1, 2], [1, "x" * 99]], f"Record 2: '{'x' * 39} is not a number."),
+        ([[1, [2]]], "Record 1: [2] is not a number."),
+        ([[[1, 2]]], "Record 1: [1, 2] is not a number."),
+        ([{"a": 1}], "Record 1 is not a list of numbers."),
+        (["text"], "Record 1 is not a list of numbers."),
+        ([5], "Record 1 is not a list of numbers."),
+        ([[1, 2], 5], "Record 2 is not a list of numbers."),
+    ],
+)
+def test_the_client_is_told_what_is_wrong(records: list[Any], message: str) -> None:
+    with pytest.raises(BadRequest) as error:
+        to_matrix(records, features=2)
+    assert str(error.value) == message
+
+
+def test_without_a_number_of_features_the_first_record_sets_it() -> None:
+    with pytest.raises(BadRequest, match="Expected 2 features a record, got 1 in record 2"):
+        to_matrix([[1, 2], [1]])
+
+
+def test_a_refused_matrix_is_the_clients_error_only_if_it_is_not_finite() -> None:
+    check_finite(np.array([[1.0]]))
+    with pytest.raises(BadRequest, match="Record 2 has a missing or infinite value"):
+        check_finite(np.array([[1.0], [np.inf]]))
