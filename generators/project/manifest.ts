@@ -47,7 +47,7 @@ export function manifest(project: Project): FileSpec[] {
     ...from(`servers/${server}`, 'code/serving', ['app.py']),
     ...when(server === 'flask', from('servers/flask', 'code', ['nginx.conf'])),
     { path: 'model/.gitkeep', text: '' },
-    ...when(sample, programs(`frameworks/${framework}`, 'sample_model', ['train.py'])),
+    ...when(sample, [{ path: 'sample_model/train.py', template: `frameworks/${framework}/sample_model/train.py.ejs` }]),
     ...when(tests, programs('test', 'test', ['run_local.sh'])),
     { path: 'deploy/settings.sh', template: 'deploy/deploy/settings.sh.ejs' },
     ...from('deploy', 'deploy', ['common.sh']),

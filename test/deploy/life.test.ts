@@ -26,7 +26,10 @@ describe('the life of an endpoint', function () {
 
   it('begins with an image, pushed once', async () => {
     const image = await succeed(directory, 'build_and_push.sh');
-    assert.match(image, new RegExp(`^123456789012\\.dkr\\.ecr\\.us-east-1\\.amazonaws\\.com/${name}@sha256:[0-9a-f]{64}$`));
+    assert.match(
+      image,
+      new RegExp(`^123456789012\\.dkr\\.ecr\\.us-east-1\\.amazonaws\\.com/${name}@sha256:[0-9a-f]{64}$`),
+    );
     assert.equal(await succeed(directory, 'build_and_push.sh'), image);
     const { repositories } = await aws('ecr', 'describe-repositories', '--repository-names', name);
     assert.equal(repositories[0].imageTagMutability, 'IMMUTABLE');
@@ -105,7 +108,11 @@ joblib.dump(model, "/work/model/model.joblib")`;
   });
 
   it('is not touched under the name of another project', async () => {
-    await refuse(/did not make/, directory, 'deploy.sh', [], { PROJECT_NAME: 'another', ENDPOINT_NAME: name, IMAGE_URI: 'x' });
+    await refuse(/did not make/, directory, 'deploy.sh', [], {
+      PROJECT_NAME: 'another',
+      ENDPOINT_NAME: name,
+      IMAGE_URI: 'x',
+    });
     const env = { PROJECT_NAME: 'another', ENDPOINT_NAME: name };
     assert.equal(await succeed(directory, 'delete.sh', [], env), '0');
   });

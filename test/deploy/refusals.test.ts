@@ -48,7 +48,11 @@ describe('the deploy scripts', function () {
   });
 
   it('refuse to put a model into the image that is not there', async () => {
-    const whole = await project(folder, { projectName: `${name}-w`, modelDelivery: 'image', includeSampleModel: false });
+    const whole = await project(folder, {
+      projectName: `${name}-w`,
+      modelDelivery: 'image',
+      includeSampleModel: false,
+    });
     const { err } = await refuse(/There is no model in/, whole, 'build_and_push.sh');
     assert.ok(!err.includes('Building'));
   });
@@ -84,7 +88,15 @@ describe('the deploy scripts', function () {
   it('know the architecture of an instance type by its family', async () => {
     const { BASE_IMAGE } = rig('BASE_IMAGE');
     const settings = path.join(directory, 'deploy/settings.sh');
-    const families = { m5: 'amd64', c7gd: 'arm64', g5: 'amd64', g5g: 'arm64', g4dn: 'amd64', im4gn: 'arm64', g6e: 'amd64' };
+    const families = {
+      m5: 'amd64',
+      c7gd: 'arm64',
+      g5: 'amd64',
+      g5g: 'arm64',
+      g4dn: 'amd64',
+      im4gn: 'arm64',
+      g6e: 'amd64',
+    };
     for (const [family, architecture] of Object.entries(families)) {
       const env = { BASE_IMAGE, INSTANCE_TYPE: `ml.${family}.2xlarge` };
       const { out } = await run('bash', ['-c', '. "$0" && echo "$PLATFORM"', settings], { env });

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import FORMATS, TEMPLATES, VARIANTS, Server, assemble
+from project import FORMATS, TEMPLATES, VARIANTS, Server, assemble, write_sample
 
 for folder in ("container/code", "frameworks/sklearn/code"):
     sys.path.insert(0, str(TEMPLATES / folder))
@@ -19,9 +19,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for name in FORMATS:
         folders[name] = tmp_path_factory.mktemp(name)
-        shutil.copytree(TEMPLATES / "frameworks/sklearn/sample_model", folders[name] / "sample_model")
-        train = folders[name] / "sample_model/train.py"
-        subprocess.run([sys.executable, train, "--format", name], check=True, capture_output=True)
+        subprocess.run([sys.executable, write_sample(folders[name], name)], check=True, capture_output=True)
     return folders
 
 

@@ -43,6 +43,15 @@ def assemble(folder: Path, variant: str, sample: Path, handler: str = "model_han
     return folder
 
 
+def write_sample(folder: Path, model_format: str) -> Path:
+    """The project's sample_model/train.py, its one value filled in as the generator does."""
+    template = (TEMPLATES / "frameworks/sklearn/sample_model/train.py.ejs").read_text()
+    train = folder / "sample_model/train.py"
+    train.parent.mkdir(parents=True)
+    train.write_text(template.replace("<%= project.format.name %>", f'"{model_format}"'))
+    return train
+
+
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
     """What `condition` returns once that is true."""
     deadline = time.monotonic() + seconds

@@ -22,8 +22,9 @@ def check(*command: object, cwd: Path | None = None) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
-def test_ruff_is_content(arguments: list[str]) -> None:
-    check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *PYTHON, Path(__file__).parent)
+def test_ruff_is_content(arguments: list[str], samples: dict[str, Path]) -> None:
+    train = samples["joblib"] / "sample_model/train.py"
+    check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *PYTHON, train, Path(__file__).parent)
 
 
 @pytest.mark.parametrize(("variant", "handler"), [("fastapi", "model_handler.py"), ("flask", "model_handler.skops.py")])
@@ -43,7 +44,7 @@ def test_nginx_takes_its_configuration_as_it_stands() -> None:
 
 
 def test_files_that_are_run_are_executable() -> None:
-    for name in ("container/code/serve", "test/test/run_local.sh", "frameworks/sklearn/sample_model/train.py"):
+    for name in ("container/code/serve", "test/test/run_local.sh"):
         assert (TEMPLATES / name).stat().st_mode & 0o111, name
 
 

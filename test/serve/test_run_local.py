@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import TEMPLATES, assemble, list_descendants, wait_for
+from project import TEMPLATES, assemble, list_descendants, wait_for, write_sample
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_an_empty_model_folder_is_filled_by_the_sample(project: Path) -> None:
     (project / "model/model.joblib").unlink()
     (project / "model/.gitkeep").touch()
     assert "model/ is empty. Put your model files there." in run_local(project).stderr
-    shutil.copytree(TEMPLATES / "frameworks/sklearn/sample_model", project / "sample_model")
+    write_sample(project, "joblib")
     done = run_local(project)
     assert (project / "model/model.joblib").exists()
     assert "predictions" in done.stdout

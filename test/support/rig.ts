@@ -134,15 +134,21 @@ export async function post({ url }: Container, type: string, body: string) {
 
 // Not fetch: in Node 20 it may wait for ever on a connection that is closed before it was answered.
 function request(url: string, { body = '', ...options }: http.RequestOptions & { body?: string } = {}) {
+  // biome-ignore lint/suspicious/noExplicitAny: a test knows what it asked for
   return new Promise<{ status: number | undefined; body: any }>((resolve, reject) => {
     const asked = http.request(url, { agent: false, timeout: 30_000, ...options }, (answer) => {
       let text = '';
-      answer.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
+      answer.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
       answer.on('error', reject).on('end', () => {
         const json = answer.headers['content-type']?.startsWith('application/json');
         resolve({ status: answer.statusCode, body: json ? JSON.parse(text) : text });
       });
     });
-    asked.on('timeout', () => asked.destroy(new Error(`no answer from ${url}`))).on('error', reject).end(body);
+    asked
+      .on('timeout', () => asked.destroy(new Error(`no answer from ${url}`)))
+      .on('error', reject)
+      .end(body);
   });
 }

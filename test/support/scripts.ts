@@ -48,5 +48,13 @@ export async function leftOf(endpoint: string): Promise<string[]> {
 /** Arms faults of the look-alike, such as { throttle: { CreateEndpoint: 2 } }. */
 export async function arm(faults: Record<string, unknown>): Promise<void> {
   const { AWS_ENDPOINT_URL } = rig('AWS_ENDPOINT_URL');
-  await must('curl', ['--fail', '--silent', '--noproxy', '*', '--data', JSON.stringify(faults), `${AWS_ENDPOINT_URL}/rig/faults`]);
+  await must('curl', [
+    '--fail',
+    '--silent',
+    '--noproxy',
+    '*',
+    '--data',
+    JSON.stringify(faults),
+    `${AWS_ENDPOINT_URL}/rig/faults`,
+  ]);
 }

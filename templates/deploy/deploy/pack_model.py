@@ -13,7 +13,6 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 
 def model_files(folder: Path) -> Iterator[Path]:
@@ -27,7 +26,7 @@ def model_files(folder: Path) -> Iterator[Path]:
 class Tee:
     """Writes to a file and takes the hash of what passes, so that it does not depend on the compression."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: gzip.GzipFile) -> None:
         self.file, self.digest = file, hashlib.sha256()
 
     def write(self, data: bytes) -> int:

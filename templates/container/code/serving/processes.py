@@ -70,6 +70,9 @@ class Supervisor:
 
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT (status 0), or until a process cannot be kept alive (status 1)."""
+        # Also for the forks of the children, such as gunicorn's: a signal that meets a process before it has handlers
+        # of its own would be lost on it, and it would never stop.
+        os.register_at_fork(before=hold_signals, after_in_parent=release_signals, after_in_child=reset_signals)
         for number in SIGNALS:
             signal.signal(number, lambda number, _: self.signals.put(number))
         for child in chain(*reversed(self.layers)):
@@ -87,13 +90,11 @@ class Supervisor:
                 self.start(child)
 
     def start(self, child: Child) -> None:
-        """Forks the process. Signals wait meanwhile: none may meet the child before it has its own handlers."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        """Forks the process."""
         pid = os.fork()
         if pid == 0:
             become(child)
         self.running[pid] = child
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def reap(self) -> list[tuple[Child, int]]:
         """The processes that have ended, with their exit status, or minus the signal that killed them."""
@@ -132,9 +133,6 @@ def become(child: Child) -> NoReturn:
     """The life of a forked process."""
     status = 1
     try:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         child.run()
         status = 0
     except SystemExit as end:
@@ -144,6 +142,23 @@ def become(child: Child) -> NoReturn:
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def hold_signals() -> None:
+    """Lets signals wait."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def release_signals() -> None:
+    """Lets them through."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def reset_signals() -> None:
+    """Lets them through to a new process, where they do what they do by default."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    release_signals()
 
 
 def tell(status: int) -> str:
