@@ -39,7 +39,7 @@ async function runSuite(suite: string): Promise<Counts> {
   const python = suite === 'serve';
   const { output, status } = python
     ? await show(tool('python'), ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml', 'test/serve'])
-    : await show(process.execPath, [mocha, `test/${suite}`]);
+    : await show(process.execPath, [mocha, '--no-color', `test/${suite}`]);
   const closing = python ? (output.trimEnd().split('\n').at(-1) ?? '') : output;
   const count = (kind: keyof Counts) => Number(wordings[kind][python ? 1 : 0]?.exec(closing)?.[1] ?? 0);
   const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };

@@ -50,8 +50,6 @@ def start_waiting(server: Server, pool: ThreadPoolExecutor) -> "Future[Reply]":
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_served(name: str, variant: str, samples: dict[str, Path], tmp_path: Path) -> None:
-    if variant == "flask-nginx":
-        pytest.skip("the format does not depend on nginx")
     handler = "model_handler.skops.py" if name == "skops" else "model_handler.py"
     folder = assemble(tmp_path / "project", variant, samples[name], handler)
     with Server(folder, variant) as server:
@@ -165,10 +163,9 @@ def test_a_worker_that_is_killed_is_replaced(slow: Server) -> None:
     wait_for(ask_another, "another worker")
 
 
+@pytest.mark.parametrize("variant", ["flask", "flask-nginx"], indirect=True)
 def test_without_its_web_server_the_process_ends(slow: Server) -> None:
     """What the supervisor cannot replace, nginx and gunicorn's first process, ends the container when it dies."""
-    if slow.variant == "fastapi":
-        pytest.skip("its workers are replaced")
     os.kill(list_children(slow.process.pid)[-1], signal.SIGKILL)
     assert slow.wait() == 1
     assert "ended (killed by SIGKILL), so the server ends too" in slow.last_line()

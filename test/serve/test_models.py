@@ -44,7 +44,10 @@ def test_the_model_is_the_file_named_model_or_the_only_one(names: list[str], fou
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["model.onnx"], "There is no model.joblib in .*, only model.onnx. Save your model there as model.joblib."),
+        (
+            ["model.onnx"],
+            r"There is no model.joblib or model.pkl in .*, only model.onnx. Save your model there as model.j",
+        ),
         (["a.joblib", "b.joblib"], "Which is the model in .*: a.joblib, b.joblib"),
         (["model.joblib", "model.pkl"], "Which is the model in .*: model.joblib, model.pkl"),
     ],

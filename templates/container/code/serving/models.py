@@ -64,7 +64,7 @@ def find_model_file(model_dir: Path, *extensions: str) -> Path:
     files = [path for path in found if path.stem == "model"] or found
     if len(files) == 1:
         return files[0]
-    name = f"model{extensions[0]}"
+    name = " or ".join(f"model{extension}" for extension in extensions)
     if not files:
         there = ", ".join(path.name for path in list_files(model_dir))
         raise StartError(f"There is no {name} in {model_dir}, only {there}. Save your model there as {name}.")
