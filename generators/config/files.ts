@@ -10,12 +10,14 @@ const packageKey = 'ml-container-creator';
 
 /** The config files' sources, strongest first: --config, ml-container.config.json, package.json. */
 export function readConfigFiles(cwd: string, named: string | undefined): Source[] {
-  const files = [
-    named === undefined ? empty : readJson(resolve(cwd, named), named, (object) => readObject(object, named)),
-    readIfThere(join(cwd, configFile), configFile, (object) => readObject(object, configFile)),
+  const standard = existsSync(join(cwd, configFile)) ? [configFile] : [];
+  const files = new Map(
+    [...(named === undefined ? [] : [named]), ...standard].map((name) => [resolve(cwd, name), name]),
+  );
+  return [
+    ...[...files].map(([path, name]) => readJson(path, name, (object) => readObject(object, name))),
     readIfThere(join(cwd, 'package.json'), 'package.json', (object) => readPart(object, packageKey, 'package.json')),
   ];
-  return files;
 }
 
 /** The answers a project remembers. A key that this version does not know is another version's: a warning. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   build,
@@ -77,19 +77,6 @@ for (const server of ['fastapi', 'flask']) {
       const { code, out, err } = await stop({ id, url: '' });
       assert.notEqual(code, 0);
       assert.match(`${out}${err}`.trimEnd().split('\n').at(-1) ?? '', /no model in \/opt\/ml\/model/);
-    });
-
-    it('has the model in it where modelDelivery is image', async () => {
-      const answers = { projectName: `${server}-whole`, modelServer: server, modelDelivery: 'image' };
-      const whole = await project(folder, answers);
-      cpSync(path.join(directory, 'model'), path.join(whole, 'model'), { recursive: true });
-      await build(whole, `${image}-whole`, rig('BASE_IMAGE').BASE_IMAGE);
-      const other = await start(`${image}-whole`);
-      await ready(other);
-      assert.equal((await post(other, 'application/json', sample('json'))).status, 200);
-      assert.equal((await stop(other)).code, 0);
-      assert.equal(await must('docker', ['run', '--rm', `${image}-whole`, 'ls', '-A', 'model']), 'model.joblib');
-      await run('docker', ['image', 'rm', '--force', `${image}-whole`]);
     });
 
     it('holds the base and the packages, and little else', async () => {

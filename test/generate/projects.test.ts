@@ -3,34 +3,22 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
-import { isAvailable } from '../../generators/catalog/unavailable.js';
+import { combinations } from '../support/combinations.js';
 import { generateProject } from '../support/generate.js';
 import { has, outcome, root, tool } from '../support/tools.js';
 
-const available = <T>(key: string, values: readonly T[]) => values.filter((value) => isAvailable(key, value));
-
-const combinations = available('framework', frameworkNames).flatMap((framework) =>
-  available('modelServer', frameworks[framework].servers).flatMap((modelServer) =>
-    formatsOf(framework).flatMap(({ name: modelFormat }) =>
-      (['s3', 'image'] as const).flatMap((modelDelivery) =>
-        (['cpu-optimized', 'ml.m5.large'] as const).flatMap((instanceType) =>
-          [true, false].map((rich) => ({
-            framework,
-            modelServer,
-            modelFormat,
-            modelDelivery,
-            instanceType,
-            includeSampleModel: rich,
-            includeTests: rich,
-            ...(rich && {
-              awsRoleArn: 'arn:aws:iam::123456789012:role/service-role/Name+=,.@-_x',
-              awsRegion: 'eu-central-1',
-            }),
-          })),
-        ),
-      ),
-    ),
+const variants = combinations.flatMap((combination) =>
+  (['cpu-optimized', 'ml.m5.large'] as const).flatMap((instanceType) =>
+    [true, false].map((rich) => ({
+      ...combination,
+      instanceType,
+      includeSampleModel: rich,
+      includeTests: rich,
+      ...(rich && {
+        awsRoleArn: 'arn:aws:iam::123456789012:role/service-role/Name+=,.@-_x',
+        awsRegion: 'eu-central-1',
+      }),
+    })),
   ),
 );
 
@@ -42,7 +30,7 @@ const filesBelow = (folder: string) =>
 describe('every generated project', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ml-generate-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const projects = combinations.map((answers, at) => ({ answers, directory: join(folder, `p${at}`) }));
+  const projects = variants.map((answers, at) => ({ answers, directory: join(folder, `p${at}`) }));
   before(async () => {
     for (const { answers, directory } of projects) await generateProject(answers, directory);
   });
@@ -64,7 +52,7 @@ describe('every generated project', () => {
   const scripts = () => each((path) => path.endsWith('.sh'));
   const python = () => each((path) => path.endsWith('.py') || path === 'code/serve');
 
-  it(`is one of ${combinations.length} combinations, each of 20-odd files`, () => {
+  it(`is one of ${variants.length} combinations, each of 20-odd files`, () => {
     for (const { directory } of projects) {
       const count = filesBelow(directory).length;
       assert.ok(count >= 18 && count <= 30, `${directory} has ${count} files`);

@@ -85,7 +85,7 @@ else
   digest=$(pushed "$tag")
 fi
 record "image-${PLATFORM#*/}" "$REPOSITORY@$digest"
-next=deploy/deploy.sh
-[ "$MODEL_DELIVERY" = image ] || [ -n "$(recall model)" ] || next=deploy/upload_model.sh
-say "Next: $(typed "$next")"
+next=$(deployment)
+[ "$MODEL_DELIVERY" = image ] || [ -n "$(recall model)" ] || next=$(typed deploy/upload_model.sh)
+say "Next: $next"
 echo "$REPOSITORY@$digest"

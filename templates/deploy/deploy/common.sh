@@ -35,6 +35,12 @@ typed() {
   esac
 }
 
+# deployment: the command that deploys, as the caller can type it
+deployment() {
+  typed deploy/deploy.sh
+  [ -n "$ROLE_ARN" ] || printf ' ROLE_ARN'
+}
+
 # The comment at the top of a script is its help.
 case " $* " in
   *' --help '* | *' -h '*)

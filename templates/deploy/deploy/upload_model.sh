@@ -62,5 +62,5 @@ else
   aws s3 cp --only-show-errors "$SCRATCH/model.tar.gz" "s3://$bucket/$key" >&2
 fi
 record model "s3://$bucket/$key"
-say "Next: $(typed deploy/deploy.sh)"
+say "Next: $(deployment)"
 echo "s3://$bucket/$key"
