@@ -77,8 +77,9 @@ container() {
   printf '}'
 }
 variants() { # variants [MODEL-NAME]
-  printf '[{"VariantName": "AllTraffic", "ModelName": %s, "InstanceType": %s, "InitialInstanceCount": %s}]' \
-    "$(quote "${1:-}")" "$(quote "$INSTANCE_TYPE")" "$INSTANCE_COUNT"
+  printf '[{"VariantName": "AllTraffic", "ModelName": %s, "InstanceType": %s, "InitialInstanceCount": %s, %s}]' \
+    "$(quote "${1:-}")" "$(quote "$INSTANCE_TYPE")" "$INSTANCE_COUNT" \
+    "\"ContainerStartupHealthCheckTimeoutInSeconds\": $STARTUP_SECONDS"
 }
 
 # --- deploying --------------------------------------------------------------------------------------------------------
