@@ -70,6 +70,6 @@ function readme({ format, modelDelivery, sample, tests }: Project): string[] {
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
     'requests.md',
     `deploy-${modelDelivery}.md.ejs`,
-    'deploy-notes.md.ejs',
+    'deploy-notes.md',
   ];
 }

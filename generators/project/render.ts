@@ -43,15 +43,15 @@ function fill(name: string, path: string, project: Project): string {
   return ejs.render(template(name), { project }, options);
 }
 
-/** Requirement sets as one: comments first, then each pin once, sorted. Throws where two sets pin one package differently. */
+const nameOf = (pin: string) => pin.split('==', 1)[0] ?? '';
+const byName = (one: string, other: string) => (nameOf(one) < nameOf(other) ? -1 : 1);
+
+/** Requirement sets as one: comments first, then each pin once, by name. Throws where two sets pin a package differently. */
 function merge(sets: readonly string[]): string {
   const lines = [...new Set(sets.flatMap((set) => set.split('\n')))].filter((line) => line.trim() !== '');
-  const [comments, pins] = [
-    lines.filter((line) => line.startsWith('#')),
-    lines.filter((line) => !line.startsWith('#')).sort(),
-  ];
-  const names = pins.map((pin) => pin.split('==')[0]);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice) throw new TypeError(`requirement sets disagree on ${twice}`);
-  return `${[...comments, ...pins].join('\n')}\n`;
+  const isComment = (line: string) => line.startsWith('#');
+  const pins = lines.filter((line) => !isComment(line)).sort(byName);
+  const twice = pins.find((pin, at) => at > 0 && nameOf(pin) === nameOf(pins[at - 1] ?? ''));
+  if (twice) throw new TypeError(`requirement sets disagree on ${nameOf(twice)}`);
+  return `${[...lines.filter(isComment), ...pins].join('\n')}\n`;
 }
