@@ -84,8 +84,8 @@ describe('the life of an endpoint', function () {
     const before = await describeEndpoint();
     const constant = `import joblib; from sklearn.dummy import DummyRegressor
 model = DummyRegressor(strategy="constant", constant=42).fit([[0] * 8], [0])
-joblib.dump(model, "/work/model/model.joblib")`;
-    await must('docker', ['run', '--rm', '--volume', `${directory}:/work`, name, 'python', '-c', constant]);
+joblib.dump(model, "/project/model/model.joblib")`;
+    await must('docker', ['run', '--rm', '--volume', `${directory}:/project`, name, 'python', '-c', constant]);
     await succeed(directory, 'upload_model.sh');
     assert.equal(await succeed(directory, 'deploy.sh'), name);
     assert.deepEqual([...new Set(await predict())], [42]);

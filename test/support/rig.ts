@@ -76,7 +76,15 @@ export const project = (folder: string, answers: Record<string, unknown> & { pro
 
 /** Trains the project's sample model with the Python and the packages of its own image. */
 export const train = (directory: string, image: string) =>
-  must('docker', ['run', '--rm', '--volume', `${directory}:/work`, image, 'python', '/work/sample_model/train.py']);
+  must('docker', [
+    'run',
+    '--rm',
+    '--volume',
+    `${directory}:/project`,
+    image,
+    'python',
+    '/project/sample_model/train.py',
+  ]);
 
 /** Builds a project's image as build_and_push.sh does; the image's name. */
 export async function build(directory: string, tag: string, base: string, platform = 'linux/amd64'): Promise<string> {

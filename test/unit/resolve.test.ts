@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import { formatsOf, frameworkNames } from '../../generators/catalog/frameworks.js';
-import { keys } from '../../generators/config/parameters.js';
 import { type Resolution, resolve } from '../../generators/config/resolve.js';
 import { readArguments, readEnvironment, readObject } from '../../generators/config/sources.js';
 
@@ -201,86 +199,5 @@ describe('what is accepted', () => {
   });
   it('a string for a number or a switch in a config file', () => {
     assert.equal(from({ ...sklearn, instanceCount: '3', includeTests: 'false' }).project?.instance.count, 3);
-  });
-});
-
-describe('any mixture of sources', () => {
-  const junk = fc.oneof(
-    fc.string(),
-    fc.integer(),
-    fc.boolean(),
-    fc.constant(null),
-    fc.array(fc.string(), { maxLength: 3 }),
-    fc.double(),
-  );
-  const likely = fc.constantFrom<unknown>(
-    'sklearn',
-    'xgboost',
-    'transformers',
-    'flask',
-    'vllm',
-    'serverless',
-    'batch',
-    'ml.m5.large',
-    'gpu-enabled',
-    'custom',
-    'demo',
-    'org/name',
-    true,
-    false,
-    'true',
-    1,
-    2048,
-    'cli,cdk',
-    ['cli'],
-    'eu-west-1',
-  );
-  const object = fc.dictionary(
-    fc.oneof({ weight: 9, arbitrary: fc.constantFrom<string>(...keys) }, fc.string()),
-    fc.oneof(likely, junk),
-  );
-  const argv = fc.array(
-    fc.oneof(
-      fc.string(),
-      fc.constantFrom(
-        '--framework=sklearn',
-        '--framework',
-        'sklearn',
-        '--no-include-tests',
-        '--force',
-        'demo',
-        '--',
-        '--config',
-        '--instance-type=ml.m5.large',
-      ),
-    ),
-  );
-
-  it('gives a complete project or problems, never a crash', () => {
-    fc.assert(
-      fc.property(argv, fc.array(object, { maxLength: 3 }), (words, objects) => {
-        const env = Object.fromEntries(
-          Object.entries(objects[0] ?? {}).map(([key, value]) => [`ML_${key.toUpperCase()}`, String(value)]),
-        );
-        const { project, problems } = resolve([
-          readArguments(words),
-          readEnvironment(env),
-          ...objects.map((each) => readObject(each, 'x')),
-        ]);
-        assert.equal(project === undefined, problems.length > 0);
-        for (const { message, from: place } of problems) assert.ok(message && place);
-      }),
-      { numRuns: 2000 },
-    );
-  });
-
-  it('gives the same again when what it gave is read back', () => {
-    fc.assert(
-      fc.property(object, (answers) => {
-        const { project } = from({ ...sklearn, ...answers });
-        if (project) assert.deepEqual(from(project.answers).project, project);
-      }),
-      { numRuns: 500 },
-    );
   });
 });
