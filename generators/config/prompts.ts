@@ -9,7 +9,7 @@ export interface Question {
   name: Key;
   message: string;
   type: 'select' | 'checkbox' | 'confirm' | 'input';
-  choices?: { name: string; value: unknown; checked?: boolean }[];
+  choices?: { name: string; short: string; value: unknown; checked?: boolean }[];
   default?: unknown;
   validate?: (answer: unknown) => true | string;
 }
@@ -28,7 +28,11 @@ function isQuestion(key: Key, known: Known): boolean {
 function questionFor(key: Key, answers: Answers): Question {
   const common = { name: key, message: `${table[key].about}:`, default: answers[key] };
   const validate = (answer: unknown) => problemWith(key, answer) ?? true;
-  const choices = choicesFor(key, answers).map((value) => ({ name: labelOf(key, String(value)), value }));
+  const choices = choicesFor(key, answers).map((value) => ({
+    name: labelOf(key, String(value)),
+    short: String(value),
+    value,
+  }));
   if (kindOf(key) === 'boolean') return { ...common, message: `${table[key].about}?`, type: 'confirm' };
   if (kindOf(key) === 'array') {
     const standard = answers[key] as readonly unknown[];
