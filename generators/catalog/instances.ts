@@ -58,7 +58,7 @@ export function doubtAbout(type: string): string | undefined {
 }
 
 /** The type most like the given one: the family first (c5n is nearest c5), then the size. */
-export function nearestTo(type: string): string {
+function nearestTo(type: string): string {
   const [, family = '', size = ''] = type.split('.');
   const families = [...new Set(instanceTypes.map((each) => each.type.split('.')[1] ?? ''))];
   const near = closest(family, families);

@@ -1,5 +1,5 @@
 // SageMaker's regions by partition. Source: botocore 1.43's endpoints.
-export const commercialRegions = [
+const commercialRegions = [
   'af-south-1',
   'ap-east-1',
   'ap-east-2',
@@ -36,9 +36,9 @@ export const commercialRegions = [
   'us-west-2',
 ] as const;
 
-export const chinaRegions = ['cn-north-1', 'cn-northwest-1'] as const;
+const chinaRegions = ['cn-north-1', 'cn-northwest-1'] as const;
 
-export const govRegions = ['us-gov-east-1', 'us-gov-west-1'] as const;
+const govRegions = ['us-gov-east-1', 'us-gov-west-1'] as const;
 
 export const regions = [...commercialRegions, ...chinaRegions, ...govRegions] as const;
 

@@ -46,7 +46,7 @@ export class CancelledError extends ExitError {
   }
 }
 
-export function formatProblems(problems: readonly Problem[]): string {
+function formatProblems(problems: readonly Problem[]): string {
   const lines = problems.map(({ key, from, message, hint }) => {
     const where = key && !message.startsWith(key) ? `${key}: ` : '';
     return `  ${where}${message} (from ${from})${hint ? `\n      ${hint}` : ''}`;

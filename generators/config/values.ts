@@ -23,14 +23,8 @@ export function valuesOf(key: Key): readonly unknown[] {
 }
 
 const words: Readonly<Record<string, boolean>> = {
-  true: true,
-  yes: true,
-  on: true,
-  '1': true, // biome-ignore format: a table
-  false: false,
-  no: false,
-  off: false,
-  '0': false,
+  ...{ true: true, yes: true, on: true, 1: true },
+  ...{ false: false, no: false, off: false, 0: false },
 };
 
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
