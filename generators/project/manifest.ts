@@ -35,16 +35,14 @@ export function manifest(project: Project): FileSpec[] {
     { path: 'requirements.txt', merge: sets.map((set) => `requirements/${set}.txt`) },
     { path: 'code/model_handler.py', template: handler },
     ...programs('container', 'code', ['serve']),
-    ...from('container', 'code/serving', [
-      '__init__.py',
-      'settings.py',
-      'models.py',
-      'invocation.py',
-      'content.py',
-      'tabular.py',
-    ]),
-    ...from('container', 'code/serving', ['errors.py', 'logs.py', 'processes.py']),
-    ...from(`servers/${server}`, 'code/serving', ['app.py']),
+    ...from(
+      'container',
+      'code/serving',
+      'settings models request invocation content batching tabular media_types errors logs processes __init__'
+        .split(' ')
+        .map((module) => `${module}.py`),
+    ),
+    ...from(`servers/${server}`, 'code/serving', ['app.py', 'server.py']),
     ...when(server === 'flask', from('servers/flask', 'code', ['nginx.conf'])),
     { path: 'model/.gitkeep', text: '' },
     ...when(sample, [{ path: 'sample_model/train.py', template: `frameworks/${framework}/sample_model/train.py.ejs` }]),

@@ -52,10 +52,10 @@ describe('every generated project', () => {
   const scripts = () => each((path) => path.endsWith('.sh'));
   const python = () => each((path) => path.endsWith('.py') || path === 'code/serve');
 
-  it(`is one of ${variants.length} combinations, each of 20-odd files`, () => {
+  it(`is one of ${variants.length} combinations, none too large`, () => {
     for (const { directory } of projects) {
       const count = filesBelow(directory).length;
-      assert.ok(count >= 18 && count <= 30, `${directory} has ${count} files`);
+      assert.ok(count >= 20 && count < 40, `${directory} has ${count} files`);
     }
   });
 

@@ -1,6 +1,8 @@
 """Media types in and out: serving/content.py."""
 
+import io
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -8,14 +10,20 @@ import pytest
 
 from serving import content
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+from serving.media_types import ANSWERS, CSV, JSON, JSON_LINES, NPY
 
 RECORD = [1, 2.5, 3]
+
+
+def decode(body: bytes, content_type: str | None) -> Any:
+    """The records alone."""
+    return content.decode(body, content_type)[0]
 
 
 @pytest.mark.parametrize("key", ["instances", "inputs", "features", "input", "data"])
 @pytest.mark.parametrize(("value", "records"), [([RECORD, RECORD], [RECORD, RECORD]), (RECORD, [RECORD])])
 def test_json_comes_under_any_of_the_usual_keys_one_record_or_many(key: str, value: Any, records: Any) -> None:
-    assert content.decode(json.dumps({key: value, "other": 1}).encode(), "application/json") == records
+    assert decode(json.dumps({key: value, "other": 1}).encode(), "application/json") == records
 
 
 @pytest.mark.parametrize(
@@ -31,12 +39,12 @@ def test_json_comes_under_any_of_the_usual_keys_one_record_or_many(key: str, val
     ],
 )
 def test_json_may_be_a_bare_array(value: Any, records: Any) -> None:
-    assert content.decode(json.dumps(value).encode(), "application/json") == records
+    assert decode(json.dumps(value).encode(), "application/json") == records
 
 
 def test_a_single_text_or_object_is_one_record() -> None:
-    assert content.decode(b'{"inputs": "a text"}', "application/json") == ["a text"]
-    assert content.decode(b'{"instances": {"age": 3}}', "application/json") == [{"age": 3}]
+    assert decode(b'{"inputs": "a text"}', "application/json") == ["a text"]
+    assert decode(b'{"instances": {"age": 3}}', "application/json") == [{"age": 3}]
 
 
 @pytest.mark.parametrize(
@@ -73,11 +81,19 @@ def test_json_that_is_none_is_refused(body: bytes) -> None:
     ],
 )
 def test_csv_is_read_however_it_was_written(body: bytes) -> None:
-    assert content.decode(body, "text/csv") == [[1, 2.5, 3], [4, 5, 6]]
+    assert decode(body, "text/csv") == [[1, 2.5, 3], [4, 5, 6]]
 
 
 def test_csv_keeps_text_and_missing_values() -> None:
-    assert content.decode(b'a b,"x,y",,1\n', "text/csv") == [["a b", "x,y", None, 1]]
+    assert decode(b'a b,"x,y",,1\n', "text/csv") == [["a b", "x,y", None, 1]]
+
+
+def test_parameters_stand_beside_the_records() -> None:
+    body = b'{"instances": [[1]], "parameters": {"probabilities": true}}'
+    assert content.decode(body, JSON) == ([[1]], {"probabilities": True})
+    assert content.decode(b'{"instances": [[1]], "parameters": null}', JSON) == ([[1]], {})
+    with pytest.raises(BadRequest, match="parameters"):
+        content.decode(b'{"instances": [[1]], "parameters": 5}', JSON)
 
 
 def test_csv_that_is_none_is_refused() -> None:
@@ -85,57 +101,84 @@ def test_csv_that_is_none_is_refused() -> None:
         content.decode(b'"' + b"a" * 200_000 + b'"', "text/csv")
 
 
+def test_json_lines_have_a_record_a_line_bare_or_in_an_envelope() -> None:
+    assert decode(b'[1, 2]\n{"features": [3, 4]}\r\n\n5\n{"a": 1, "b": 2}', JSON_LINES) == [
+        [1, 2],
+        [3, 4],
+        5,
+        {"a": 1, "b": 2},
+    ]
+    with pytest.raises(BadRequest, match="Line 2 is not JSON"):
+        decode(b"[1]\n[2", JSON_LINES)
+
+
+def to_npy(array: Any, version: tuple[int, int] | None = None, pickled: bool = False) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.asanyarray(array), version, allow_pickle=pickled)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "<i2", "u1", "?"])
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_is_an_array_of_records(dtype: str, version: tuple[int, int], order: Any) -> None:
+    array = np.array([[1, 0, 1], [0, 1, 0]], dtype, order=order)
+    records = decode(to_npy(array, version), NPY)
+    assert records.dtype == array.dtype
+    assert (records == array).all()
+
+
+def test_npy_with_one_axis_is_one_record() -> None:
+    assert decode(to_npy([1.0, 2.0]), NPY).tolist() == [[1.0, 2.0]]
+
+
+class Bomb:
+    """Sets off when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return pytest.fail, ("a pickle was loaded",)
+
+
+GOOD = to_npy(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        to_npy(np.array([Bomb()], dtype=object), pickled=True),
+        to_npy(np.array(["text"])),
+        to_npy(np.array([1 + 2j])),
+        to_npy(np.array(1.0)),
+        GOOD[:-1],
+        GOOD + b"x",
+        GOOD[:20],
+        GOOD.replace(b"(2, 3)", b"(2,10**18)"),
+        GOOD.replace(b"(2, 3)", b"(-2,-3)"),
+        b"\x93NUMPY\x09\x09",
+        pickle.dumps([[1.0]]),
+    ],
+)
+def test_npy_that_holds_no_plain_numbers_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        decode(body, NPY)
+
+
 @pytest.mark.parametrize(
     "header", [None, "", "APPLICATION/Json", "application/json;charset=utf-8", 'application/json ; Charset="UTF-8"']
 )
 def test_parameters_and_case_of_the_media_type_do_not_matter(header: str | None) -> None:
-    assert content.decode(b"[[1]]", header) == [[1]]
+    assert decode(b"[[1]]", header) == [[1]]
 
 
 def test_the_charset_is_honoured() -> None:
-    assert content.decode("é".encode("latin-1"), "text/csv; charset=ISO-8859-1") == [["é"]]
-    assert content.decode("1,2".encode("utf-16"), "text/csv; charset=utf-16") == [[1, 2]]
+    assert decode("é".encode("latin-1"), "text/csv; charset=ISO-8859-1") == [["é"]]
+    assert decode("1,2".encode("utf-16"), "text/csv; charset=utf-16") == [[1, 2]]
 
 
 @pytest.mark.parametrize("header", ["text/html", "json", ";", "text/csv; charset=klingon", "text/csv; charset=zlib"])
 def test_what_cannot_be_read_is_unsupported(header: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         content.decode(b"1", header)
-
-
-@pytest.mark.parametrize(
-    ("accept", "media_type"),
-    [
-        (None, content.JSON),
-        ("", content.JSON),
-        ("*/*", content.JSON),
-        ("text/csv", content.CSV),
-        ("TEXT/CSV; charset=utf-8", content.CSV),
-        ("text/*", content.CSV),
-        ("text/html, text/csv;q=0.2, application/json;q=0.1", content.CSV),
-        ("text/csv;q=0.1, application/json", content.JSON),
-        ("text/csv, application/json", content.CSV),
-        ("application/json, text/csv", content.JSON),
-        ("text/csv, */*", content.CSV),
-        ("*/*, application/json;q=0", content.CSV),
-        ("*/*;q=0.1, image/png", content.JSON),
-        ("text/csv; q = 0.5, application/json; q=0.4", content.CSV),
-        ("text/csv;q=much", content.CSV),
-    ],
-)
-def test_the_answer_is_what_accept_likes_best(accept: str | None, media_type: str) -> None:
-    assert content.choose_answer(accept, content.JSON) == media_type
-
-
-def test_the_default_answers_when_the_client_does_not_mind() -> None:
-    assert content.choose_answer(None, content.CSV) == content.CSV
-    assert content.choose_answer("application/json", content.CSV) == content.JSON
-
-
-@pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "*/*;q=0", "application/xml, text/html"])
-def test_an_answer_nobody_wants_is_not_acceptable(accept: str) -> None:
-    with pytest.raises(NotAcceptable):
-        content.choose_answer(accept, content.JSON)
 
 
 @pytest.mark.parametrize(
@@ -150,11 +193,25 @@ def test_an_answer_nobody_wants_is_not_acceptable(accept: str) -> None:
     ],
 )
 def test_outputs_are_written_as_json_and_as_csv(outputs: Any, as_json: Any, as_csv: str) -> None:
-    body = content.encode(outputs, content.JSON)
+    body = content.encode(outputs, JSON)
     assert json.loads(body) == as_json
     assert body.endswith(b"\n")
-    assert content.encode(outputs, content.CSV).decode() == as_csv
+    assert content.encode(outputs, CSV).decode() == as_csv
+
+
+@pytest.mark.parametrize("media_type", [JSON_LINES, NPY])
+def test_outputs_are_written_as_json_lines_and_as_npy(media_type: str) -> None:
+    outputs = np.array([[0.5, 1.5], [2.0, 3.0]])
+    assert (np.array(decode(content.encode(outputs, media_type), media_type)) == outputs).all()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "media_type"), [([{"a": 1}], NPY), ([[1], [1, 2]], NPY), *(({"a": 1}, one) for one in ANSWERS[1:])]
+)
+def test_outputs_that_a_type_cannot_hold_are_not_acceptable(outputs: Any, media_type: str) -> None:
+    with pytest.raises(NotAcceptable, match="Ask for application/json"):
+        content.encode(outputs, media_type)
 
 
 def test_json_has_null_for_what_is_not_a_number() -> None:
-    assert json.loads(content.encode(np.array([np.nan, np.inf]), content.JSON)) == {"predictions": [None, None]}
+    assert json.loads(content.encode(np.array([np.nan, np.inf]), JSON)) == {"predictions": [None, None]}

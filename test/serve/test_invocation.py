@@ -1,27 +1,44 @@
-"""One request, without a web server: serving/invocation.py, and the log it writes."""
+"""From requests to answers, without a web server: serving/invocation.py, and the log it writes."""
 
 import json
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from project import wait_for
 
 from serving import logs, settings
 from serving.errors import BadRequest, Overloaded, TooLarge
-from serving.invocation import Answer, invoke, refuse
+from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.media_types import JSON_LINES
 from serving.models import Model
+from serving.request import Answer, Request, Stream, StreamBroken, current
 
 SECRET = "secret"
+SETTINGS = settings.read({"SM_WORKERS": "2"}, Path("/nonexistent"))
+
+
+def keep(value: Any) -> Any:
+    return value
+
+
+def model(predict: Callable[[Any], Any], **others: Any) -> Model:
+    return Model(**{"decode": keep, "predict": predict, "encode": keep, **others})
+
+
+def ask(served: Model, *requests: Request) -> list[Answer]:
+    """The answers to requests that are taken from the queue together."""
+    invoker = Invoker(served, SETTINGS, lambda _: None)
+    invoker.run(list(requests))
+    return [request.answer for request in requests if request.answer]
 
 
 def answer(predict: Callable[[Any], Any], body: bytes = b"[[1, 2]]", **headers: str) -> Answer:
-    def keep(value: Any) -> Any:
-        return value
-
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return invoke(Model(keep, predict, keep), settings.read({}, Path("/nonexistent")), body, named)
+    return ask(model(predict), Request(body, **headers))[0]
 
 
 def fail(error: BaseException) -> Callable[[Any], Any]:
@@ -31,8 +48,12 @@ def fail(error: BaseException) -> Callable[[Any], Any]:
     return predict
 
 
+def add(inputs: Any) -> list[Any]:
+    return [sum(record) for record in inputs]
+
+
 def test_a_good_request_is_answered() -> None:
-    good = answer(lambda inputs: [sum(record) for record in inputs], Accept="text/csv")
+    good = answer(add, accept="text/csv")
     assert (good.status, good.media_type, good.body) == (200, "text/csv", b"3\n")
 
 
@@ -42,6 +63,7 @@ def test_a_good_request_is_answered() -> None:
 )
 def test_an_error_in_the_handler_is_an_answer_that_tells_nothing(error: BaseException, status: int) -> None:
     bad = answer(fail(error))
+    assert isinstance(bad.body, bytes)
     assert bad.status == status
     assert list(json.loads(bad.body)) == ["error"]
     assert SECRET not in bad.body.decode()
@@ -55,8 +77,8 @@ def test_outputs_that_cannot_be_written_are_a_bug_of_the_handler() -> None:
     ("body", "headers", "status"),
     [
         (b"{", {}, 400),
-        (b"[[1]]", {"Accept": "image/png"}, 406),
-        (b"[[1]]", {"Content_Type": "text/html"}, 415),
+        (b"[[1]]", {"accept": "image/png"}, 406),
+        (b"[[1]]", {"content_type": "text/html"}, 415),
     ],
 )
 def test_the_clients_errors_have_their_statuses(body: bytes, headers: dict[str, str], status: int) -> None:
@@ -68,16 +90,245 @@ def test_refusals_say_when_to_come_back_or_how_much_is_too_much() -> None:
     assert refuse(TooLarge(25 * 2**20)).body == b'{"error":"The body is larger than 25 MB."}'
 
 
+def test_batch_transform_is_told_what_suits_this_server() -> None:
+    body = tell_batch_transform(SETTINGS).body
+    assert isinstance(body, bytes)
+    assert json.loads(body) == {"MaxConcurrentTransforms": 2, "BatchStrategy": "MultiRecord", "MaxPayloadInMB": 6}
+
+
+class Counted:
+    """A predict that remembers how many records it was given each time."""
+
+    def __init__(self, predict: Callable[[Any], Any]) -> None:
+        self.predict = predict
+        self.calls: list[int] = []
+
+    def __call__(self, inputs: Any) -> Any:
+        self.calls.append(len(inputs))
+        return self.predict(inputs)
+
+
+def bodies(answers: list[Answer]) -> list[Any]:
+    return [json.loads(each.body)["predictions"] for each in answers if isinstance(each.body, bytes)]
+
+
+def test_what_waits_together_is_predicted_at_once_and_each_gets_its_own() -> None:
+    predict = Counted(add)
+    requests = [Request(b"[[1, 2]]"), Request(b"[[3, 4], [5, 6]]"), Request(b"7,8", "text/csv")]
+    assert bodies(ask(model(predict), *requests)) == [[3], [7, 11], [15]]
+    assert predict.calls == [4]
+    assert [request.together for request in requests] == [3, 3, 3]
+
+
+def test_a_bad_record_fails_only_its_own_request() -> None:
+    def predict(inputs: Any) -> Any:
+        if [0, 0] in inputs:
+            raise BadRequest("Zeros.")
+        return add(inputs)
+
+    answers = ask(model(predict), Request(b"[[1, 2]]"), Request(b"[[0, 0]]"), Request(b"{"), Request(b"[[3, 4]]"))
+    assert [each.status for each in answers] == [200, 400, 400, 200]
+    assert answers[0].body == b'{"predictions":[3]}\n'
+    assert answers[3].body == b'{"predictions":[7]}\n'
+
+
+def test_a_failure_to_encode_fails_only_its_own_request() -> None:
+    def encode(outputs: Any) -> Any:
+        return [1 / (outputs[0] - 3)]
+
+    answers = ask(model(add, encode=encode), Request(b"[[1, 2]]"), Request(b"[[2]]"))
+    assert [each.status for each in answers] == [500, 200]
+
+
+def test_outputs_that_are_not_one_a_record_turn_batching_off() -> None:
+    predict = Counted(lambda inputs: {"mean": float(np.mean(inputs))})
+    requests = [Request(b"[[1, 2]]"), Request(b"[[3, 4]]")]
+    answers = ask(model(predict), *requests)
+    assert [each.body for each in answers] == [b'{"mean":1.5}\n', b'{"mean":3.5}\n']
+    assert predict.calls == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("served", "chosen"), [({"batching": False}, {}), ({}, {"SM_BATCH_ROWS": "1"})])
+def test_batching_can_be_turned_off(served: dict[str, Any], chosen: dict[str, str]) -> None:
+    predict, done = Counted(add), threading.Semaphore(0)
+
+    def deliver(requests: list[Request]) -> None:
+        done.release(len(requests))
+
+    invoker = Invoker(model(predict, **served), settings.read(chosen, Path("/nonexistent")), deliver)
+    for _ in range(20):
+        invoker.submit(Request(b"[[1, 2]]"))
+    for _ in range(20):
+        assert done.acquire(timeout=10)
+    assert predict.calls == [1] * 20
+
+
+def test_no_more_rows_are_predicted_together_than_settings_allow() -> None:
+    predict = Counted(add)
+    few = settings.read({"SM_BATCH_ROWS": "3"}, Path("/nonexistent"))
+    requests = [Request(b"[[1], [2]]"), Request(b"[[3]]"), Request(b"[[4]]"), Request(b"[[5], [6], [7], [8]]")]
+    Invoker(model(predict), few, lambda _: None).run(requests)
+    assert predict.calls == [3, 1, 4]
+
+
+def test_only_requests_with_the_same_parameters_are_predicted_together() -> None:
+    def predict(inputs: Any) -> Any:
+        return [current().parameters.get("factor", 1) * total for total in add(inputs)]
+
+    predict_counted = Counted(predict)
+    double = b'{"instances": [[1, 2]], "parameters": {"factor": 2}}'
+    assert bodies(ask(model(predict_counted), Request(double), Request(b"[[1, 2]]"), Request(double))) == [
+        [6],
+        [3],
+        [6],
+    ]
+    assert predict_counted.calls == [2, 1]
+
+
+def test_arrays_of_another_shape_are_predicted_apart() -> None:
+    predict = Counted(lambda inputs: inputs.sum(axis=1))
+    served = model(predict, decode=np.array)
+    assert bodies(ask(served, Request(b"[[1, 2]]"), Request(b"[[1, 2, 3]]"), Request(b"[[3, 4]]"))) == [[3], [6], [7]]
+    assert sorted(predict.calls) == [1, 2]
+
+
+def test_custom_attributes_reach_the_hooks_and_go_back_only_if_set() -> None:
+    def encode(outputs: Any) -> Any:
+        if sent := current().custom_attributes:
+            current().answer_attributes = f"seen={sent}"
+        return outputs
+
+    requests = [Request(b"[[1]]", custom_attributes="a"), Request(b"[[2]]"), Request(b"[[3]]", custom_attributes="c")]
+    answers = ask(model(add, encode=encode), *requests)
+    name = "X-Amzn-SageMaker-Custom-Attributes"
+    assert [dict(each.headers) for each in answers] == [{name: "seen=a"}, {}, {name: "seen=c"}]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "é", "x" * 1025])
+def test_attributes_that_are_no_header_are_a_bug_of_the_handler(value: str) -> None:
+    def encode(outputs: Any) -> Any:
+        current().answer_attributes = value
+        return outputs
+
+    assert ask(model(add, encode=encode), Request(b"[[1]]"))[0].status == 500
+
+
+def test_a_handler_may_write_an_answer_of_its_own_type() -> None:
+    served = model(lambda _: "<b>3</b>", media_type="text/html")
+    html, refused = ask(served, Request(b"[[1]]"), Request(b"[[1]]", accept="application/json"))
+    assert (html.status, html.media_type, html.body) == (200, "text/html", b"<b>3</b>")
+    assert refused.status == 406
+
+
+def read_stream(predict: Callable[[Any], Any], **others: Any) -> tuple[Answer, list[bytes]]:
+    """A streamed answer, read to its end while the prediction thread waits."""
+    request = Request(b"[[1, 2, 3]]")
+    pieces: list[bytes] = []
+    invoker = Invoker(model(predict, **others), SETTINGS, lambda _: None)
+    runner = threading.Thread(target=invoker.run, args=([request],))
+    runner.start()
+    good = wait_for(lambda: request.answer, "the answer")
+    try:
+        if isinstance(good.body, Stream):
+            assert runner.is_alive()
+            pieces.extend(good.body)
+    finally:
+        if isinstance(good.body, Stream):
+            good.body.close()
+        runner.join(10)
+    assert not runner.is_alive()
+    return good, pieces
+
+
+@pytest.mark.parametrize(
+    ("outputs", "media_type", "pieces"),
+    [
+        (["one ", "two"], "text/plain; charset=utf-8", [b"one ", b"two"]),
+        ([b"\x00", b"\x01"], "application/octet-stream", [b"\x00", b"\x01"]),
+        ([{"token": 1}, np.array([2, 3])], JSON_LINES, [b'{"token":1}\n', b"[2,3]\n"]),
+        ([], "text/plain; charset=utf-8", []),
+    ],
+)
+def test_an_iterator_is_answered_piece_by_piece(outputs: list[Any], media_type: str, pieces: list[bytes]) -> None:
+    good, got = read_stream(lambda _: iter(outputs))
+    assert (good.status, good.media_type, got) == (200, media_type, pieces)
+
+
+def test_a_stream_may_have_a_type_of_its_own_and_each_piece_is_encoded() -> None:
+    good, got = read_stream(
+        lambda _: iter([1, 2]), media_type="text/event-stream", encode=lambda piece: f"data: {piece}\n\n"
+    )
+    assert (good.media_type, got) == ("text/event-stream", [b"data: 1\n\n", b"data: 2\n\n"])
+
+
+def yield_and_fail(_: Any) -> Iterator[str]:
+    yield "one"
+    raise ValueError(SECRET)
+
+
+def test_a_stream_that_fails_at_once_has_a_status_and_later_it_breaks() -> None:
+    assert answer(lambda _: map(fail(ValueError(SECRET)), [1])).status == 500
+    with pytest.raises(StreamBroken):
+        read_stream(yield_and_fail)
+
+
+def test_a_stream_that_nobody_reads_any_more_ends_the_handlers_iterator() -> None:
+    ended = threading.Event()
+
+    def predict(_: Any) -> Iterator[int]:
+        try:
+            yield from range(10**9)
+        finally:
+            ended.set()
+
+    request = Request(b"[[1]]")
+    invoker = Invoker(model(predict), SETTINGS, lambda requests: requests[0].answer.body.close())  # type: ignore[union-attr]
+    invoker.run([request])
+    assert ended.is_set()
+
+
+def test_requests_for_streams_that_wait_together_are_each_answered() -> None:
+    texts: list[bytes] = []
+
+    def deliver(requests: list[Request]) -> None:
+        (request,) = requests
+        assert request.answer and isinstance(request.answer.body, Stream)
+        texts.append(b"".join(request.answer.body))
+        request.answer.body.close()
+
+    predict = lambda inputs: (str(value) for value in inputs[0])  # noqa: E731
+    Invoker(model(predict), SETTINGS, deliver).run([Request(b"[[1, 2]]"), Request(b"[[3, 4]]")])
+    assert texts == [b"12", b"34"]
+
+
 def test_the_story_of_a_bug_is_in_the_log_under_the_inference_id(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start("INFO")
-    answer(fail(ValueError(SECRET)), X_Amzn_SageMaker_Inference_Id="id-7")
+    answer(fail(ValueError(SECRET)), inference_id="id-7")
     story, line = (json.loads(text) for text in capsys.readouterr().err.splitlines())
     assert story["id"] == line["id"] == "id-7"
     assert "Traceback" in story["exception"] and SECRET in story["exception"]
-    assert (line["level"], line["status"], line["bytes_in"]) == ("INFO", 500, 8)
+    assert (line["level"], line["status"], line["together"], line["bytes_in"]) == ("INFO", 500, 1, 8)
     assert SECRET not in json.dumps(line)
 
 
-def test_people_get_plain_text() -> None:
-    record = logging.makeLogRecord({"msg": "invocation", "fields": {"status": 200}})
-    assert logs.TextFormatter("%(message)s").format(record) == "invocation status=200"
+def test_the_log_has_a_line_for_each_request_and_nothing_of_its_content(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start("INFO")
+    ask(model(add), Request(b"[[123456, 2]]", inference_id="a"), Request(b"[[3]]"))
+    lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    assert [(line.get("id"), line["status"], line["together"]) for line in lines] == [("a", 200, 2), (None, 200, 2)]
+    assert {*lines[0]} == {"time", "level", "message", "id", "status", "ms", "together", "bytes_in", "bytes_out"}
+    assert "123456" not in json.dumps(lines)
+
+
+def test_above_its_level_the_log_has_no_lines_for_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start("WARNING")
+    answer(add)
+    assert capsys.readouterr().err == ""
+
+
+def test_people_get_plain_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    logs.start("INFO")
+    answer(add, inference_id="a")
+    assert "INFO invocation id=a status=200 ms=" in capsys.readouterr().err
+    logging.getLogger().handlers.clear()

@@ -17,6 +17,7 @@ from project import FORMATS, Reply, Server, assemble, list_children, list_descen
 SLOW = """
 import os, pathlib, time
 HERE = pathlib.Path(__file__).parent
+BATCHING = False
 def load(model_dir): return "secret-state"
 def predict(model, inputs):
     if inputs == ["bug"]: raise KeyError(model)
@@ -134,7 +135,7 @@ def refuses_connections(port: int) -> bool:
 
 
 def test_ping_does_not_wait_for_predictions_and_overload_is_refused(slow: Server) -> None:
-    capacity = 1 + 64
+    capacity = 1 + 128
     with ThreadPoolExecutor(capacity + 10) as pool:
         try:
             start_waiting(slow, pool)

@@ -1,8 +1,11 @@
 """code/serve over HTTP: the same for every server, with the sample model."""
 
 import http.client
+import io
 import json
+import pickle
 
+import numpy as np
 import pytest
 from project import Server
 
@@ -43,6 +46,32 @@ def test_csv_in_and_out(server: Server, content_type: str, ending: bytes, predic
     assert reply.headers.get_content_type() == "text/csv"
 
 
+def test_json_lines_in_and_out(server: Server, prediction: float) -> None:
+    line = json.dumps(RECORD).encode()
+    reply = server.invoke(line + b"\n" + line, "application/jsonlines", Accept="application/jsonlines")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/jsonlines")
+    assert [json.loads(text) for text in reply.body.splitlines()] == [prediction] * 2
+
+
+def test_npy_in_and_out(server: Server, prediction: float) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.array([RECORD, RECORD]))
+    reply = server.invoke(stream.getvalue(), "application/x-npy", Accept="application/x-npy")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/x-npy")
+    assert np.load(io.BytesIO(reply.body), allow_pickle=False).tolist() == pytest.approx([prediction] * 2)
+
+
+def test_batch_transform_is_told_what_suits_this_server(server: Server) -> None:
+    reply = server.request("GET", "/execution-parameters")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+    assert {*reply.json()} == {"MaxConcurrentTransforms", "BatchStrategy", "MaxPayloadInMB"}
+
+
+def test_probabilities_of_a_model_that_has_none_are_the_clients_error(server: Server) -> None:
+    reply = server.invoke({"instances": [RECORD], "parameters": {"probabilities": True}})
+    assert (reply.status, reply.json()) == (400, {"error": "This model has no probabilities."})
+
+
 def test_json_is_the_answer_for_anything(server: Server) -> None:
     assert server.invoke([RECORD], Accept="*/*").headers["Content-Type"] == "application/json"
     assert server.request("POST", "/invocations", json.dumps(RECORD).encode()).status == 200
@@ -58,6 +87,7 @@ def test_json_is_the_answer_for_anything(server: Server) -> None:
         (400, b"\xff\xfe\x00", "application/json", "*/*"),
         (406, b"[[1]]", "application/json", "image/png"),
         (415, b"[[1]]", "application/x-pickle", "*/*"),
+        (400, pickle.dumps([RECORD]), "application/x-npy", "*/*"),
     ],
 )
 def test_the_clients_errors(server: Server, status: int, body: bytes, content_type: str, accept: str) -> None:

@@ -1,50 +1,19 @@
 """Settings from the environment and from the container's limits: serving/settings.py."""
 
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
+from test_resources import write_cgroup
 
 from serving import settings
 from serving.errors import StartError
 
 
-def write_cgroup(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
-
-
-def v1(quota: int) -> dict[str, str]:
-    return {"cpu/cpu.cfs_quota_us": f"{quota}\n", "cpu/cpu.cfs_period_us": "100000\n"}
-
-
-@pytest.mark.parametrize(
-    ("files", "cpus"),
-    [
-        ({}, 8),
-        ({"cpu.max": "max 100000\n"}, 8),
-        ({"cpu.max": "200000 100000\n"}, 2),
-        ({"cpu.max": "350000 100000\n"}, 3),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu.max": "1600000 100000\n"}, 8),
-        ({"cpu.max": "nonsense"}, 8),
-        (v1(-1), 8),
-        (v1(300000), 3),
-        (v1(20000), 1),
-    ],
-)
-def test_cpus_are_those_the_container_may_use(
-    files: dict[str, str], cpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert settings.count_cpus(write_cgroup(tmp_path, files)) == cpus
-
-
 def test_the_defaults_serve_on_8080_with_a_worker_for_each_cpu(tmp_path: Path) -> None:
     chosen = settings.read({}, write_cgroup(tmp_path, {"cpu.max": "100000 100000"}))
-    assert (chosen.model_dir, chosen.port, chosen.default_accept) == (Path("/opt/ml/model"), 8080, "application/json")
+    assert (chosen.model_dir, chosen.port, chosen.answers[0]) == (Path("/opt/ml/model"), 8080, "application/json")
     assert (chosen.cpus, chosen.workers, chosen.threads, chosen.max_body) == (1, 1, 1, 25 * 2**20)
 
 
@@ -56,10 +25,17 @@ def test_the_environment_decides(tmp_path: Path) -> None:
         "SM_LOG_LEVEL": "debug",
         "SM_WORKERS": "3",
         "SM_THREADS": "2",
+        "SM_BATCH_ROWS": "1",
+        "SAGEMAKER_BATCH": "true",
     }
     chosen = settings.read(environ, tmp_path)
-    assert (chosen.model_dir, chosen.port, chosen.default_accept) == (Path("/models"), 9000, "text/csv")
+    assert (chosen.model_dir, chosen.port, chosen.answers[:2]) == (
+        Path("/models"),
+        9000,
+        ("text/csv", "application/json"),
+    )
     assert (chosen.log_level, chosen.workers, chosen.threads) == ("DEBUG", 3, 2)
+    assert (chosen.batch_rows, chosen.max_body) == (1, 100 * 2**20)
 
 
 def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
@@ -94,3 +70,22 @@ def test_math_threads_share_the_cpus_with_the_workers(
     settings.limit_math_threads(settings.read({"SM_WORKERS": workers}, cgroup), environ)
     assert environ["OMP_NUM_THREADS"] == environ["OPENBLAS_NUM_THREADS"] == share
     assert environ["MKL_NUM_THREADS"] == "7"
+
+
+GIGABYTE = 2**30
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "environ", "workers"),
+    [
+        (GIGABYTE, 16 * GIGABYTE, {}, 4),
+        (GIGABYTE, 4 * GIGABYTE, {}, 2),
+        (3 * GIGABYTE, 4 * GIGABYTE, {}, 1),
+        (3 * GIGABYTE, 4 * GIGABYTE, {"SM_WORKERS": "4"}, 4),
+    ],
+)
+def test_there_are_no_more_workers_than_copies_of_the_model_fit(
+    used: int, limit: int, environ: dict[str, str], workers: int, tmp_path: Path
+) -> None:
+    chosen = dataclasses.replace(settings.read({}, tmp_path), workers=4)
+    assert settings.limit_workers(chosen, environ, used, limit).workers == workers

@@ -6,14 +6,16 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type
 
-Records = list[Any]
-
-JSON = "application/json"
-CSV = "text/csv"
+Records = list[Any] | NDArray[Any]  # an array counts its records on its first axis
+Parameters = dict[str, Any]
 
 ENVELOPES = ("instances", "inputs", "features", "input", "data")
 CHARSETS = {  # Python's name -> the codec to read it with
@@ -25,8 +27,8 @@ CHARSETS = {  # Python's name -> the codec to read it with
 }
 
 
-def decode(body: bytes, content_type: str | None) -> Records:
-    """The records in a body. Without a Content-Type it is read as JSON.
+def decode(body: bytes, content_type: str | None) -> tuple[Records, Parameters]:
+    """The records in a body, and its parameters, which only JSON has. Without a Content-Type it is read as JSON.
 
     Raises BadRequest for a body that does not parse, UnsupportedMediaType for a type or charset not in the tables.
     """
@@ -34,59 +36,17 @@ def decode(body: bytes, content_type: str | None) -> Records:
     decoder = DECODERS.get(media_type)
     if decoder is None:
         raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {' or '.join(DECODERS)}.")
-    if not body.strip():
+    if not body or body.isspace():
         raise BadRequest("The body is empty.")
     return decoder(body, charset)
 
 
 def encode(outputs: Any, media_type: str) -> bytes:
-    """The answer in a media type that `choose_answer` gave. It ends in a newline (SageMaker: batch transform)."""
-    return ENCODERS[media_type](outputs)
+    """The answer in a media type of ENCODERS. A text ends in a newline (SageMaker: batch transform).
 
-
-def parse_content_type(header: str) -> tuple[str, str]:
-    """Media type in lower case, and charset: "Text/CSV; charset=UTF-8" is ("text/csv", "utf-8")."""
-    media_type, *parameters = (part.strip() for part in header.split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return media_type.lower(), value.strip().strip('"').lower()
-    return media_type.lower(), "utf-8"
-
-
-def choose_answer(accept: str | None, default: str) -> str:
-    """The media type to answer in: the one that Accept likes best (RFC 9110), `default` for none or a tie in "*/*".
-
-    Raises NotAcceptable if Accept leaves none of those there are.
+    Raises NotAcceptable for predictions that this type cannot hold.
     """
-    ranges = parse_accept(accept or "*/*")
-    offers = [default, *(media_type for media_type in ENCODERS if media_type != default)]
-    best = max(offers, key=lambda offer: rank(offer, ranges))
-    if rank(best, ranges)[0] == 0:
-        raise NotAcceptable(f"None of the types in Accept can be answered. Ask for {' or '.join(ENCODERS)}.")
-    return best
-
-
-def parse_accept(header: str) -> list[tuple[str, float]]:
-    """The media ranges of an Accept header with their q-values, in order. A q that is no number counts as 1."""
-    ranges = []
-    for entry in filter(str.strip, header.lower().split(",")):
-        media_range, *parameters = (part.strip() for part in entry.split(";"))
-        quality = dict(parameter.replace(" ", "").partition("=")[::2] for parameter in parameters).get("q", "1")
-        ranges.append((media_range, float(quality) if quality.replace(".", "", 1).isdecimal() else 1.0))
-    return ranges
-
-
-def rank(offer: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
-    """How much Accept wants an offer: q-value, then how exactly it is named, then how early."""
-    patterns = ("*/*", offer.partition("/")[0] + "/*", offer)
-    matches = [
-        (patterns.index(media_range), -position, quality)
-        for position, (media_range, quality) in enumerate(ranges)
-        if media_range in patterns
-    ]
-    exactness, earliness, quality = max(matches, default=(0, 0, 0.0))
-    return quality, exactness, earliness
+    return ENCODERS[media_type](outputs)
 
 
 def decode_text(body: bytes, charset: str) -> str:
@@ -101,20 +61,35 @@ def decode_text(body: bytes, charset: str) -> str:
         raise BadRequest(f"The body is not {charset}.") from None
 
 
-def from_json(body: bytes, charset: str) -> Records:
-    """{"instances": …} or another of ENVELOPES, or a bare array; one record or many."""
+def parse_json(text: bytes | str, where: str = "The body") -> Any:
+    """A JSON value."""
     try:
-        value = orjson.loads(decode_text(body, charset))
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
-    if isinstance(value, dict):
-        names = [name for name in ENVELOPES if name in value]
-        if len(names) != 1:
-            raise BadRequest(f"The JSON object needs one of these keys: {', '.join(ENVELOPES)}.")
-        value = value[names[0]]
-    elif not isinstance(value, list):
+        place = f"line {error.lineno}, column {error.colno}"
+        raise BadRequest(f"{where} is not JSON: {error.msg} ({place}).") from None
+
+
+def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
+    """{"instances": …} or another of ENVELOPES, or a bare array; one record or many."""
+    plain = charset == "utf-8" and not body.startswith(codecs.BOM_UTF8)
+    value = parse_json(body if plain else decode_text(body, charset))
+    if isinstance(value, list):
+        return as_records(value), {}
+    if not isinstance(value, dict):
         raise BadRequest('The JSON is neither an object nor an array: send {"instances": [...]}.')
-    return as_records(value)
+    parameters = value.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise BadRequest("The parameters are not an object.")
+    return as_records(open_envelope(value)), parameters
+
+
+def open_envelope(value: dict[str, Any]) -> Any:
+    """What lies under the one key of ENVELOPES that the object has."""
+    names = [name for name in ENVELOPES if name in value]
+    if len(names) != 1:
+        raise BadRequest(f"The JSON object needs one of these keys: {', '.join(ENVELOPES)}.")
+    return value[names[0]]
 
 
 def as_records(value: Any) -> Records:
@@ -129,11 +104,19 @@ def as_records(value: Any) -> Records:
     return [value]
 
 
-def from_csv(body: bytes, charset: str) -> Records:
+def from_json_lines(body: bytes, charset: str) -> tuple[Records, Parameters]:
+    """One record a line: an array or a value, as it is or in an envelope of its own, such as {"features": [...]}."""
+    lines = decode_text(body, charset).split("\n")
+    values = [parse_json(line, f"Line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    single = [isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ENVELOPES for value in values]
+    return [open_envelope(value) if one else value for value, one in zip(values, single, strict=True)], {}
+
+
+def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """One record a line, no header. Numbers become floats and an empty field None; other text stays."""
     rows = csv.reader(io.StringIO(decode_text(body, charset), newline=None), skipinitialspace=True)
     try:
-        return [[parse_field(field) for field in row] for row in rows if row not in ([], [""])]
+        return [[parse_field(field) for field in row] for row in rows if row not in ([], [""])], {}
     except csv.Error as error:
         raise BadRequest(f"The body is not CSV: {error} (line {rows.line_num}).") from None
 
@@ -146,20 +129,65 @@ def parse_field(field: str) -> float | str | None:
         return field.strip() or None
 
 
+def from_npy(body: bytes, _: str) -> tuple[Records, Parameters]:
+    """An array of numbers whose first axis counts the records; with one axis it is one record. Pickles are refused."""
+    stream = io.BytesIO(body)
+    try:
+        version = npy.read_magic(stream)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran_order, dtype = read_header(stream)
+    except Exception:  # a header is a Python literal, so that what is wrong with it has many names
+        raise BadRequest("The body is not an npy file of version 1.0 or 2.0.") from None
+    if dtype.kind not in "biuf":
+        raise BadRequest("The npy array does not hold plain numbers.")
+    data = memoryview(body)[stream.tell() :]
+    if not shape or min(shape) < 0 or dtype.itemsize * int(np.prod(shape, dtype=object)) != len(data):
+        raise BadRequest("The npy array is not as large as its header says.")
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+    return (array if array.ndim > 1 else array.reshape(1, -1)), {}
+
+
 def to_json(outputs: Any) -> bytes:
     """{"predictions": [...]}; a handler that returns a dict has written the whole object itself."""
-    answer = outputs if isinstance(outputs, Mapping) else {"predictions": outputs}
-    return orjson.dumps(answer, default=to_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+    return to_json_line(outputs if isinstance(outputs, Mapping) else {"predictions": outputs})
+
+
+def to_json_lines(outputs: Any) -> bytes:
+    """One prediction a line."""
+    return b"".join(map(to_json_line, predictions_of(outputs)))
+
+
+def to_json_line(value: Any) -> bytes:
+    """A value as JSON, arrays and NumPy's numbers too, with a newline."""
+    return orjson.dumps(value, default=to_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
 
 
 def to_csv(outputs: Any) -> bytes:
     """One line a record: its value, or its values with commas between."""
-    predictions = to_plain(outputs["predictions"] if isinstance(outputs, Mapping) else outputs)
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(
-        prediction if isinstance(prediction, (list, tuple)) else [prediction] for prediction in predictions
+        value if isinstance(value, (list, tuple)) else [value] for value in predictions_of(outputs)
     )
     return lines.getvalue().encode()
+
+
+def to_npy(outputs: Any) -> bytes:
+    """The predictions as one array."""
+    stream = io.BytesIO()
+    try:
+        np.save(stream, np.asarray(predictions_of(outputs)), allow_pickle=False)
+    except ValueError:  # texts of several kinds, dicts, rows of several lengths
+        raise NotAcceptable(f"These predictions are no array of numbers. Ask for {JSON}.") from None
+    return stream.getvalue()
+
+
+def predictions_of(outputs: Any) -> Any:
+    """The predictions alone, as plain Python."""
+    if not isinstance(outputs, Mapping):
+        return to_plain(outputs)
+    if "predictions" not in outputs:
+        raise NotAcceptable(f"This answer is an object. Ask for {JSON}.")
+    return to_plain(outputs["predictions"])
 
 
 def to_plain(value: Any) -> Any:
@@ -167,5 +195,10 @@ def to_plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-DECODERS: dict[str, Callable[[bytes, str], Records]] = {JSON: from_json, CSV: from_csv}
-ENCODERS: dict[str, Callable[[Any], bytes]] = {JSON: to_json, CSV: to_csv}
+DECODERS: dict[str, Callable[[bytes, str], tuple[Records, Parameters]]] = {
+    JSON: from_json,
+    CSV: from_csv,
+    JSON_LINES: from_json_lines,
+    NPY: from_npy,
+}
+ENCODERS: dict[str, Callable[[Any], bytes]] = {JSON: to_json, CSV: to_csv, JSON_LINES: to_json_lines, NPY: to_npy}

@@ -1,60 +1,162 @@
-"""One request: bytes to content to the handler and back. Every web server calls `invoke`, on a thread."""
+"""From requests to answers: content, decode, predict (for several requests at once), encode, content.
 
+Every web server makes one Invoker in each of its processes, submits its requests and is given them back answered.
+"""
+
+import itertools
 import logging
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
-from serving import content, logs
+from serving import batching, content, logs
 from serving.errors import HandlerFailed, Overloaded, ServingError
+from serving.media_types import JSON_LINES, choose_answer
 from serving.models import Model
+from serving.request import CURRENT, Answer, Request, Stream
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
 
-INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+MOST_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
 
 
-class Headers(Protocol):
-    """The headers of a request; names in any case."""
+class Prepared(NamedTuple):
+    """A request that is ready to be predicted."""
 
-    def get(self, key: str, /) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What goes back to the client."""
-
-    status: int
-    body: bytes
-    media_type: str = content.JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    request: Request
+    media_type: str  # of the answer
+    inputs: Any
+    rows: int
+    kind: Hashable  # requests of one kind can be predicted together; None: with no other
 
 
-def invoke(model: Model, settings: Settings, body: bytes, headers: Headers) -> Answer:
-    """Answers one POST /invocations. Never raises: what goes wrong is an answer too. A bug's story goes to the log."""
-    started = time.perf_counter()
-    with logs.request(headers.get(INFERENCE_ID)):
+class Invoker:
+    """Has requests predicted, together where that can be. What goes wrong is an answer, too."""
+
+    def __init__(self, model: Model, settings: Settings, deliver: Callable[[list[Request]], object]) -> None:
+        """`deliver` is called in a prediction thread with requests that have their answers, as soon as they have."""
+        self.model = model
+        self.settings = settings
+        self.deliver = deliver
+        self.answers = (model.media_type,) if model.media_type else settings.answers
+        self.batcher = batching.Batcher(
+            self.run,
+            threads=settings.threads,
+            most=settings.batch_rows if model.batching else 1,
+            max_waiting=settings.waiting,
+            max_waiting_bytes=4 * settings.max_body,
+        )
+        self.submit = self.batcher.submit
+
+    def run(self, requests: list[Request]) -> None:
+        """Answers what was taken from the queue."""
+        prepared = [ready for request in requests if (ready := attempt(request, self.prepare))]
+        self.finish([request for request in requests if request.answer])
+        for group in form_groups(prepared, self.settings.batch_rows):
+            if len(group) == 1 or not self.predict_together(group):
+                for one in group:
+                    attempt(one.request, self.predict_alone, one)
+                    self.finish([one.request])
+
+    def prepare(self, request: Request) -> Prepared:
+        """Reads the headers and the body, and lets the handler decode the records."""
+        media_type = choose_answer(request.accept, self.answers)
+        records, request.parameters = content.decode(request.body, request.content_type)
+        inputs = self.model.decode(records)
+        rows, kind = batching.count(inputs), batching.shape_of(inputs)
+        if kind and request.parameters:
+            kind = kind, orjson.dumps(request.parameters, option=orjson.OPT_SORT_KEYS)
+        return Prepared(request, media_type, inputs, rows or 0, kind)
+
+    def predict_together(self, group: Sequence[Prepared]) -> bool:
+        """Answers several requests with one prediction. False if each has to be predicted alone."""
+        CURRENT.set(group[0].request)
         try:
-            answer = predict(model, settings, body, headers)
-        except ServingError as error:
-            answer = refuse(error)
-        except (Exception, SystemExit):  # sys.exit() in a handler must not end the server
-            log.exception("The handler failed.")
-            answer = refuse(HandlerFailed())
-        log_answer(answer, len(body), started)
-    return answer
+            outputs = self.model.predict(batching.join([one.inputs for one in group]))
+        except (Exception, SystemExit):
+            return False  # whose error it is shows when each is predicted alone
+        parts = batching.split(outputs, [one.rows for one in group])
+        if parts is None:
+            log.warning(
+                "predict() did not return one entry for each record of several requests, so that these are predicted "
+                "again one by one, which is slower. BATCHING = False in model_handler.py spares them the first time."
+            )
+            self.batcher.most = 1
+            return False
+        for one, part in zip(group, parts, strict=True):
+            one.request.together = len(group)
+            attempt(one.request, self.respond, one, part)
+        self.finish([one.request for one in group])
+        return True
+
+    def predict_alone(self, one: Prepared) -> None:
+        """Answers one request."""
+        self.respond(one, self.model.predict(one.inputs))
+
+    def respond(self, one: Prepared, outputs: Any) -> None:
+        """Lets the handler encode the outputs, and writes the answer."""
+        body: bytes | Stream
+        if isinstance(outputs, Iterator):
+            body, media_type = self.stream(one.request, outputs)
+        else:
+            encoded, media_type = self.model.encode(outputs), one.media_type
+            as_it_is = self.model.media_type and isinstance(encoded, (bytes, str))
+            body = to_bytes(encoded) if as_it_is else content.encode(encoded, media_type)
+        one.request.answer = Answer(200, body, media_type, answer_headers(one.request))
+
+    def stream(self, request: Request, outputs: Iterator[Any]) -> tuple[Stream, str]:
+        """An answer in pieces, and its media type. The first piece is made now, so that its failure has a status."""
+        encoded = map(self.model.encode, outputs)
+        first = list(itertools.islice(encoded, 1))
+        media_type = self.model.media_type or type_of_pieces(first)
+        return Stream(request, write_pieces(itertools.chain(first, encoded), outputs)), media_type
+
+    def finish(self, requests: list[Request]) -> None:
+        """Logs answered requests and gives them back, if there are any.
+
+        In this order, so that this thread has nothing left to do while the web server, which shares the interpreter
+        with it, writes the answers. A stream, which is always given back alone, is logged at its end.
+        """
+        if not requests:
+            return
+        answer = requests[0].answer
+        if answer and isinstance(answer.body, Stream):
+            self.deliver(requests)
+            answer.body.closed.wait()
+            logs.write_requests(requests)
+        else:
+            logs.write_requests(requests)
+            self.deliver(requests)
 
 
-def predict(model: Model, settings: Settings, body: bytes, headers: Headers) -> Answer:
-    """The good way through. Raises ServingError for the client's errors, anything for the handler's."""
-    media_type = content.choose_answer(headers.get("Accept"), settings.default_accept)
-    records = content.decode(body, headers.get("Content-Type"))
-    outputs = model.predict(model.decode(records))
-    return Answer(200, content.encode(model.encode(outputs), media_type), media_type)
+def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
+    """What a step for this request returns. If it fails, that is the request's answer; a bug's story is in the log."""
+    CURRENT.set(request)
+    try:
+        return step(*arguments or [request])
+    except ServingError as error:
+        request.answer = refuse(error)
+    except (Exception, SystemExit):  # sys.exit() in a handler must not end the server
+        log.exception("The handler failed.")
+        request.answer = refuse(HandlerFailed())
+
+
+def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[Prepared]]:
+    """Those that are predicted together: of one kind, and up to `most_rows` records."""
+    groups: dict[Hashable, list[Prepared]] = {}
+    for number, one in enumerate(prepared):
+        groups.setdefault(one.kind or number, []).append(one)
+    for alike in groups.values():
+        group: list[Prepared] = []
+        for one in alike:
+            if group and sum(each.rows for each in group) + one.rows > most_rows:
+                yield group
+                group = []
+            group.append(one)
+        yield group
 
 
 def refuse(error: ServingError) -> Answer:
@@ -63,12 +165,44 @@ def refuse(error: ServingError) -> Answer:
     return Answer(error.status, orjson.dumps({"error": str(error)}), headers=headers)
 
 
-def log_answer(answer: Answer, bytes_in: int, started: float) -> None:
-    """One line a request: no payload, and for a refusal its reason."""
-    fields = {
-        "status": answer.status,
-        "ms": round((time.perf_counter() - started) * 1000, 2),
-        "bytes_in": bytes_in,
-        "bytes_out": len(answer.body),
+def tell_batch_transform(settings: Settings) -> Answer:
+    """The answer for GET /execution-parameters (SageMaker: concurrent transforms x payload is at most 100 MB)."""
+    parameters = {
+        "MaxConcurrentTransforms": min(16, settings.workers * settings.threads),
+        "BatchStrategy": "MultiRecord",
+        "MaxPayloadInMB": 6,
     }
-    log.info("invocation", extra={"fields": fields})
+    return Answer(200, orjson.dumps(parameters))
+
+
+def answer_headers(request: Request) -> Mapping[str, str]:
+    """What the handler wants to go back in X-Amzn-SageMaker-Custom-Attributes."""
+    value = request.answer_attributes
+    if value is None:
+        return {}
+    if not (value.isascii() and value.isprintable() and len(value) <= MOST_ATTRIBUTES):
+        raise ValueError(f"answer_attributes takes up to {MOST_ATTRIBUTES} printable ASCII characters: {value!r}")
+    return {CUSTOM_ATTRIBUTES: value}
+
+
+def type_of_pieces(pieces: Sequence[Any]) -> str:
+    """The media type of a stream whose handler names none."""
+    if pieces and not isinstance(pieces[0], (bytes, str)):
+        return JSON_LINES
+    return "application/octet-stream" if pieces and isinstance(pieces[0], bytes) else "text/plain; charset=utf-8"
+
+
+def write_pieces(encoded: Iterator[Any], outputs: Iterator[Any]) -> Generator[bytes, None, None]:
+    """The pieces as bytes: texts and bytes as they are, anything else as a line of JSON."""
+    try:
+        yield from map(to_bytes, encoded)
+    finally:
+        if isinstance(outputs, Generator):
+            outputs.close()
+
+
+def to_bytes(value: Any) -> bytes:
+    """A text in UTF-8, bytes as they are, anything else as a line of JSON."""
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else content.to_json_line(value)

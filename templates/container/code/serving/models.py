@@ -24,6 +24,8 @@ class Model:
     decode: Callable[[Records], Any]  # records of one request -> inputs
     predict: Callable[[Any], Any]  # inputs -> outputs
     encode: Callable[[Any], Any]  # outputs -> what is written into the answer
+    batching: bool = True  # BATCHING: whether predict may get the records of several requests at once
+    media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
 
 
 def load_model(model_dir: Path) -> Model:
@@ -52,6 +54,8 @@ def load_model(model_dir: Path) -> Model:
         decode=partial(getattr(handler, "decode", pass_on), loaded),
         predict=partial(handler.predict, loaded),
         encode=partial(getattr(handler, "encode", pass_on), loaded),
+        batching=bool(getattr(handler, "BATCHING", True)),
+        media_type=getattr(handler, "MEDIA_TYPE", None),
     )
 
 

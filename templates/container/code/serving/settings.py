@@ -1,16 +1,20 @@
-"""The settings of the server, from environment variables and from the CPUs that this container may use."""
+"""The settings of the server, from environment variables and from the CPUs and memory that this container may use."""
 
+import logging
 import os
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+import resource
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serving import content
+from serving import media_types
 from serving.errors import StartError
 
 CGROUP = Path("/sys/fs/cgroup")
+FULL = 0.9  # of the memory that may be used; the rest is for the system
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_BODY = 25 * 2**20
+MAX_BATCH_BODY = 100 * 2**20  # batch transform
 MATH_THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -30,9 +34,10 @@ class Settings:
     cpus: int  # that this container may use
     workers: int  # processes that serve, each with the model
     threads: int  # predictions at a time in each worker
+    batch_rows: int  # records of several requests that are predicted together; 1: each request alone
     waiting: int  # requests in each worker that may wait for their turn; those beyond get 503
-    max_body: int  # bytes (SageMaker: at most 25 MB a request)
-    default_accept: str  # the answer's media type when the client names none
+    max_body: int  # bytes (SageMaker: at most 25 MB a request, 100 MB in batch transform)
+    answers: tuple[str, ...]  # the media types of answers, first that for a client who names none
 
 
 def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
@@ -45,11 +50,10 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
         cpus=cpus,
         workers=read_number(environ, "SM_WORKERS", cpus),
         threads=read_number(environ, "SM_THREADS", 1),
-        waiting=64,
-        max_body=MAX_BODY,
-        default_accept=read_choice(
-            environ, "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", content.JSON, tuple(content.ENCODERS)
-        ),
+        batch_rows=read_number(environ, "SM_BATCH_ROWS", 256, most=2**20),
+        waiting=128,
+        max_body=MAX_BATCH_BODY if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY,
+        answers=read_answers(environ),
     )
 
 
@@ -70,6 +74,13 @@ def read_choice(environ: Mapping[str, str], name: str, default: str, choices: tu
     raise StartError(f"{name} is {text!r}: set it to one of {', '.join(choices)}, or unset it.")
 
 
+def read_answers(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """All media types of answers, the default one first."""
+    name = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
+    default = read_choice(environ, name, media_types.JSON, media_types.ANSWERS)
+    return default, *(media_type for media_type in media_types.ANSWERS if media_type != default)
+
+
 def limit_math_threads(settings: Settings, environ: MutableMapping[str, str]) -> None:
     """Shares the CPUs out, so that workers x threads x math threads fits them. Call it before NumPy is imported.
 
@@ -81,30 +92,80 @@ def limit_math_threads(settings: Settings, environ: MutableMapping[str, str]) ->
         environ.setdefault(name, str(share))
 
 
+def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, limit: float) -> Settings:
+    """The settings with as many workers as `limit` bytes of memory have room for. Call it when the model is loaded.
+
+    SM_WORKERS has the last word: it is right to set it where the workers share the model's memory, as arrays do.
+    """
+    copies = count_copies(used, limit)
+    if settings.workers <= copies or environ.get("SM_WORKERS"):
+        return settings
+    logging.warning(
+        "Workers: %d instead of %d: the process with the model takes %d MB of the %d MB that this container may use.",
+        copies,
+        settings.workers,
+        used // 2**20,
+        limit // 2**20,
+    )
+    return replace(settings, workers=copies)
+
+
 def count_cpus(cgroup: Path = CGROUP) -> int:
     """The CPUs this process may use: its affinity, capped by the container's quota, and at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min(affinity, read_quota(cgroup))))
+    return max(1, int(min(affinity, read_first(cgroup, read_quota_v2, read_quota_v1))))
 
 
-def read_quota(cgroup: Path) -> float:
-    """The CPU quota of the cgroup in CPUs; infinity if there is none."""
-    for read_version in (read_quota_v2, read_quota_v1):
+def count_copies(used: int, limit: float) -> int:
+    """How many processes fit in `limit` bytes of memory, beside the first, if each comes to hold all `used` bytes.
+
+    A forked process shares the model with the first one until either writes to it; reference counts are writes too.
+    """
+    return max(1, int(min(FULL * limit / used - 1, 2**16)))
+
+
+def read_memory_limit(cgroup: Path = CGROUP) -> float:
+    """The bytes of memory this container may use: the machine's, capped by the cgroup."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(float(machine), read_first(cgroup, read_memory_v2, read_memory_v1))
+
+
+def read_used_memory() -> int:
+    """The bytes of memory that this process holds; where the system does not tell, the most it ever held."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def read_first(cgroup: Path, *readers: Callable[[Path], float]) -> float:
+    """What the first reader finds that understands this version of cgroups; infinity if there is no limit."""
+    for reader in readers:
         try:
-            quota, period = read_version(cgroup)
-            return quota / period if quota > 0 and period > 0 else float("inf")
-        except (OSError, ValueError):
-            continue  # another version of cgroups, or no quota
+            return reader(cgroup)
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
     return float("inf")
 
 
-def read_quota_v2(cgroup: Path) -> tuple[int, int]:
-    """From cpu.max: "150000 100000", in microseconds; "max 100000" is no quota (ValueError)."""
+def read_quota_v2(cgroup: Path) -> float:
+    """CPUs, from cpu.max: "150000 100000", in microseconds; "max 100000" is no quota (ValueError)."""
     quota, period = (cgroup / "cpu.max").read_text().split()
-    return int(quota), int(period)
+    return int(quota) / int(period)
 
 
-def read_quota_v1(cgroup: Path) -> tuple[int, int]:
-    """From cpu.cfs_quota_us and cpu.cfs_period_us; a quota of -1 is none."""
+def read_quota_v1(cgroup: Path) -> float:
+    """CPUs, from cpu.cfs_quota_us and cpu.cfs_period_us; a quota of -1 is none."""
     folder = cgroup / "cpu"
-    return int((folder / "cpu.cfs_quota_us").read_text()), int((folder / "cpu.cfs_period_us").read_text())
+    quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+    return quota / period if quota > 0 else float("inf")
+
+
+def read_memory_v2(cgroup: Path) -> float:
+    """Bytes, from memory.max; "max" is no limit (ValueError)."""
+    return int((cgroup / "memory.max").read_text())
+
+
+def read_memory_v1(cgroup: Path) -> float:
+    """Bytes, from memory.limit_in_bytes; no limit is a huge number there."""
+    return int((cgroup / "memory" / "memory.limit_in_bytes").read_text())

@@ -14,7 +14,7 @@ def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float
 
     Raises BadRequest if there are no records, or one is not a list of `features` numbers (None: as many as the first).
     """
-    if not records:
+    if not len(records):
         raise BadRequest("The request has no records.")
     try:
         matrix = np.asarray(records, dtype=np.float64)

@@ -10,8 +10,9 @@ from typing import Any
 import skops.io
 from numpy.typing import NDArray
 
-from serving.errors import StartError
+from serving.errors import BadRequest, StartError
 from serving.models import find_model_file
+from serving.request import current
 from serving.tabular import check_finite, to_matrix
 
 # Types beyond those skops trusts by itself that a model file may hold: "package.module.Class". The server names those
@@ -36,13 +37,21 @@ def decode(model: Any, records: list[Any]) -> NDArray[Any]:
     return to_matrix(records, features=getattr(model, "n_features_in_", None))
 
 
-def predict(model: Any, inputs: NDArray[Any]) -> NDArray[Any]:
-    """One prediction a record, in their order."""
+def predict(model: Any, inputs: NDArray[Any]) -> Any:
+    """One prediction a record, in their order; with {"parameters": {"probabilities": true}} the probabilities, too.
+
+    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    """
     try:
-        return model.predict(inputs)  # type: ignore[no-any-return]
+        predictions = model.predict(inputs)
     except ValueError:
         check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
         raise
+    if not current().parameters.get("probabilities"):
+        return predictions
+    if not hasattr(model, "predict_proba"):
+        raise BadRequest("This model has no probabilities.")
+    return {"predictions": predictions, "probabilities": model.predict_proba(inputs)}
 
 
 # def encode(model: Any, outputs: NDArray[Any]) -> Any:

@@ -1,102 +1,163 @@
-"""The web server: FastAPI on uvicorn, one event loop in each worker process. Predictions run in threads beside it."""
+"""The web server: uvicorn, one event loop in each worker process. Predictions run in threads beside it.
+
+SageMaker's three routes are answered here, straight on ASGI: an endpoint is asked for nothing else, and a small model
+needs less time than a web framework. All other routes are FastAPI's.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from typing import Any
 
-import uvicorn
-from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-
-from serving.errors import Overloaded, RouteError, ServingError, TooLarge
-from serving.invocation import Answer, invoke, refuse
+from serving.errors import RouteError, ServingError, TooLarge
+from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.logs import write_requests
 from serving.models import Model
 from serving.processes import Child, Supervisor, open_port
+from serving.request import Answer, Request, Stream, StreamBroken, read_request
+from serving.server import BACKLOG, serve
 from serving.settings import Settings
 
-BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that they close it first
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+PATIENCE = 60.0  # seconds that a client may take no piece of a stream before its connection is cut
 
 
 def run(settings: Settings, model: Model) -> int:
     """Opens the port and serves until SIGTERM. Returns the exit status. Raises StartError if the port is taken."""
     listener = open_port(settings.port, BACKLOG)
-    config = uvicorn.Config(
-        create_app(settings, model),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-    )
-    worker = Child("worker", lambda: uvicorn.Server(config).run(sockets=[listener]))
+    worker = Child("worker", lambda: serve(App(settings, model), listener))
     return Supervisor([[worker] * settings.workers], on_stop=listener.close).run()
 
 
-def create_app(settings: Settings, model: Model) -> FastAPI:
-    """The routes."""
+@cache
+def other_routes() -> Any:
+    """The routes beyond SageMaker's: add yours here. FastAPI is loaded when the first of them is asked for."""
+    from fastapi import FastAPI, Request, Response
+    from starlette.exceptions import HTTPException
+
     app = FastAPI(openapi_url=None)
-    predict = limit_predictions(settings, model)
-
-    @app.get("/ping")
-    async def ping() -> Response:
-        return Response()  # the model was loaded before the port was opened
-
-    @app.post("/invocations")
-    async def invocations(request: Request) -> Response:
-        try:
-            return respond(await predict(request))
-        except ServingError as error:
-            return respond(refuse(error))
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
 
     @app.exception_handler(HTTPException)
     async def no_route(_: Request, error: HTTPException) -> Response:
-        return respond(refuse(RouteError(error.status_code)))
+        answer = refuse(RouteError(error.status_code))
+        return Response(answer.body, answer.status, media_type=answer.media_type)
 
     return app
 
 
-def limit_predictions(settings: Settings, model: Model) -> Callable[[Request], Awaitable[Answer]]:
-    """Runs `settings.threads` predictions at a time; beyond those that may wait it raises Overloaded."""
-    threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="prediction")
-    most = settings.threads + settings.waiting
-    pending = 0
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole."""
 
-    async def predict(request: Request) -> Answer:
-        nonlocal pending
-        body = await read_body(request, settings.max_body)
-        if pending >= most:
-            raise Overloaded
-        pending += 1
+
+class App:
+    """The ASGI application of one worker."""
+
+    def __init__(self, settings: Settings, model: Model) -> None:
+        self.settings = settings
+        self.invoker = Invoker(model, settings, deliver)
+        self.stopping = False  # from SIGTERM on no connection is kept
+        self.routes: dict[str, tuple[str, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
+            "/ping": ("GET", self.ping),
+            "/invocations": ("POST", self.invoke),
+            "/execution-parameters": ("GET", self.execution_parameters),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, respond = self.routes.get(scope["path"], ("", None))
+        if respond is None:
+            other = await asyncio.to_thread(other_routes)
+            await other(scope, receive, send)
+        elif scope["method"] != method:
+            await self.send(refuse(RouteError(405)), receive, send)
+        else:
+            with suppress(ClientGone):
+                await self.send(await respond(scope, receive), receive, send)
+
+    async def send(self, answer: Answer, receive: Receive, send: Send) -> None:
+        """Sends an answer, whole or piece by piece."""
+        if isinstance(answer.body, Stream):
+            await self.send_stream(answer, answer.body, receive, send)
+        else:
+            await self.send_start(answer, send, (b"content-length", b"%d" % len(answer.body)))
+            await send({"type": "http.response.body", "body": answer.body})
+
+    async def ping(self, scope: Scope, receive: Receive) -> Answer:
+        return Answer(200, b"")  # the model was loaded before the port was opened
+
+    async def execution_parameters(self, scope: Scope, receive: Receive) -> Answer:
+        return tell_batch_transform(self.settings)
+
+    async def invoke(self, scope: Scope, receive: Receive) -> Answer:
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        request = read_request(b"", headers.get)
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(threads, invoke, model, settings, body, request.headers)
+            request.body = await read_body(receive, int(headers.get("content-length", 0)), self.settings.max_body)
+            request.waiter = asyncio.get_running_loop().create_future()
+            self.invoker.submit(request)
+            return await request.waiter  # type: ignore[no-any-return]
+        except ServingError as error:
+            request.answer = refuse(error)
+            write_requests([request])
+            return request.answer
+
+    async def send_start(self, answer: Answer, send: Send, *headers: tuple[bytes, bytes]) -> None:
+        """Sends status and headers."""
+        lines = [(b"content-type", answer.media_type.encode()), *headers]
+        if answer.headers:
+            lines += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+        if self.stopping:
+            lines.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+
+    async def send_stream(self, answer: Answer, stream: Stream, receive: Receive, send: Send) -> None:
+        """Sends piece after piece, until the last one, or until the client is gone. A broken stream is cut off."""
+        in_thread = asyncio.get_running_loop().run_in_executor
+        gone = asyncio.ensure_future(receive())  # after the body only the end of the connection is received
+        try:
+            await self.send_start(answer, send)
+            while not gone.done() and (piece := await in_thread(None, next, stream, None)) is not None:
+                message = {"type": "http.response.body", "body": piece, "more_body": True}
+                await asyncio.wait_for(send(message), PATIENCE)
+            await send({"type": "http.response.body", "body": b""})
+        except (TimeoutError, StreamBroken):
+            return  # without an end to its body uvicorn cuts the connection
         finally:
-            pending -= 1
+            gone.cancel()
+            await in_thread(None, stream.close)
 
-    return predict
 
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to be over the limit, in bytes."""
-    if int(request.headers.get("Content-Length", 0)) > limit:
+async def read_body(receive: Receive, announced: int, limit: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is known to be over the limit, in bytes, and ClientGone."""
+    pieces: list[bytes] = []
+    size = announced
+    more = True
+    while more and size <= limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        pieces.append(message["body"])
+        size = max(announced, sum(map(len, pieces)))
+        more = message["more_body"]
+    if size > limit:
         raise TooLarge(limit)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(limit)
-    return bytes(body)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def respond(answer: Answer) -> Response:
-    """An answer as FastAPI sends it."""
-    return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
+def deliver(requests: list[Request]) -> None:
+    """Hands answered requests to the event loop, all at once."""
+    with suppress(RuntimeError):  # the loop has ended, because no connection was left
+        requests[0].waiter.get_loop().call_soon_threadsafe(resolve, requests)
+
+
+def resolve(requests: list[Request]) -> None:
+    """Ends the wait of each."""
+    for request in requests:
+        request.waiter.set_result(request.answer)

@@ -1,82 +1,120 @@
-"""The web server: Flask in gunicorn's worker processes, behind nginx on a unix socket.
+"""The web server: gunicorn, an event loop in each worker process, behind nginx. Predictions run in threads beside it.
 
 nginx takes slow clients off the workers' hands. Where it is not installed, gunicorn opens the port itself.
+
+SageMaker's three routes are answered here, straight on WSGI: an endpoint is asked for nothing else, and a small model
+needs less time than a web framework. All other routes are Flask's.
 """
 
-import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from signal import SIGQUIT
-from threading import BoundedSemaphore
+from typing import Any, BinaryIO
 
-from flask import Flask, Response, request
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.errors import HaltServer
-from gunicorn.glogging import Logger
-from gunicorn.workers.base import Worker
-from werkzeug.exceptions import HTTPException
+import gevent
+from gevent.hub import Waiter
 
-from serving.errors import BadRequest, Overloaded, RouteError, ServingError, TooLarge
-from serving.invocation import Answer, invoke, refuse
+from serving.errors import BadRequest, RouteError, ServingError, TooLarge
+from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.logs import write_requests
 from serving.models import Model
-from serving.processes import GRACE, Child, Restarts, Supervisor, open_port
-from serving.settings import Settings
+from serving.processes import Child, Supervisor, open_port
+from serving.request import Answer, Request, Stream, read_request
+from serving.server import BACKLOG, Gunicorn
+from serving.settings import MAX_BODY, Settings
 
-BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds; longer than nginx keeps an idle connection, so that nginx closes it first
-SPARE_THREADS = 8  # for /ping and refusals while all others predict or wait
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 NGINX_CONF = Path(__file__).parents[1] / "nginx.conf"
 
 
 def run(settings: Settings, model: Model) -> int:
     """Opens the port and serves until SIGTERM. Returns the exit status. Raises StartError if the port is taken."""
     open_port(settings.port, BACKLOG).close()  # one clear error now, whichever of the two opens it later
-    app = create_app(settings, model)
+
+    def gunicorn(bind: str) -> Child:  # it replaces dead workers itself
+        return Child("gunicorn", Gunicorn(lambda: App(settings, model), settings, bind).run, restart=False)
+
     if not shutil.which("nginx"):
-        return Supervisor([[gunicorn(app, settings, f"0.0.0.0:{settings.port}")]]).run()
+        return Supervisor([[gunicorn(f"0.0.0.0:{settings.port}")]]).run()
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         os.chmod(folder, 0o755)  # nginx as root drops to an ordinary user
-        front, back = nginx(settings, Path(folder)), gunicorn(app, settings, f"unix:{folder}/serving.sock")
-        return Supervisor([[front], [back]]).run()
+        return Supervisor([[nginx(settings, Path(folder))], [gunicorn(f"unix:{folder}/serving.sock")]]).run()
 
 
-def create_app(settings: Settings, model: Model) -> Flask:
-    """The routes."""
+@cache
+def other_routes() -> Any:
+    """The routes beyond SageMaker's: add yours here. Flask is loaded when the first of them is asked for."""
+    from flask import Flask, Response
+    from werkzeug.exceptions import HTTPException
+
     app = Flask(__name__, static_folder=None)
-    limit = Limit(settings)
-
-    @app.get("/ping")
-    def ping() -> Response:
-        return Response()  # the model was loaded before the port was opened
-
-    @app.post("/invocations")
-    def invocations() -> Response:
-        body = read_body(settings.max_body)
-        with limit.turn():
-            return respond(invoke(model, settings, body, request.headers))
-
-    @app.errorhandler(ServingError)
-    def refused(error: ServingError) -> Response:
-        return respond(refuse(error))
 
     @app.errorhandler(HTTPException)
     def no_route(error: HTTPException) -> Response:
-        return refused(RouteError(error.code or 500))
+        answer = refuse(RouteError(error.code or 500))
+        return Response(answer.body, answer.status, content_type=answer.media_type)
 
     return app
 
 
-def read_body(limit: int) -> bytes:
+class App:
+    """The WSGI application of one worker."""
+
+    def __init__(self, settings: Settings, model: Model) -> None:
+        self.settings = settings
+        self.invoker = Invoker(model, settings, deliver)
+        self.routes: dict[str, tuple[str, Callable[[Environ], Answer]]] = {
+            "/ping": ("GET", self.ping),
+            "/invocations": ("POST", self.invoke),
+            "/execution-parameters": ("GET", self.execution_parameters),
+        }
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        method, respond = self.routes.get(environ["PATH_INFO"], ("", None))
+        if respond is None:
+            return other_routes()(environ, start_response)  # type: ignore[no-any-return]
+        answer = respond(environ) if environ["REQUEST_METHOD"] == method else refuse(RouteError(405))
+        headers = [("Content-Type", answer.media_type), *answer.headers.items()]
+        if isinstance(answer.body, Stream):
+            # nginx, too, passes each piece on when it comes.
+            start_response(STATUSES[answer.status], [*headers, ("X-Accel-Buffering", "no")])
+            return read_pieces(answer.body)
+        start_response(STATUSES[answer.status], [*headers, ("Content-Length", str(len(answer.body)))])
+        return [answer.body]
+
+    def ping(self, environ: Environ) -> Answer:
+        return Answer(200, b"")  # the model was loaded before the port was opened
+
+    def execution_parameters(self, environ: Environ) -> Answer:
+        return tell_batch_transform(self.settings)
+
+    def invoke(self, environ: Environ) -> Answer:
+        request = read_request(b"", lambda name: environ.get(name_in_environ(name)))
+        try:
+            request.body = read_body(environ["wsgi.input"], self.settings.max_body)
+            request.waiter = Waiter()
+            self.invoker.submit(request)
+            request.waiter.get()
+        except ServingError as error:
+            request.answer = refuse(error)
+            write_requests([request])
+        assert request.answer
+        return request.answer
+
+
+def read_body(stream: BinaryIO, limit: int) -> bytes:
     """The whole body, chunked or not. Raises TooLarge over the limit (bytes), BadRequest if it breaks off."""
-    stream = request.environ["wsgi.input"]
     try:
-        body: bytes = stream.read(limit + 1)
+        body = stream.read(limit + 1)
         if len(body) <= limit:
             return body
         for _ in range(64):  # a client reads its answer only once it has sent its body: up to 64 MB more
@@ -87,33 +125,39 @@ def read_body(limit: int) -> bytes:
     raise TooLarge(limit)
 
 
-class Limit:
-    """Runs `settings.threads` predictions at a time, and lets only so many requests wait for their turn."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.running = BoundedSemaphore(settings.threads)
-        self.present = BoundedSemaphore(settings.threads + settings.waiting)
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Waits for this request's turn. Raises Overloaded at once if too many wait already."""
-        if not self.present.acquire(blocking=False):
-            raise Overloaded
-        try:
-            with self.running:
-                yield
-        finally:
-            self.present.release()
+@cache
+def name_in_environ(header: str) -> str:
+    """Where WSGI keeps a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
+    name = header.upper().replace("-", "_")
+    return name if name.startswith("CONTENT_") else f"HTTP_{name}"
 
 
-def respond(answer: Answer) -> Response:
-    """An answer as Flask sends it."""
-    return Response(answer.body, answer.status, answer.headers, content_type=answer.media_type)
+def deliver(requests: list[Request]) -> None:
+    """Hands answered requests to the event loop, all at once."""
+    requests[0].waiter.hub.loop.run_callback_threadsafe(resolve, requests)
+
+
+def resolve(requests: list[Request]) -> None:
+    """Ends the wait of each."""
+    for request in requests:
+        request.waiter.switch(None)
+
+
+def read_pieces(stream: Stream) -> Iterator[bytes]:
+    """The pieces of a stream, which the handler makes in another thread than the event loop's."""
+    in_thread = gevent.get_hub().threadpool.apply
+    try:
+        while (piece := in_thread(next, (stream, None))) is not None:
+            yield piece
+    finally:
+        in_thread(stream.close)
 
 
 def nginx(settings: Settings, folder: Path) -> Child:
-    """nginx with code/nginx.conf, its port and its paths in /tmp replaced by those of this run."""
+    """nginx with code/nginx.conf, its port, its limit and its paths in /tmp replaced by those of this run."""
     conf = NGINX_CONF.read_text().replace("listen 8080", f"listen {settings.port}")
+    for unit in ("m", " MB"):
+        conf = conf.replace(f"{MAX_BODY // 2**20}{unit}", f"{settings.max_body // 2**20}{unit}")
     path = folder / "nginx.conf"
     path.write_text(conf.replace("/tmp/serving", f"{folder}/serving"))
 
@@ -123,55 +167,3 @@ def nginx(settings: Settings, folder: Path) -> Child:
         os.execvp("nginx", ["nginx", "-e", "stderr", "-c", str(path)])
 
     return Child("nginx", run, stop=SIGQUIT, restart=False)
-
-
-def gunicorn(app: Flask, settings: Settings, bind: str) -> Child:
-    """gunicorn on a port or a unix socket; it replaces dead workers itself."""
-    return Child("gunicorn", Gunicorn(app, settings, bind).run, restart=False)
-
-
-class Gunicorn(BaseApplication):  # type: ignore[misc]
-    """gunicorn without its command line."""
-
-    def __init__(self, app: Flask, settings: Settings, bind: str) -> None:
-        self.app = app
-        self.options = {
-            "bind": bind,
-            "backlog": BACKLOG,
-            "workers": settings.workers,
-            "worker_class": "gthread",
-            "threads": settings.threads + settings.waiting + SPARE_THREADS,
-            "keepalive": KEEP_ALIVE,
-            "timeout": 0,  # a long prediction is no reason to kill a worker; /ping tells whether it lives
-            "graceful_timeout": int(GRACE),
-            "logger_class": GunicornLog,
-            "control_socket_disable": True,
-            "pre_fork": stop_dying(settings.workers),
-        }
-        super().__init__()
-
-    def load_config(self) -> None:
-        for name, value in self.options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        return self.app
-
-
-class GunicornLog(Logger):  # type: ignore[misc]
-    """gunicorn's lines, from warnings up, through the log of this server."""
-
-    def setup(self, cfg: object) -> None:
-        self.error_log.propagate = True
-        self.error_log.setLevel(max(logging.WARNING, logging.getLogger().level))
-
-
-def stop_dying(workers: int) -> object:
-    """A hook for gunicorn that ends it when workers die again and again."""
-    restarts = Restarts()
-
-    def pre_fork(_: Arbiter, worker: Worker) -> None:
-        if worker.age > workers and restarts.too_many():
-            raise HaltServer("Workers die again and again.", 1)
-
-    return pre_fork

@@ -1,0 +1,126 @@
+"""Adaptive batching: what waits while a prediction runs is predicted together next. Nothing ever waits on purpose."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from serving.errors import Overloaded
+from serving.request import Request
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 2**20  # of requests that are predicted together; a larger request is predicted alone
+
+
+class Batcher:
+    """The queue of requests, and the threads that take them from it and have them answered."""
+
+    def __init__(
+        self,
+        process: Callable[[list[Request]], None],
+        threads: int,
+        most: int,
+        max_waiting: int,
+        max_waiting_bytes: int,
+    ) -> None:
+        """`process` gets up to `most` requests at a time; it must not raise."""
+        self.process = process
+        self.most = most
+        self.max_waiting = max_waiting
+        self.max_waiting_bytes = max_waiting_bytes
+        self.waiting = 0
+        self.waiting_bytes = 0
+        self.counting = threading.Lock()
+        self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        for number in range(threads):
+            threading.Thread(target=self.work, name=f"prediction-{number}", daemon=True).start()
+
+    def submit(self, request: Request) -> None:
+        """Queues a request, from any thread. Raises Overloaded if too much waits already."""
+        size = len(request.body)
+        with self.counting:
+            if self.waiting >= self.max_waiting or self.waiting_bytes + size > self.max_waiting_bytes:
+                raise Overloaded
+            self.waiting += 1
+            self.waiting_bytes += size
+        self.queue.put(request)
+
+    def work(self) -> None:
+        """The life of a prediction thread. If it cannot go on, the process ends with it, and is replaced."""
+        kept: list[Request] = []  # taken, but too large for the batch it was taken for
+        try:
+            while True:
+                batch, kept = self.gather(kept[0] if kept else self.queue.get())
+                with self.counting:
+                    self.waiting -= len(batch)
+                    self.waiting_bytes -= sum(len(request.body) for request in batch)
+                self.process(batch)
+        except BaseException:
+            log.critical("A prediction thread failed.", exc_info=True)
+            os._exit(1)
+
+    def gather(self, first: Request) -> tuple[list[Request], list[Request]]:
+        """What is predicted next, beginning with `first`, and what was taken too much: no request or one."""
+        batch, size = [first], len(first.body)
+        while len(batch) < self.most:
+            try:
+                request = self.queue.get_nowait()
+            except queue.Empty:
+                break
+            size += len(request.body)
+            if size > MAX_BYTES:
+                return batch, [request]
+            batch.append(request)
+        return batch, []
+
+
+def join(inputs: Sequence[Any]) -> Any:
+    """The inputs of several requests as one. They have the same `shape_of`, which is not None."""
+    first = inputs[0]
+    if isinstance(first, Mapping):
+        return {name: join([each[name] for each in inputs]) for name in first}
+    if isinstance(first, list):
+        return [record for each in inputs for record in each]
+    return np.concatenate(inputs)
+
+
+def shape_of(inputs: Any) -> Hashable:
+    """What inputs must have in common to be joined: kind, type and shape of a record. None: they cannot be joined."""
+    if isinstance(inputs, Mapping):
+        shapes = tuple((name, shape_of(value)) for name, value in inputs.items())
+        fits = shapes and None not in dict(shapes).values() and count(inputs) is not None
+        return shapes if fits else None
+    if isinstance(inputs, np.ndarray) and inputs.ndim:
+        return inputs.dtype.str, inputs.shape[1:]
+    return "list" if isinstance(inputs, list) else None
+
+
+def count(values: Any) -> int | None:
+    """The number of records in a list, an array, or a dict of these; None for anything else."""
+    if isinstance(values, Mapping):
+        counts = {count(value) for value in values.values()}
+        return counts.pop() if len(counts) == 1 else None
+    if isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim):
+        return len(values)
+    return None
+
+
+def split(outputs: Any, counts: Iterable[int]) -> list[Any] | None:
+    """The outputs for joined inputs, request by request; None if they do not have one entry a record."""
+    ends = list(accumulate(counts, initial=0))
+    if count(outputs) != ends[-1]:
+        return None
+    return [cut(outputs, start, end) for start, end in pairwise(ends)]
+
+
+def cut(outputs: Any, start: int, end: int) -> Any:
+    """The entries from `start` to `end`."""
+    if isinstance(outputs, Mapping):
+        return {name: cut(value, start, end) for name, value in outputs.items()}
+    return outputs[start:end]

@@ -1,0 +1,59 @@
+"""What the headers Content-Type and Accept ask for (RFC 9110). Parameters and case never matter."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from serving.errors import NotAcceptable
+
+JSON = "application/json"
+CSV = "text/csv"
+JSON_LINES = "application/jsonlines"
+NPY = "application/x-npy"
+ANSWERS = (JSON, CSV, JSON_LINES, NPY)
+
+
+@lru_cache(256)
+def parse_content_type(header: str) -> tuple[str, str]:
+    """Media type in lower case, and charset: "Text/CSV; charset=UTF-8" is ("text/csv", "utf-8")."""
+    media_type, *parameters = (part.strip() for part in header.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return media_type.lower(), value.strip().strip('"').lower()
+    return media_type.lower(), "utf-8"
+
+
+@lru_cache(256)
+def choose_answer(accept: str | None, offers: Sequence[str]) -> str:
+    """The media type to answer in: the one of `offers` that Accept likes best, the first for no Accept or a tie.
+
+    Raises NotAcceptable if Accept leaves none of them.
+    """
+    ranges = parse_accept(accept or "*/*")
+    best = max(offers, key=lambda offer: rank(offer, ranges))
+    if rank(best, ranges)[0] == 0:
+        raise NotAcceptable(f"None of the types in Accept can be answered. Ask for {' or '.join(offers)}.")
+    return best
+
+
+def parse_accept(header: str) -> list[tuple[str, float]]:
+    """The media ranges of an Accept header with their q-values, in order. A q that is no number counts as 1."""
+    ranges = []
+    for entry in filter(str.strip, header.lower().split(",")):
+        media_range, *parameters = (part.strip() for part in entry.split(";"))
+        quality = dict(parameter.replace(" ", "").partition("=")[::2] for parameter in parameters).get("q", "1")
+        ranges.append((media_range, float(quality) if quality.replace(".", "", 1).isdecimal() else 1.0))
+    return ranges
+
+
+def rank(offer: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
+    """How much Accept wants an offer: q-value, then how exactly it is named, then how early."""
+    name = offer.partition(";")[0]
+    patterns = ("*/*", name.partition("/")[0] + "/*", name)
+    matches = [
+        (patterns.index(media_range), -position, quality)
+        for position, (media_range, quality) in enumerate(ranges)
+        if media_range in patterns
+    ]
+    exactness, earliness, quality = max(matches, default=(0, 0, 0.0))
+    return quality, exactness, earliness

@@ -1,0 +1,55 @@
+"""What Content-Type and Accept ask for: serving/media_types.py."""
+
+import pytest
+
+from serving import content
+from serving.errors import NotAcceptable
+from serving.media_types import ANSWERS, CSV, JSON, JSON_LINES, NPY, choose_answer
+
+
+def test_there_is_an_encoder_for_every_answer() -> None:
+    assert tuple(content.ENCODERS) == ANSWERS
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("text/csv", CSV),
+        ("TEXT/CSV; charset=utf-8", CSV),
+        ("text/*", CSV),
+        ("text/html, text/csv;q=0.2, application/json;q=0.1", CSV),
+        ("text/csv;q=0.1, application/json", JSON),
+        ("text/csv, application/json", CSV),
+        ("application/json, text/csv", JSON),
+        ("text/csv, */*", CSV),
+        ("*/*, application/json;q=0", CSV),
+        ("*/*;q=0.1, image/png", JSON),
+        ("text/csv; q = 0.5, application/json; q=0.4", CSV),
+        ("text/csv;q=much", CSV),
+        ("application/x-npy, application/jsonlines;q=0.9", NPY),
+        ("application/jsonlines", JSON_LINES),
+        ("application/json;q=0.1, */*;q=0.5", CSV),
+    ],
+)
+def test_the_answer_is_what_accept_likes_best(accept: str | None, media_type: str) -> None:
+    assert choose_answer(accept, ANSWERS) == media_type
+
+
+def test_the_default_answers_when_the_client_does_not_mind() -> None:
+    assert choose_answer(None, (CSV, JSON)) == CSV
+    assert choose_answer("application/json", (CSV, JSON)) == JSON
+
+
+@pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "*/*;q=0", "application/xml, text/html"])
+def test_an_answer_nobody_wants_is_not_acceptable(accept: str) -> None:
+    with pytest.raises(NotAcceptable):
+        choose_answer(accept, ANSWERS)
+
+
+def test_a_handler_with_a_type_of_its_own_answers_in_that_only() -> None:
+    assert choose_answer("text/*", ("text/html; charset=utf-8",)) == "text/html; charset=utf-8"
+    with pytest.raises(NotAcceptable, match="text/html"):
+        choose_answer("application/json", ("text/html",))
