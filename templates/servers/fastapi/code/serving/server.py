@@ -67,16 +67,14 @@ class Joined:
         self.head = b""
 
     def write(self, data: bytes) -> None:
-        if not self.head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
-            self.head = data
-        else:
-            self.transport.write(self.head + data)
-            self.head = b""
+        self.head += data
+        if data[:9] != b"HTTP/1.1 " or data[:12] == b"HTTP/1.1 100":
+            self.flush()
 
     def flush(self) -> None:
-        if self.head:
+        if self.head and not self.transport.is_closing():  # uvloop raises an error where asyncio passes over it
             self.transport.write(self.head)
-            self.head = b""
+        self.head = b""
 
     def close(self) -> None:
         self.flush()

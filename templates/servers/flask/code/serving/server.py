@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from socket import SOCK_STREAM
 from typing import Any
 
@@ -12,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -21,6 +23,10 @@ from serving.settings import Settings
 BACKLOG = 2048
 KEEP_ALIVE = 75  # seconds; longer than nginx keeps an idle connection, so that nginx closes it first
 LINGER = 2.0  # seconds that a kept connection stays open after SIGTERM, for a request that is under way
+NOT_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 42\r\nConnection: close\r\n\r\n"
+    b'{"error":"The request is not valid HTTP."}'
+)
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -79,6 +85,13 @@ class EventWorker(GeventWorker):  # type: ignore[misc]
     def handle_exit(self, *arguments: object) -> None:
         super().handle_exit(*arguments)
         gevent.spawn_later(LINGER, self.close_idle)
+
+    def handle_error(self, request: object, client: Any, address: object, error: Exception) -> None:
+        if not isinstance(error, ParseException):
+            super().handle_error(request, client, address, error)
+            return
+        with suppress(OSError):
+            client.sendall(NOT_HTTP)
 
     def close_idle(self) -> None:
         gevent.killall(list(self.idle), block=False)

@@ -1,0 +1,108 @@
+"""Whatever a client sends: never a 5xx, never a hang, and the server lives. Seeds are fixed; failures print theirs."""
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from project import Server
+from serving import content
+from serving.errors import ServingError
+from serving.media_types import ANSWERS, choose_answer, parse_content_type
+from serving.tabular import to_matrix
+from test_content import to_npy
+from test_load import REQUEST, connect
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=3),
+)
+envelopes = st.builds(lambda key, value: {key: value}, st.sampled_from(content.ENVELOPES), json_values)
+json_bodies = (json_values | envelopes).map(lambda value: json.dumps(value).encode(errors="surrogatepass"))
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes = REQUEST) -> bytes:
+    """Bytes that were well-formed, with a piece taken out, repeated or replaced."""
+    start = draw(st.integers(0, len(whole) - 1))
+    end = draw(st.integers(start, len(whole)))
+    return whole[:start] + draw(st.binary(max_size=30) | st.just(whole[start:end] * 2)) + whole[end:]
+
+
+npy_bodies = damaged(to_npy(np.ones((2, 8)))) | damaged(to_npy(np.ones((2, 8), "<i4"), (2, 0)))
+bodies = st.binary(max_size=200) | json_bodies | npy_bodies | st.text(max_size=200).map(str.encode)
+media_types = st.sampled_from([*ANSWERS, "text/plain", "application/json; charset=utf-16"])
+header_values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40) | media_types
+
+
+@settings(max_examples=2000, deadline=None, derandomize=True)
+@given(body=bodies, content_type=media_types | header_values)
+def test_any_body_becomes_records_or_a_refusal(body: bytes, content_type: str) -> None:
+    with contextlib.suppress(ServingError):
+        records, parameters = content.decode(body, content_type)
+        assert isinstance(parameters, dict)
+        matrix = to_matrix(records, 8)
+        assert matrix.shape == (len(records), 8)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(header=header_values)
+def test_any_header_is_understood_or_refused(header: str) -> None:
+    parse_content_type(header)
+    with contextlib.suppress(ServingError):
+        assert choose_answer(header, ANSWERS) in ANSWERS
+
+
+def fuzz_over_http(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+
+
+@pytest.fixture
+def alive(server: Server) -> Iterator[Server]:
+    """A server that answers before and after."""
+    yield server
+    assert server.process.poll() is None
+    assert server.request("GET", "/ping").status == 200
+    assert server.invoke([[1.0] * 8]).status == 200
+    assert "Traceback" not in server.log(), server.log()[server.log().index("Traceback") :][:3000]
+
+
+@fuzz_over_http(250)
+@given(body=bodies, content_type=header_values, accept=header_values, attributes=header_values)
+def test_any_request_is_answered_below_500(
+    alive: Server, body: bytes, content_type: str, accept: str, attributes: str
+) -> None:
+    reply = alive.invoke(body, content_type, Accept=accept, X_Amzn_SageMaker_Custom_Attributes=attributes)
+    assert 200 <= reply.status < 500
+    if reply.status >= 400:
+        assert list(reply.json()) == ["error"]
+
+
+paths = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30).map("/".__add__)
+
+
+@fuzz_over_http(100)
+@given(method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD"]), path=paths)
+def test_any_route_is_answered_below_500(alive: Server, method: str, path: str) -> None:
+    assert 200 <= alive.request(method, path).status < 500
+
+
+@fuzz_over_http(150)
+@given(data=damaged() | st.binary(max_size=300))
+def test_any_bytes_on_the_socket_leave_it_alive(alive: Server, data: bytes) -> None:
+    with connect(alive, data) as connection, contextlib.suppress(ConnectionError):
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        assert not answer or answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4"))
