@@ -196,7 +196,7 @@ export const parameters = {
     rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME',
   }),
   includeSampleModel: toggle('A sample model that trains in seconds, offline', false),
-  includeTests: toggle('Tests: run the server on this machine', true),
+  includeTests: toggle('Tests: run the server on this machine, check the contract', true),
   includeTraining: toggle('A training container', false),
 };
 

@@ -46,7 +46,7 @@ export function manifest(project: Project): FileSpec[] {
     ...when(server === 'flask', from('servers/flask', 'code', ['nginx.conf'])),
     { path: 'model/.gitkeep', text: '' },
     ...when(sample, [{ path: 'sample_model/train.py', template: `frameworks/${framework}/sample_model/train.py.ejs` }]),
-    ...when(tests, programs('test', 'test', ['run_local.sh'])),
+    ...when(tests, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
     { path: 'deploy/settings.sh', template: 'deploy/deploy/settings.sh.ejs' },
     ...from('deploy', 'deploy', ['common.sh']),
     ...programs('deploy', 'deploy', [
@@ -64,7 +64,9 @@ function readme({ format, modelDelivery, sample, tests }: Project): string[] {
   return [
     'about.md.ejs',
     `${tests ? 'try' : 'serve'}-${sample ? 'sample.md' : 'own.md.ejs'}`,
+    ...(tests ? ['contract.md.ejs'] : []),
     'model.md.ejs',
+    'handler.md',
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
     'requests.md',
     `deploy-${modelDelivery}.md.ejs`,

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from project import Server
+from test_content import to_npy
+from test_load import REQUEST, connect
+
 from serving import content
 from serving.errors import ServingError
 from serving.media_types import ANSWERS, choose_answer, parse_content_type
 from serving.tabular import to_matrix
-from test_content import to_npy
-from test_load import REQUEST, connect
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -42,7 +42,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "worker_connections": BACKLOG,
             "keepalive": KEEP_ALIVE,
             "timeout": 0,  # a long prediction is no reason to kill a worker; /ping tells whether it lives
-            "graceful_timeout": int(GRACE),
+            "graceful_timeout": int(GRACE) - 3,  # its workers end by themselves before it is killed
             "logger_class": GunicornLog,
             "control_socket_disable": True,
             "pre_fork": stop_dying(settings.workers),
