@@ -116,6 +116,12 @@ def test_a_bug_in_the_handler_is_told_to_the_log_only(slow: Server) -> None:
     assert (line["id"], line["status"]) == ("id-42", 500)
 
 
+def test_a_request_without_an_id_is_given_one_for_the_log(slow: Server) -> None:
+    slow.invoke(["bug"])
+    story, line = [json.loads(line) for line in slow.log().splitlines()][-2:]
+    assert story["id"] == line["id"]
+
+
 def test_sigterm_finishes_what_was_accepted_and_ends_with_0(slow: Server) -> None:
     with ThreadPoolExecutor() as pool:
         request = start_waiting(slow, pool)

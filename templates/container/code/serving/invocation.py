@@ -53,7 +53,7 @@ class Invoker:
 
     def run(self, requests: list[Request]) -> None:
         """Answers what was taken from the queue."""
-        prepared = [ready for request in requests if (ready := attempt(request, self.prepare))]
+        prepared = [ready for request in requests if (ready := attempt(request, self.prepare, request))]
         self.finish([request for request in requests if request.answer])
         for group in form_groups(prepared, self.settings.batch_rows):
             if len(group) == 1 or not self.predict_together(group):
@@ -133,15 +133,16 @@ class Invoker:
 
 
 def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
-    """What a step for this request returns. If it fails, that is the request's answer; a bug's story is in the log."""
+    """What a step for this request returns; None if it fails, which is its answer then. The log has a bug's story."""
     CURRENT.set(request)
     try:
-        return step(*arguments or [request])
+        return step(*arguments)
     except ServingError as error:
         request.answer = refuse(error)
     except (Exception, SystemExit):  # sys.exit() in a handler must not end the server
         log.exception("The handler failed.")
         request.answer = refuse(HandlerFailed())
+    return None
 
 
 def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[Prepared]]:
@@ -150,11 +151,12 @@ def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[P
     for number, one in enumerate(prepared):
         groups.setdefault(one.kind or number, []).append(one)
     for alike in groups.values():
-        group: list[Prepared] = []
-        for one in alike:
-            if group and sum(each.rows for each in group) + one.rows > most_rows:
+        group, rows = [alike[0]], alike[0].rows
+        for one in alike[1:]:
+            rows += one.rows
+            if rows > most_rows:
                 yield group
-                group = []
+                group, rows = [], one.rows
             group.append(one)
         yield group
 

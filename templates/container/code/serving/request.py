@@ -1,6 +1,8 @@
 """A request and its answer. The handler sees the request it serves with `current()` in decode, predict and encode."""
 
+import itertools
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -20,7 +22,7 @@ class Request:
     body: bytes
     content_type: str | None = None
     accept: str | None = None
-    inference_id: str | None = None  # X-Amzn-SageMaker-Inference-Id
+    inference_id: str | None = None  # X-Amzn-SageMaker-Inference-Id, or a number of our own for the log
     custom_attributes: str | None = None  # X-Amzn-SageMaker-Custom-Attributes
     parameters: dict[str, Any] = field(default_factory=dict)  # "parameters" of a JSON object, once it is decoded
     answer_attributes: str | None = None  # for the handler to set: the Custom-Attributes of the answer
@@ -82,6 +84,7 @@ class Stream:
             self.closed.set()
 
 
+NUMBERS = itertools.count(1)
 CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
@@ -100,6 +103,6 @@ def read_request(body: bytes, header: Callable[[str], str | None]) -> Request:
         body,
         content_type=header("content-type"),
         accept=header("accept"),
-        inference_id=header("x-amzn-sagemaker-inference-id"),
+        inference_id=header("x-amzn-sagemaker-inference-id") or f"{os.getpid()}-{next(NUMBERS)}",
         custom_attributes=header("x-amzn-sagemaker-custom-attributes"),
     )
