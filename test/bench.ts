@@ -1,41 +1,35 @@
-// npm run bench: how long the command takes beside Node's own start, run in turn; quote the ratio.
+// npm run bench: how fast generated servers answer, beside others; how long the command takes, beside Node's own start.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { bin, quietEnv } from './support/bin.js';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { chart } from './bench/chart.js';
+import { contenders } from './bench/contenders.js';
+import { program } from './bench/environments.js';
+import { needWrk } from './bench/load.js';
+import { measure } from './bench/measure.js';
+import { readOptions } from './bench/options.js';
+import { document, findings } from './bench/report.js';
+import { bin } from './support/bin.js';
+import { root } from './support/tools.js';
 
-const rounds = 15;
-const generate = [bin, 'demo', '--framework=sklearn', '--include-sample-model', '--skip-prompts'];
-const commands: Readonly<Record<string, readonly string[]>> = {
-  'node -e 0': ['-e', '0'],
-  '--version': [bin, '--version'],
-  '--help': [bin, '--help'],
-  'generate a project': generate,
-};
+const options = readOptions(
+  process.argv.slice(2),
+  contenders.map(({ name }) => name),
+);
+needWrk();
+if (!existsSync(bin)) spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' });
 
-/** Wall-clock seconds of one run in a new folder. Throws where it fails. */
-function time(args: readonly string[]): number {
-  const cwd = mkdtempSync(join(tmpdir(), 'ml-bench-'));
-  const began = performance.now();
-  const { status } = spawnSync(process.execPath, args, { cwd, env: quietEnv, input: '' });
-  const seconds = (performance.now() - began) / 1000;
-  rmSync(cwd, { recursive: true });
-  if (status !== 0) throw new Error(`${args.join(' ')} failed`);
-  return seconds;
-}
+const began = performance.now();
+const results = await measure(options);
+console.log(findings(results, options));
+writeFileSync(join(root, '.bench/results.json'), JSON.stringify(results, null, 1));
 
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-const times = new Map(Object.keys(commands).map((name) => [name, [] as number[]]));
-for (let round = 0; round <= rounds; round++) {
-  for (const [name, args] of Object.entries(commands)) {
-    const seconds = time(args);
-    if (round > 0) times.get(name)?.push(seconds); // the first round only warms up
-  }
-}
-const base = median(times.get('node -e 0') ?? []);
-console.log(`| command | median of ${rounds} | beside node -e 0 |\n| --- | --- | --- |`);
-for (const [name, values] of times) {
-  console.log(`| ${name} | ${(median(values) * 1000).toFixed(0)} ms | ${(median(values) / base).toFixed(1)} |`);
-}
+const { stdout } = spawnSync(program('ours', 'python'), ['--version'], { encoding: 'utf8' });
+const picture = chart(results.rows);
+const text = document(results, options, stdout.replace('Python', '').trim(), picture !== undefined);
+mkdirSync(options.out, { recursive: true });
+writeFileSync(join(options.out, 'benchmarks.md'), text);
+if (picture) writeFileSync(join(options.out, 'benchmarks.svg'), picture);
+const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+console.error(`bench: wrote ${relative(process.cwd(), options.out)}/benchmarks.md after ${minutes} minutes`);
+process.exit(results.missing.some(({ name }) => ['fastapi', 'flask'].includes(name)) ? 1 : 0); // ours has to run

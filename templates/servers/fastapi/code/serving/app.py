@@ -137,18 +137,19 @@ class App:
 async def read_body(receive: Receive, announced: int, limit: int) -> bytes:
     """The whole body. Raises TooLarge as soon as it is known to be over the limit, in bytes, and ClientGone."""
     pieces: list[bytes] = []
-    size = announced
-    more = True
-    while more and size <= limit:
+    size, more = 0, True
+    while more:
+        if max(announced, size) > limit:
+            raise TooLarge(limit)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         pieces.append(message["body"])
-        size = max(announced, sum(map(len, pieces)))
+        size += len(message["body"])
         more = message["more_body"]
     if size > limit:
         raise TooLarge(limit)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
 
 
 def deliver(requests: list[Request]) -> None:

@@ -1,0 +1,101 @@
+// Who is measured: one entry a server.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { has } from '../support/tools.js';
+import { type Contender, predictions, sagemaker } from './contender.js';
+import { program, version } from './environments.js';
+import { python } from './models.js';
+import { own } from './ours.js';
+
+const front = has('nginx') ? 'behind nginx' : 'without nginx, which is not installed';
+const workers = '2'; // of all that take a number and are not ours
+
+export const contenders: readonly Contender[] = [
+  own('fastapi', 'a generated project, `--model-server=fastapi`, default settings'),
+  own('flask', `the same with \`--model-server=flask\`: gunicorn ${front}`),
+  {
+    ...sagemaker,
+    name: 'pattern',
+    about: `the pattern everybody copies: Flask ${version('ours', 'flask')}, gunicorn, ${workers} sync workers`,
+    environment: 'ours',
+    predictions,
+    setUp: ({ file, ports }) => ({
+      command: program('ours', 'gunicorn'),
+      args: ['--workers', workers, '--bind', `127.0.0.1:${ports[0]}`, '--chdir', python(''), 'pattern:app'],
+      env: { MODEL: file },
+    }),
+  },
+  mlserver('mlserver', 'default settings', {}, {}),
+  mlserver(
+    'mlserver-batching',
+    'set up for the most requests: adaptive batching, predictions in the process of the server',
+    { parallel_workers: 0 },
+    { max_batch_size: 64, max_batch_time: 0.002 },
+  ),
+  {
+    name: 'bentoml',
+    about: `BentoML ${version('bentoml', 'bentoml')}, adaptive batching, ${workers} workers`,
+    environment: 'bentoml',
+    ping: '/readyz',
+    path: '/predict',
+    body: (record) => ({ records: [record] }),
+    predictions: (answer) => answer,
+    setUp: ({ folder, file, ports }) => ({
+      command: program('bentoml', 'bentoml'),
+      args: ['serve', 'bento_service:Classifier', '--working-dir', python(''), '--port', `${ports[0]}`],
+      env: { MODEL: file, WORKERS: workers, BENTOML_HOME: folder, BENTOML_DO_NOT_TRACK: 'True' },
+    }),
+  },
+  {
+    ...sagemaker,
+    name: 'mlflow',
+    about: `\`mlflow models serve\` ${version('mlflow', 'mlflow')}, ${workers} workers`,
+    environment: 'mlflow',
+    body: (record) => ({ inputs: [record] }),
+    predictions,
+    setUp: ({ folder, file, ports }) => {
+      const saved = join(folder, 'saved');
+      must(program('mlflow', 'python'), [python('save_mlflow.py'), file, saved]);
+      const args = ['models', 'serve', '-m', saved, '--env-manager', 'local', '--workers', workers];
+      const env = { MLFLOW_DISABLE_TELEMETRY: 'true' };
+      return { command: program('mlflow', 'mlflow'), args: [...args, '--port', `${ports[0]}`], cwd: folder, env };
+    },
+  },
+  {
+    ...sagemaker,
+    name: 'bare',
+    about: 'the limit: predicts nothing, on one bare uvicorn process with uvloop, httptools and no log',
+    environment: 'ours',
+    models: ['regression'],
+    setUp: ({ ports }) => ({
+      command: program('ours', 'uvicorn'),
+      args: ['bare:app', '--app-dir', python(''), '--port', `${ports[0]}`, '--no-access-log', '--log-level', 'warning'],
+    }),
+  },
+];
+
+function mlserver(name: string, how: string, settings: object, batching: object): Contender {
+  return {
+    name,
+    about: `MLServer ${version('mlserver', 'mlserver')} with its scikit-learn runtime, ${how}`,
+    environment: 'mlserver',
+    ping: '/v2/models/model/ready',
+    path: '/v2/models/model/infer',
+    body: (record) => ({ inputs: [{ name: 'predict', shape: [1, record.length], datatype: 'FP64', data: record }] }),
+    predictions: (answer) => answer.outputs[0].data,
+    setUp: ({ folder, file, ports: [http_port, grpc_port, metrics_port] }) => {
+      copyFileSync(file, join(folder, basename(file)));
+      const runtime = { name: 'model', implementation: 'mlserver_sklearn.SKLearnModel' };
+      const model = { ...runtime, parameters: { uri: `./${basename(file)}` }, ...batching };
+      writeFileSync(join(folder, 'model-settings.json'), JSON.stringify(model));
+      writeFileSync(join(folder, 'settings.json'), JSON.stringify({ http_port, grpc_port, metrics_port, ...settings }));
+      return { command: program('mlserver', 'mlserver'), args: ['start', '.'], cwd: folder };
+    },
+  };
+}
+
+function must(command: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] });
+  if (status !== 0) throw new Error(`${basename(args[0] ?? command)} failed:\n${stderr}`);
+}

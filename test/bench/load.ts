@@ -1,0 +1,69 @@
+// Load from wrk, in a process of its own: the same few records in turn, one a request.
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { has } from '../support/tools.js';
+
+/** What one run of load showed: requests a second, milliseconds, requests that were refused or lost. */
+export interface Sample {
+  rate: number;
+  p50: number;
+  p99: number;
+  errors: number;
+}
+
+/** Ends the benchmark, plainly, where wrk is not installed. */
+export function needWrk(): void {
+  if (has('wrk') && process.platform === 'linux') return;
+  console.error('npm run bench needs Linux and wrk, which makes the load. On Debian: apt-get install wrk');
+  process.exit(1);
+}
+
+/** Writes the script that tells wrk what to send and what to print; its path. */
+export function writeScript(folder: string, bodies: readonly string[]): string {
+  const quoted = bodies.map((body) => `[==[${body}]==]`).join(',\n  ');
+  const path = join(folder, 'load.lua');
+  writeFileSync(
+    path,
+    script.replace('BODIES', () => quoted),
+  );
+  return path;
+}
+
+const script = `local bodies = {
+  BODIES
+}
+local headers = { ["Content-Type"] = "application/json" }
+local sent = 0
+
+function request()
+  sent = sent % #bodies + 1
+  return wrk.format("POST", nil, headers, bodies[sent])
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  local lost = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format(
+    '\\n{"rate": %f, "p50": %f, "p99": %f, "errors": %d}\\n',
+    (summary.requests - errors.status) * 1e6 / summary.duration,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, lost
+  ))
+end
+`;
+
+/** Asks a server as fast as it answers, on so many connections. */
+export function load(url: string, lua: string, connections: number, seconds: number): Promise<Sample> {
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '--latency', '-s', lua, url];
+  return new Promise((resolve, reject) => {
+    const wrk = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    wrk.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    wrk.on('error', reject).on('close', () => {
+      const line = text.split('\n').find((each) => each.startsWith('{'));
+      return line ? resolve(JSON.parse(line)) : reject(new Error(`wrk failed: ${text}`));
+    });
+  });
+}

@@ -1,0 +1,103 @@
+// The run: contenders in turn, round after round, so that a machine that gets slower gets slower for all of them.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { timeCommands } from './commands.js';
+import type { Contender } from './contender.js';
+import { installAll, lineUp, type Notes, say } from './lineup.js';
+import { load, type Sample } from './load.js';
+import { type Model, models, timePredict, train, variantModels } from './models.js';
+import { median } from './numbers.js';
+import { connections, type Options } from './options.js';
+import { variants } from './ours.js';
+import { measureLoad, readUse, settle } from './processes.js';
+import type { Results, Row } from './results.js';
+import { type Server, stop } from './servers.js';
+
+/** Contenders that are compared with one model. */
+interface Heat {
+  those: readonly Contender[];
+  model: Model;
+  starts: number; // of each alone, timed; 0: all at once
+  counts: readonly number[]; // of connections
+  rounds: number;
+  seconds: number;
+}
+
+/** What came of it. */
+interface Outcome {
+  rows: Row[];
+  predict: number[];
+  idle: number;
+}
+
+/** Measures everything. Throws where the generated servers cannot even be installed. */
+export async function measure(options: Options): Promise<Results> {
+  const { present, missing } = installAll(options.only);
+  const folder = mkdtempSync(join(tmpdir(), 'ml-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  say('the command beside node -e 0');
+  const commands = timeCommands(options.commandRounds);
+  const notes: Notes = { data: train(folder), folder, missing, starts: new Map() };
+
+  const before = readUse();
+  const main: Outcome[] = [];
+  for (const model of models) {
+    const those = present.filter((contender) => contender.models?.includes(model.name) ?? true);
+    const starts = main.length === 0 ? options.starts : 0;
+    main.push(await compare({ ...options, those, model, starts, counts: connections }, notes));
+  }
+  const tuned: Outcome[] = [];
+  for (const model of options.only?.includes('fastapi') === false ? [] : variantModels) {
+    const { variantConnections: counts, variantSeconds: seconds, rounds } = options;
+    tuned.push(await compare({ those: variants, model, starts: 0, counts, seconds, rounds }, notes));
+  }
+  const after = readUse();
+  return {
+    rows: main.flatMap(({ rows }) => rows),
+    variants: tuned.flatMap(({ rows }) => rows),
+    missing,
+    predict: Object.fromEntries(models.map(({ name }, number) => [name, median(main[number]?.predict ?? [])])),
+    starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
+    commands,
+    idle: Math.max(...main.map(({ idle }) => idle)),
+    stolen: (after.stolen - before.stolen) / (after.all - before.all),
+    others: (after.others - before.others) / (after.all - before.all),
+  };
+}
+
+/** One model with all its contenders, which stay up together and are asked one at a time. */
+async function compare({ those, model, starts, counts, rounds, seconds }: Heat, notes: Notes): Promise<Outcome> {
+  const servers = await lineUp(those, model, starts, notes);
+  if (rounds > 1) await Promise.all(servers.map((server) => ask(server, 8, 2))); // warms up
+  const pids = servers.map(({ pid }) => pid);
+  const idle = await measureLoad(pids, 2);
+  const rows: Row[] = [];
+  const predict: number[] = [];
+  for (const count of counts) {
+    const samples = new Map(servers.map((server) => [server, [] as Sample[]]));
+    for (let round = 1; round <= rounds; round++) {
+      say(`${model.title}: connections ${count}, round ${round} of ${rounds}`);
+      if (count === 1) predict.push(timePredict(notes.data, model, seconds));
+      for (const server of servers) samples.get(server)?.push(await ask(server, count, seconds));
+    }
+    for (const [{ contender }, each] of samples) {
+      rows.push({ model: model.name, connections: count, server: contender.name, ...summarize(each) });
+    }
+  }
+  await Promise.all(pids.map(stop));
+  return { rows, predict, idle };
+}
+
+/** Loads one server, and waits until it has done what was asked of it. */
+async function ask({ contender, port, lua, pid }: Server, count: number, seconds: number): Promise<Sample> {
+  const sample = await load(`http://127.0.0.1:${port}${contender.path}`, lua, count, seconds);
+  await settle(pid);
+  return sample;
+}
+
+function summarize(samples: readonly Sample[]): Sample {
+  const middle = (key: keyof Sample) => median(samples.map((sample) => sample[key]));
+  const errors = samples.reduce((sum, sample) => sum + sample.errors, 0);
+  return { rate: middle('rate'), p50: middle('p50'), p99: middle('p99'), errors };
+}

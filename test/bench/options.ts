@@ -1,0 +1,51 @@
+// What npm run bench takes on its command line, and how long it measures.
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root } from '../support/tools.js';
+
+export const connections = [1, 8, 32, 64] as const;
+
+/** How one run of the benchmark goes. */
+export interface Options {
+  seconds: number; // of load in each cell of a table
+  rounds: number; // of every contender in turn; the median counts
+  starts: number; // of every contender, for the time to its first good ping
+  variantConnections: readonly number[];
+  variantSeconds: number;
+  commandRounds: number;
+  only: readonly string[] | undefined;
+  out: string; // the folder for benchmarks.md and benchmarks.svg
+  quick: boolean;
+}
+
+const usage = `npm run bench -- [flags]
+
+  --quick         short cells, one round: for a first look, about 3 minutes
+  --only=A,B      these contenders only
+  --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick or --only: .bench)
+`;
+
+/** The options of a command line. Prints the usage and ends where that is asked for, or where a flag is unknown. */
+export function readOptions(args: readonly string[], contenders: readonly string[]): Options {
+  const flags = { quick: { type: 'boolean' }, only: { type: 'string' }, out: { type: 'string' } } as const;
+  try {
+    const { values } = parseArgs({ args: [...args], options: { ...flags, help: { type: 'boolean' } } });
+    if (values.help) return end(0, usage);
+    const only = values.only?.split(',');
+    const unknown = only?.filter((name) => !contenders.includes(name)) ?? [];
+    if (unknown.length > 0) throw new Error(`no contender ${unknown.join(', ')}: there are ${contenders.join(', ')}`);
+    const quick = values.quick ?? false;
+    const out = values.out ? resolve(values.out) : join(root, quick || only ? '.bench' : 'docs');
+    return { ...(quick ? short : long), only, out, quick };
+  } catch (error) {
+    return end(2, `${error instanceof Error ? error.message : error}\n\n${usage}`);
+  }
+}
+
+const long = { seconds: 3, rounds: 3, starts: 3, variantConnections: [8, 32], variantSeconds: 2, commandRounds: 15 };
+const short = { seconds: 1, rounds: 1, starts: 1, variantConnections: [32], variantSeconds: 1, commandRounds: 3 };
+
+function end(status: number, text: string): never {
+  (status === 0 ? console.log : console.error)(text.trimEnd());
+  process.exit(status);
+}

@@ -1,0 +1,53 @@
+// The generated servers: made by the package's own command, with a model of the benchmark in model/.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { run } from '../support/bin.js';
+import { type Contender, type Launch, type Place, predictions, sagemaker } from './contender.js';
+import { program } from './environments.js';
+import { python } from './models.js';
+
+type Variables = Readonly<Record<string, string>>;
+
+/** A generated server, with settings from the environment. */
+export const own = (server: string, about: string, env: Variables = {}, name = server): Contender => ({
+  ...sagemaker,
+  name,
+  about,
+  environment: 'ours',
+  predictions,
+  setUp: (place) => generate(server, place, env),
+});
+
+/** Generates a project for a server, with the model of `place`; the command that serves it. */
+function generate(server: string, { folder, model, file, ports }: Place, settings: Variables): Launch {
+  const flags = ['--framework=sklearn', '--model-format=joblib', `--model-server=${server}`, '--skip-prompts'];
+  const { status, stderr } = run(folder, ['project', '--project-dir=./project', ...flags]);
+  if (status !== 0) throw new Error(`the project for ${server} was not generated:\n${stderr}`);
+  const project = join(folder, 'project');
+  const known = readFileSync(join(project, 'code/serving/settings.py'), 'utf8');
+  const unknown = Object.keys(settings).filter((variable) => !known.includes(`"${variable}"`));
+  if (unknown.length > 0) throw new Error(`the server has no setting ${unknown}: nothing would be measured`);
+  copyFileSync(file, join(project, 'model', basename(file)));
+  if (model.handler) copyFileSync(python(model.handler), join(project, 'code/model_handler.py'));
+  spawnSync(program('ours', 'python'), ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
+  const env = { SM_MODEL_DIR: 'model', SAGEMAKER_BIND_TO_PORT: `${ports[0]}`, ...settings };
+  return { command: program('ours', 'python'), args: ['code/serve'], cwd: project, env };
+}
+
+const off = { SM_BATCH_ROWS: '1' };
+
+/** Settings of the fastapi server, for the table that says why the default is what it is. */
+const settings: Readonly<Record<string, Variables>> = {
+  default: {},
+  '1 process': { SM_WORKERS: '1' },
+  '2 processes': { SM_WORKERS: '2' },
+  '1 process, batching off': { SM_WORKERS: '1', ...off },
+  '2 processes, batching off': { SM_WORKERS: '2', ...off },
+};
+
+/** The fastapi server with each of them. */
+export const variants: readonly Contender[] = Object.entries(settings).map(([name, env]) => {
+  const set = Object.entries(env).map((variable) => variable.join('='));
+  return own('fastapi', set.length > 0 ? `\`${set.join(' ')}\`` : 'nothing set', env, name);
+});

@@ -1,0 +1,87 @@
+// Processes of this machine, read from /proc: whose children they are, and how long they were on a CPU.
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const ticksPerSecond = 100; // USER_HZ, the same on every Linux
+
+interface Process {
+  pid: number;
+  parent: number;
+  ticks: number; // on a CPU
+  ended: number; // on a CPU, of the processes it has started that have ended
+}
+
+/** Every process that is no zombie. */
+function list(): Process[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = rest.slice(9, 13).map(Number);
+      const each = { pid: Number(pid), parent: Number(parent), ticks: user + system, ended: endedUser + endedSystem };
+      return state === 'Z' ? [] : [each];
+    } catch {
+      return []; // it has ended meanwhile
+    }
+  });
+}
+
+/** A process and all that it has started, directly or not. */
+function familyOf(pid: number, all = list()): Process[] {
+  const children = all.filter(({ parent }) => parent === pid);
+  return [...all.filter((each) => each.pid === pid), ...children.flatMap((child) => familyOf(child.pid, all))];
+}
+
+/** Ends a process with all that it has started: politely, and what still runs after five seconds by force. */
+export async function end(pid: number): Promise<void> {
+  const family = familyOf(pid).map((each) => each.pid);
+  signal([pid], 'SIGTERM');
+  for (let tries = 0; tries < 50 && list().some((each) => family.includes(each.pid)); tries++) await pause(100);
+  signal(family, 'SIGKILL');
+}
+
+/** Ends a process with all that it has started, at once. */
+export const kill = (pid: number): void =>
+  signal(
+    familyOf(pid).map((each) => each.pid),
+    'SIGKILL',
+  );
+
+function signal(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name);
+    } catch {
+      // it has ended already
+    }
+  }
+}
+
+/** The share of one CPU that processes with all they have started use while nobody asks them, over `seconds`. */
+export async function measureLoad(pids: readonly number[], seconds: number): Promise<number> {
+  const used = () => pids.flatMap((pid) => familyOf(pid)).reduce((sum, { ticks }) => sum + ticks, 0);
+  const before = used();
+  await pause(seconds * 1000);
+  return (used() - before) / ticksPerSecond / seconds;
+}
+
+/** Waits until a process with all it has started is at rest: what was asked of it last is answered. Ten seconds at most. */
+export async function settle(pid: number): Promise<void> {
+  for (let tries = 0; tries < 50 && (await measureLoad([pid], 0.2)) > 0.1; tries++);
+}
+
+/** Ticks of all CPUs since the machine started. */
+export interface Use {
+  all: number;
+  stolen: number; // that the machine's host gave to others
+  others: number; // of processes that neither are this one nor were started by it
+}
+
+export function readUse(): Use {
+  const [cpu = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
+  const ticks = cpu.trim().split(/\s+/).slice(1, 9).map(Number);
+  const [user = 0, nice = 0, system = 0, , , , , stolen = 0] = ticks;
+  const own = familyOf(process.pid).reduce((sum, each) => sum + each.ticks + each.ended, 0);
+  return { all: ticks.reduce((sum, each) => sum + each, 0), stolen, others: user + nice + system - own };
+}

@@ -1,0 +1,31 @@
+"""How long the model alone takes for one record, without any server: python time_predict.py MODEL RECORDS SECONDS
+
+It prints milliseconds, the median.
+"""
+
+import json
+import statistics
+import sys
+import time
+from itertools import cycle
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+
+def main(model_path: str, records_path: str, seconds: float) -> None:
+    model = joblib.load(model_path)
+    records = cycle([np.array([record]) for record in json.loads(Path(records_path).read_text())])
+    times = []
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        record = next(records)
+        began = time.perf_counter()
+        model.predict(record)
+        times.append(time.perf_counter() - began)
+    print(statistics.median(times) * 1000)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))

@@ -1,0 +1,39 @@
+"""Trains the models that the benchmark serves, the same ones every time: python train.py FOLDER
+
+It writes FOLDER/NAME/model.joblib for each, the records that are sent, and the predictions that are right.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+FEATURES = 20
+SENT = 16  # records, one a request, in turn
+
+
+def main(folder: Path) -> None:
+    inputs, labels = make_classification(n_samples=2000, n_features=FEATURES, n_informative=10, random_state=7)
+    records = np.round(inputs[:SENT], 4)
+    models = {
+        "regression": LogisticRegression(max_iter=1000),
+        "forest": RandomForestClassifier(n_estimators=100, random_state=7),
+    }
+    positive = [int(record[0] > 0) for record in records]
+    expected = {"holds_gil": positive, "releases_gil": positive}
+    for name, model in models.items():
+        model.fit(inputs, labels)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        joblib.dump(model, folder / name / "model.joblib")
+        expected[name] = model.predict(records).tolist()
+    (folder / "records.json").write_text(json.dumps(records.tolist()))
+    (folder / "expected.json").write_text(json.dumps(expected))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

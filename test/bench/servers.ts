@@ -1,0 +1,115 @@
+// Starts contenders, checks their answers, ends them.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Contender, Launch } from './contender.js';
+import { program } from './environments.js';
+import { ask } from './http.js';
+import { writeScript } from './load.js';
+import type { Data, Model } from './models.js';
+import { end, kill } from './processes.js';
+
+const patience = 60; // seconds until a first good ping
+
+/** A contender that is set up for a model; it may be started again and again. */
+export interface Station {
+  contender: Contender;
+  model: Model;
+  launch: Launch;
+  port: number;
+  log: string;
+  lua: string;
+}
+
+/** One that runs. */
+export interface Server extends Station {
+  pid: number;
+  /** Seconds from the start of the process to the first good ping. */
+  seconds: number;
+}
+
+const running = new Set<number>();
+process.on('exit', () => running.forEach(kill));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+/** Sets a contender up in a new folder below `folder`. */
+export async function setUp(contender: Contender, model: Model, data: Data, folder: string): Promise<Station> {
+  const own = join(folder, model.name, contender.name);
+  mkdirSync(own, { recursive: true });
+  const ports = [await findPort(), await findPort(), await findPort()] as const;
+  const launch = contender.setUp({ folder: own, model, file: data.file(model), ports });
+  const lua = writeScript(
+    own,
+    data.records.map((record) => JSON.stringify(contender.body(record))),
+  );
+  return { contender, model, launch, port: ports[0], log: join(own, 'server.log'), lua };
+}
+
+/** Starts a contender and waits for its first good ping. Throws with the end of its log where none comes. */
+export async function start(station: Station): Promise<Server> {
+  const { contender, launch, port } = station;
+  const bin = program(contender.environment, '');
+  const keep = Object.entries(process.env).filter(([name]) => ['HOME', 'LANG', 'TMPDIR'].includes(name));
+  const env = { ...Object.fromEntries(keep), PATH: `${bin}:${process.env.PATH}`, ...launch.env };
+  const log = openSync(station.log, 'w');
+  const began = performance.now();
+  const child = spawn(launch.command, launch.args, {
+    cwd: launch.cwd,
+    env,
+    stdio: ['ignore', log, log],
+    detached: true, // Ctrl-C is for the benchmark, which then ends the servers
+  });
+  child.on('error', () => {}); // then it has no pid
+  closeSync(log);
+  if (child.pid !== undefined) running.add(child.pid);
+  while (!(await pings(port, contender.ping))) {
+    if (!isAlive(child) || performance.now() - began > patience * 1000) {
+      if (child.pid !== undefined) await stop(child.pid);
+      throw new Error(`no good ping:\n${readFileSync(station.log, 'utf8').slice(-2000)}`);
+    }
+    await pause(10);
+  }
+  return { ...station, pid: child.pid ?? 0, seconds: (performance.now() - began) / 1000 };
+}
+
+const isAlive = (child: ChildProcess) =>
+  child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+const pings = (port: number, path: string) =>
+  ask(port, path).then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+
+/** Ends a server with all its processes. */
+export async function stop(pid: number): Promise<void> {
+  await end(pid);
+  running.delete(pid);
+}
+
+/** Sends every record, one by one and then many at a time. Throws where an answer is not the right one for its record. */
+export async function check({ contender, model, port }: Server, { records, expected }: Data): Promise<void> {
+  const one = async (number: number) => {
+    const { status, text } = await ask(port, contender.path, JSON.stringify(contender.body(records[number] ?? [])));
+    if (status !== 200) throw new Error(`record ${number} was answered with ${status}: ${text}`);
+    const wanted = JSON.stringify([expected[model.name]?.[number]]);
+    const got = contender.predictions && JSON.stringify(contender.predictions(JSON.parse(text)));
+    if (got && got !== wanted) throw new Error(`record ${number} is ${wanted}, the answer was ${got}`);
+  };
+  const numbers = [...records.keys()];
+  for (const number of numbers) await one(number);
+  await Promise.all([...numbers, ...numbers.toReversed()].map(one));
+}
+
+let lastPort = 20_000; // below those that the system hands out to connections
+
+async function findPort(): Promise<number> {
+  lastPort += 1;
+  const server = net.createServer();
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(lastPort, '127.0.0.1', () => resolve(true));
+  });
+  await new Promise((resolve) => server.close(resolve));
+  return free ? lastPort : findPort();
+}
