@@ -4,6 +4,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -53,10 +54,15 @@ class Batcher:
 
     def work(self) -> None:
         """The life of a prediction thread. If it cannot go on, the process ends with it, and is replaced."""
+        latest = 0  # requests that were taken
         kept: list[Request] = []  # taken, but too large for the batch it was taken for
         try:
             while True:
-                batch, kept = self.gather(kept[0] if kept else self.queue.get())
+                first = kept[0] if kept else self.queue.get()
+                if self.queue.qsize() + 1 < latest:
+                    time.sleep(0)  # fewer than last time: the web server may be in the middle of handing over more
+                batch, kept = self.gather(first)
+                latest = len(batch)
                 with self.counting:
                     self.waiting -= len(batch)
                     self.waiting_bytes -= sum(len(request.body) for request in batch)
