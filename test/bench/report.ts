@@ -60,7 +60,12 @@ function processes(results: Results, options: Options): string[] {
   const text = `Requests/s of \`fastapi\` with other settings. A batch is what came in while the prediction before it ran. The last
 two models take the same time for each record, in a batch or alone, and differ in whether other threads of the process
 get on meanwhile.`;
-  return ['Processes and batching', text, variantTable(results, options), settings];
+  const why = `Why the default is one process for each CPU, with batching: a model that holds Python's interpreter lock gets one CPU
+out of one process, whatever the settings; a model that releases it, or whose predictions take the same time for many records
+as for one, is served about as well by several processes as by one, which predicts more records together. The processes are
+forked after the model is loaded and share its memory until they write to it. Fewer are started where memory does not
+hold a copy for each; \`SM_WORKERS\` decides otherwise.`;
+  return ['Processes and batching', text, variantTable(results, options), settings, why];
 }
 
 const starting = ({ starts }: Options) =>
