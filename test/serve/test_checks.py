@@ -62,4 +62,5 @@ def test_the_sets_of_requirements_agree() -> None:
 
 def test_files_are_short_enough_to_be_read() -> None:
     for path in PYTHON:
-        assert len(Path(path).read_text().splitlines()) <= 250, path
+        most = 700 if path.endswith("/check_contract.py") else 250  # a whole program in one file, to be copied alone
+        assert len(Path(path).read_text().splitlines()) <= most, path
