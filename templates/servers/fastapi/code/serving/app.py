@@ -87,7 +87,7 @@ class App:
             await send({"type": "http.response.body", "body": answer.body})
 
     async def ping(self, scope: Scope, receive: Receive) -> Answer:
-        return Answer(200, b"")  # the model was loaded before the port was opened
+        return Answer(200, b"{}")  # the model was loaded before the port was opened
 
     async def execution_parameters(self, scope: Scope, receive: Receive) -> Answer:
         return tell_batch_transform(self.settings)

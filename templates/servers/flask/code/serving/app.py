@@ -92,7 +92,7 @@ class App:
         return [answer.body]
 
     def ping(self, environ: Environ) -> Answer:
-        return Answer(200, b"")  # the model was loaded before the port was opened
+        return Answer(200, b"{}")  # the model was loaded before the port was opened
 
     def execution_parameters(self, environ: Environ) -> Answer:
         return tell_batch_transform(self.settings)
