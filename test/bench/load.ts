@@ -34,11 +34,18 @@ const script = `local bodies = {
   BODIES
 }
 local headers = { ["Content-Type"] = "application/json" }
+local requests = {}
 local sent = 0
 
+function init()
+  for number, body in ipairs(bodies) do
+    requests[number] = wrk.format("POST", nil, headers, body)
+  end
+end
+
 function request()
-  sent = sent % #bodies + 1
-  return wrk.format("POST", nil, headers, bodies[sent])
+  sent = sent % #requests + 1
+  return requests[sent]
 end
 
 function done(summary, latency)

@@ -5,7 +5,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -89,7 +89,7 @@ class Batcher:
 def join(inputs: Sequence[Any]) -> Any:
     """The inputs of several requests as one. They have the same `shape_of`, which is not None."""
     first = inputs[0]
-    if isinstance(first, Mapping):
+    if isinstance(first, dict):
         return {name: join([each[name] for each in inputs]) for name in first}
     if isinstance(first, list):
         return [record for each in inputs for record in each]
@@ -98,7 +98,7 @@ def join(inputs: Sequence[Any]) -> Any:
 
 def shape_of(inputs: Any) -> Hashable:
     """What inputs must have in common to be joined: kind, type and shape of a record. None: they cannot be joined."""
-    if isinstance(inputs, Mapping):
+    if isinstance(inputs, dict):
         shapes = tuple((name, shape_of(value)) for name, value in inputs.items())
         fits = shapes and None not in dict(shapes).values() and count(inputs) is not None
         return shapes if fits else None
@@ -109,7 +109,7 @@ def shape_of(inputs: Any) -> Hashable:
 
 def count(values: Any) -> int | None:
     """The number of records in a list, an array, or a dict of these; None for anything else."""
-    if isinstance(values, Mapping):
+    if isinstance(values, dict):
         counts = {count(value) for value in values.values()}
         return counts.pop() if len(counts) == 1 else None
     if isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim):
@@ -127,6 +127,6 @@ def split(outputs: Any, counts: Iterable[int]) -> list[Any] | None:
 
 def cut(outputs: Any, start: int, end: int) -> Any:
     """The entries from `start` to `end`."""
-    if isinstance(outputs, Mapping):
+    if isinstance(outputs, dict):
         return {name: cut(value, start, end) for name, value in outputs.items()}
     return outputs[start:end]

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def from_npy(body: bytes, _: str) -> tuple[Records, Parameters]:
 
 def to_json(outputs: Any) -> bytes:
     """{"predictions": [...]}; a handler that returns a dict has written the whole object itself."""
-    return to_json_line(outputs if isinstance(outputs, Mapping) else {"predictions": outputs})
+    return to_json_line(outputs if isinstance(outputs, dict) else {"predictions": outputs})
 
 
 def to_json_lines(outputs: Any) -> bytes:
@@ -183,7 +183,7 @@ def to_npy(outputs: Any) -> bytes:
 
 def predictions_of(outputs: Any) -> Any:
     """The predictions alone, as plain Python."""
-    if not isinstance(outputs, Mapping):
+    if not isinstance(outputs, dict):
         return to_plain(outputs)
     if "predictions" not in outputs:
         raise NotAcceptable(f"This answer is an object. Ask for {JSON}.")
