@@ -24,7 +24,7 @@ def check(*command: object, cwd: Path | None = None) -> None:
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
 def test_ruff_is_content(arguments: list[str], samples: dict[str, Path]) -> None:
     train = samples["joblib"] / "sample_model/train.py"
-    check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *PYTHON, train, Path(__file__).parent)
+    check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *PYTHON, train, Path(__file__).parents[1])
 
 
 @pytest.mark.parametrize(("variant", "handler"), [("fastapi", "model_handler.py"), ("flask", "model_handler.skops.py")])

@@ -62,5 +62,5 @@ class RouteError(ServingError):
     """No such route, or not with this method: what the web framework found wrong with a request."""
 
     def __init__(self, status: int) -> None:
-        super().__init__("This server answers GET /ping and POST /invocations.")
+        super().__init__("This server answers GET /ping, GET /execution-parameters and POST /invocations.")
         self.status = status
