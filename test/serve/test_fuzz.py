@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from project import Server
 from test_content import to_npy
-from test_load import REQUEST, connect
+from test_load import REQUEST, exchange
 
 from serving import content
 from serving.errors import ServingError
@@ -100,9 +99,6 @@ def test_any_route_is_answered_below_500(alive: Server, method: str, path: str) 
 @fuzz_over_http(150)
 @given(data=damaged() | st.binary(max_size=300))
 def test_any_bytes_on_the_socket_leave_it_alive(alive: Server, data: bytes) -> None:
-    with connect(alive, data) as connection, contextlib.suppress(ConnectionError):
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-        assert not answer or answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4"))
+    answer = exchange(alive, data)
+    # The last is HTTP/0.9, nginx's answer to a request line without a version.
+    assert not answer or answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4", b'{"error"'))

@@ -55,6 +55,18 @@ def receive(connection: socket.socket) -> bytes:
     return data
 
 
+def exchange(server: Server, data: bytes) -> bytes:
+    """All that is answered to `data` and the end of the client's side; nothing where the server cuts it off."""
+    answer = b""
+    with connect(server) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(data)
+        with contextlib.suppress(OSError):  # ENOTCONN: cut off already
+            connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
+
+
 def test_pings_are_answered_while_200_clients_hammer_a_slow_model(project: Path, variant: str) -> None:
     (project / "code/model_handler.py").write_text(SLOW)
     over = threading.Event()
@@ -168,12 +180,7 @@ def test_giant_headers_are_refused(server: Server, header: bytes) -> None:
     ids=["tls", "zeros", "line", "length", "version", "encoding", "path"],
 )
 def test_what_is_not_http_is_refused_in_json_or_cut_off(server: Server, junk: bytes) -> None:
-    with connect(server, junk) as connection:
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        with contextlib.suppress(ConnectionError):
-            while data := connection.recv(65536):
-                answer += data
+    answer = exchange(server, junk)
     assert b" 5" not in answer[:12]
     assert b"Traceback" not in answer
     assert server.request("GET", "/ping").status == 200
