@@ -1,7 +1,9 @@
 // Runs suites, one after the other, lets their own closing lines show, and ends with the sum:
 //   tsx test/run.ts unit generate serve
+//   tsx test/run.ts frameworks [FRAMEWORK …]
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { prepareFrameworks } from './support/frameworks.js';
 import { installTools, root, tool } from './support/tools.js';
 
 interface Counts {
@@ -33,25 +35,51 @@ function show(command: string, args: readonly string[]): Promise<{ output: strin
   });
 }
 
-/** Runs one suite; a runner that fails without saying how many failed counts as one failure. */
-async function runSuite(suite: string): Promise<Counts> {
-  console.log(`\n=== ${suite}`);
-  const python = suite === 'serve';
-  const { output, status } = python
-    ? await show(tool('python'), ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml', 'test/serve'])
-    : await show(process.execPath, [mocha, '--no-color', `test/${suite}`]);
+/** One run of a runner. */
+interface Run {
+  name: string;
+  runner: 'mocha' | 'pytest';
+  command: string;
+  args: readonly string[];
+}
+
+const pytest = ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml'];
+
+/** The runs of a suite; that of the frameworks is one for each, in an environment of its own. */
+async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run[]> {
+  if (suite === 'serve')
+    return [{ name: suite, runner: 'pytest', command: tool('python'), args: [...pytest, 'test/serve'] }];
+  if (suite !== 'frameworks')
+    return [
+      { name: suite, runner: 'mocha', command: process.execPath, args: [mocha, '--no-color', `test/${suite}`] },
+    ];
+  return (await prepareFrameworks(frameworks)).map(({ framework, python, projects }) => ({
+    name: `frameworks: ${framework}`,
+    runner: 'pytest',
+    command: python,
+    args: [...pytest, 'test/frameworks', `--framework=${framework}`, `--projects=${projects}`],
+  }));
+}
+
+/** Runs one; a runner that fails without saying how many failed counts as one failure. */
+async function execute({ name, runner, command, args }: Run): Promise<Counts> {
+  console.log(`\n=== ${name}`);
+  const python = runner === 'pytest';
+  const { output, status } = await show(command, args);
   const closing = python ? (output.trimEnd().split('\n').at(-1) ?? '') : output;
   const count = (kind: keyof Counts) => Number(wordings[kind][python ? 1 : 0]?.exec(closing)?.[1] ?? 0);
   const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
   return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-const suites = process.argv.slice(2);
-if (suites.length === 0) throw new Error('name the suites to run: unit generate serve docker deploy');
+const [first, ...others] = process.argv.slice(2);
+if (first === undefined) throw new Error('name the suites to run: unit generate serve frameworks docker deploy');
 installTools();
+const suites = first === 'frameworks' ? [first] : [first, ...others];
+const runs = await Promise.all(suites.map((suite) => runsOf(suite, others)));
 const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
-for (const suite of suites) {
-  const counts = await runSuite(suite);
+for (const run of runs.flat()) {
+  const counts = await execute(run);
   for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts[kind];
 }
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);

@@ -1,10 +1,12 @@
 // The frameworks: one entry each. What a framework needs beside it: a handler, requirements and a sample in templates/.
-import type { Architecture } from './instances.js';
 
-/** How a model is stored: `pickle` formats can run code when they are loaded. */
+/** How a model is stored. */
 export interface Format {
   name: string;
-  pickle?: true;
+  /** The file in model/, where that is not model.NAME. */
+  file?: string;
+  /** Loading it can run code that the file holds; the format to use instead. */
+  pickle?: { instead: string };
   /** Requirement sets that only this format needs. */
   requirements?: readonly string[];
   /** The handler in templates/frameworks/FRAMEWORK/code/, where it is not model_handler.py. */
@@ -15,8 +17,14 @@ export interface FrameworkEntry {
   label: string;
   formats: readonly Format[];
   servers: readonly Server[];
-  /** Whether predictions can run on a GPU. */
-  gpu: boolean;
+  /** Whether predictions can run on a GPU: `cuda` is the version that the set requirements/FRAMEWORK-gpu.txt brings. */
+  gpu?: { cuda?: number };
+  /** Modules of code/serving that the handler needs beyond those of every project. */
+  modules?: readonly string[];
+  /** Where pip finds builds for CPUs, if those of PyPI are for GPUs; requirements/FRAMEWORK.txt names it, too. */
+  cpuIndex?: string;
+  /** sample_model/ has a requirements.txt of its own. */
+  sampleRequirements?: true;
 }
 
 export const servers = ['fastapi', 'flask', 'vllm', 'sglang', 'mms'] as const;
@@ -24,33 +32,65 @@ export type Server = (typeof servers)[number];
 
 const web: readonly Server[] = ['fastapi', 'flask'];
 
+const pickle = { instead: 'skops' };
+
 export const frameworks = {
   sklearn: {
     label: 'scikit-learn',
     formats: [
-      { name: 'joblib', pickle: true },
-      { name: 'pkl', pickle: true },
+      { name: 'joblib', pickle },
+      { name: 'pkl', pickle },
       { name: 'skops', requirements: ['skops'], handler: 'model_handler.skops.py' },
     ],
     servers: web,
-    gpu: false,
   },
-  xgboost: { label: 'XGBoost', formats: [{ name: 'json' }, { name: 'ubj' }], servers: web, gpu: true },
-  lightgbm: { label: 'LightGBM', formats: [{ name: 'txt' }], servers: web, gpu: false },
+  xgboost: {
+    label: 'XGBoost',
+    formats: [{ name: 'json' }, { name: 'ubj' }],
+    servers: web,
+    gpu: { cuda: 12 },
+    modules: ['libsvm', 'gpu'],
+  },
+  lightgbm: { label: 'LightGBM', formats: [{ name: 'txt' }], servers: web, modules: ['libsvm'] },
   tensorflow: {
     label: 'TensorFlow',
-    formats: [{ name: 'keras' }, { name: 'h5' }, { name: 'SavedModel' }],
+    formats: [
+      { name: 'keras' },
+      { name: 'h5' },
+      { name: 'SavedModel', file: 'saved_model.pb', handler: 'model_handler.SavedModel.py' },
+    ],
     servers: web,
-    gpu: true,
+    gpu: { cuda: 12 },
+    modules: ['tensors', 'gpu'],
   },
-  pytorch: { label: 'PyTorch', formats: [{ name: 'torchscript' }, { name: 'pt2' }], servers: web, gpu: true },
-  onnx: { label: 'ONNX', formats: [{ name: 'onnx' }], servers: web, gpu: true },
-  transformers: { label: 'Transformers', formats: [], servers: ['vllm', 'sglang', 'fastapi'], gpu: true },
-  custom: { label: 'your own code', formats: [], servers: web, gpu: true },
+  pytorch: {
+    label: 'PyTorch',
+    formats: [
+      { name: 'torchscript', file: 'model.pt' },
+      { name: 'pt2', handler: 'model_handler.pt2.py' },
+    ],
+    servers: web,
+    gpu: { cuda: 13 },
+    modules: ['tensors', 'gpu'],
+    cpuIndex: 'https://download.pytorch.org/whl/cpu',
+  },
+  onnx: {
+    label: 'ONNX',
+    formats: [{ name: 'onnx' }],
+    servers: web,
+    gpu: { cuda: 13 },
+    modules: ['tensors', 'gpu'],
+    sampleRequirements: true,
+  },
+  transformers: { label: 'Transformers', formats: [], servers: ['vllm', 'sglang', 'fastapi'], gpu: {} },
+  custom: { label: 'your own code', formats: [], servers: web, gpu: {} },
 } as const satisfies Record<string, FrameworkEntry>;
 
 export type Framework = keyof typeof frameworks;
 export const frameworkNames = Object.keys(frameworks) as [Framework, ...Framework[]];
+
+export const entryOf = (framework: Framework): FrameworkEntry => frameworks[framework];
+export const formatsOf = (framework: Framework): readonly Format[] => entryOf(framework).formats;
 
 /** Every format there is, each once. */
 export const formatNames = frameworkNames.flatMap((name) => formatsOf(name).map((format) => format.name)) as [
@@ -58,17 +98,5 @@ export const formatNames = frameworkNames.flatMap((name) => formatsOf(name).map(
   ...string[],
 ];
 
-export function formatsOf(framework: Framework): readonly Format[] {
-  return frameworks[framework].formats;
-}
-
 /** Servers that need a GPU of the instance. */
 export const gpuServers: ReadonlySet<string> = new Set<Server>(['vllm', 'sglang']);
-
-/** What an image is built from, and for. */
-export function imageFor(arch: Architecture): { base: string; platform: 'linux/amd64' | 'linux/arm64' } {
-  return {
-    base: 'public.ecr.aws/docker/library/python:3.13-slim',
-    platform: arch === 'arm64' ? 'linux/arm64' : 'linux/amd64',
-  };
-}

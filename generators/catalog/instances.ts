@@ -75,3 +75,6 @@ function sizeOf(size: string): number {
   const small: Record<string, number> = { nano: 0.03, micro: 0.06, small: 0.12, medium: 0.25, large: 0.5, xlarge: 1 };
   return small[size] ?? (Number.parseInt(size, 10) || 1);
 }
+
+/** Whether a type has an NVIDIA GPU; of one that is not in the catalogue only the family's letter tells. */
+export const hasGpu = ({ type, vcpu, gpu }: Instance) => (vcpu === undefined ? /^ml\.[gp]\d/.test(type) : Boolean(gpu));

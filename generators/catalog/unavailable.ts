@@ -2,7 +2,7 @@
 
 /** Values of a parameter that are refused with "not available yet". */
 export const unavailable: Readonly<Record<string, readonly unknown[]>> = {
-  framework: ['xgboost', 'lightgbm', 'tensorflow', 'pytorch', 'onnx', 'transformers', 'custom'],
+  framework: ['transformers'],
   modelServer: ['vllm', 'sglang', 'mms'],
   deployTarget: ['serverless', 'async', 'batch'],
   deployTool: ['boto3', 'cdk'],

@@ -1,6 +1,7 @@
 // Combinations that cannot work, each with the reason and the way out. A rule sees the answers and the instance they mean.
-import { frameworks, gpuServers } from '../catalog/frameworks.js';
-import { doubtAbout, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
+import { entryOf, gpuServers } from '../catalog/frameworks.js';
+import { misfit } from '../catalog/images.js';
+import { doubtAbout, hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
 import { partitionOf } from '../catalog/regions.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
@@ -12,8 +13,6 @@ interface Rule {
   hint: string;
 }
 
-/** Whether a type has no GPU; of a type that is not in the catalogue only the family's letter tells. */
-const withoutGpu = ({ type, vcpu, gpu }: Instance) => (vcpu === undefined ? !/^ml\.[gp]\d/.test(type) : !gpu);
 const partitionOfRole = (arn: string) => arn.split(':')[1];
 
 const rules: readonly Rule[] = [
@@ -22,9 +21,14 @@ const rules: readonly Rule[] = [
     broken: ({ modelServer }, instance) =>
       instance &&
       gpuServers.has(modelServer ?? '') &&
-      withoutGpu(instance) &&
+      !hasGpu(instance) &&
       `${modelServer} needs a GPU, and ${instance.type} has none`,
     hint: '--instance-type=gpu-enabled, or --model-server=fastapi for a small model',
+  },
+  {
+    key: 'instanceType',
+    broken: ({ framework }, instance) => framework && instance && misfit(instance, entryOf(framework)),
+    hint: '--instance-type=gpu-enabled (ml.g5.xlarge), or a type without a GPU',
   },
   {
     key: 'deployTarget',
@@ -103,10 +107,14 @@ export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key
 /** What works, and may not be what was meant. */
 export function doubts(answers: Answers): string[] {
   const instance = instanceFor(answers);
-  const { framework, customInstanceType, instanceType } = answers;
-  const idle = framework && !frameworks[framework].gpu && (instance?.gpu || instance?.neuron);
+  const { framework, modelFormat, customInstanceType, instanceType } = answers;
+  const entry = framework && entryOf(framework);
+  const idle = entry && (entry.gpu ? instance?.neuron : instance?.gpu || instance?.neuron);
+  const format = entry?.formats.find(({ name }) => name === modelFormat);
   return [
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
-    idle && `${frameworks[framework].label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
+    idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
+    format?.pickle &&
+      `a .${format.name} file is a pickle: loading it runs the code it holds. Serve only files you trust, or use --model-format=${format.pickle.instead}`,
   ].filter((each): each is string => Boolean(each));
 }

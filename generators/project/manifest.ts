@@ -23,9 +23,11 @@ const programs = (room: string, folder: string, names: readonly string[]) =>
 
 /** The files of a project. Pure: reads nothing, writes nothing. */
 export function manifest(project: Project): FileSpec[] {
-  const { framework, format, server, sample, tests, answers } = project;
+  const { framework, entry, format, server, image, sample, tests, answers } = project;
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
-  const sets = [framework, ...(format?.requirements ?? []), server];
+  const own = image.gpu && entry.gpu?.cuda ? `${framework}-gpu` : framework;
+  const sets = [own, ...(format?.requirements ?? []), server];
+  const modules = 'settings models request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
@@ -38,14 +40,12 @@ export function manifest(project: Project): FileSpec[] {
     ...from(
       'container',
       'code/serving',
-      'settings models request invocation content batching tabular media_types errors logs processes __init__'
-        .split(' ')
-        .map((module) => `${module}.py`),
+      [...modules.split(' '), '__init__', ...(entry.modules ?? [])].map((module) => `${module}.py`),
     ),
     ...from(`servers/${server}`, 'code/serving', ['app.py', 'server.py']),
     ...when(server === 'flask', from('servers/flask', 'code', ['nginx.conf'])),
     { path: 'model/.gitkeep', text: '' },
-    ...when(sample, [{ path: 'sample_model/train.py', template: `frameworks/${framework}/sample_model/train.py.ejs` }]),
+    ...when(sample, sampleFiles(project)),
     ...when(tests, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
     { path: 'deploy/settings.sh', template: 'deploy/deploy/settings.sh.ejs' },
     ...from('deploy', 'deploy', ['common.sh']),
@@ -57,6 +57,15 @@ export function manifest(project: Project): FileSpec[] {
       'invoke.sh',
       'delete.sh',
     ]),
+  ];
+}
+
+function sampleFiles({ framework, entry }: Project): FileSpec[] {
+  const room = `frameworks/${framework}`;
+  return [
+    { path: 'sample_model/train.py', template: `${room}/sample_model/train.py.ejs` },
+    ...from('sample', 'sample_model', ['sample.py']),
+    ...when(entry.sampleRequirements === true, from(room, 'sample_model', ['requirements.txt'])),
   ];
 }
 

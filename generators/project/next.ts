@@ -7,11 +7,10 @@ const shell = quoteFor('next.sh');
 
 /** The commands that lead from a generated project to an answer, then to an endpoint. */
 export function nextSteps(project: Project, directory: string, cwd: string): string {
-  const { sample, tests, format, roleArn, modelDelivery } = project;
+  const { sample, tests, modelFile, roleArn, modelDelivery } = project;
   const below = relative(cwd, directory);
   const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
   const enter = `cd ${shell(folder)}`;
-  const model = `model/model.${format?.name ?? 'EXT'}`;
   const deploy = [
     'deploy/build_and_push.sh',
     ...(modelDelivery === 's3' ? ['deploy/upload_model.sh'] : []),
@@ -22,7 +21,7 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
     : ['python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python sample_model/train.py'];
   const first = sample ? train : [];
   const steps = [enter, ...first, tests ? 'test/run_local.sh' : 'deploy/build_and_push.sh'];
-  const put = sample ? '' : `First put your model at ${shell(`${folder}/${model}`)}. `;
+  const put = sample ? '' : `First put your model at ${shell(`${folder}/model/${modelFile}`)}. `;
   const later = `Then, to deploy it (README.md says how): ${deploy}`;
   return `${later}\n${put}Next, type:\n\n  ${steps.join(' && ')}\n`;
 }

@@ -1,5 +1,6 @@
 // Everything decided and derived: the only thing the manifest and the templates see.
-import { type Format, type Framework, formatsOf, frameworks, imageFor, type Server } from '../catalog/frameworks.js';
+import { entryOf, type Format, type Framework, type FrameworkEntry, type Server } from '../catalog/frameworks.js';
+import { type Image, imageFor } from '../catalog/images.js';
 import type { Instance } from '../catalog/instances.js';
 import { partitionOf } from '../catalog/regions.js';
 import type { Answers } from '../config/parameters.js';
@@ -8,13 +9,16 @@ import { instanceFor } from '../config/rules.js';
 export interface Project {
   readonly name: string;
   readonly framework: Framework;
-  readonly label: string;
+  /** What the catalogue says of the framework. */
+  readonly entry: FrameworkEntry;
   /** Absent for frameworks without a format of their own. */
   readonly format: Format | undefined;
+  /** The file in model/ that the sample writes and the handler looks for first. */
+  readonly modelFile: string;
   readonly server: Server;
   readonly target: NonNullable<Answers['deployTarget']>;
   readonly instance: Instance & { readonly count: number };
-  readonly image: { readonly base: string; readonly platform: string };
+  readonly image: Image;
   readonly region: string;
   readonly partition: string;
   /** Empty where it is given at deployment. */
@@ -34,15 +38,18 @@ export function projectFrom(complete: Answers): Project {
   if (!framework || !projectName || !modelServer || !deployTarget || !awsRegion || !modelDelivery || !instance) {
     throw new TypeError('projectFrom takes complete answers only');
   }
+  const entry = entryOf(framework);
+  const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   return Object.freeze({
     name: projectName,
     framework,
-    label: frameworks[framework].label,
-    format: formatsOf(framework).find(({ name }) => name === answers.modelFormat),
+    entry,
+    format,
+    modelFile: format?.file ?? `model.${format?.name ?? 'json'}`,
     server: modelServer,
     target: deployTarget,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
-    image: imageFor(instance.arch),
+    image: imageFor(instance, entry),
     region: awsRegion,
     partition: partitionOf(awsRegion),
     roleArn: answers.awsRoleArn ?? '',

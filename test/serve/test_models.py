@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from serving.errors import BadRequest, StartError
-from serving.models import find_model_file, load_model
+from serving.models import find_model_file, import_handler, load_model
 
 
 @pytest.fixture(autouse=True)
@@ -61,18 +61,18 @@ def test_no_model_or_two_are_clear_errors(names: list[str], message: str, tmp_pa
 def test_a_folder_without_a_model_says_what_to_do(name: str, tmp_path: Path) -> None:
     folder = touch(tmp_path, ".gitkeep") / name
     with pytest.raises(StartError, match=r"There is no model in .*upload_model\.sh.*SM_MODEL_DIR"):
-        load_model(folder)
+        load_model(import_handler(), folder)
 
 
 def test_a_broken_model_is_an_error_with_its_story_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(StartError, match=r"does not load: .*requirements\.txt"):
-        load_model(touch(tmp_path, "model.joblib"))
+        load_model(import_handler(), touch(tmp_path, "model.joblib"))
     assert caplog.records[-1].exc_info
 
 
 def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(LinearRegression().fit([[0], [1]], [0, 2])))
-    model = load_model(tmp_path)
+    model = load_model(import_handler(), tmp_path)
     assert model.encode(model.predict(model.decode([[3]]))).round(6).tolist() == [6]
     with pytest.raises(BadRequest, match="Expected 1 features a record, got 2"):
         model.decode([[1, 2]])
@@ -84,7 +84,7 @@ def test_a_model_of_another_version_is_a_warning(tmp_path: Path, caplog: pytest.
     state = {**vars(LinearRegression().fit([[0], [1]], [0, 2])), "_sklearn_version": "0.1"}
     (tmp_path / "model.pkl").write_bytes(pickle_as(LinearRegression, state))
     with caplog.at_level(logging.WARNING):
-        load_model(tmp_path)
+        load_model(import_handler(), tmp_path)
     assert "from version 0.1 when using version" in caplog.text
 
 
@@ -106,7 +106,7 @@ def predict(model, inputs): return [value * 2 for value in inputs]
 def encode(model, outputs): return {"predictions": outputs, "from": model}
 """
     write_handler(tmp_path, source, monkeypatch)
-    model = load_model(touch(tmp_path, "any.bin"))
+    model = load_model(import_handler(), touch(tmp_path, "any.bin"))
     assert model.encode(model.predict(model.decode([1]))) == {"predictions": [4], "from": ["any.bin"]}
 
 
@@ -124,4 +124,4 @@ def test_a_handler_that_cannot_work_is_a_clear_error(
 ) -> None:
     write_handler(tmp_path, source, monkeypatch)
     with pytest.raises(StartError, match=message):
-        load_model(touch(tmp_path, "model.bin"))
+        load_model(import_handler(), touch(tmp_path, "model.bin"))

@@ -6,7 +6,7 @@ const available = <T>(key: string, values: readonly T[]) => values.filter((value
 
 export const combinations = available('framework', frameworkNames).flatMap((framework) =>
   available('modelServer', frameworks[framework].servers).flatMap((modelServer) =>
-    formatsOf(framework).flatMap(({ name: modelFormat }) =>
+    (formatsOf(framework).length ? formatsOf(framework) : [{ name: undefined }]).flatMap(({ name: modelFormat }) =>
       (['s3', 'image'] as const).map((modelDelivery) => ({ framework, modelServer, modelFormat, modelDelivery })),
     ),
   ),

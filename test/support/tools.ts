@@ -1,39 +1,57 @@
-// The Python tools that tests use (pytest, ruff, shellcheck, hadolint …), installed once into .venv of the checkout.
+// The Python environments of the tests, each installed once into .venv of the checkout, or into a folder of .venvs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Framework, formatsOf } from '../../generators/catalog/frameworks.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
-const requirements = [join(root, 'test/serve/requirements.txt'), ...sets()];
-
-function sets(): string[] {
-  const folder = join(root, 'templates/requirements');
-  return readdirSync(folder).map((name) => join(folder, name));
-}
+const set = (name: string) => join(root, `templates/requirements/${name}.txt`);
 
 /** The path of a program in the tools' virtual environment. */
 export const tool = (name: string): string => join(venv, 'bin', name);
 
-/** Makes the virtual environment if it is not there or not as it should be; says what it downloads. */
+/** Makes the environment of pytest, ruff, shellcheck, uv … and scikit-learn, if it is not as it should be. */
 export function installTools(): void {
-  const wanted = createHash('sha256')
-    .update(requirements.map((path) => readFileSync(path, 'utf8')).join('\n'))
-    .digest('hex');
-  const stamp = join(venv, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const files = [join(root, 'test/serve/requirements.txt'), ...['sklearn', 'skops', 'fastapi', 'flask'].map(set)];
+  if (isInstalled(venv, files)) return;
   console.error('Installing the Python tools that the tests use into .venv (about 200 MB from PyPI) …');
-  const python = process.env.PYTHON ?? 'python3';
-  run(python, ['-m', 'venv', '--clear', venv]);
-  run(tool('pip'), [
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    ...requirements.flatMap((path) => ['-r', path]),
-  ]);
-  writeFileSync(stamp, wanted);
+  run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', venv]);
+  run(tool('pip'), ['install', '--quiet', '--disable-pip-version-check', ...files.flatMap((path) => ['-r', path])]);
+  markInstalled(venv, files);
+}
+
+/** The environment of a framework, for all of its formats on both web servers; the folder of its programs. */
+export function installFramework(name: Framework): string {
+  const folder = join(root, '.venvs', name);
+  const sets = [name, ...formatsOf(name).flatMap(({ requirements }) => requirements ?? [])];
+  const own = join(root, `templates/frameworks/${name}/sample_model/requirements.txt`);
+  const files = [join(root, 'test/frameworks/requirements.txt'), ...[...sets, 'fastapi', 'flask'].map(set)];
+  if (existsSync(own)) files.push(own);
+  if (!isInstalled(folder, files)) {
+    console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
+    run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
+    const python = join(folder, 'bin/python');
+    run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, ...files.flatMap((path) => ['-r', path])]);
+    markInstalled(folder, files);
+  }
+  return join(folder, 'bin');
+}
+
+const hashOf = (files: readonly string[]) =>
+  createHash('sha256')
+    .update(files.map((path) => readFileSync(path, 'utf8')).join('\n'))
+    .digest('hex');
+
+function isInstalled(folder: string, files: readonly string[]): boolean {
+  const stamp = join(folder, 'installed');
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === hashOf(files);
+}
+
+function markInstalled(folder: string, files: readonly string[]): void {
+  writeFileSync(join(folder, 'installed'), hashOf(files));
 }
 
 function run(command: string, args: readonly string[]): void {

@@ -3,7 +3,8 @@
 import codecs
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type
 
-Records = list[Any] | NDArray[Any]  # an array counts its records on its first axis
+Records = list[Any] | NDArray[Any] | dict[str, Any]  # arrays: records on the first axis; a dict: each input by name
 Parameters = dict[str, Any]
+Decoder = Callable[[bytes, str], tuple[Records, Parameters]]  # body and charset -> records and parameters
 
 ENVELOPES = ("instances", "inputs", "features", "input", "data")
 CHARSETS = {  # Python's name -> the codec to read it with
@@ -27,15 +29,19 @@ CHARSETS = {  # Python's name -> the codec to read it with
 }
 
 
-def decode(body: bytes, content_type: str | None) -> tuple[Records, Parameters]:
+def decode(
+    body: bytes, content_type: str | None, others: Mapping[str, Decoder] = MappingProxyType({})
+) -> tuple[Records, Parameters]:
     """The records in a body, and its parameters, which only JSON has. Without a Content-Type it is read as JSON.
 
-    Raises BadRequest for a body that does not parse, UnsupportedMediaType for a type or charset not in the tables.
+    `others` are the handler's own decoders. Raises BadRequest for a body that does not parse, UnsupportedMediaType for
+    a type or charset not in the tables.
     """
     media_type, charset = parse_content_type(content_type or JSON)
-    decoder = DECODERS.get(media_type)
+    decoder = others.get(media_type) or DECODERS.get(media_type)
     if decoder is None:
-        raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {' or '.join(DECODERS)}.")
+        known = " or ".join([*DECODERS, *others])
+        raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {known}.")
     if not body or body.isspace():
         raise BadRequest("The body is empty.")
     return decoder(body, charset)
@@ -71,7 +77,7 @@ def parse_json(text: bytes | str, where: str = "The body") -> Any:
 
 
 def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
-    """{"instances": …} or another of ENVELOPES, or a bare array; one record or many."""
+    """{"instances": …} or another of ENVELOPES, or a bare array; one record or many; {"inputs": {"name": …}}."""
     plain = charset == "utf-8" and not body.startswith(codecs.BOM_UTF8)
     value = parse_json(body if plain else decode_text(body, charset))
     if isinstance(value, list):
@@ -81,7 +87,9 @@ def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
     parameters = value.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise BadRequest("The parameters are not an object.")
-    return as_records(open_envelope(value)), parameters
+    records = open_envelope(value)
+    named = isinstance(records, dict) and "inputs" in value
+    return records if named else as_records(records), parameters
 
 
 def open_envelope(value: dict[str, Any]) -> Any:
@@ -195,10 +203,5 @@ def to_plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-DECODERS: dict[str, Callable[[bytes, str], tuple[Records, Parameters]]] = {
-    JSON: from_json,
-    CSV: from_csv,
-    JSON_LINES: from_json_lines,
-    NPY: from_npy,
-}
+DECODERS: dict[str, Decoder] = {JSON: from_json, CSV: from_csv, JSON_LINES: from_json_lines, NPY: from_npy}
 ENCODERS: dict[str, Callable[[Any], bytes]] = {JSON: to_json, CSV: to_csv, JSON_LINES: to_json_lines, NPY: to_npy}

@@ -4,6 +4,8 @@ The message of a ServingError goes to the client as {"error": message}, so it ne
 Every other exception is a bug on this side of the wire: status 500, its story in the log only.
 """
 
+CANNOT_START = 3  # the exit status of a process whose model does not load: another would fail in the same way
+
 
 class StartError(Exception):
     """The server cannot start. The message says what is wrong and what to do; it becomes the last line of the log."""

@@ -64,7 +64,7 @@ class Invoker:
     def prepare(self, request: Request) -> Prepared:
         """Reads the headers and the body, and lets the handler decode the records."""
         media_type = choose_answer(request.accept, self.answers)
-        records, request.parameters = content.decode(request.body, request.content_type)
+        records, request.parameters = content.decode(request.body, request.content_type, self.model.decoders)
         inputs = self.model.decode(records)
         rows, kind = batching.count(inputs), batching.shape_of(inputs)
         if kind and request.parameters:

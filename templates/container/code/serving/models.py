@@ -2,17 +2,19 @@
 
 import importlib
 import logging
+import mmap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serving.content import Records
-from serving.errors import StartError
+from serving.content import Decoder, Records
+from serving.errors import CANNOT_START, StartError
+from serving.file_types import recognize
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +28,42 @@ class Model:
     encode: Callable[[Any], Any]  # outputs -> what is written into the answer
     batching: bool = True  # BATCHING: whether predict may get the records of several requests at once
     media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
 
 
-def load_model(model_dir: Path) -> Model:
+class Loader:
+    """Gives each serving process the model: that of the first process, or one of its own where PRELOAD is False.
+
+    PRELOAD = False is for libraries that do not survive a fork, and for GPUs.
+    """
+
+    def __init__(self, handler: ModuleType, model_dir: Path) -> None:
+        self.preloads: bool = getattr(handler, "PRELOAD", True)
+        self.thread_safe: bool = getattr(handler, "THREAD_SAFE", True)
+        self.load = partial(load_model, handler, model_dir)
+        self.model: Model | None = None
+        self.reason = mmap.mmap(-1, 4096)  # shared with the processes that are forked from this one
+
+    def preload(self) -> None:
+        """Loads the model in the first process. Raises StartError as load_model does."""
+        self.model = self.load()
+
+    def __call__(self) -> Model:
+        """The model, in a serving process. If it does not load there, that ends the process and the server with it."""
+        try:
+            return self.model or self.load()
+        except StartError as error:
+            reason = str(error).encode()[: len(self.reason)]
+            self.reason[: len(reason)] = reason
+            raise SystemExit(CANNOT_START) from None
+
+    def check(self) -> None:
+        """Raises StartError, in the first process, if the model did not load in another."""
+        if reason := self.reason[:].rstrip(b"\0").decode(errors="ignore"):
+            raise StartError(reason)
+
+
+def load_model(handler: ModuleType, model_dir: Path) -> Model:
     """Loads the model. Raises StartError for a folder that is missing or empty, and for a model that does not load.
 
     The log has the whole story of a failure, before the error is raised.
@@ -38,7 +73,6 @@ def load_model(model_dir: Path) -> Model:
             f"There is no model in {model_dir}. Deployed: upload your model files (deploy/upload_model.sh). "
             "On this machine: set SM_MODEL_DIR to the folder that has them."
         )
-    handler = import_handler()
     try:
         with log_warnings():
             loaded = handler.load(model_dir)
@@ -47,15 +81,17 @@ def load_model(model_dir: Path) -> Model:
     except (Exception, SystemExit) as error:
         log.exception("load() in model_handler.py failed.")
         raise StartError(
-            f"The model in {model_dir} does not load: {describe(error)}. Save it again with the versions in "
-            "requirements.txt, or look at load() in model_handler.py."
+            f"The model in {model_dir} does not load: {describe(error)}. {guess(model_dir)}Save it again with the "
+            "versions in requirements.txt, or look at load() in model_handler.py."
         ) from None
+    log.info("The model is loaded.")
     return Model(
         decode=partial(getattr(handler, "decode", pass_on), loaded),
         predict=partial(handler.predict, loaded),
         encode=partial(getattr(handler, "encode", pass_on), loaded),
         batching=bool(getattr(handler, "BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
+        decoders=getattr(handler, "DECODERS", {}),
     )
 
 
@@ -74,6 +110,21 @@ def find_model_file(model_dir: Path, *extensions: str) -> Path:
         raise StartError(f"There is no {name} in {model_dir}, only {there}. Save your model there as {name}.")
     names = ", ".join(path.name for path in files)
     raise StartError(f"Which is the model in {model_dir}: {names}? Name it {name}, or leave only one there.")
+
+
+def refuse_newer(library: str, saved: str, installed: str) -> None:
+    """Raises StartError for a model that a newer major version of its library has saved."""
+    if int(saved.partition(".")[0]) > int(installed.partition(".")[0]):
+        raise StartError(
+            f"The model was saved by {library} {saved}, and {installed} is installed. Set requirements.txt to the newer "
+            f"one, or save the model with {installed}."
+        )
+
+
+def guess(model_dir: Path) -> str:
+    """What the only file in the folder looks like, as a sentence; nothing if there are several or it cannot be told."""
+    kinds = [kind for path in list_files(model_dir) if (kind := recognize(path))]
+    return f"The file looks like {kinds[0]}. " if len(kinds) == 1 else ""
 
 
 def list_files(model_dir: Path) -> list[Path]:

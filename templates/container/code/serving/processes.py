@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NoReturn
 
-from serving.errors import StartError
+from serving.errors import CANNOT_START, StartError
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Supervisor:
                 return self.stop()
             for child, status in self.reap():
                 ended = f"Process {child.name} ended ({tell(status)})"
-                if not child.restart or self.restarts.too_many():
+                if not child.restart or status == CANNOT_START or self.restarts.too_many():
                     self.stop()
                     log.critical("%s, so the server ends too. The lines above say why.", ended)
                     return 1

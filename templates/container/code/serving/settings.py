@@ -21,6 +21,8 @@ MATH_THREADS = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "LOKY_MAX_CPU_COUNT",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
 )
 
 
@@ -81,15 +83,29 @@ def read_answers(environ: Mapping[str, str]) -> tuple[str, ...]:
     return default, *(media_type for media_type in media_types.ANSWERS if media_type != default)
 
 
-def limit_math_threads(settings: Settings, environ: MutableMapping[str, str]) -> None:
+def limit_math_threads(settings: Settings, given: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
     """Shares the CPUs out, so that workers x threads x math threads fits them. Call it before NumPy is imported.
 
     Left alone, OpenMP and BLAS start a thread for every CPU of the machine in every worker, which is many times
-    slower. A variable that is set already stays.
+    slower. A variable that was `given` from outside stays.
     """
     share = max(1, settings.cpus // (settings.workers * settings.threads))
-    for name in MATH_THREADS:
-        environ.setdefault(name, str(share))
+    environ.update({name: str(share) for name in MATH_THREADS if not given.get(name)})
+
+
+def count_math_threads(environ: Mapping[str, str] = os.environ) -> int:
+    """The threads that one prediction may use, for libraries that do not read OMP_NUM_THREADS themselves."""
+    return read_number(environ, "OMP_NUM_THREADS", 1)
+
+
+def fit_handler(settings: Settings, given: Mapping[str, str], preload: bool, thread_safe: bool) -> Settings:
+    """The settings as the handler's PRELOAD and THREAD_SAFE allow them."""
+    if not preload and not given.get("SM_WORKERS"):
+        settings = replace(settings, workers=1)  # each would hold a model of its own, and one prediction uses all CPUs
+    if not thread_safe and settings.threads > 1:
+        logging.warning("SM_THREADS is %d: one thread is used, for THREAD_SAFE is False.", settings.threads)
+        settings = replace(settings, threads=1)
+    return settings
 
 
 def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, limit: float) -> Settings:

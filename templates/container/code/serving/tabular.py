@@ -14,6 +14,8 @@ def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float
 
     Raises BadRequest if there are no records, or one is not a list of `features` numbers (None: as many as the first).
     """
+    if isinstance(records, dict):
+        raise BadRequest("This model takes lists of numbers, not inputs by name.")
     if not len(records):
         raise BadRequest("The request has no records.")
     try:

@@ -27,10 +27,13 @@ Send = Callable[[Message], Awaitable[None]]
 PATIENCE = 60.0  # seconds that a client may take no piece of a stream before its connection is cut
 
 
-def run(settings: Settings, model: Model) -> int:
-    """Opens the port and serves until SIGTERM. Returns the exit status. Raises StartError if the port is taken."""
+def run(settings: Settings, load: Callable[[], Model]) -> int:
+    """Opens the port and serves until SIGTERM; `load` gives each process its model.
+
+    Returns the exit status. Raises StartError if the port is taken.
+    """
     listener = open_port(settings.port, BACKLOG)
-    worker = Child("worker", lambda: serve(App(settings, model), listener))
+    worker = Child("worker", lambda: serve(App(settings, load()), listener))
     return Supervisor([[worker] * settings.workers], on_stop=listener.close).run()
 
 

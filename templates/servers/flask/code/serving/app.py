@@ -36,12 +36,15 @@ STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPSt
 NGINX_CONF = Path(__file__).parents[1] / "nginx.conf"
 
 
-def run(settings: Settings, model: Model) -> int:
-    """Opens the port and serves until SIGTERM. Returns the exit status. Raises StartError if the port is taken."""
+def run(settings: Settings, load: Callable[[], Model]) -> int:
+    """Opens the port and serves until SIGTERM; `load` gives each process its model.
+
+    Returns the exit status. Raises StartError if the port is taken.
+    """
     open_port(settings.port, BACKLOG).close()  # one clear error now, whichever of the two opens it later
 
     def gunicorn(bind: str) -> Child:  # it replaces dead workers itself
-        return Child("gunicorn", Gunicorn(lambda: App(settings, model), settings, bind).run, restart=False)
+        return Child("gunicorn", Gunicorn(lambda: App(settings, load()), settings, bind).run, restart=False)
 
     if not shutil.which("nginx"):
         return Supervisor([[gunicorn(f"0.0.0.0:{settings.port}")]]).run()

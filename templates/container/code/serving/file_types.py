@@ -1,0 +1,44 @@
+"""What a model file looks like inside, so that a file of another framework is called by its name."""
+
+import zipfile
+from pathlib import Path
+
+# The first bytes of a file -> what it is.
+STARTS = (
+    (b"\x80", "a pickle (scikit-learn: model.joblib or model.pkl)"),
+    (b"\x89HDF", "an HDF5 file (TensorFlow: model.h5)"),
+    (b"tree\n", "a LightGBM model (model.txt)"),
+    (b'{"learner"', "an XGBoost model (model.json)"),
+    (b'{"version"', "an XGBoost model (model.json)"),
+    (b"{L", "an XGBoost model in UBJSON (model.ubj)"),
+    (b"\x08", "an ONNX model (model.onnx)"),
+)
+# A file inside a zip archive -> what that is; the name's end is enough.
+MEMBERS = (
+    ("schema.json", "a skops file (scikit-learn: model.skops)"),
+    ("config.json", "a Keras model (TensorFlow: model.keras)"),
+    ("constants.pkl", "a TorchScript file (PyTorch: model.pt)"),
+    ("archive_format", "an exported program (PyTorch: model.pt2)"),
+    (
+        "data.pkl",
+        "a PyTorch checkpoint, weights without the program: save it with torch.export or torch.jit.script",
+    ),
+)
+
+
+def recognize(path: Path) -> str | None:
+    """What the file is, in words; None if that cannot be told."""
+    if path.is_dir():
+        return "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        return next((kind for end, kind in MEMBERS if any(name.endswith(end) for name in names)), None)
+    except (OSError, zipfile.BadZipFile):
+        pass
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return None
+    return next((kind for first, kind in STARTS if start.startswith(first)), None)

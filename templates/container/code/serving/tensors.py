@@ -1,0 +1,158 @@
+"""For models that take named arrays: records to one array for each input, checked against what the model expects."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.batching import count, cut, join
+from serving.content import Records
+from serving.errors import BadRequest
+
+Arrays = dict[str, NDArray[Any]]  # by the name of the input
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a model expects of one of its inputs."""
+
+    name: str
+    dtype: str  # NumPy's name of it, such as "float32"; "str" for texts
+    shape: tuple[int | None, ...] | None = None  # the first axis counts the records; None: of any length; or unknown
+
+    def describe(self) -> str:
+        """The expectation for the client, such as "8 numbers (float32) a record"."""
+        what = {"str": "texts", "bool": "booleans"}.get(self.dtype, f"numbers ({self.dtype})")
+        if self.shape is None:
+            return what
+        record = [str(length or "any") for length in self.shape[1:]]
+        if len(record) > 1:
+            return f"{what} of shape ({', '.join(record)}) a record"
+        return f"{record[0] if record else 'one of the'} {what} a record"
+
+
+def to_inputs(records: Records, expected: Sequence[Input]) -> Arrays:
+    """One array for each expected input, all with the same number of records.
+
+    `records` are plain where the model has one input, else {"name": [...]} or a list of {"name": ...}. Raises
+    BadRequest, with what was expected, for other names, types and shapes, for NaN and infinity, and for no records.
+    """
+    columns = to_columns(records, expected)
+    arrays = {each.name: to_array(columns[each.name], each) for each in expected}
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise BadRequest(f"The inputs have different numbers of records: {counts}.")
+    if not all(counts.values()):
+        raise BadRequest("The request has no records.")
+    return arrays
+
+
+def to_columns(records: Records, expected: Sequence[Input]) -> Mapping[str, Any]:
+    """The values of each input, whichever way the records came."""
+    names = ", ".join(each.name for each in expected)
+    columns: Mapping[str, Any]
+    if isinstance(records, dict):
+        columns = records
+    elif isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
+        if any(record.keys() != records[0].keys() for record in records):
+            raise BadRequest(f"Every record needs the inputs {names}.")
+        columns = {name: [record[name] for record in records] for name in records[0]}
+    elif len(expected) == 1:
+        return {expected[0].name: records}
+    else:
+        example = ", ".join(f'"{each.name}": [...]' for each in expected)
+        raise BadRequest(f'This model has {len(expected)} inputs: send {{"inputs": {{{example}}}}}.')
+    if columns.keys() != {each.name for each in expected}:
+        raise BadRequest(f"Expected the inputs {names}, got {', '.join(map(str, columns)) or 'none'}.")
+    return columns
+
+
+def to_array(values: Any, expected: Input) -> NDArray[Any]:
+    """The values of one input as an array of its type and shape, records first; one record alone gets that axis."""
+    try:
+        array = convert(values, expected.dtype)
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(find_fault(values, expected)) from None
+    if expected.shape is not None:
+        array = fit(array, expected.shape)
+        if not matches(array.shape[1:], expected.shape[1:]) or array.ndim != len(expected.shape):
+            raise BadRequest(find_fault(values, expected))
+        if expected.shape[0] and len(array) % expected.shape[0]:
+            raise BadRequest(f"This model takes {expected.shape[0]} records at a time, got {len(array)}.")
+    elif array.ndim == 0:
+        array = array.reshape(1)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        record = 1 + int(np.argwhere(~np.isfinite(array))[0][0])
+        raise BadRequest(f"Record {record} has a missing or infinite value. Expected {expected.describe()}.")
+    return array
+
+
+def convert(values: Any, dtype: str) -> NDArray[Any]:
+    """An array of this type. Raises ValueError, TypeError or OverflowError for values that are not of it."""
+    if dtype == "str":
+        texts = np.asarray(values, dtype=object)
+        if not all(isinstance(text, str) for text in texts.flat):
+            raise TypeError
+        return texts
+    target = np.dtype(dtype)
+    if target.kind == "f":
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is an error of its own
+            return np.asarray(values, dtype=np.float64).astype(target)
+    array = np.asarray(values)
+    cast = array.astype(target) if array.dtype.kind in "biuf" else None
+    if cast is None or not np.array_equal(cast, array):  # 1.5 for a whole number, 300 for a uint8, NaN
+        raise ValueError
+    return cast
+
+
+def fit(array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """The array with an axis for records if it was one record alone, and flat records, as CSV has them, in shape."""
+    record = shape[1:]
+    if array.ndim == len(record) and matches(array.shape, record):
+        return array[np.newaxis]
+    if not record and array.ndim == 2 and 1 in array.shape:
+        return array.reshape(-1)
+    lengths = [length for length in record if length]
+    if array.ndim == 2 and len(record) == len(lengths) > 1 and array.shape[1] == math.prod(lengths):
+        return array.reshape(-1, *lengths)
+    return array
+
+
+def matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
+    """Whether each axis has the expected length; None is any length."""
+    return len(shape) == len(expected) and all(want in (None, have) for have, want in zip(shape, expected, strict=True))
+
+
+def find_fault(values: Any, expected: Input) -> str:
+    """What is wrong with the values of an input, for the client. Records count from 1."""
+    wanted = f"Expected {expected.describe()}"
+    for number, value in enumerate(values if isinstance(values, (list, np.ndarray)) else [], 1):
+        try:
+            shape = convert(value, expected.dtype).shape
+        except (TypeError, ValueError, OverflowError):
+            return f"{wanted}, got something else in record {number}."
+        if expected.shape is not None and not matches(shape, expected.shape[1:]):
+            got = str(shape[0]) if len(shape) == 1 else f"shape ({', '.join(map(str, shape))})"
+            return f"{wanted}, got {got} in record {number}."
+    return f"{wanted}."
+
+
+def run_in_slices(run: Callable[[Arrays], dict[str, Any]], inputs: Arrays, size: int | None) -> dict[str, Any]:
+    """The outputs of a model that takes exactly `size` records at a time (None: any number), run as often as needed."""
+    rows = count(inputs) or 0
+    if size is None or rows == size:
+        return run(inputs)
+    parts = [run(cut(inputs, start, start + size)) for start in range(0, rows, size)]
+    return join(parts)  # type: ignore[no-any-return]
+
+
+def to_predictions(outputs: Mapping[str, Any]) -> Any:
+    """The only output as it is; several as one object a record, {"name": value}."""
+    if len(outputs) == 1:
+        return next(iter(outputs.values()))
+    if count(dict(outputs)) is None:  # not one entry a record
+        return {"predictions": outputs}
+    return [dict(zip(outputs, values, strict=True)) for values in zip(*outputs.values(), strict=True)]

@@ -1,0 +1,85 @@
+"""The one file to edit: how your model is loaded and how it predicts.
+
+A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
+(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from serving.errors import BadRequest
+from serving.gpu import choose_device, has_gpu
+from serving.libsvm import LIBSVM, from_libsvm, to_rows
+from serving.models import find_model_file, refuse_newer
+from serving.request import current
+from serving.settings import count_math_threads
+from serving.tabular import to_matrix
+
+DECODERS = {LIBSVM: from_libsvm}
+PRELOAD = not has_gpu()  # one model for all processes; but CUDA does not survive a fork
+
+
+def load(model_dir: Path) -> xgb.Booster:
+    """Loads the model once, when the server starts."""
+    path = find_model_file(model_dir, ".json", ".ubj")
+    if saved := read_version(path):
+        refuse_newer("XGBoost", saved, xgb.__version__)
+    booster = xgb.Booster({"nthread": 1})  # more threads now would not survive a fork
+    booster.load_model(path)
+    device = choose_device(built=bool(xgb.build_info()["USE_CUDA"]), found=has_gpu())
+    booster.set_param({"nthread": count_math_threads(), "device": device})
+    return booster
+
+
+def read_version(path: Path) -> str | None:
+    """The major version that saved the model, "3", which stands at the end of the file, in JSON and in UBJSON."""
+    end = path.read_bytes()[-60:]
+    if found := re.search(rb'"version":\[(\d+)', end):
+        return found[1].decode()
+    found = re.search(rb"version\[#L.{8}[iU](.)", end, re.DOTALL)
+    return str(found[1][0]) if found else None
+
+
+def decode(model: xgb.Booster, records: Any) -> NDArray[Any]:
+    """The records of one request as an array of shape (records, features); NaN is a missing value, as in training."""
+    features = model.num_features()
+    matrix = to_matrix(to_rows(records, features, absent=np.nan), features)
+    if np.isinf(matrix).any():
+        raise BadRequest("A record has an infinite value, which this model does not take.")
+    return matrix
+
+
+def predict(model: xgb.Booster, inputs: NDArray[Any]) -> Any:
+    """What the booster predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
+
+    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    """
+    predictions = model.inplace_predict(inputs)
+    if not current().parameters.get("probabilities"):
+        return predictions
+    return {"predictions": predictions, "probabilities": to_probabilities(model, inputs, predictions)}
+
+
+def to_probabilities(model: xgb.Booster, inputs: NDArray[Any], predictions: NDArray[Any]) -> NDArray[Any]:
+    """Of shape (records, classes), whichever of them the objective predicts."""
+    objective = json.loads(model.save_config())["learner"]["objective"]["name"]
+    if objective == "binary:logistic":
+        return np.column_stack([1 - predictions, predictions])
+    if objective == "multi:softprob":
+        return predictions
+    if objective == "multi:softmax":
+        margins = model.inplace_predict(inputs, predict_type="margin")
+        powers = np.exp(margins - margins.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+    raise BadRequest("This model has no probabilities.")
+
+
+# def encode(model: xgb.Booster, outputs: NDArray[Any]) -> Any:
+#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+#     return [{"expensive": bool(price > 500)} for price in outputs]

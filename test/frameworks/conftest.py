@@ -1,0 +1,82 @@
+"""Projects of one framework, as the generator writes them, in the environment of its requirements (test/frameworks.ts):
+
+    pytest test/frameworks --framework=xgboost --projects=FOLDER
+
+What is particular to a framework is in its test_FRAMEWORK.py; test_every.py holds for all.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "test/serve"), str(ROOT / "templates/container/code")]
+
+from project import Server  # noqa: E402
+
+times: dict[str, str] = {}  # project -> what is reported of it
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--framework", required=True)
+    parser.addoption("--projects", required=True, type=Path)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of the frameworks' own tests only those of this one, whose library is installed."""
+    skip = collection_path.suffix == ".py" and collection_path.stem != f"test_{config.getoption('framework')}"
+    return (skip and collection_path.stem != "test_every") or None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`folder` is each project: every format on every server. `one` is a project of each format."""
+    folders = sorted(metafunc.config.getoption("projects").glob(f"{metafunc.config.getoption('framework')}-*"))
+    assert folders, "there are no projects"
+    ones = [path for path in folders if path.name.endswith("-fastapi")]
+    for name, paths in (("folder", folders), ("one", ones)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, paths, ids=lambda path: path.name, indirect=True, scope="session")
+
+
+@cache
+def train(path: Path) -> str:
+    """Trains the sample once; what that printed."""
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, path / "sample_model/train.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    times[path.name] = f"trained in {time.monotonic() - started:.1f} s"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def folder(request: pytest.FixtureRequest) -> Path:
+    """A project with its sample model."""
+    train(request.param)
+    return Path(request.param)
+
+
+@pytest.fixture(scope="session")
+def one(request: pytest.FixtureRequest) -> Path:
+    """A project with its sample model."""
+    train(request.param)
+    return Path(request.param)
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Iterator[Server]:
+    """The sample model of a project, served by its code/serve."""
+    started = time.monotonic()
+    with Server(folder, folder.name.rpartition("-")[2], SM_LOG_LEVEL="WARNING") as running:
+        running.wait_until_ready()
+        times[folder.name] += f", first good ping after {time.monotonic() - started:.1f} s"
+        yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name, line in times.items():
+        terminalreporter.write_line(f"{name}: {line}")

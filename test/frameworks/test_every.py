@@ -1,0 +1,138 @@
+"""What holds for every framework, format and server."""
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import train
+from project import Server
+
+RECORD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+EXPECTED = r"8 .* a record|is not a list of numbers|is not a number"
+
+
+@pytest.fixture(scope="session")
+def particular(request: pytest.FixtureRequest) -> Any:
+    """The framework's own test module, which has
+
+    expect(model_dir, rows): the library's own predictions, as an array; they are equal to TOLERANCE (relative; 0)
+    TAKES: those of None, "nan" and "inf" that a record may hold
+    BROKEN: names of what can be wrong with a model -> what does that to the model's folder, and what the log says
+    """
+    return importlib.import_module(f"test_{request.config.getoption('framework')}")
+
+
+def test_the_sample_says_what_it_made_and_makes_it_again(one: Path) -> None:
+    said = train(one)
+    assert "Wrote model/" in said
+    assert said.endswith("Next: test/run_local.sh\n")
+    requests = {path.name: path.read_bytes() for path in (one / "test").glob("sample_request.*")}
+    assert sorted(requests) == ["sample_request.csv", "sample_request.json"]
+    again = subprocess.run([sys.executable, one / "sample_model/train.py"], check=True, capture_output=True, text=True)
+    assert again.stdout == said
+    assert requests == {path.name: path.read_bytes() for path in (one / "test").glob("sample_request.*")}
+
+
+def test_the_answer_is_the_librarys_own(server: Server, folder: Path, particular: Any) -> None:
+    rows = np.array(json.loads((folder / "test/sample_request.json").read_text())["instances"])
+    expected = particular.expect(folder / "model", rows)
+    for name, media_type in [("sample_request.json", "application/json"), ("sample_request.csv", "text/csv")]:
+        reply = server.invoke((folder / "test" / name).read_bytes(), media_type)
+        assert reply.status == 200, reply.body
+        found = np.array(reply.json()["predictions"], expected.dtype).reshape(expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=getattr(particular, "TOLERANCE", 0))
+
+
+def test_the_contract_is_kept(server: Server, folder: Path) -> None:
+    check = [sys.executable, folder / "test/check_contract.py", f"http://127.0.0.1:{server.port}"]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([RECORD[:7]], r"8 .* a record, got 7"),
+        ([RECORD, RECORD[:7]], r"8 .* a record, got 7 in record 2"),
+        ([[RECORD]], EXPECTED),
+        ([[*RECORD[:7], "eight"]], EXPECTED),
+        ([[*RECORD[:7], {}]], EXPECTED),
+        (None, EXPECTED),
+        ([], "no records"),
+    ],
+)
+def test_a_wrong_request_is_told_what_was_expected(server: Server, records: object, message: str) -> None:
+    reply = server.invoke({"instances": records})
+    assert reply.status == 400, reply.body
+    assert list(reply.json()) == ["error"]
+    assert re.search(message, reply.json()["error"]), reply.json()
+
+
+@pytest.mark.parametrize("value", [None, "nan", "inf"])
+def test_what_is_no_number_is_refused_where_the_model_does_not_take_it(
+    value: str | None, server: Server, particular: Any
+) -> None:
+    reply = server.invoke({"instances": [[*RECORD[:7], value]]})
+    if value in getattr(particular, "TAKES", ()):
+        assert reply.status == 200, reply.body
+    else:
+        assert reply.status == 400, reply.body
+        assert re.search("missing or infinite|infinite value", reply.json()["error"])
+
+
+def test_a_broken_model_never_gives_a_good_ping(folder: Path, particular: Any, tmp_path: Path) -> None:
+    wrong = []
+    for name, (damage, message) in particular.BROKEN.items():
+        project = tmp_path / name.replace(" ", "-")
+        shutil.copytree(folder, project)
+        damage(project / "model")
+        with Server(project, folder.name.rpartition("-")[2]) as server:
+            status = server.wait()
+        last = server.last_line()
+        if status == 0 or not re.search(message, last):
+            wrong.append(f"{name}: exit status {status}, last line: {last}")
+    assert not wrong, "\n".join(wrong)
+
+
+# Damages that every framework knows.
+
+
+def truncate(pattern: str) -> Any:
+    """Cuts the file that the pattern finds in the model's folder in half."""
+
+    def damage(model_dir: Path) -> None:
+        path = next(model_dir.rglob(pattern))
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return damage
+
+
+def put(name: str, content: bytes, instead: str = "") -> Any:
+    """Writes a file into the model's folder, beside or instead of what the pattern finds there."""
+
+    def damage(model_dir: Path) -> None:
+        for path in model_dir.rglob(instead) if instead else []:
+            path.unlink()
+        (model_dir / name).write_bytes(content)
+
+    return damage
+
+
+def double(model_dir: Path) -> None:
+    """Leaves two files that could be the model."""
+    path = next(model_dir.glob("model.*"))
+    shutil.copy(path, path.with_stem("new"))
+    path.rename(path.with_stem("old"))
+
+
+def rename(model_dir: Path) -> None:
+    """Leaves a file that does not have the name of a model."""
+    path = next(model_dir.glob("model.*"))
+    path.rename(path.with_suffix(".bin"))
