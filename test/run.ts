@@ -47,18 +47,18 @@ const pytest = ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml'];
 
 /** The runs of a suite; that of the frameworks is one for each, in an environment of its own. */
 async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run[]> {
+  const args = ['--no-color', `test/${suite}`];
+  const own: Run = { name: suite, runner: 'mocha', command: process.execPath, args: [mocha, ...args] };
   if (suite === 'serve')
-    return [{ name: suite, runner: 'pytest', command: tool('python'), args: [...pytest, 'test/serve'] }];
-  if (suite !== 'frameworks')
-    return [
-      { name: suite, runner: 'mocha', command: process.execPath, args: [mocha, '--no-color', `test/${suite}`] },
-    ];
-  return (await prepareFrameworks(frameworks)).map(({ framework, python, projects }) => ({
-    name: `frameworks: ${framework}`,
-    runner: 'pytest',
-    command: python,
-    args: [...pytest, 'test/frameworks', `--framework=${framework}`, `--projects=${projects}`],
-  }));
+    return [{ ...own, runner: 'pytest', command: tool('python'), args: [...pytest, 'test/serve'] }];
+  if (suite !== 'frameworks') return [own];
+  const prepared = await prepareFrameworks(frameworks);
+  const runs = prepared.map(({ framework, python, projects }): Run => {
+    const which = [`--framework=${framework}`, `--projects=${projects}`];
+    const name = `${suite}: ${framework}`;
+    return { name, runner: 'pytest', command: python, args: [...pytest, 'test/frameworks', ...which] };
+  });
+  return frameworks.length ? runs : [own, ...runs];
 }
 
 /** Runs one; a runner that fails without saying how many failed counts as one failure. */

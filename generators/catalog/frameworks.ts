@@ -21,8 +21,8 @@ export interface FrameworkEntry {
   gpu?: { cuda?: number };
   /** Modules of code/serving that the handler needs beyond those of every project. */
   modules?: readonly string[];
-  /** Where pip finds builds for CPUs, if those of PyPI are for GPUs; requirements/FRAMEWORK.txt names it, too. */
-  cpuIndex?: string;
+  /** A package of which PyPI has builds for GPUs only; requirements/FRAMEWORK.txt names the index for CPUs, too. */
+  cpuBuild?: { package: string; index: string };
   /** sample_model/ has a requirements.txt of its own. */
   sampleRequirements?: true;
 }
@@ -72,7 +72,7 @@ export const frameworks = {
     servers: web,
     gpu: { cuda: 13 },
     modules: ['tensors', 'gpu'],
-    cpuIndex: 'https://download.pytorch.org/whl/cpu',
+    cpuBuild: { package: 'torch', index: 'https://download.pytorch.org/whl/cpu' },
   },
   onnx: {
     label: 'ONNX',

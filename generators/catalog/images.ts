@@ -35,6 +35,7 @@ export function misfit(instance: Instance, { label, gpu }: FrameworkEntry): stri
   if (!gpu?.cuda || !hasGpu(instance)) return undefined;
   const name = instance.gpu?.name ?? '';
   const last = lastCuda[name] ?? gpuHost.cuda;
-  if (gpu.cuda > last) return `${label} needs CUDA ${gpu.cuda}, and the ${name} of ${instance.type} ends with CUDA ${last}`;
+  if (gpu.cuda > last)
+    return `${label} needs CUDA ${gpu.cuda}, and the ${name} of ${instance.type} ends with CUDA ${last}`;
   return instance.arch === 'arm64' ? `${label} for GPUs is built for x86_64, and ${instance.type} is arm64` : undefined;
 }

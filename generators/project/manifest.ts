@@ -27,7 +27,8 @@ export function manifest(project: Project): FileSpec[] {
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
   const own = image.gpu && entry.gpu?.cuda ? `${framework}-gpu` : framework;
   const sets = [own, ...(format?.requirements ?? []), server];
-  const modules = 'settings models request invocation content batching tabular media_types file_types errors logs processes';
+  const modules =
+    'settings models request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
@@ -69,15 +70,20 @@ function sampleFiles({ framework, entry }: Project): FileSpec[] {
   ];
 }
 
-function readme({ format, modelDelivery, sample, tests }: Project): string[] {
+function readme({ entry, format, image, cpuBuild, modelDelivery, sample, tests }: Project): string[] {
+  const has = (module: string) => entry.modules?.includes(module) ?? false;
   return [
     'about.md.ejs',
-    `${tests ? 'try' : 'serve'}-${sample ? 'sample.md' : 'own.md.ejs'}`,
+    tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
     ...(tests ? ['contract.md.ejs'] : []),
-    'model.md.ejs',
+    entry.formats.length ? 'model.md.ejs' : 'model-custom.md',
+    ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     'handler.md',
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
     'requests.md',
+    ...(has('tensors') ? ['named.md'] : []),
+    ...(has('libsvm') ? ['libsvm.md'] : []),
+    ...(image.gpu ? ['gpu.md.ejs'] : []),
     `deploy-${modelDelivery}.md.ejs`,
     'deploy-notes.md',
   ];

@@ -7,7 +7,7 @@ const shell = quoteFor('next.sh');
 
 /** The commands that lead from a generated project to an answer, then to an endpoint. */
 export function nextSteps(project: Project, directory: string, cwd: string): string {
-  const { sample, tests, modelFile, roleArn, modelDelivery } = project;
+  const { entry, sample, tests, modelFile, roleArn, modelDelivery } = project;
   const below = relative(cwd, directory);
   const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
   const enter = `cd ${shell(folder)}`;
@@ -18,7 +18,12 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
   ].join(' && ');
   const train = tests
     ? []
-    : ['python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python sample_model/train.py'];
+    : [
+        'python3 -m venv .venv',
+        '.venv/bin/pip install -r requirements.txt',
+        ...(entry.sampleRequirements ? ['.venv/bin/pip install -r sample_model/requirements.txt'] : []),
+        '.venv/bin/python sample_model/train.py',
+      ];
   const first = sample ? train : [];
   const steps = [enter, ...first, tests ? 'test/run_local.sh' : 'deploy/build_and_push.sh'];
   const put = sample ? '' : `First put your model at ${shell(`${folder}/model/${modelFile}`)}. `;

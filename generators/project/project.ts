@@ -21,6 +21,8 @@ export interface Project {
   readonly image: Image;
   readonly region: string;
   readonly partition: string;
+  /** Set where the image gets a package from another index than PyPI. */
+  readonly cpuBuild: FrameworkEntry['cpuBuild'];
   /** Empty where it is given at deployment. */
   readonly roleArn: string;
   readonly modelDelivery: 's3' | 'image';
@@ -39,6 +41,7 @@ export function projectFrom(complete: Answers): Project {
     throw new TypeError('projectFrom takes complete answers only');
   }
   const entry = entryOf(framework);
+  const image = imageFor(instance, entry);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   return Object.freeze({
     name: projectName,
@@ -49,7 +52,8 @@ export function projectFrom(complete: Answers): Project {
     server: modelServer,
     target: deployTarget,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
-    image: imageFor(instance, entry),
+    image,
+    cpuBuild: image.gpu ? undefined : entry.cpuBuild,
     region: awsRegion,
     partition: partitionOf(awsRegion),
     roleArn: answers.awsRoleArn ?? '',

@@ -5,10 +5,12 @@
 What is particular to a framework is in its test_FRAMEWORK.py; test_every.py holds for all.
 """
 
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -80,3 +82,14 @@ def server(folder: Path) -> Iterator[Server]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, line in times.items():
         terminalreporter.write_line(f"{name}: {line}")
+
+
+@contextmanager
+def replace_model(project: Path, folder: Path) -> Iterator[tuple[Path, Callable[[], Server]]]:
+    """A copy of a project for another model: its empty model folder, and what starts its server then."""
+    copy = folder / "project"
+    shutil.copytree(project, copy)
+    shutil.rmtree(copy / "model")
+    (copy / "model").mkdir()
+    with ExitStack() as stack:
+        yield copy / "model", lambda: stack.enter_context(Server(copy, "fastapi")).wait_until_ready()

@@ -48,6 +48,7 @@ def write_sample(folder: Path, model_format: str) -> Path:
     template = (TEMPLATES / "frameworks/sklearn/sample_model/train.py.ejs").read_text()
     train = folder / "sample_model/train.py"
     train.parent.mkdir(parents=True)
+    shutil.copy(TEMPLATES / "sample/sample_model/sample.py", train.parent)
     train.write_text(template.replace("<%= project.format.name %>", f'"{model_format}"'))
     return train
 

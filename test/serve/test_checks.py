@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from project import TEMPLATES, assemble
 
+SERVERS = ("fastapi", "flask")
 CONFIG = Path(__file__).with_name("pyproject.toml")
 BIN = Path(sys.executable).parent
 PYTHON = [
@@ -49,16 +50,19 @@ def test_files_that_are_run_are_executable() -> None:
         assert (TEMPLATES / name).stat().st_mode & 0o111, name
 
 
-def test_the_sets_of_requirements_agree() -> None:
+def test_the_sets_of_requirements_pin_all_and_agree_with_those_of_the_servers() -> None:
     versions: dict[str, str] = {}
-    for file in sorted((TEMPLATES / "requirements").glob("*.txt")):
+    for file in sorted((TEMPLATES / "requirements").glob("*.txt"), key=lambda file: file.stem not in SERVERS):
         comment, *lines = file.read_text().splitlines()
-        assert comment.startswith("# ")
-        assert lines == sorted(lines, key=lambda line: line.partition("=")[0])
-        for line in lines:
-            assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), f"{file.name}: {line}"
-            name, _, version = line.partition("==")
-            assert versions.setdefault(name, version) == version, f"{file.name}: {line}"
+        pins = [line for line in lines if not line.startswith("#")]
+        assert re.fullmatch(r"# Asked for: .*\. The rest is what these need(, beside \w+\.txt)?\.", comment)
+        assert pins == sorted(pins, key=lambda line: line.partition("=")[0])
+        for pin in pins:
+            name, _, version = pin.partition("==")
+            assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*(; platform_machine [!=]= \"x86_64\")?", pin), pin
+            assert versions.get(name, version) == version, f"{file.name}: {pin}"
+            if file.stem in SERVERS:
+                versions[name] = version
 
 
 def test_files_are_short_enough_to_be_read() -> None:

@@ -1,13 +1,19 @@
 // Every combination of choices that makes another container, of those that can be generated.
-import { formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
+import { type Framework, formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
 import { isAvailable } from '../../generators/catalog/unavailable.js';
 
 const available = <T>(key: string, values: readonly T[]) => values.filter((value) => isAvailable(key, value));
 
 export const combinations = available('framework', frameworkNames).flatMap((framework) =>
   available('modelServer', frameworks[framework].servers).flatMap((modelServer) =>
-    (formatsOf(framework).length ? formatsOf(framework) : [{ name: undefined }]).flatMap(({ name: modelFormat }) =>
-      (['s3', 'image'] as const).map((modelDelivery) => ({ framework, modelServer, modelFormat, modelDelivery })),
+    formatsOrNone(framework).flatMap((format) =>
+      (['s3', 'image'] as const).map((modelDelivery) => ({ framework, modelServer, ...format, modelDelivery })),
     ),
   ),
 );
+
+/** The formats of a framework as answers; one empty answer where it has none of its own. */
+function formatsOrNone(framework: Framework): { modelFormat?: string }[] {
+  const formats = formatsOf(framework).map(({ name }) => ({ modelFormat: name }));
+  return formats.length ? formats : [{}];
+}

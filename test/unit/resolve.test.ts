@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { formatsOf, frameworkNames } from '../../generators/catalog/frameworks.js';
 import { type Resolution, resolve } from '../../generators/config/resolve.js';
 import { readArguments, readEnvironment, readObject } from '../../generators/config/sources.js';
+import { manifest } from '../../generators/project/manifest.js';
 
 const from = (...objects: object[]) => resolve(objects.map((object, at) => readObject(object, `source ${at}`)));
 const messages = ({ problems }: Resolution) =>
@@ -71,11 +72,51 @@ describe('precedence', () => {
   });
 });
 
+describe('a GPU instance', () => {
+  const pytorch = { framework: 'pytorch' };
+  const image = (answers: object) => from(answers).project?.image;
+
+  it('gets a host whose driver fits, and only where predictions can run on the GPU', () => {
+    const gpu = { base: 'public.ecr.aws/docker/library/python:3.13-slim', platform: 'linux/amd64', gpu: true };
+    const amiVersion = 'al2023-ami-sagemaker-inference-gpu-4-1';
+    assert.deepEqual(image({ ...pytorch, instanceType: 'gpu-enabled' }), { ...gpu, amiVersion });
+    assert.deepEqual(image({ ...pytorch, instanceType: 'ml.g99.xlarge' }), { ...gpu, amiVersion });
+    assert.deepEqual(image({ ...pytorch, instanceType: 'ml.m5.large' }), { ...gpu, gpu: false, amiVersion: '' });
+    assert.deepEqual(image({ ...sklearn, instanceType: 'gpu-enabled' }), { ...gpu, gpu: false, amiVersion: '' });
+  });
+
+  it('gets the requirements for GPUs, and a CPU instance those for CPUs, from the index for them', () => {
+    const merged = (answers: object) => {
+      const { project } = from(answers);
+      assert.ok(project);
+      const sets = manifest(project).flatMap((spec) => ('merge' in spec ? spec.merge : []));
+      return [sets[0], project.cpuBuild?.package];
+    };
+    assert.deepEqual(merged({ ...pytorch, instanceType: 'gpu-enabled' }), ['requirements/pytorch-gpu.txt', undefined]);
+    assert.deepEqual(merged(pytorch), ['requirements/pytorch.txt', 'torch']);
+    const own = { framework: 'custom', instanceType: 'gpu-enabled' };
+    assert.deepEqual(merged(own), ['requirements/custom.txt', undefined]);
+  });
+});
+
+describe('a pickle', () => {
+  it('is a warning that names the safe format', () => {
+    assert.match(from(sklearn).warnings.join(), /\.joblib file is a pickle.*--model-format=skops/);
+    assert.doesNotMatch(from({ ...sklearn, modelFormat: 'skops' }).warnings.join(), /pickle/);
+  });
+});
+
 describe('what is refused', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{}, /framework is required/],
     [{ framework: 'sklern' }, /"sklern" is not one of.*did you mean sklearn/],
     [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
+    [
+      { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
+      /PyTorch needs CUDA 13, and the V100 .* ends with CUDA 12/,
+    ],
+    [{ framework: 'tensorflow', instanceType: 'ml.p2.xlarge' }, /needs CUDA 12, and the K80 .* ends with CUDA 11/],
+    [{ framework: 'onnx', instanceType: 'ml.g99g.xlarge' }, /built for x86_64, and ml.g99g.xlarge is arm64/],
     [{ ...sklearn, modelServer: 'vllm' }, /"vllm" does not work with sklearn/],
     [{ ...sklearn, modelName: 'a/b' }, /modelName is only for framework transformers/],
     [{ framework: 'transformers' }, /modelName is required/],

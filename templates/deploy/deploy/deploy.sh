@@ -77,9 +77,11 @@ container() {
   printf '}'
 }
 variants() { # variants [MODEL-NAME]
-  printf '[{"VariantName": "AllTraffic", "ModelName": %s, "InstanceType": %s, "InitialInstanceCount": %s, %s}]' \
+  printf '[{"VariantName": "AllTraffic", "ModelName": %s, "InstanceType": %s, "InitialInstanceCount": %s, %s' \
     "$(quote "${1:-}")" "$(quote "$INSTANCE_TYPE")" "$INSTANCE_COUNT" \
     "\"ContainerStartupHealthCheckTimeoutInSeconds\": $STARTUP_SECONDS"
+  [ -z "${INFERENCE_AMI_VERSION:-}" ] || printf ', "InferenceAmiVersion": %s' "$(quote "$INFERENCE_AMI_VERSION")"
+  printf '}]'
 }
 
 # --- deploying --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ prints the answer as the last line of stdout and stops the server. No Docker, no
 The first run makes a virtual environment in .venv and downloads requirements.txt into it.
 If model/ is empty and there is a sample_model/, the sample is trained first.
 
-PYTHON    the Python to use, 3.11 or newer (default: python3)
+PYTHON      the Python to use, 3.11 or newer (default: python3)
+CPU_INDEX   where pip finds builds for CPUs, if requirements.txt names such a place
 END
 }
 
@@ -64,10 +65,21 @@ install_requirements() {
   fi
   say "Downloading requirements.txt into .venv (once; a minute or two)"
   step "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment. On Debian: apt install python3-venv"
-  step .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt ||
-    fail "requirements.txt cannot be installed. pip says why above."
+  install_for_cpus
+  install -r requirements.txt || fail "requirements.txt cannot be installed. pip says why above."
   cp requirements.txt "$installed"
 }
+
+# A package whose builds for CPUs are not on PyPI; requirements.txt says which, and where they are.
+install_for_cpus() {
+  local package index
+  read -r package index < <(sed -n 's/^# \(.*\) for CPUs: /\1 /p' requirements.txt) || return 0
+  index=${CPU_INDEX:-$index}
+  install --no-deps --retries 1 --timeout 15 --index-url "$index" "$(grep "^$package==" requirements.txt)" ||
+    say "$index cannot be reached: taking the $package of PyPI, which may bring CUDA, gigabytes of it"
+}
+
+install() { step .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
 
 start_server() {
   port=$(.venv/bin/python -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
@@ -122,6 +134,9 @@ main() {
   install_requirements
   if ! has_model; then
     say "model/ is empty: training the sample model"
+    if [[ -f sample_model/requirements.txt ]]; then
+      install -r sample_model/requirements.txt || fail "sample_model/requirements.txt cannot be installed."
+    fi
     step .venv/bin/python sample_model/train.py || fail "sample_model/train.py failed. It says why above."
     check_files
   fi

@@ -172,9 +172,12 @@ def to_json_line(value: Any) -> bytes:
 
 def to_csv(outputs: Any) -> bytes:
     """One line a record: its value, or its values with commas between."""
+    values = [to_plain(value) for value in predictions_of(outputs)]
+    if any(isinstance(value, dict) for value in values):
+        raise NotAcceptable(f"These predictions are objects. Ask for {JSON}.")
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(
-        value if isinstance(value, (list, tuple)) else [value] for value in predictions_of(outputs)
+        value if isinstance(value, (list, tuple)) else [value] for value in values
     )
     return lines.getvalue().encode()
 

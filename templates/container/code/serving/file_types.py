@@ -28,8 +28,9 @@ MEMBERS = (
 
 def recognize(path: Path) -> str | None:
     """What the file is, in words; None if that cannot be told."""
-    if path.is_dir():
-        return "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else None
+    if path.suffix == ".pb" or path.is_dir():  # a SavedModel's other .pb files start as ONNX models do
+        saved = path.name == "saved_model.pb" or (path / "saved_model.pb").exists()
+        return "a TensorFlow SavedModel" if saved else None
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -114,10 +114,11 @@ def find_model_file(model_dir: Path, *extensions: str) -> Path:
 
 def refuse_newer(library: str, saved: str, installed: str) -> None:
     """Raises StartError for a model that a newer major version of its library has saved."""
-    if int(saved.partition(".")[0]) > int(installed.partition(".")[0]):
+    majors = [int(number) if number.isdecimal() else 0 for number in (saved.split(".")[0], installed.split(".")[0])]
+    if majors[0] > majors[1]:
         raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed. Set requirements.txt to the newer "
-            f"one, or save the model with {installed}."
+            f"The model was saved by {library} {saved}, and {installed} is installed. Pin {saved} in requirements.txt, "
+            f"or save the model with {installed}."
         )
 
 
@@ -149,13 +150,16 @@ def import_handler() -> ModuleType:
 
 @contextmanager
 def log_warnings() -> Iterator[None]:
-    """Logs each warning that is given inside once, such as that of scikit-learn for a model of another version."""
+    """Logs each warning that is given inside once. Raises StartError for that of scikit-learn for a newer version."""
     with warnings.catch_warnings(record=True) as caught:
         try:
             yield
         finally:
             for text in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):
                 log.warning("While the model was loaded: %s", text)
+    for warning in caught:
+        if saved := getattr(warning.message, "original_sklearn_version", None):
+            refuse_newer("scikit-learn", saved, warning.message.current_sklearn_version)  # type: ignore[union-attr]
 
 
 def pass_on(_: Any, value: Any) -> Any:

@@ -36,7 +36,7 @@ def check_finite(matrix: NDArray[np.float64]) -> None:
         raise BadRequest(f"Record {faulty[0] + 1} has a missing or infinite value, which this model does not take.")
 
 
-def find_fault(records: Records, features: int | None) -> str:
+def find_fault(records: list[Any] | NDArray[Any], features: int | None) -> str:
     """What is wrong with records that are no matrix, for the client. Records count from 1."""
     expected = features or (len(records[0]) if isinstance(records[0], list) else None)
     for number, record in enumerate(records, start=1):

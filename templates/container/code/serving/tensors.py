@@ -25,13 +25,16 @@ class Input:
 
     def describe(self) -> str:
         """The expectation for the client, such as "8 numbers (float32) a record"."""
-        what = {"str": "texts", "bool": "booleans"}.get(self.dtype, f"numbers ({self.dtype})")
+        noun = {"str": "text", "bool": "boolean"}.get(self.dtype, "number")
+        unit = f" ({self.dtype})" if noun == "number" else ""
         if self.shape is None:
-            return what
-        record = [str(length or "any") for length in self.shape[1:]]
-        if len(record) > 1:
-            return f"{what} of shape ({', '.join(record)}) a record"
-        return f"{record[0] if record else 'one of the'} {what} a record"
+            return f"{noun}s{unit}"
+        record = self.shape[1:]
+        if record in ((), (1,)):
+            return f"one {noun}{unit} a record"
+        if len(record) == 1:
+            return f"{record[0] or 'a list of'} {noun}s{unit} a record"
+        return f"{noun}s{unit} of shape ({', '.join(str(length or 'any') for length in record)}) a record"
 
 
 def to_inputs(records: Records, expected: Sequence[Input]) -> Arrays:
@@ -72,6 +75,8 @@ def to_columns(records: Records, expected: Sequence[Input]) -> Mapping[str, Any]
 
 def to_array(values: Any, expected: Input) -> NDArray[Any]:
     """The values of one input as an array of its type and shape, records first; one record alone gets that axis."""
+    if isinstance(values, list) and not values:
+        raise BadRequest("The request has no records.")
     try:
         array = convert(values, expected.dtype)
     except (TypeError, ValueError, OverflowError):
@@ -92,18 +97,18 @@ def to_array(values: Any, expected: Input) -> NDArray[Any]:
 
 def convert(values: Any, dtype: str) -> NDArray[Any]:
     """An array of this type. Raises ValueError, TypeError or OverflowError for values that are not of it."""
-    if dtype == "str":
-        texts = np.asarray(values, dtype=object)
-        if not all(isinstance(text, str) for text in texts.flat):
-            raise TypeError
-        return texts
-    target = np.dtype(dtype)
+    target = np.dtype(object if dtype == "str" else dtype)
     if target.kind == "f":
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is an error of its own
             return np.asarray(values, dtype=np.float64).astype(target)
-    array = np.asarray(values)
-    cast = array.astype(target) if array.dtype.kind in "biuf" else None
-    if cast is None or not np.array_equal(cast, array):  # 1.5 for a whole number, 300 for a uint8, NaN
+    # As objects: NumPy would make texts of numbers among texts, each as long as the longest.
+    array = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
+    kinds = {str} if dtype == "str" else {bool, int, float}
+    if "O" in (target.kind, array.dtype.kind) and not kinds.issuperset(map(type, array.flat)):
+        raise TypeError
+    with np.errstate(invalid="ignore"):
+        cast = array.astype(target)
+    if not np.array_equal(cast, array):  # 1.5 for a whole number, 300 for a uint8, NaN
         raise ValueError
     return cast
 
@@ -113,6 +118,8 @@ def fit(array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
     record = shape[1:]
     if array.ndim == len(record) and matches(array.shape, record):
         return array[np.newaxis]
+    if record == (1,) and array.ndim < 2:  # a column of a table, as scikit-learn's converter makes them
+        return array.reshape(-1, 1)
     if not record and array.ndim == 2 and 1 in array.shape:
         return array.reshape(-1)
     lengths = [length for length in record if length]
@@ -135,9 +142,9 @@ def find_fault(values: Any, expected: Input) -> str:
         except (TypeError, ValueError, OverflowError):
             return f"{wanted}, got something else in record {number}."
         if expected.shape is not None and not matches(shape, expected.shape[1:]):
-            got = str(shape[0]) if len(shape) == 1 else f"shape ({', '.join(map(str, shape))})"
+            got = f"shape ({', '.join(map(str, shape))})" if len(shape) > 1 else str(*shape) or "a single value"
             return f"{wanted}, got {got} in record {number}."
-    return f"{wanted}."
+    return f"{wanted}, in the same shape for all." if isinstance(values, list) else f"{wanted}."
 
 
 def run_in_slices(run: Callable[[Arrays], dict[str, Any]], inputs: Arrays, size: int | None) -> dict[str, Any]:

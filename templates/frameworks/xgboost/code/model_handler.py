@@ -7,7 +7,7 @@ A request goes through decode, predict and encode. Raise BadRequest("...") in an
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xgboost as xgb
@@ -22,19 +22,28 @@ from serving.settings import count_math_threads
 from serving.tabular import to_matrix
 
 DECODERS = {LIBSVM: from_libsvm}
-PRELOAD = not has_gpu()  # one model for all processes; but CUDA does not survive a fork
+PRELOAD = count_math_threads() == 1 and not has_gpu()  # neither OpenMP's threads nor CUDA survive a fork
 
 
-def load(model_dir: Path) -> xgb.Booster:
-    """Loads the model once, when the server starts."""
+class Model(NamedTuple):
+    """A loaded booster."""
+
+    booster: xgb.Booster
+    objective: str  # such as "binary:logistic"
+    in_place: bool  # it predicts arrays as they are; linear boosters do not
+
+
+def load(model_dir: Path) -> Model:
+    """Loads the model once, when the server starts. Raises StartError for a model of a newer XGBoost."""
     path = find_model_file(model_dir, ".json", ".ubj")
     if saved := read_version(path):
         refuse_newer("XGBoost", saved, xgb.__version__)
-    booster = xgb.Booster({"nthread": 1})  # more threads now would not survive a fork
-    booster.load_model(path)
     device = choose_device(built=bool(xgb.build_info()["USE_CUDA"]), found=has_gpu())
-    booster.set_param({"nthread": count_math_threads(), "device": device})
-    return booster
+    settings = {"nthread": count_math_threads(), "device": device}
+    booster = xgb.Booster(settings, model_file=path)
+    booster.set_param(settings)  # again, for the file has settings of its own
+    learner = json.loads(booster.save_config())["learner"]
+    return Model(booster, learner["objective"]["name"], learner["gradient_booster"]["name"] != "gblinear")
 
 
 def read_version(path: Path) -> str | None:
@@ -46,40 +55,46 @@ def read_version(path: Path) -> str | None:
     return str(found[1][0]) if found else None
 
 
-def decode(model: xgb.Booster, records: Any) -> NDArray[Any]:
+def decode(model: Model, records: Any) -> NDArray[Any]:
     """The records of one request as an array of shape (records, features); NaN is a missing value, as in training."""
-    features = model.num_features()
+    features = model.booster.num_features()
     matrix = to_matrix(to_rows(records, features, absent=np.nan), features)
     if np.isinf(matrix).any():
         raise BadRequest("A record has an infinite value, which this model does not take.")
     return matrix
 
 
-def predict(model: xgb.Booster, inputs: NDArray[Any]) -> Any:
+def predict(model: Model, inputs: NDArray[Any]) -> Any:
     """What the booster predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
 
     The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
     """
-    predictions = model.inplace_predict(inputs)
+    predictions = run(model, inputs)
     if not current().parameters.get("probabilities"):
         return predictions
     return {"predictions": predictions, "probabilities": to_probabilities(model, inputs, predictions)}
 
 
-def to_probabilities(model: xgb.Booster, inputs: NDArray[Any], predictions: NDArray[Any]) -> NDArray[Any]:
+def run(model: Model, inputs: NDArray[Any], margin: bool = False) -> NDArray[Any]:
+    """The booster's own predictions, or what they are made from."""
+    if model.in_place:
+        return model.booster.inplace_predict(inputs, predict_type="margin" if margin else "value")
+    return model.booster.predict(xgb.DMatrix(inputs), output_margin=margin)
+
+
+def to_probabilities(model: Model, inputs: NDArray[Any], predictions: NDArray[Any]) -> NDArray[Any]:
     """Of shape (records, classes), whichever of them the objective predicts."""
-    objective = json.loads(model.save_config())["learner"]["objective"]["name"]
-    if objective == "binary:logistic":
+    if model.objective == "binary:logistic":
         return np.column_stack([1 - predictions, predictions])
-    if objective == "multi:softprob":
+    if model.objective == "multi:softprob":
         return predictions
-    if objective == "multi:softmax":
-        margins = model.inplace_predict(inputs, predict_type="margin")
+    if model.objective == "multi:softmax":
+        margins = run(model, inputs, margin=True)
         powers = np.exp(margins - margins.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
     raise BadRequest("This model has no probabilities.")
 
 
-# def encode(model: xgb.Booster, outputs: NDArray[Any]) -> Any:
+# def encode(model: Model, outputs: NDArray[Any]) -> Any:
 #     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
 #     return [{"expensive": bool(price > 500)} for price in outputs]

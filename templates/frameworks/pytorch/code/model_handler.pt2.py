@@ -1,0 +1,122 @@
+"""The one file to edit: how your model is loaded and how it predicts.
+
+A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
+(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from numpy.typing import NDArray
+from torch.export.passes import move_to_device_pass
+from torch.export.pt2_archive._package import load_pt2
+
+from serving.content import Records
+from serving.errors import BadRequest
+from serving.gpu import choose_device
+from serving.models import find_model_file
+from serving.settings import count_math_threads
+from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
+
+# The model is loaded in the process that serves it: CUDA does not survive a fork, nor do the threads of a computation,
+# on CPUs too, so that a prediction in load(), such as one to warm up, would hang every later one.
+PRELOAD = False
+FLOATS = (torch.float16, torch.float32, torch.float64)  # those of NumPy
+
+log = logging.getLogger(__name__)
+
+
+class Loaded(NamedTuple):
+    """The model and what it takes."""
+
+    module: Any
+    arrange: Callable[[list[Any]], tuple[Any, Any]]  # `leaves` -> positional and keyword arguments of the module
+    leaves: Sequence[Any]  # all that the model was exported with: names of tensors, and constants as they are
+    inputs: list[Input]
+    types: dict[str, torch.dtype]  # by the name of the input
+    device: str
+
+
+def load(model_dir: Path) -> Loaded:
+    """Loads the model once, when the server starts. The file can run code: load none that you do not trust.
+
+    An axis of any length has to be exported as such: dynamic_shapes={"x": {0: torch.export.Dim("records")}}.
+    """
+    path = find_model_file(model_dir, ".pt2")
+    torch.set_num_threads(count_math_threads())
+    device = choose_device(built=torch.version.cuda is not None, found=torch.cuda.is_available())
+    program = move_to_device_pass(load_program(path), device)
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    leaves = tuple(program.graph_signature.user_inputs)
+    tensors = {leaf: values[leaf] for leaf in leaves if isinstance(values.get(leaf), torch.Tensor)}
+    types = {name: tensor.dtype for name, tensor in tensors.items()}
+    inputs = [to_input(name, tensor.dtype, tensor.shape) for name, tensor in tensors.items()]
+    return Loaded(program.module(), program.call_spec.in_spec.unflatten, leaves, inputs, types, device)
+
+
+def load_program(path: Path) -> Any:
+    """The exported program. Raises what is wrong with the file."""
+    try:
+        return torch.export.load(path)
+    except RuntimeError:
+        load_pt2(path)  # raises what torch.export.load writes to the log only
+        raise
+
+
+def to_input(name: str, dtype: torch.dtype, shape: Sequence[Any]) -> Input:
+    """What is expected of an input, in types of NumPy. A float that NumPy lacks, such as bfloat16, fits its float32."""
+    known = "float32" if dtype.is_floating_point and dtype not in FLOATS else str(dtype).removeprefix("torch.")
+    return Input(name, known, tuple(length if isinstance(length, int) else None for length in shape))
+
+
+def decode(model: Loaded, records: Records) -> Arrays:
+    """The records of one request as one array for each input of the model."""
+    return to_inputs(records, model.inputs)
+
+
+def predict(model: Loaded, inputs: Arrays) -> Arrays:
+    """The outputs of the model by name, each with one entry a record, in their order.
+
+    The records may come from several requests: BATCHING = False in this file ends that.
+    """
+    shape = model.inputs[0].shape
+    try:
+        return run_in_slices(partial(run, model), inputs, shape[0] if shape else None)
+    except AssertionError:  # a guard: a length out of its range, or lengths that do not fit each other
+        log.warning("The model was not exported for these inputs.", exc_info=True)
+        got = ", ".join(f"{array.shape} ({array.dtype})" for array in inputs.values())
+        raise BadRequest(f"The model does not take inputs of shape {got}.") from None
+
+
+def run(model: Loaded, inputs: Arrays) -> Arrays:
+    """One call of the model."""
+    tensors = {name: torch.from_numpy(array).to(model.device, model.types[name]) for name, array in inputs.items()}
+    args, kwargs = model.arrange([tensors.get(leaf, leaf) for leaf in model.leaves])
+    with torch.inference_mode():
+        return to_outputs(model.module(*args, **kwargs))
+
+
+def to_outputs(outputs: Any) -> Arrays:
+    """One tensor as "output", those of a tuple or a list as "output_0", "output_1" …, those of a dict by its keys."""
+    if isinstance(outputs, torch.Tensor):
+        outputs = {"output": outputs}
+    elif not isinstance(outputs, dict):
+        outputs = {f"output_{number}": tensor for number, tensor in enumerate(outputs)}
+    return {str(name): to_array(tensor) for name, tensor in outputs.items()}
+
+
+def to_array(tensor: torch.Tensor) -> NDArray[Any]:
+    """The tensor for NumPy."""
+    if tensor.is_floating_point() and tensor.dtype not in FLOATS:
+        tensor = tensor.float()
+    array: NDArray[Any] = tensor.numpy(force=True)  # from the GPU, too
+    return array
+
+
+def encode(model: Loaded, outputs: Arrays) -> Any:
+    """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+    return to_predictions(outputs)

@@ -1,0 +1,53 @@
+// The requirement sets, as the manifest merges them: they resolve, and to nothing beyond what they pin.
+import assert from 'node:assert/strict';
+import { entryOf, frameworkNames } from '../../generators/catalog/frameworks.js';
+import { isAvailable } from '../../generators/catalog/unavailable.js';
+import { isComment, machinesOf, read, resolve, sets } from '../support/pins.js';
+
+const frameworks = frameworkNames.filter((name) => isAvailable('framework', name));
+const pinsOf = (set: string) => read(set).filter((line) => !isComment(line));
+
+/** A set for every framework, on CPU and GPU, with all that it may be installed beside. */
+const combinations = frameworks.flatMap((framework) => {
+  const { formats, servers } = entryOf(framework);
+  const beside = [...new Set(formats.flatMap(({ requirements }) => requirements ?? []))];
+  const own = [framework, `${framework}-gpu`].filter((set) => sets.includes(set));
+  return own.flatMap((set) => machinesOf(set).map((machine) => ({ set, machine, all: [set, ...beside, ...servers] })));
+});
+
+/** Fails unless the sets resolve to their own pins on this architecture, for the oldest Python and that of the image. */
+async function check(all: readonly string[], machine: string, gpu: boolean): Promise<void> {
+  const pins = [...new Set(all.flatMap(pinsOf))];
+  const elsewhere = machine === 'x86_64' ? '!= "x86_64"' : '== "x86_64"';
+  const here = pins.filter((pin) => !pin.includes(elsewhere)).map((pin) => pin.split(';', 1)[0] ?? '');
+  for (const python of ['3.11', '3.13'])
+    assert.deepEqual((await resolve(pins.join('\n'), { machine, python, gpu })).sort(), here.sort(), python);
+}
+
+describe('the requirements of', function () {
+  this.timeout(300_000);
+  let checks: Map<string, Promise<void>>;
+
+  before(() => {
+    // All at once: most of it is waiting for the index.
+    const started = combinations.map(({ set, machine, all }) => check(all, machine, set.endsWith('-gpu')));
+    for (const each of started) each.catch(() => {});
+    checks = new Map(combinations.map(({ set, machine }, at) => [`${set} ${machine}`, started[at] as Promise<void>]));
+  });
+
+  for (const { set, machine } of combinations)
+    it(`${set} on ${machine} resolve to what is pinned`, () => checks.get(`${set} ${machine}`));
+
+  for (const framework of frameworks) {
+    const { gpu, cpuBuild } = entryOf(framework);
+    if (gpu?.cuda)
+      it(`${framework} for GPUs bring the CUDA that the catalogue names`, () => {
+        const versions = pinsOf(`${framework}-gpu`).flatMap((pin) => /-cu(\d+)==/.exec(pin)?.[1] ?? []);
+        assert.deepEqual([...new Set(versions)], [String(gpu.cuda)]);
+      });
+    if (cpuBuild)
+      it(`${framework} name the index of ${cpuBuild.package} for CPUs`, () => {
+        assert.ok(read(framework).includes(`# ${cpuBuild.package} for CPUs: ${cpuBuild.index}`));
+      });
+  }
+});

@@ -1,0 +1,22 @@
+"""What is particular to a handler of one's own: the example in its place."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from test_every import put, rename, truncate
+
+TOLERANCE = 1e-12  # a sum may be rounded in another order
+NAMELESS = r"There is no model.json in .*Write load\(\) and predict\(\) in code/model_handler.py"
+
+BROKEN = {
+    "truncated": (truncate("model.json"), "does not load: JSONDecodeError"),
+    "of another framework": (put("model.json", b"tree\nversion=v4\n"), r"looks like a LightGBM model \(model.txt\)"),
+    "another name": (rename, NAMELESS),
+}
+
+
+def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    model = json.loads((model_dir / "model.json").read_text())
+    return np.array([sum(map(np.multiply, row, model["weights"])) + model["bias"] for row in rows])

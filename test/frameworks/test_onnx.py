@@ -1,0 +1,162 @@
+"""What is particular to ONNX."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from conftest import replace_model
+from numpy.typing import NDArray
+from onnx.numpy_helper import from_array
+from onnx.parser import parse_model
+from project import Server
+from test_every import RECORD, double, put, rename, truncate
+
+HEAD = '<ir_version: 10, opset_import: ["": 21, "ai.onnx.ml": 3]>'
+LIGHTGBM = b"tree\nversion=v4\nnum_class=1\n"
+
+
+def change(**versions: int) -> Any:
+    """Makes the model one of other versions of ONNX."""
+
+    def damage(model_dir: Path) -> None:
+        model = onnx.load(model_dir / "model.onnx")
+        model.ir_version = versions.get("ir", model.ir_version)
+        model.opset_import[0].version = versions.get("opset", model.opset_import[0].version)
+        onnx.save(model, model_dir / "model.onnx")
+
+    return damage
+
+
+def replace(graph: str) -> Any:
+    """Puts another model in the place of the sample."""
+
+    def damage(model_dir: Path) -> None:
+        onnx.save(parse_model(HEAD + graph), model_dir / "model.onnx")
+
+    return damage
+
+
+BROKEN = {
+    "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*Save it again"),
+    "empty": (put("model.onnx", b""), r"does not load: InvalidArgument: .*No graph was found"),
+    "of another framework": (put("model.onnx", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
+    "two candidates": (double, "Which is the model"),
+    "another name": (rename, "There is no model.onnx in .*, only model.bin"),
+    "newer format": (change(ir=99), r"needs an onnxruntime newer than .* \(max supported IR version: \d+\)\. Set"),
+    "newer operators": (change(opset=99), r"needs an onnxruntime newer than .* is till opset \d+\)\. Set"),
+    "with an operator of its own": (replace("g (float[N] x) => (float[N] y) { y = Nothing(x) }"), "No Op .* Nothing"),
+    "of sequences": (
+        replace("g (seq(float[N]) x) => (float[M] y) { y = ConcatFromSequence <axis = 0> (x) }"),
+        r"The input x is a seq\(tensor\(float\)\), which",
+    ),
+    "of inputs that do not fit": (
+        replace("g (float[2, 3] x, float[1, 3] z) => (float[2, 3] y) { y = Add(x, z) }"),
+        r"numbers of records, {'x': 2, 'z': 1}",
+    ),
+}
+
+
+def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    session = ort.InferenceSession(model_dir / "model.onnx")
+    (prices,) = session.run(None, {"measurements": rows.astype(np.float32)})
+    return np.asarray(prices)
+
+
+def save(model_dir: Path, graph: str, external: bool = False, **weights: NDArray[Any]) -> None:
+    """A model from the text of its graph and its weights."""
+    model = parse_model(HEAD + graph)
+    model.graph.initializer.extend(from_array(values, name) for name, values in weights.items())
+    location = {"save_as_external_data": True, "location": "model.onnx.data", "size_threshold": 0} if external else {}
+    onnx.save(model, model_dir / "model.onnx", **location)
+
+
+def refusal(server: Server, body: object) -> str:
+    """What a client is told who sent this."""
+    reply = server.invoke(body)
+    assert reply.status == 400, reply.body
+    return str(reply.json()["error"])
+
+
+TWO_INPUTS = """g (float[N, 2] size, int64[N] rooms, string[N, 1] town) => (float[N, 2] price, string[N, 1] where) {
+    count = Cast <to = 1> (rooms)
+    axis = Constant <value_ints = [1]> ()
+    column = Unsqueeze(count, axis)
+    price = Mul(size, column)
+    where = Identity(town)
+}"""
+
+
+def test_inputs_and_outputs_have_names(one: Path, tmp_path: Path) -> None:
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model_dir, TWO_INPUTS)
+        server = serve()
+        columns = {"size": [[1, 2], [3, 4]], "rooms": [2, 3], "town": ["Ulm", "Köln"]}
+        rows = [{"size": [1, 2], "rooms": 2, "town": "Ulm"}, {"size": [3, 4], "rooms": 3, "town": "Köln"}]
+        expected = [{"price": [2, 4], "where": ["Ulm"]}, {"price": [9, 12], "where": ["Köln"]}]
+        for body in ({"inputs": columns}, {"instances": rows}, {"inputs": rows}):
+            assert server.invoke(body).json() == {"predictions": expected}
+        assert "3 inputs" in refusal(server, {"instances": [RECORD]})
+        assert refusal(server, {"inputs": {**columns, "age": [1, 1]}}).startswith(
+            "Expected the inputs size, rooms, town"
+        )
+        assert "one number (int64) a record" in refusal(server, {"inputs": {**columns, "rooms": [1.5, 2]}})
+        assert "one text a record" in refusal(server, {"inputs": {**columns, "town": [1, 2]}})
+        assert "2 numbers (float32) a record, got 1" in refusal(server, {"inputs": {**columns, "size": [[1], [2]]}})
+        assert "different numbers of records" in refusal(server, {"inputs": {**columns, "rooms": [1]}})
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_model_of_a_fixed_number_of_records_takes_any_multiple_of_it(size: int, one: Path, tmp_path: Path) -> None:
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model_dir, f"g (float[{size}, 2] x) => (float[{size}] y) {{ y = MatMul(x, w) }}", w=np.float32([1, 10]))
+        server = serve()
+        records = [[number, 1] for number in range(6)]
+        assert server.invoke({"instances": records}).json() == {"predictions": [10, 11, 12, 13, 14, 15]}
+        if size == 2:
+            assert refusal(server, {"instances": records[:5]}) == "This model takes 2 records at a time, got 5."
+
+
+CLASSIFIER = """g (float[N, 2] x) => (int64[N] label, seq(map(int64, float)) probabilities) {
+    label, scores = ai.onnx.ml.LinearClassifier <
+        classlabels_ints = [3, 7], coefficients = [1.0, 0.0, 0.0, 1.0], intercepts = [0.0, 0.0],
+        post_transform = "SOFTMAX"
+    > (x)
+    probabilities = ai.onnx.ml.ZipMap <classlabels_int64s = [3, 7]> (scores)
+}"""
+
+
+def test_a_classifier_of_scikit_learn_has_labels_and_probabilities(one: Path, tmp_path: Path) -> None:
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model_dir, CLASSIFIER)
+        first, second = serve().invoke({"instances": [[5, 5], [0, 9]]}).json()["predictions"]
+    assert first["probabilities"] == {"3": 0.5, "7": 0.5}
+    assert second["label"] == 7
+    assert second["probabilities"]["7"] > 0.99
+
+
+def test_external_data_lie_beside_the_model(one: Path, tmp_path: Path) -> None:
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        weights = np.arange(8, dtype=np.float32)
+        save(model_dir, "g (float[N, 8] x) => (float[N] y) { y = MatMul(x, w) }", external=True, w=weights)
+        assert sorted(path.name for path in model_dir.iterdir()) == ["model.onnx", "model.onnx.data"]
+        assert serve().invoke({"instances": [RECORD]}).json() == {"predictions": [float(RECORD @ weights)]}
+
+
+def test_what_only_the_model_can_refuse_is_the_clients_error(one: Path, tmp_path: Path) -> None:
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model_dir, "g (int64[N] i) => (float[N] y) { y = Gather(table, i) }", table=np.float32([1, 2, 3]))
+        server = serve()
+        assert server.invoke({"instances": [0, 2]}).json() == {"predictions": [1, 3]}
+        assert refusal(server, {"instances": [0, 9]}) == "The model does not take inputs of these values or shapes."
+        lines = [json.loads(line) for line in server.log().splitlines()]  # no others, such as onnxruntime's own
+        assert any("idx=9 must be within the inclusive range [-3,2]" in line.get("exception", "") for line in lines)
+
+
+@pytest.mark.parametrize("environ", [{}, {"SM_WORKERS": "2", "SM_THREADS": "2"}, {"OMP_NUM_THREADS": "2"}])
+def test_it_serves_whatever_its_number_of_threads(environ: dict[str, str], one: Path) -> None:
+    with Server(one, "fastapi", **environ) as server:
+        assert server.wait_until_ready().invoke({"instances": [RECORD]}).status == 200

@@ -1,0 +1,234 @@
+"""What is particular to TensorFlow."""
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import replace_model, train
+from numpy.typing import NDArray
+from project import Server
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from test_every import RECORD, truncate
+
+TOLERANCE = 1e-5  # float32, summed up in another order where other records are predicted with it
+FILE = "*model.*"  # model.keras, model.h5, saved_model.pb
+
+
+def find(model_dir: Path) -> Path:
+    return next(model_dir.rglob(FILE))
+
+
+def put_lightgbm(model_dir: Path) -> None:
+    path = find(model_dir)
+    shutil.rmtree(model_dir)
+    model_dir.mkdir()
+    path.write_bytes(b"tree\nversion=v4\nnum_class=1\n")
+
+
+def double(model_dir: Path) -> None:
+    path = find(model_dir)
+    if path.suffix == ".pb":
+        shutil.copytree(model_dir, model_dir.with_name("copy"))
+        shutil.copytree(model_dir.with_name("copy"), model_dir / "1")
+        shutil.copytree(model_dir.with_name("copy"), model_dir / "2")
+        path.unlink()
+    else:
+        shutil.copy(path, path.with_stem("new"))
+        path.rename(path.with_stem("old"))
+
+
+def rename(model_dir: Path) -> None:
+    path = find(model_dir)
+    path.rename(path.with_suffix(".bin"))
+
+
+def rewrite(path: Path, change: Any) -> None:
+    """Writes a zip archive again, each of its files as `change` makes it; what that makes None is left out."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            if changed := change(name, content):
+                archive.writestr(name, changed)
+
+
+def lose_weights(model_dir: Path) -> None:
+    path = find(model_dir)
+    if path.suffix == ".keras":
+        rewrite(path, lambda name, content: None if name == "model.weights.h5" else content)
+    elif path.suffix == ".h5":
+        with h5py.File(path, "a") as file:
+            del file["model_weights"]
+    else:
+        shutil.rmtree(model_dir / "variables")
+
+
+def make_newer(model_dir: Path) -> None:
+    path = find(model_dir)
+    if path.suffix == ".keras":
+        rewrite(path, lambda _, content: content.replace(b'"keras_version": "3', b'"keras_version": "9'))
+    elif path.suffix == ".h5":
+        with h5py.File(path, "a") as file:
+            file.attrs["keras_version"] = "9.0.0"
+    else:
+        saved = SavedModel.FromString(path.read_bytes())
+        saved.meta_graphs[0].meta_info_def.tensorflow_version = "9.0.0"
+        path.write_bytes(saved.SerializeToString())
+
+
+BROKEN = {
+    "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*Save it again"),
+    "of another framework": (put_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
+    "two candidates": (double, r"Which is the model in .*: (new.*, old.*|1, 2)\?"),
+    "another name": (rename, r"There is no (model.keras or model.h5|saved_model.pb) in .*, only .*model.bin"),
+    "without weights": (lose_weights, r"does not load: .*Save it again"),
+    "newer": (make_newer, r"saved by (Keras|TensorFlow) 9"),
+}
+
+
+def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    path = find(model_dir)
+    if path.suffix == ".pb":
+        model = tf.saved_model.load(model_dir)
+        return np.asarray(model.serve(rows.astype(np.float32)))
+    return keras.saving.load_model(path, compile=False).predict(rows, verbose=0)
+
+
+def save(model: keras.Model, model_dir: Path, like: Path) -> None:
+    """Saves another model in the format of the model in `like`."""
+    path = find(like)
+    if path.suffix == ".pb":
+        spec = keras.tree.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype, each.name), model.input)
+        model.export(model_dir, verbose=False, input_signature=[spec])
+    else:
+        model.save(model_dir / path.name)
+
+
+def make_dress_model() -> keras.Model:
+    """A text and two whole numbers in, a number and a text out."""
+    color, sizes = keras.Input((), name="color", dtype="string"), keras.Input((2,), name="sizes", dtype="int64")
+    colors = ["red", "blue"]
+    number = keras.layers.StringLookup(vocabulary=colors)(color)
+    embedded = keras.layers.Flatten()(keras.layers.Embedding(10, 1, embeddings_initializer="ones")(sizes))
+    price = keras.layers.Dense(1, kernel_initializer="ones", name="price")(embedded)
+    label = keras.layers.StringLookup(vocabulary=colors, invert=True, name="label")(number)
+    return keras.Model({"color": color, "sizes": sizes}, {"price": price, "label": label})
+
+
+def test_inputs_and_outputs_have_their_names(one: Path, tmp_path: Path) -> None:
+    expected = [{"price": [2.0], "label": "blue"}, {"price": [2.0], "label": "[UNK]"}]
+    records = [{"color": "blue", "sizes": [1, 2]}, {"color": "grün", "sizes": [3, 4]}]
+    wrong = {
+        r"Expected the inputs .*, got color": {"color": ["red"]},
+        r"Expected one text a record": {"color": [1], "sizes": [[1, 2]]},
+        r"Expected 2 numbers \(int64\) a record, got 3 in record 1": {"color": ["red"], "sizes": [[1, 2, 3]]},
+        r"Expected 2 numbers \(int64\) a record, got something else in record 1": {
+            "color": ["red"],
+            "sizes": [[1, 2.5]],
+        },
+        r"does not take these values": {"color": ["red"], "sizes": [[1, 10]]},
+        r"different numbers of records": {"color": ["red", "blue"], "sizes": [[1, 2]]},
+    }
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(make_dress_model(), model_dir, one / "model")
+        server = serve()
+        named = {name: [record[name] for record in records] for name in ("color", "sizes")}
+        assert server.invoke({"inputs": named}).json() == {"predictions": expected}
+        assert server.invoke({"instances": records}).json() == {"predictions": expected}
+        for message, inputs in wrong.items():
+            reply = server.invoke({"inputs": inputs})
+            assert reply.status == 400, reply.body
+            assert re.search(message, reply.json()["error"]), reply.json()
+        reply = server.invoke({"instances": [[1, 2]]})
+        assert reply.status == 400
+        assert "This model has 2 inputs" in reply.json()["error"]
+
+
+def test_a_fixed_number_of_records_is_kept(one: Path, tmp_path: Path) -> None:
+    records = keras.Input((3,), batch_size=2, name="x")
+    model = keras.Model(records, keras.layers.Dense(1, kernel_initializer="ones")(records))
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model, model_dir, one / "model")
+        server = serve()
+        reply = server.invoke({"instances": [[n, 0, 1] for n in range(6)]})
+        assert reply.json() == {"predictions": [[n + 1.0] for n in range(6)]}
+        reply = server.invoke({"instances": [[1, 2, 3]]})
+        assert reply.status == 400
+        assert reply.json()["error"] == "This model takes 2 records at a time, got 1."
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_requests_that_come_together_get_the_answers_they_get_alone(one: Path, threads: str, tmp_path: Path) -> None:
+    rows = np.random.default_rng(7).uniform(0, 10, size=(128, len(RECORD)))
+    expected = expect(one / "model", rows).ravel()
+    project = shutil.copytree(one, tmp_path / "project")
+    with Server(project, "fastapi", SM_THREADS=threads) as server, ThreadPoolExecutor(16) as clients:
+        server.wait_until_ready()
+        replies = clients.map(lambda row: server.invoke({"instances": [row.tolist()]}).json(), rows)
+        found = [reply["predictions"][0][0] for reply in replies]
+    np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
+    together = [line.get("together", 0) for line in map(json.loads, re.findall(r"^{.*}$", server.log(), re.MULTILINE))]
+    assert max(together) > 1
+
+
+# SavedModel alone.
+
+
+@pytest.fixture
+def project(pytestconfig: pytest.Config, tmp_path: Path) -> Path:
+    """A project for a SavedModel, with its sample model."""
+    path = pytestconfig.getoption("projects") / "tensorflow-SavedModel-fastapi"
+    train(path)
+    return Path(shutil.copytree(path, tmp_path / "project"))
+
+
+class Doubles(tf.Module):
+    """A model whose functions are saved as signatures."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def double(self, x: Any) -> dict[str, Any]:
+        return {"doubled": 2 * x}
+
+
+def save_doubles(project: Path, *signatures: str) -> None:
+    shutil.rmtree(project / "model")
+    model = Doubles()
+    tf.saved_model.save(model, project / "model", signatures=dict.fromkeys(signatures, model.double))
+
+
+def test_a_folder_of_tensorflow_serving_is_served(project: Path) -> None:
+    (project / "model").rename(project / "1")
+    (project / "model").mkdir()
+    (project / "1").rename(project / "model/1")
+    with Server(project, "fastapi") as server:
+        server.wait_until_ready()
+        assert server.invoke({"instances": [RECORD]}).status == 200
+
+
+def test_the_only_signature_is_served_whatever_its_name(project: Path) -> None:
+    save_doubles(project, "double")
+    with Server(project, "fastapi") as server:
+        server.wait_until_ready()
+        assert server.invoke({"inputs": {"x": [1, 2]}}).json() == {"predictions": [2.0, 4.0]}
+
+
+@pytest.mark.parametrize(
+    ("signatures", "message"), [([], "no signature serving_default, but none at all"), (["a", "b"], "but a, b")]
+)
+def test_a_model_without_a_signature_to_serve_is_refused(project: Path, signatures: list[str], message: str) -> None:
+    save_doubles(project, *signatures)
+    with Server(project, "fastapi") as server:
+        assert server.wait() == 1
+    assert message in server.last_line()
