@@ -1,14 +1,17 @@
-// npm run bench: how fast generated servers answer, beside others; how long the command takes, beside Node's own start.
+// npm run bench: how fast generated servers answer, beside others; how long the command takes, beside Node's own start;
+// what each framework costs.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { chart } from './bench/chart.js';
 import { contenders } from './bench/contenders.js';
 import { program } from './bench/environments.js';
-import { needWrk } from './bench/load.js';
+import { measureFrameworks, prepareSamples } from './bench/frameworks.js';
+import { needLinux, needWrk } from './bench/load.js';
 import { measure } from './bench/measure.js';
 import { readOptions } from './bench/options.js';
 import { document, findings } from './bench/report.js';
+import { frameworksSection, inWords, replaceSection } from './bench/section.js';
 import { bin } from './support/bin.js';
 import { root } from './support/tools.js';
 
@@ -16,20 +19,34 @@ const options = readOptions(
   process.argv.slice(2),
   contenders.map(({ name }) => name),
 );
-needWrk();
-if (!existsSync(bin)) spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' });
-
-const began = performance.now();
-const results = await measure(options);
-console.log(findings(results, options));
-writeFileSync(join(root, '.bench/results.json'), JSON.stringify(results, null, 1));
-
-const { stdout } = spawnSync(program('ours', 'python'), ['--version'], { encoding: 'utf8' });
-const picture = chart(results.rows);
-const text = document(results, options, stdout.replace('Python', '').trim(), picture !== undefined);
+const file = join(options.out, 'benchmarks.md');
 mkdirSync(options.out, { recursive: true });
-writeFileSync(join(options.out, 'benchmarks.md'), text);
-if (picture) writeFileSync(join(options.out, 'benchmarks.svg'), picture);
-const minutes = ((performance.now() - began) / 60_000).toFixed(1);
-console.error(`bench: wrote ${relative(process.cwd(), options.out)}/benchmarks.md after ${minutes} minutes`);
-process.exit(results.missing.some(({ name }) => ['fastapi', 'flask'].includes(name)) ? 1 : 0); // ours has to run
+const good = await (options.frameworks ? renewFrameworks() : measureAll());
+const minutes = (performance.now() / 60_000).toFixed(1);
+console.error(`bench: wrote ${relative(process.cwd(), file)} after ${minutes} minutes`);
+process.exit(good ? 0 : 1);
+
+/** Writes the whole document. False where what is generated did not run. */
+async function measureAll(): Promise<boolean> {
+  needWrk();
+  if (!existsSync(bin)) spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' });
+  const results = await measure(options);
+  console.log(findings(results, options));
+  writeFileSync(join(root, '.bench/results.json'), JSON.stringify(results, null, 1));
+
+  const { stdout } = spawnSync(program('ours', 'python'), ['--version'], { encoding: 'utf8' });
+  const picture = chart(results.rows);
+  writeFileSync(file, document(results, options, stdout.replace('Python', '').trim(), picture !== undefined));
+  if (picture) writeFileSync(join(options.out, 'benchmarks.svg'), picture);
+  return !results.missing.some(({ name }) => ['fastapi', 'flask'].includes(name));
+}
+
+/** Writes the section on the frameworks into the document that is there. False where one of them did not run. */
+async function renewFrameworks(): Promise<boolean> {
+  needLinux();
+  const found = await measureFrameworks(await prepareSamples(), options);
+  const section = inWords(frameworksSection(found, options));
+  console.log(section);
+  writeFileSync(file, replaceSection(existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n\n', section));
+  return found.rows.every(({ costs }) => costs);
+}

@@ -5,8 +5,8 @@ export interface Format {
   name: string;
   /** The file in model/, where that is not model.NAME. */
   file?: string;
-  /** Loading it can run code that the file holds; the format to use instead. */
-  pickle?: { instead: string };
+  /** Loading it runs code that the file holds: in what way, and which other format does not. */
+  pickle?: { what: string; instead: string; why: string };
   /** Requirement sets that only this format needs. */
   requirements?: readonly string[];
   /** The handler in templates/frameworks/FRAMEWORK/code/, where it is not model_handler.py. */
@@ -23,6 +23,8 @@ export interface FrameworkEntry {
   modules?: readonly string[];
   /** A package of which PyPI has builds for GPUs only; requirements/FRAMEWORK.txt names the index for CPUs, too. */
   cpuBuild?: { package: string; index: string };
+  /** Debian's packages that its libraries need and the base image does not have. */
+  packages?: readonly string[];
   /** sample_model/ has a requirements.txt of its own. */
   sampleRequirements?: true;
 }
@@ -32,7 +34,12 @@ export type Server = (typeof servers)[number];
 
 const web: readonly Server[] = ['fastapi', 'flask'];
 
-const pickle = { instead: 'skops' };
+const pickle = { what: 'is a pickle', instead: 'skops', why: 'loads nothing that is not on an explicit list' };
+const pickles = {
+  what: 'holds pickles',
+  instead: 'torchscript',
+  why: 'is run by an interpreter of its own, not by Python',
+};
 
 export const frameworks = {
   sklearn: {
@@ -51,7 +58,13 @@ export const frameworks = {
     gpu: { cuda: 12 },
     modules: ['libsvm', 'gpu'],
   },
-  lightgbm: { label: 'LightGBM', formats: [{ name: 'txt' }], servers: web, modules: ['libsvm'] },
+  lightgbm: {
+    label: 'LightGBM',
+    formats: [{ name: 'txt' }],
+    servers: web,
+    modules: ['libsvm'],
+    packages: ['libgomp1'],
+  },
   tensorflow: {
     label: 'TensorFlow',
     formats: [
@@ -67,7 +80,7 @@ export const frameworks = {
     label: 'PyTorch',
     formats: [
       { name: 'torchscript', file: 'model.pt' },
-      { name: 'pt2', handler: 'model_handler.pt2.py' },
+      { name: 'pt2', pickle: pickles, handler: 'model_handler.pt2.py' },
     ],
     servers: web,
     gpu: { cuda: 13 },

@@ -115,6 +115,6 @@ export function doubts(answers: Answers): string[] {
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
     idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
     format?.pickle &&
-      `a .${format.name} file is a pickle: loading it runs the code it holds. Serve only files you trust, or use --model-format=${format.pickle.instead}`,
+      `a .${format.name} file ${format.pickle.what}: loading it runs the code it holds. Serve only files you trust, or use --model-format=${format.pickle.instead}`,
   ].filter((each): each is string => Boolean(each));
 }

@@ -21,6 +21,8 @@ export interface Project {
   readonly image: Image;
   readonly region: string;
   readonly partition: string;
+  /** Debian's packages that the image gets. */
+  readonly packages: readonly string[];
   /** Set where the image gets a package from another index than PyPI. */
   readonly cpuBuild: FrameworkEntry['cpuBuild'];
   /** Empty where it is given at deployment. */
@@ -53,6 +55,7 @@ export function projectFrom(complete: Answers): Project {
     target: deployTarget,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     image,
+    packages: [...(modelServer === 'flask' ? ['nginx'] : []), ...(entry.packages ?? [])],
     cpuBuild: image.gpu ? undefined : entry.cpuBuild,
     region: awsRegion,
     partition: partitionOf(awsRegion),

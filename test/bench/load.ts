@@ -12,10 +12,19 @@ export interface Sample {
   errors: number;
 }
 
+/** Ends the benchmark, plainly, where there is no /proc to read. */
+export function needLinux(): void {
+  if (process.platform !== 'linux') refuse('npm run bench needs Linux');
+}
+
 /** Ends the benchmark, plainly, where wrk is not installed. */
 export function needWrk(): void {
-  if (has('wrk') && process.platform === 'linux') return;
-  console.error('npm run bench needs Linux and wrk, which makes the load. On Debian: apt-get install wrk');
+  needLinux();
+  if (!has('wrk')) refuse('npm run bench needs wrk, which makes the load. On Debian: apt-get install wrk');
+}
+
+function refuse(reason: string): never {
+  console.error(reason);
   process.exit(1);
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { timeCommands } from './commands.js';
 import type { Contender } from './contender.js';
+import { measureFrameworks, prepareSamples } from './frameworks.js';
 import { installAll, lineUp, type Notes, say } from './lineup.js';
 import { load, type Sample } from './load.js';
 import { type Model, models, timePredict, train, variantModels } from './models.js';
@@ -34,6 +35,7 @@ interface Outcome {
 /** Measures everything. Throws where the generated servers cannot even be installed. */
 export async function measure(options: Options): Promise<Results> {
   const { present, missing } = installAll(options.only);
+  const samples = options.only ? [] : await prepareSamples();
   const folder = mkdtempSync(join(tmpdir(), 'ml-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   say('the command beside node -e 0');
@@ -60,6 +62,7 @@ export async function measure(options: Options): Promise<Results> {
     predict: Object.fromEntries(models.map(({ name }, number) => [name, median(main[number]?.predict ?? [])])),
     starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
     commands,
+    frameworks: options.only ? undefined : await measureFrameworks(samples, options),
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),
     others: (after.others - before.others) / (after.all - before.all),

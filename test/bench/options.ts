@@ -14,6 +14,7 @@ export interface Options {
   variantSeconds: number;
   commandRounds: number;
   only: readonly string[] | undefined;
+  frameworks: boolean; // nothing but the section on them
   out: string; // the folder for benchmarks.md and benchmarks.svg
   quick: boolean;
 }
@@ -22,21 +23,28 @@ const usage = `npm run bench -- [flags]
 
   --quick         short cells, one round: for a first look, about 3 minutes
   --only=A,B      these contenders only
+  --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
   --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick or --only: .bench)
 `;
 
 /** The options of a command line. Prints the usage and ends where that is asked for, or where a flag is unknown. */
 export function readOptions(args: readonly string[], contenders: readonly string[]): Options {
-  const flags = { quick: { type: 'boolean' }, only: { type: 'string' }, out: { type: 'string' } } as const;
+  const flags = {
+    quick: { type: 'boolean' },
+    only: { type: 'string' },
+    frameworks: { type: 'boolean' },
+    out: { type: 'string' },
+  } as const;
   try {
     const { values } = parseArgs({ args: [...args], options: { ...flags, help: { type: 'boolean' } } });
     if (values.help) return end(0, usage);
     const only = values.only?.split(',');
     const unknown = only?.filter((name) => !contenders.includes(name)) ?? [];
     if (unknown.length > 0) throw new Error(`no contender ${unknown.join(', ')}: there are ${contenders.join(', ')}`);
-    const quick = values.quick ?? false;
+    const { quick = false, frameworks = false } = values;
+    if (only && frameworks) throw new Error('--only and --frameworks do not go together');
     const out = values.out ? resolve(values.out) : join(root, quick || only ? '.bench' : 'docs');
-    return { ...(quick ? short : long), only, out, quick };
+    return { ...(quick ? short : long), only, frameworks, out, quick };
   } catch (error) {
     return end(2, `${error instanceof Error ? error.message : error}\n\n${usage}`);
   }

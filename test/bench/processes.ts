@@ -58,6 +58,16 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
   }
 }
 
+/** Megabytes that a process with all it has started holds, and how many they are; what they share counts once. */
+export function readMemory(pid: number): { memory: number; processes: number } {
+  const family = familyOf(pid);
+  const kibibytes = family.map((each) => {
+    const rollup = readFileSync(`/proc/${each.pid}/smaps_rollup`, 'utf8');
+    return Number(rollup.match(/^Pss:\s+(\d+)/m)?.[1]);
+  });
+  return { memory: kibibytes.reduce((sum, each) => sum + each, 0) * 1.024e-3, processes: family.length };
+}
+
 /** The share of one CPU that processes with all they have started use while nobody asks them, over `seconds`. */
 export async function measureLoad(pids: readonly number[], seconds: number): Promise<number> {
   const used = () => pids.flatMap((pid) => familyOf(pid)).reduce((sum, { ticks }) => sum + ticks, 0);

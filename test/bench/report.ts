@@ -7,6 +7,7 @@ import { percent } from './numbers.js';
 import type { Options } from './options.js';
 import { variants } from './ours.js';
 import type { Results } from './results.js';
+import { frameworksSection, inWords } from './section.js';
 import { commandTable, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
 
 const quiet = 0.03; // share of the CPU time that other programs may take before it is said
@@ -19,11 +20,10 @@ export function findings(results: Results, options: Options): string {
     ['The models alone', predictTable(results)],
     ...(results.variants.length > 0 ? [processes(results, options)] : []),
     ['Cold start', starting(options), startTable(results)],
+    ...(results.frameworks ? [frameworksSection(results.frameworks, options)] : []),
     ['The command', commandTable(results, options)],
   ];
-  return [...warnings(results), ...sections.map(([title, ...parts]) => [`## ${title}`, ...parts].join('\n\n'))].join(
-    '\n\n',
-  );
+  return [...warnings(results), ...sections.map(inWords)].join('\n\n');
 }
 
 /** The whole document. */

@@ -1,4 +1,5 @@
 // What a run of the benchmark has found.
+import type { Frameworks } from './frameworks.js';
 import type { Sample } from './load.js';
 
 /** One cell: a server with a model under so many connections; the medians of its rounds, and all their errors. */
@@ -20,6 +21,7 @@ export interface Results {
   predict: Readonly<Record<string, number>>; // milliseconds for one record, by model
   starts: Readonly<Record<string, number>>; // seconds to the first good ping, by server
   commands: Readonly<Record<string, number>>; // seconds, by command
+  frameworks: Frameworks | undefined;
   idle: number; // share of one CPU that all servers together use while nobody asks them
   stolen: number; // share of the machine's CPU time that its host gave to other machines
   others: number; // share that programs took that have nothing to do with the benchmark

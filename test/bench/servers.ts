@@ -13,22 +13,29 @@ import { end, kill } from './processes.js';
 
 const patience = 60; // seconds until a first good ping
 
-/** A contender that is set up for a model; it may be started again and again. */
-export interface Station {
-  contender: Contender;
-  model: Model;
+/** A server that may be started again and again. */
+export interface Startable {
   launch: Launch;
   port: number;
+  ping: string;
+  bin: string; // of its environment: comes first on its PATH
   log: string;
+}
+
+/** A contender that is set up for a model. */
+export interface Station extends Startable {
+  contender: Contender;
+  model: Model;
   lua: string;
 }
 
-/** One that runs. */
-export interface Server extends Station {
+/** What one that runs has beyond that. */
+export interface Started {
   pid: number;
   /** Seconds from the start of the process to the first good ping. */
   seconds: number;
 }
+export type Server = Station & Started;
 
 const running = new Set<number>();
 process.on('exit', () => running.forEach(kill));
@@ -44,16 +51,17 @@ export async function setUp(contender: Contender, model: Model, data: Data, fold
     own,
     data.records.map((record) => JSON.stringify(contender.body(record))),
   );
-  return { contender, model, launch, port: ports[0], log: join(own, 'server.log'), lua };
+  const { ping, environment } = contender;
+  const startable = { launch, port: ports[0], ping, bin: program(environment, ''), log: join(own, 'server.log') };
+  return { contender, model, lua, ...startable };
 }
 
-/** Starts a contender and waits for its first good ping. Throws with the end of its log where none comes. */
-export async function start(station: Station): Promise<Server> {
-  const { contender, launch, port } = station;
-  const bin = program(contender.environment, '');
+/** Starts a server and waits for its first good ping. Throws with the end of its log where none comes. */
+export async function start<S extends Startable>(startable: S): Promise<S & Started> {
+  const { launch, port, ping, bin } = startable;
   const keep = Object.entries(process.env).filter(([name]) => ['HOME', 'LANG', 'TMPDIR'].includes(name));
   const env = { ...Object.fromEntries(keep), PATH: `${bin}:${process.env.PATH}`, ...launch.env };
-  const log = openSync(station.log, 'w');
+  const log = openSync(startable.log, 'w');
   const began = performance.now();
   const child = spawn(launch.command, launch.args, {
     cwd: launch.cwd,
@@ -64,14 +72,14 @@ export async function start(station: Station): Promise<Server> {
   child.on('error', () => {}); // then it has no pid
   closeSync(log);
   if (child.pid !== undefined) running.add(child.pid);
-  while (!(await pings(port, contender.ping))) {
+  while (!(await pings(port, ping))) {
     if (!isAlive(child) || performance.now() - began > patience * 1000) {
       if (child.pid !== undefined) await stop(child.pid);
-      throw new Error(`no good ping:\n${readFileSync(station.log, 'utf8').slice(-2000)}`);
+      throw new Error(`no good ping:\n${readFileSync(startable.log, 'utf8').slice(-2000)}`);
     }
     await pause(10);
   }
-  return { ...station, pid: child.pid ?? 0, seconds: (performance.now() - began) / 1000 };
+  return { ...startable, pid: child.pid ?? 0, seconds: (performance.now() - began) / 1000 };
 }
 
 const isAlive = (child: ChildProcess) =>
@@ -104,7 +112,8 @@ export async function check({ contender, model, port }: Server, { records, expec
 
 let lastPort = 20_000; // below those that the system hands out to connections
 
-async function findPort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function findPort(): Promise<number> {
   lastPort += 1;
   const server = net.createServer();
   const free = await new Promise<boolean>((resolve) => {

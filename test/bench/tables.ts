@@ -8,7 +8,7 @@ import { find, type Results, type Row } from './results.js';
 type Cells = readonly string[];
 
 /** A table whose first `words` columns are words, the others numbers. */
-function table(words: number, head: Cells, rows: readonly Cells[]): string {
+export function table(words: number, head: Cells, rows: readonly Cells[]): string {
   const line = (cells: Cells) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, column) => (column < words ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }

@@ -34,7 +34,15 @@ export function installFramework(name: Framework): string {
     console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
     run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
     const python = join(folder, 'bin/python');
-    run(tool('uv'), ['pip', 'install', '--quiet', '--compile-bytecode', '--python', python, ...files.flatMap((path) => ['-r', path])]);
+    run(tool('uv'), [
+      'pip',
+      'install',
+      '--quiet',
+      '--compile-bytecode',
+      '--python',
+      python,
+      ...files.flatMap((path) => ['-r', path]),
+    ]);
     markInstalled(folder, files);
   }
   return join(folder, 'bin');

@@ -15,14 +15,11 @@ STARTS = (
 )
 # A file inside a zip archive -> what that is; the name's end is enough.
 MEMBERS = (
-    ("schema.json", "a skops file (scikit-learn: model.skops)"),
-    ("config.json", "a Keras model (TensorFlow: model.keras)"),
     ("constants.pkl", "a TorchScript file (PyTorch: model.pt)"),
     ("archive_format", "an exported program (PyTorch: model.pt2)"),
-    (
-        "data.pkl",
-        "a PyTorch checkpoint, weights without the program: save it with torch.export or torch.jit.script",
-    ),
+    ("data.pkl", "a PyTorch checkpoint, weights without the program: save it with torch.export or torch.jit.script"),
+    ("schema.json", "a skops file (scikit-learn: model.skops)"),
+    ("config.json", "a Keras model (TensorFlow: model.keras)"),
 )
 
 

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import mmap
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -168,5 +169,5 @@ def pass_on(_: Any, value: Any) -> Any:
 
 
 def describe(error: BaseException) -> str:
-    """Class and message of an error on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(".")
+    """Class and message of an error on one line, however long the message is."""
+    return f"{type(error).__name__}: {textwrap.shorten(str(error), 500, placeholder=' …')}".removesuffix(".")

@@ -1,0 +1,98 @@
+// What each framework costs, with its own sample served by fastapi: the time to the first good ping, memory, the image.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Framework } from '../../generators/catalog/frameworks.js';
+import { combinations } from '../support/combinations.js';
+import { prepareFrameworks } from '../support/frameworks.js';
+import { must } from '../support/rig.js';
+import { installTools } from '../support/tools.js';
+import { sagemaker } from './contender.js';
+import { ask } from './http.js';
+import { type Images, weighImages } from './images.js';
+import { say } from './lineup.js';
+import { median } from './numbers.js';
+import type { Options } from './options.js';
+import { readMemory } from './processes.js';
+import { findPort, type Startable, start, stop } from './servers.js';
+
+/** What serving the sample of a framework takes; undefined where that failed. */
+export interface Costs {
+  seconds: number; // to the first good ping: the median
+  memory: number; // MB, of all its processes after a request
+  processes: number;
+}
+export interface FrameworkRow {
+  framework: string;
+  format: string | undefined; // the first; none where the framework has none of its own
+  costs: Costs | undefined;
+}
+export interface Frameworks {
+  rows: readonly FrameworkRow[];
+  images: Images | undefined; // none where there is no Docker, or where they were not asked for
+}
+
+/** A framework that can be generated: its project, and the Python of its environment. */
+interface Sample {
+  framework: Framework;
+  format: string | undefined;
+  project: string;
+  python: string;
+}
+
+/** Generates a project of each framework, in its first format, and installs what it needs. Throws where that fails. */
+export async function prepareSamples(): Promise<Sample[]> {
+  installTools();
+  const prepared = await prepareFrameworks([]);
+  return prepared.flatMap(({ framework: name, python, projects }) => {
+    const fits = combinations.filter((each) => each.framework === name && each.modelServer === 'fastapi');
+    return fits.slice(0, 1).map(({ framework, modelFormat: format }) => {
+      return { framework, format, project: join(projects, `${framework}-${format ?? 'own'}-fastapi`), python };
+    });
+  });
+}
+
+/** Measures them. The images come last: what Docker writes would slow the starts. */
+export async function measureFrameworks(samples: readonly Sample[], { starts, quick }: Options): Promise<Frameworks> {
+  const rows: FrameworkRow[] = [];
+  for (const { framework, format, project, python } of samples) {
+    say(`${framework}: training, ${starts + 1} starts`);
+    const costs = await serve(project, python, starts).catch((error: Error) => {
+      console.error(`${framework}: ${error.message}`);
+      return undefined;
+    });
+    rows.push({ framework, format, costs });
+  }
+  return { rows, images: quick || samples.length === 0 ? undefined : await weighImages(samples) };
+}
+
+/** Trains the sample of a project and serves it, again and again. */
+async function serve(project: string, python: string, starts: number): Promise<Costs> {
+  await must(python, [join(project, 'sample_model/train.py')]);
+  await must(python, ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
+  const port = await findPort();
+  const env = { SM_MODEL_DIR: 'model', SAGEMAKER_BIND_TO_PORT: `${port}` };
+  const launch = { command: python, args: ['code/serve'], cwd: project, env };
+  const { ping } = sagemaker;
+  const startable = { launch, port, ping, bin: join(python, '..'), log: join(project, 'server.log') };
+  const runs: Costs[] = [];
+  for (let time = 0; time <= starts; time++) runs.push(await startOnce(startable, project));
+  const measured = runs.slice(1); // the first brings the files into the page cache
+  const middle = (key: keyof Costs) => median(measured.map((each) => each[key]));
+  return { seconds: middle('seconds'), memory: middle('memory'), processes: middle('processes') };
+}
+
+/** One start, one request, which has to be answered. */
+async function startOnce(startable: Startable, project: string): Promise<Costs> {
+  const { pid, port, seconds } = await start(startable);
+  try {
+    const { status, text } = await ask(
+      port,
+      sagemaker.path,
+      readFileSync(join(project, 'test/sample_request.json'), 'utf8'),
+    );
+    if (status !== 200) throw new Error(`the sample request was answered with ${status}: ${text}`);
+    return { seconds, ...readMemory(pid) };
+  } finally {
+    await stop(pid);
+  }
+}

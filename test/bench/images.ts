@@ -1,0 +1,56 @@
+// The images of generated projects: built as deploy/ does, weighed, and removed again.
+import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
+import { build, must, run, unique } from '../support/rig.js';
+import { say } from './lineup.js';
+
+export interface Image {
+  size: number; // MB
+  cuda?: string | undefined; // the version of CUDA that is in it although the project is for CPUs
+}
+
+export interface Images {
+  base: { name: string; size: number };
+  built: Readonly<Record<string, Image>>; // by framework; those that could not be built are missing
+}
+
+/** Weighs the images of projects, by framework; undefined without Docker and a base image in BASE_IMAGE. */
+export async function weighImages(
+  projects: readonly { framework: Framework; project: string }[],
+): Promise<Images | undefined> {
+  const name = process.env.BASE_IMAGE;
+  if (!name || !((await succeeds('image', 'inspect', name)) || (await succeeds('pull', name)))) return;
+  const built: Record<string, Image> = {};
+  for (const { framework, project } of projects) {
+    say(`${framework}: building its image`);
+    const tag = unique(`bench-${framework}`);
+    try {
+      await build(project, tag, name);
+      built[framework] = { size: await weigh(tag), cuda: await findCuda(tag, framework) };
+    } catch (error) {
+      console.error(`${framework}: no image: ${error instanceof Error ? error.message : error}`);
+    }
+    await run('docker', ['image', 'rm', '--force', tag]);
+  }
+  return { base: { name, size: await weigh(name) }, built };
+}
+
+/** Whether Docker is there and does this. */
+const succeeds = (...args: string[]): Promise<boolean> =>
+  run('docker', args).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+
+/** Megabytes of all layers, unpacked. (What `inspect` says is compressed in some of Docker's image stores.) */
+async function weigh(image: string): Promise<number> {
+  const sizes = await must('docker', ['history', '--human=false', '--format={{.Size}}', image]);
+  return sizes.split('\n').reduce((sum, size) => sum + Number(size), 0) / 1e6;
+}
+
+/** The version of CUDA in an image that should have got the build for CPUs from an index of its own. */
+async function findCuda(image: string, framework: Framework): Promise<string | undefined> {
+  const name = entryOf(framework).cpuBuild?.package;
+  if (!name) return;
+  const ask = `import ${name}; print(${name}.version.cuda or '')`;
+  return (await must('docker', ['run', '--rm', image, 'python', '-c', ask])) || undefined;
+}

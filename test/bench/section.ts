@@ -1,0 +1,50 @@
+// The section on the frameworks in words, and how it is put into a document that is there already.
+import { availableParallelism } from 'node:os';
+import type { FrameworkRow, Frameworks } from './frameworks.js';
+import { show } from './numbers.js';
+import type { Options } from './options.js';
+import { table } from './tables.js';
+
+/** A section: its title and its paragraphs. */
+export const inWords = ([title, ...parts]: readonly string[]): string => [`## ${title}`, ...parts].join('\n\n');
+
+/** What is said of the frameworks. */
+export function frameworksSection({ rows, images }: Frameworks, { starts, quick }: Options): string[] {
+  const cuda = Object.values(images?.built ?? {}).find((image) => image.cuda)?.cuda;
+  const head = ['framework', 'format', 'first good ping, s', 'memory, MB (processes)', 'image, MB'];
+  const cells = ({ framework, format, costs }: FrameworkRow) => [
+    framework,
+    format ?? '-',
+    ...(costs ? [show(costs.seconds), `${show(costs.memory)} (${costs.processes})`] : ['failed', 'failed']),
+    imageCell(images, framework),
+  ];
+  const times = starts === 1 ? 'one cold start' : `the median of ${starts} cold starts`;
+  const how = `The sample of each framework in its first format, served by \`fastapi\` with default settings: ${times},
+with all files in the page cache; then the memory of all processes after one request, where what they share counts once
+(Pss). The numbers stand for one machine (${availableParallelism()} CPUs).`;
+  const footnote = `¹ The index with the builds for CPUs could not be reached: this image holds PyPI's build, with CUDA ${cuda}.`;
+  const found = table(2, head, rows.map(cells));
+  return ['Frameworks', `${how}\n${aboutImages(images, quick)}`, found, ...(cuda ? [footnote] : [])];
+}
+
+function imageCell(images: Frameworks['images'], framework: string): string {
+  if (!images) return '-';
+  const image = images.built[framework];
+  return image ? `${show(image.size)}${image.cuda ? ' ¹' : ''}` : 'failed';
+}
+
+function aboutImages(images: Frameworks['images'], quick: boolean): string {
+  if (images)
+    return `Of each image ${show(images.base.size)} MB are its base, \`${images.base.name}\`; no model is in it.`;
+  return quick ? 'A quick run builds no images.' : 'No images were built: Docker was not there, or no `BASE_IMAGE`.';
+}
+
+/** Puts a section in the place of the one with its title, or behind "Cold start"; all else stays as it is. */
+export function replaceSection(text: string, section: string): string {
+  const parts = text.trimEnd().split(/\n+(?=## )/);
+  const find = (title: string) => parts.findIndex((part) => part.startsWith(`${title}\n`));
+  const there = find(section.slice(0, section.indexOf('\n')));
+  if (there >= 0) parts[there] = section;
+  else parts.splice(find('## Cold start') + 1 || parts.length, 0, section);
+  return `${parts.join('\n\n')}\n`;
+}
