@@ -21,13 +21,13 @@ const wordings: Readonly<Record<keyof Counts, readonly RegExp[]>> = {
 
 const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
 
-/** Runs a program with its output shown as it comes; the output and the exit status. */
-function show(command: string, args: readonly string[]): Promise<{ output: string; status: number }> {
+/** Runs a program with its output shown, as it comes or all at its end; the output and the exit status. */
+function show(command: string, args: readonly string[], atEnd: boolean): Promise<{ output: string; status: number }> {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk;
-    process.stdout.write(chunk);
+    if (!atEnd) process.stdout.write(chunk);
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -62,10 +62,11 @@ async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run
 }
 
 /** Runs one; a runner that fails without saying how many failed counts as one failure. */
-async function execute({ name, runner, command, args }: Run): Promise<Counts> {
-  console.log(`\n=== ${name}`);
+async function execute({ name, runner, command, args }: Run, atEnd: boolean): Promise<Counts> {
+  if (!atEnd) console.log(`\n=== ${name}`);
   const python = runner === 'pytest';
-  const { output, status } = await show(command, args);
+  const { output, status } = await show(command, args, atEnd);
+  if (atEnd) console.log(`\n=== ${name}\n${output.trimEnd()}`);
   const closing = python ? (output.trimEnd().split('\n').at(-1) ?? '') : output;
   const count = (kind: keyof Counts) => Number(wordings[kind][python ? 1 : 0]?.exec(closing)?.[1] ?? 0);
   const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
@@ -78,9 +79,15 @@ installTools();
 const suites = first === 'frameworks' ? [first] : [first, ...others];
 const runs = await Promise.all(suites.map((suite) => runsOf(suite, others)));
 const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
-for (const run of runs.flat()) {
-  const counts = await execute(run);
-  for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts[kind];
-}
+const waiting = runs.flat();
+const together = first === 'frameworks' ? 2 : 1;
+await Promise.all(
+  Array.from({ length: together }, async () => {
+    for (let run = waiting.shift(); run; run = waiting.shift()) {
+      const counts = await execute(run, together > 1);
+      for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts[kind];
+    }
+  }),
+);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;

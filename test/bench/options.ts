@@ -21,7 +21,7 @@ export interface Options {
 
 const usage = `npm run bench -- [flags]
 
-  --quick         short cells, one round: for a first look, about 3 minutes
+  --quick         short cells, one round: for a first look, about 5 minutes
   --only=A,B      these contenders only
   --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
   --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick or --only: .bench)

@@ -19,10 +19,12 @@ export function frameworksSection({ rows, images }: Frameworks, { starts, quick 
     imageCell(images, framework),
   ];
   const times = starts === 1 ? 'one cold start' : `the median of ${starts} cold starts`;
-  const how = `The sample of each framework in its first format, served by \`fastapi\` with default settings: ${times},
-with all files in the page cache; then the memory of all processes after one request, where what they share counts once
-(Pss). The numbers stand for one machine (${availableParallelism()} CPUs).`;
-  const footnote = `¹ The index with the builds for CPUs could not be reached: this image holds PyPI's build, with CUDA ${cuda}.`;
+  const cpus = `(${availableParallelism()} CPUs)`;
+  const how = `The sample of each framework in its first format, served by \`fastapi\` with its default settings:
+${times}, with all files in the page cache; then the memory of all processes after one request,
+where what they share counts once (Pss). One of the processes watches over the others, which predict. The numbers stand
+for one machine ${cpus}.`;
+  const footnote = `¹ The index of builds for CPUs was not reachable: this image holds PyPI's build with CUDA ${cuda}.`;
   const found = table(2, head, rows.map(cells));
   return ['Frameworks', `${how}\n${aboutImages(images, quick)}`, found, ...(cuda ? [footnote] : [])];
 }

@@ -215,3 +215,24 @@ def test_outputs_that_a_type_cannot_hold_are_not_acceptable(outputs: Any, media_
 
 def test_json_has_null_for_what_is_not_a_number() -> None:
     assert json.loads(content.encode(np.array([np.nan, np.inf]), JSON)) == {"predictions": [None, None]}
+
+
+def test_named_inputs_are_one_request_and_any_other_object_is_one_record() -> None:
+    named = {"a": [[1], [2]], "b": ["x", "y"]}
+    assert content.decode(json.dumps({"inputs": named}).encode(), None)[0] == named
+    assert content.decode(json.dumps({"instances": named}).encode(), None)[0] == [named]
+
+
+def test_a_handler_can_add_content_types() -> None:
+    def from_words(body: bytes, charset: str) -> tuple[list[str], dict[str, object]]:
+        return body.decode(charset).split(), {}
+
+    others = {"text/words": from_words}
+    assert content.decode(b"one two", "Text/Words; charset=utf-8", others)[0] == ["one", "two"]
+    with pytest.raises(UnsupportedMediaType, match=r"Send .* or text/words"):
+        content.decode(b"one two", "text/other", others)
+
+
+def test_predictions_that_are_objects_are_no_csv() -> None:
+    with pytest.raises(NotAcceptable, match="are objects"):
+        content.encode([{"label": 1}], "text/csv")

@@ -120,9 +120,20 @@ def test_math_threads_share_the_cpus_with_the_workers(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     cgroup = write_cgroup(tmp_path, {"cpu.max": f"{quota}00000 100000"})
     environ = {"MKL_NUM_THREADS": "7"}
-    settings.limit_math_threads(settings.read({"SM_WORKERS": workers}, cgroup), environ)
+    given = dict(environ)
+    for chosen in ("1", workers):  # what was set once is set anew when the workers are known
+        settings.limit_math_threads(settings.read({"SM_WORKERS": chosen}, cgroup), given, environ)
     assert environ["OMP_NUM_THREADS"] == environ["OPENBLAS_NUM_THREADS"] == share
     assert environ["MKL_NUM_THREADS"] == "7"
+    assert settings.count_math_threads(environ) == int(share)
+
+
+def test_a_handler_may_ask_for_one_process_and_one_thread(tmp_path: Path) -> None:
+    chosen = dataclasses.replace(settings.read({}, tmp_path), workers=4, threads=2)
+    assert settings.fit_handler(chosen, {}, preload=True, thread_safe=True) == chosen
+    one = settings.fit_handler(chosen, {}, preload=False, thread_safe=False)
+    assert (one.workers, one.threads) == (1, 1)
+    assert settings.fit_handler(chosen, {"SM_WORKERS": "4"}, preload=False, thread_safe=True).workers == 4
 
 
 GIGABYTE = 2**30

@@ -11,8 +11,8 @@ Sparse = dict[int, float]  # index -> value of one record
 
 def from_libsvm(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """Each record as {index: value}; to_rows makes lists of them."""
-    lines = decode_text(body, charset).splitlines()
-    return [parse_line(line.split(), number) for number, line in enumerate(lines, 1) if line.strip()], {}
+    lines = [line.partition("#")[0].split() for line in decode_text(body, charset).splitlines()]
+    return [parse_line(fields, number) for number, fields in enumerate(lines, 1) if fields], {}
 
 
 def parse_line(fields: list[str], number: int) -> Sparse:
@@ -20,7 +20,7 @@ def parse_line(fields: list[str], number: int) -> Sparse:
     if ":" not in fields[0]:
         fields = fields[1:]
     try:
-        pairs = [field.split(":") for field in fields if not field.startswith(("#", "qid:"))]
+        pairs = [field.split(":") for field in fields if not field.startswith("qid:")]
         record = {int(index): float(value) for index, value in pairs}
     except ValueError:
         raise BadRequest(f'Line {number} is not "label index:value index:value ...".') from None

@@ -1,0 +1,32 @@
+"""text/libsvm: serving/libsvm.py."""
+
+import pytest
+
+from serving.errors import BadRequest
+from serving.libsvm import from_libsvm, to_rows
+
+
+@pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (b"1 0:1.5 2:-3\n", [{0: 1.5, 2: -3.0}]),
+        (b"0:1\n\n+1 qid:7 1:2 # a remark\n", [{0: 1.0}, {1: 2.0}]),
+        (b"1\n", [{}]),
+    ],
+)
+def test_a_line_is_a_record_with_or_without_a_label(body: bytes, records: object) -> None:
+    assert from_libsvm(body, "utf-8") == (records, {})
+
+
+@pytest.mark.parametrize("line", [b"1 2", b"1 a:1", b"1 1:b", b"1 1:2:3", b"1 -1:2"])
+def test_anything_else_is_the_clients_error_with_its_line(line: bytes) -> None:
+    with pytest.raises(BadRequest, match="Line 2 "):
+        from_libsvm(b"1 0:1\n" + line, "utf-8")
+
+
+def test_sparse_records_become_rows_and_others_stay() -> None:
+    assert to_rows([{0: 1.0}, {}], 2, absent=0) == [[1.0, 0], [0, 0]]
+    assert to_rows([[1, 2]], 2, absent=0) == [[1, 2]]
+    for records in ([{2: 1.0}], [{"a": 1.0}], [{0: 1.0}, [1, 2]]):
+        with pytest.raises(BadRequest):
+            to_rows(records, 2, absent=0)

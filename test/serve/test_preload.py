@@ -1,0 +1,54 @@
+"""PRELOAD = False: the model is loaded in the process that serves, for libraries that do not survive a fork."""
+
+import os
+from pathlib import Path
+
+import pytest
+from project import Server
+
+HANDLER = """
+import os
+from serving.errors import StartError
+PRELOAD = False
+THREAD_SAFE = False
+imported = os.getpid()
+def load(model_dir):
+    if (model_dir / "broken").exists(): raise StartError("This model is broken. Mend it.")
+    return os.getpid()
+def predict(model, inputs): return [[imported, model, os.getpid(), int(os.environ["OMP_NUM_THREADS"])]] * len(inputs)
+"""
+
+
+@pytest.fixture
+def late(project: Path) -> Path:
+    """A project whose handler tells which process did what."""
+    (project / "code/model_handler.py").write_text(HANDLER)
+    return project
+
+
+def test_it_is_loaded_where_it_predicts_in_one_process_with_all_cpus(late: Path, variant: str) -> None:
+    with Server(late, variant, SM_THREADS="2") as server:
+        server.wait_until_ready()
+        imported, loaded, predicted, threads = server.invoke([1]).json()["predictions"][0]
+        assert imported == server.process.pid
+        assert loaded == predicted != imported
+        assert threads == len(os.sched_getaffinity(0))
+    log = server.log()
+    assert log.count("The model is loaded.") == 1
+    assert "SM_THREADS is 2: one thread is used" in log
+
+
+def test_more_processes_load_more_models(late: Path, variant: str) -> None:
+    with Server(late, variant, SM_WORKERS="2") as server:
+        server.wait_until_ready()
+        found = {tuple(server.invoke([1]).json()["predictions"][0][1:3]) for _ in range(40)}
+    assert all(loaded == predicted for loaded, predicted in found)
+    assert server.log().count("The model is loaded.") == 2
+
+
+def test_a_broken_model_ends_the_server_at_once_and_its_reason_is_the_last_line(late: Path, variant: str) -> None:
+    (late / "model/broken").touch()
+    with Server(late, variant) as server:
+        assert server.wait() == 1
+    assert server.last_line() == "This model is broken. Mend it."
+    assert server.log().count("This model is broken") == 1
