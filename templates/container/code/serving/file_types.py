@@ -25,9 +25,8 @@ MEMBERS = (
 
 def recognize(path: Path) -> str | None:
     """What the file is, in words; None if that cannot be told."""
-    if path.suffix == ".pb" or path.is_dir():  # a SavedModel's other .pb files start as ONNX models do
-        saved = path.name == "saved_model.pb" or (path / "saved_model.pb").exists()
-        return "a TensorFlow SavedModel" if saved else None
+    if path.is_dir():
+        return "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else None
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -39,4 +38,6 @@ def recognize(path: Path) -> str | None:
             start = file.read(16)
     except OSError:
         return None
+    if path.suffix == ".pb" and start.startswith(b"\x08"):  # the files of a SavedModel start as ONNX models do
+        return "a TensorFlow SavedModel" if path.name == "saved_model.pb" else None
     return next((kind for first, kind in STARTS if start.startswith(first)), None)
