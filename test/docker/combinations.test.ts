@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { entryOf } from '../../generators/catalog/frameworks.js';
 import { combinations } from '../support/combinations.js';
 import { build, must, post, project, ready, rig, run, scratch, start, stop, unique } from '../support/rig.js';
 import { installFramework, tool } from '../support/tools.js';
@@ -29,6 +30,18 @@ describe('the image of every combination', function () {
       await must(python, [path.join(directory, 'sample_model/train.py')]);
       await must('chmod', ['-R', 'a+rX', folder]);
       await build(directory, image, rig('BASE_IMAGE').BASE_IMAGE);
+      if (entryOf(framework).cpuBuild) {
+        const cuda = await must('docker', [
+          'run',
+          '--rm',
+          image,
+          'python',
+          '-c',
+          'import torch; print(torch.version.cuda)',
+        ]);
+        if (cuda !== 'None')
+          console.log(`      the index of builds for CPUs cannot be reached: the image has CUDA ${cuda}`);
+      }
       const container = await start(image, modelDelivery === 's3' ? { model: path.join(directory, 'model') } : {});
       await ready(container);
       const request = readFileSync(path.join(directory, 'test/sample_request.json'), 'utf8');

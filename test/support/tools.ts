@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Framework, formatsOf } from '../../generators/catalog/frameworks.js';
+import { entryOf, type Framework, formatsOf } from '../../generators/catalog/frameworks.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
@@ -34,6 +34,7 @@ export function installFramework(name: Framework): string {
     console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
     run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
     const python = join(folder, 'bin/python');
+    installForCpus(name, python);
     run(tool('uv'), [
       'pip',
       'install',
@@ -46,6 +47,17 @@ export function installFramework(name: Framework): string {
     markInstalled(folder, files);
   }
   return join(folder, 'bin');
+}
+
+/** Takes a package from its index of builds for CPUs; says so where that cannot be reached, and leaves it to PyPI. */
+function installForCpus(name: Framework, python: string): void {
+  const { cpuBuild } = entryOf(name);
+  if (!cpuBuild) return;
+  const { package: wanted, index } = cpuBuild;
+  const pin = readFileSync(set(name), 'utf8').match(new RegExp(`^${wanted}==.*$`, 'm'))?.[0] ?? wanted;
+  const args = ['pip', 'install', '--quiet', '--no-deps', '--python', python, '--default-index', index, pin];
+  if (spawnSync(tool('uv'), args, { stdio: 'ignore', env: { ...process.env, UV_HTTP_RETRIES: '1' } }).status !== 0)
+    console.error(`${index} cannot be reached: testing the ${wanted} of PyPI, with CUDA in it.`);
 }
 
 const hashOf = (files: readonly string[]) =>
