@@ -5,11 +5,16 @@ import { hasGpu, type Instance } from './instances.js';
 /** What every image is built from. For a GPU, too: the requirement sets bring CUDA, all but the driver. */
 const base = 'public.ecr.aws/docker/library/python:3.13-slim';
 
-/** The host with the newest driver, for CUDA up to 13. Source: ProductionVariant.InferenceAmiVersion, SageMaker's API. */
-const gpuHost = { cuda: 13, amiVersion: 'al2023-ami-sagemaker-inference-gpu-4-1' };
+/** Hosts by the newest CUDA that their driver is for. Source: ProductionVariant.InferenceAmiVersion, SageMaker's API. */
+const hosts: Readonly<Record<number, string>> = {
+  13: 'al2023-ami-sagemaker-inference-gpu-4-1',
+  12: 'al2-ami-sagemaker-inference-gpu-3-1',
+};
+const newestCuda = 13;
 
-/** The last CUDA that knows a GPU, where that is not gpuHost's. Source: the release notes of CUDA 12 and 13. */
+/** The last CUDA that knows a GPU, where that is not the newest. Source: the release notes of CUDA 12 and 13. */
 const lastCuda: Readonly<Record<string, number>> = { K80: 11, V100: 12 };
+const cudaOf = ({ gpu }: Instance) => lastCuda[gpu?.name ?? ''] ?? newestCuda;
 
 export interface Image {
   readonly base: string;
@@ -18,6 +23,8 @@ export interface Image {
   readonly gpu: boolean;
   /** Empty where SageMaker chooses. */
   readonly amiVersion: string;
+  /** Those for other types than the project's: with a GPU of today, and with a V100. */
+  readonly hosts: { readonly newest: string; readonly v100: string };
 }
 
 export function imageFor(instance: Instance, { gpu }: FrameworkEntry): Image {
@@ -26,16 +33,16 @@ export function imageFor(instance: Instance, { gpu }: FrameworkEntry): Image {
     base,
     platform: instance.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64',
     gpu: onGpu,
-    amiVersion: onGpu ? gpuHost.amiVersion : '',
+    amiVersion: (onGpu && hosts[cudaOf(instance)]) || '',
+    hosts: { newest: hosts[newestCuda] ?? '', v100: hosts[12] ?? '' },
   };
 }
 
 /** Why a framework's build for GPUs does not run on an instance; nothing where it does, or has no GPU to run on. */
 export function misfit(instance: Instance, { label, gpu }: FrameworkEntry): string | undefined {
   if (!gpu?.cuda || !hasGpu(instance)) return undefined;
-  const name = instance.gpu?.name ?? '';
-  const last = lastCuda[name] ?? gpuHost.cuda;
+  const last = cudaOf(instance);
   if (gpu.cuda > last)
-    return `${label} needs CUDA ${gpu.cuda}, and the ${name} of ${instance.type} ends with CUDA ${last}`;
+    return `${label} needs CUDA ${gpu.cuda}, and the ${instance.gpu?.name} of ${instance.type} ends with CUDA ${last}`;
   return instance.arch === 'arm64' ? `${label} for GPUs is built for x86_64, and ${instance.type} is arm64` : undefined;
 }

@@ -75,6 +75,7 @@ function readme({ entry, format, image, cpuBuild, modelDelivery, sample, tests }
   return [
     'about.md.ejs',
     tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
+    ...(entry.packages ? ['packages.md.ejs'] : []),
     ...(tests ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : 'model-custom.md',
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
@@ -83,7 +84,7 @@ function readme({ entry, format, image, cpuBuild, modelDelivery, sample, tests }
     'requests.md',
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
-    ...(image.gpu ? ['gpu.md.ejs'] : []),
+    ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md'] : []),
     `deploy-${modelDelivery}.md.ejs`,
     'deploy-notes.md',
   ];

@@ -26,7 +26,10 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
       ];
   const first = sample ? train : [];
   const steps = [enter, ...first, tests ? 'test/run_local.sh' : 'deploy/build_and_push.sh'];
-  const put = sample ? '' : `First put your model at ${shell(`${folder}/model/${modelFile}`)}. `;
+  const place = (name: string) => shell(`${folder}/model/${name}`);
+  const own =
+    modelFile === 'saved_model.pb' ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
+  const put = sample ? '' : `First put ${own}. `;
   const later = `Then, to deploy it (README.md says how): ${deploy}`;
   return `${later}\n${put}Next, type:\n\n  ${steps.join(' && ')}\n`;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { entryOf, frameworkNames } from '../../generators/catalog/frameworks.js';
 import { isAvailable } from '../../generators/catalog/unavailable.js';
-import { isComment, machinesOf, read, resolve, sets } from '../support/pins.js';
+import { isComment, platformsOf, read, resolve, sets } from '../support/pins.js';
 
 const frameworks = frameworkNames.filter((name) => isAvailable('framework', name));
 const pinsOf = (set: string) => read(set).filter((line) => !isComment(line));
@@ -12,16 +12,20 @@ const combinations = frameworks.flatMap((framework) => {
   const { formats, servers } = entryOf(framework);
   const beside = [...new Set(formats.flatMap(({ requirements }) => requirements ?? []))];
   const own = [framework, `${framework}-gpu`].filter((set) => sets.includes(set));
-  return own.flatMap((set) => machinesOf(set).map((machine) => ({ set, machine, all: [set, ...beside, ...servers] })));
+  return own.flatMap((set) =>
+    platformsOf(set).map((platform) => ({ set, platform, all: [set, ...beside, ...servers] })),
+  );
 });
 
 /** Fails unless the sets resolve to their own pins on this architecture, for the oldest Python and that of the image. */
-async function check(all: readonly string[], machine: string, gpu: boolean): Promise<void> {
+async function check(all: readonly string[], platform: string, gpu: boolean): Promise<void> {
   const pins = [...new Set(all.flatMap(pinsOf))];
-  const elsewhere = machine === 'x86_64' ? '!= "x86_64"' : '== "x86_64"';
-  const here = pins.filter((pin) => !pin.includes(elsewhere)).map((pin) => pin.split(';', 1)[0] ?? '');
+  const elsewhere = [platform.startsWith('x86_64') ? '!= "x86_64"' : '== "x86_64"', '!= "linux"'];
+  const here = pins
+    .filter((pin) => !elsewhere.some((words) => pin.includes(words)))
+    .map((pin) => pin.split(';', 1)[0] ?? '');
   for (const python of ['3.11', '3.13'])
-    assert.deepEqual((await resolve(pins.join('\n'), { machine, python, gpu })).sort(), here.sort(), python);
+    assert.deepEqual((await resolve(pins.join('\n'), { platform, python, gpu })).sort(), here.sort(), python);
 }
 
 describe('the requirements of', function () {
@@ -30,13 +34,13 @@ describe('the requirements of', function () {
 
   before(() => {
     // All at once: most of it is waiting for the index.
-    const started = combinations.map(({ set, machine, all }) => check(all, machine, set.endsWith('-gpu')));
+    const started = combinations.map(({ set, platform, all }) => check(all, platform, set.endsWith('-gpu')));
     for (const each of started) each.catch(() => {});
-    checks = new Map(combinations.map(({ set, machine }, at) => [`${set} ${machine}`, started[at] as Promise<void>]));
+    checks = new Map(combinations.map(({ set, platform }, at) => [`${set} ${platform}`, started[at] as Promise<void>]));
   });
 
-  for (const { set, machine } of combinations)
-    it(`${set} on ${machine} resolve to what is pinned`, () => checks.get(`${set} ${machine}`));
+  for (const { set, platform } of combinations)
+    it(`${set} on ${platform} resolve to what is pinned`, () => checks.get(`${set} ${platform}`));
 
   for (const framework of frameworks) {
     const { gpu, cpuBuild } = entryOf(framework);

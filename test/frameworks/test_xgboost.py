@@ -84,3 +84,15 @@ def test_the_other_boosters_predict_too(booster: str, one: Path, tmp_path: Path)
     np.testing.assert_array_equal(
         np.array(reply.json()["predictions"], np.float32), model.predict(xgb.DMatrix([RECORD]))
     )
+
+
+def test_early_stopping_predicts_with_the_best_trees(one: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    rows, labels = random.uniform(size=(400, 8)), random.uniform(size=400)
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        train, test = xgb.DMatrix(rows[:200], labels[:200]), xgb.DMatrix(rows[200:], labels[200:])
+        booster = xgb.train({}, train, 50, evals=[(test, "test")], early_stopping_rounds=5, verbose_eval=False)
+        booster.save_model(model_dir / "model.json")
+        found = serve().invoke([RECORD]).json()["predictions"]
+    expected = booster.predict(xgb.DMatrix([RECORD]), iteration_range=(0, booster.best_iteration + 1))
+    np.testing.assert_array_equal(np.array(found, np.float32), expected)

@@ -1,5 +1,6 @@
 """text/libsvm: serving/libsvm.py."""
 
+import numpy as np
 import pytest
 
 from serving.errors import BadRequest
@@ -25,8 +26,13 @@ def test_anything_else_is_the_clients_error_with_its_line(line: bytes) -> None:
 
 
 def test_sparse_records_become_rows_and_others_stay() -> None:
-    assert to_rows([{0: 1.0}, {}], 2, absent=0) == [[1.0, 0], [0, 0]]
+    np.testing.assert_array_equal(to_rows([{0: 1.0}, {}], 2, absent=np.nan), [[1.0, np.nan], [np.nan, np.nan]])
     assert to_rows([[1, 2]], 2, absent=0) == [[1, 2]]
     for records in ([{2: 1.0}], [{"a": 1.0}], [{0: 1.0}, [1, 2]]):
         with pytest.raises(BadRequest):
             to_rows(records, 2, absent=0)
+
+
+def test_a_small_body_cannot_fill_the_memory() -> None:
+    with pytest.raises(BadRequest, match="too many records at once: send up to 33554"):
+        to_rows([{}] * 40_000, 1000, absent=0)

@@ -1,6 +1,7 @@
 """code/serve as a process: starting, refusing to start, load, signals, processes that die."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -217,3 +218,32 @@ def test_no_prediction_is_lost_when_the_server_stops_under_load(slow: Server) ->
         asker.join()
     assert slow.wait() == 0
     assert set(statuses) == {200}
+
+
+BROKEN_FOR_GOOD = """
+import os
+from serving.errors import ProcessBroken
+def load(model_dir): return None
+def predict(model, inputs):
+    if inputs == ["break"]:
+        raise ProcessBroken("It cannot predict any more.")
+    return [os.getpid()] * len(inputs)
+"""
+
+
+def test_a_process_that_cannot_predict_any_more_is_replaced(project: Path, variant: str) -> None:
+    (project / "code/model_handler.py").write_text(BROKEN_FOR_GOOD)
+    with Server(project, variant, SM_WORKERS="1") as server:
+        server.wait_until_ready()
+        first = server.invoke(["x"]).json()["predictions"]
+
+        def another() -> bool:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                reply = server.invoke(["x"])
+                return reply.status == 200 and reply.json()["predictions"] != first
+            return False
+
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert server.invoke(["break"]).status >= 500
+        wait_for(another, "another process")
+    assert "It cannot predict any more." in server.log()

@@ -14,8 +14,9 @@ export const fileOf = (set: string) => join(folder, `${set}.txt`);
 export const read = (set: string): string[] => readFileSync(fileOf(set), 'utf8').trimEnd().split('\n');
 export const isComment = (line: string) => line.startsWith('#');
 
-/** The architectures a set is for: those for GPUs are for x86_64 only. */
-export const machinesOf = (set: string) => (set.endsWith('-gpu') ? ['x86_64'] : ['x86_64', 'aarch64']);
+/** The architectures of images that a set is for, as uv names them: those for GPUs are for x86_64 only. */
+export const platformsOf = (set: string) =>
+  ['x86_64', ...(set.endsWith('-gpu') ? [] : ['aarch64'])].map((machine) => `${machine}-manylinux_2_28`);
 
 /** What PyPI's builds bring for a GPU; sets without -gpu in their name take other builds, or do without. */
 const forGpu = /^(nvidia-|cuda-|triton==)/;
@@ -23,17 +24,18 @@ const forGpu = /^(nvidia-|cuda-|triton==)/;
 /** The pins that requirements resolve to, agreeing with the pins of other sets. Throws an Error with uv's reason. */
 export async function resolve(
   requirements: string,
-  where: { machine: string; python: string; gpu: boolean },
+  where: { platform: string; python: string; gpu: boolean },
   others: readonly string[] = [],
 ): Promise<string[]> {
   const args = ['pip', 'compile', '-', '--quiet', '--no-header', '--no-annotate', `--python-version=${where.python}`]
-    .concat(`--python-platform=${where.machine}-manylinux_2_28`)
+    .concat(`--python-platform=${where.platform}`)
     .concat(others.flatMap((other) => ['--constraint', fileOf(other)]));
-  const uv = promisify(execFile)(tool('uv'), args);
+  const env = { ...process.env, MACOSX_DEPLOYMENT_TARGET: '15.0' }; // what is built for a Mac is built for a release
+  const uv = promisify(execFile)(tool('uv'), args, { env });
   uv.child.stdin?.end(requirements);
   try {
     return (await uv).stdout.split('\n').filter((line) => line && (where.gpu || !forGpu.test(line)));
   } catch (error) {
-    throw new Error(`${where.machine}, Python ${where.python}: ${(error as { stderr?: string }).stderr ?? error}`);
+    throw new Error(`${where.platform}, Python ${where.python}: ${(error as { stderr?: string }).stderr ?? error}`);
   }
 }

@@ -66,7 +66,7 @@ install_requirements() {
   say "Downloading requirements.txt into .venv (once; a minute or two)"
   step "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment. On Debian: apt install python3-venv"
   install_for_cpus
-  install -r requirements.txt || fail "requirements.txt cannot be installed. pip says why above."
+  install -r requirements.txt || fail "requirements.txt cannot be installed. pip says why above. It is meant for Python 3.11 to 3.13: is yours newer?"
   cp requirements.txt "$installed"
 }
 

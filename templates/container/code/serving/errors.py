@@ -11,6 +11,10 @@ class StartError(Exception):
     """The server cannot start. The message says what is wrong and what to do; it becomes the last line of the log."""
 
 
+class ProcessBroken(BaseException):
+    """This process cannot predict any more, as with CUDA after a device error: it ends, and another takes its place."""
+
+
 class ServingError(Exception):
     """A request that gets an error for an answer."""
 

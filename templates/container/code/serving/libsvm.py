@@ -1,11 +1,12 @@
 """text/libsvm: sparse records, "label index:value index:value …" a line, with indices from 0. The label may lack."""
 
-from typing import Any
+import numpy as np
 
 from serving.content import Parameters, Records, decode_text
 from serving.errors import BadRequest
 
 LIBSVM = "text/libsvm"
+MOST_VALUES = 2**25  # of one request, once it is dense: 256 MB
 Sparse = dict[int, float]  # index -> value of one record
 
 
@@ -30,21 +31,20 @@ def parse_line(fields: list[str], number: int) -> Sparse:
 
 
 def to_rows(records: Records, features: int, absent: float) -> Records:
-    """Sparse records as lists of `features` numbers, with `absent` where a record has none; all others as they are."""
+    """Sparse records as an array of shape (records, features), `absent` where one has no value; others as they are.
+
+    Raises BadRequest for an index beyond the features, and for so many records that the array would not fit.
+    """
     if not isinstance(records, list) or not any(isinstance(record, dict) for record in records):
         return records
-    return [to_row(record, features, absent, number) for number, record in enumerate(records, 1)]
-
-
-def to_row(record: Any, features: int, absent: float, number: int) -> list[float]:
-    """One sparse record as a list of numbers."""
-    if not isinstance(record, dict) or not all(isinstance(index, int) for index in record):
-        raise BadRequest(f"Record {number} is not a list of numbers.")
-    if max(record, default=0) >= features:
-        raise BadRequest(
-            f"Expected {features} features a record, with indices from 0 to {features - 1}, got {max(record)}."
-        )
-    row = [absent] * features
-    for index, value in record.items():
-        row[index] = value
-    return row
+    if len(records) * features > MOST_VALUES:
+        raise BadRequest(f"These are too many records at once: send up to {max(1, MOST_VALUES // features)}.")
+    rows = np.full((len(records), features), absent, dtype=np.float64)
+    for number, record in enumerate(records, 1):
+        if not isinstance(record, dict) or not all(isinstance(index, int) for index in record):
+            raise BadRequest(f"Record {number} is not a list of numbers.")
+        if max(record, default=0) >= features:
+            last = f"indices from 0 to {features - 1}"
+            raise BadRequest(f"Expected {features} features a record, with {last}, got {max(record)}.")
+        rows[number - 1, list(record)] = list(record.values())
+    return rows

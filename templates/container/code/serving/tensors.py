@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from serving.batching import count, cut, join
 from serving.content import Records
-from serving.errors import BadRequest
+from serving.errors import BadRequest, StartError
 
 Arrays = dict[str, NDArray[Any]]  # by the name of the input
 
@@ -22,6 +22,13 @@ class Input:
     name: str
     dtype: str  # NumPy's name of it, such as "float32"; "str" for texts
     shape: tuple[int | None, ...] | None = None  # the first axis counts the records; None: of any length; or unknown
+
+    def __post_init__(self) -> None:
+        if self.shape == ():
+            raise StartError(
+                f"The input {self.name} is one value for all records: change load() and decode() in model_handler.py, "
+                "which have one for each record."
+            )
 
     def describe(self) -> str:
         """The expectation for the client, such as "8 numbers (float32) a record"."""

@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.export.passes import move_to_device_pass
 from torch.export.pt2_archive._package import load_pt2
 
 from serving.content import Records
-from serving.errors import BadRequest
+from serving.errors import BadRequest, ProcessBroken
 from serving.gpu import choose_device
 from serving.models import find_model_file
 from serving.settings import count_math_threads
@@ -86,7 +87,9 @@ def predict(model: Loaded, inputs: Arrays) -> Arrays:
     shape = model.inputs[0].shape
     try:
         return run_in_slices(partial(run, model), inputs, shape[0] if shape else None)
-    except AssertionError:  # a guard: a length out of its range, or lengths that do not fit each other
+    except torch.AcceleratorError as error:
+        raise ProcessBroken("CUDA has failed in this process, for good.") from error
+    except (AssertionError, IndexError):  # a guard: a length out of its range; an index beyond an embedding
         log.warning("The model was not exported for these inputs.", exc_info=True)
         got = ", ".join(f"{array.shape} ({array.dtype})" for array in inputs.values())
         raise BadRequest(f"The model does not take inputs of shape {got}.") from None
@@ -113,7 +116,7 @@ def to_array(tensor: torch.Tensor) -> NDArray[Any]:
     """The tensor for NumPy."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
-    array: NDArray[Any] = tensor.numpy(force=True)  # from the GPU, too
+    array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))  # from the GPU, too
     return array
 
 

@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from serving.content import Records
-from serving.errors import BadRequest, StartError
+from serving.errors import BadRequest, ProcessBroken, StartError
 from serving.gpu import choose_device
 from serving.models import find_model_file
 from serving.settings import count_math_threads
@@ -93,7 +94,9 @@ def predict(model: Loaded, inputs: Arrays) -> Arrays:
     shape = model.inputs[0].shape
     try:
         return run_in_slices(partial(run, model), inputs, shape[0] if shape else None)
-    except (torch.OutOfMemoryError, torch.AcceleratorError):
+    except torch.AcceleratorError as error:
+        raise ProcessBroken("CUDA has failed in this process, for good.") from error
+    except torch.OutOfMemoryError:
         raise
     except RuntimeError:
         if all(each.shape is not None for each in model.inputs):
@@ -123,7 +126,7 @@ def to_array(tensor: torch.Tensor) -> NDArray[Any]:
     """The tensor for NumPy."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
-    array: NDArray[Any] = tensor.numpy(force=True)  # from the GPU, too
+    array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))  # from the GPU, too
     return array
 
 

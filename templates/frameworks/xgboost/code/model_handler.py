@@ -31,6 +31,7 @@ class Model(NamedTuple):
     booster: xgb.Booster
     objective: str  # such as "binary:logistic"
     in_place: bool  # it predicts arrays as they are; linear boosters do not
+    rounds: tuple[int, int]  # whose trees predict: up to early stopping's best, as in scikit-learn; (0, 0): all
 
 
 def load(model_dir: Path) -> Model:
@@ -43,7 +44,9 @@ def load(model_dir: Path) -> Model:
     booster = xgb.Booster(settings, model_file=path)
     booster.set_param(settings)  # again, for the file has settings of its own
     learner = json.loads(booster.save_config())["learner"]
-    return Model(booster, learner["objective"]["name"], learner["gradient_booster"]["name"] != "gblinear")
+    in_place = learner["gradient_booster"]["name"] != "gblinear"
+    best = booster.attr("best_iteration") if in_place else None
+    return Model(booster, learner["objective"]["name"], in_place, (0, int(best) + 1) if best else (0, 0))
 
 
 def read_version(path: Path) -> str | None:
@@ -78,7 +81,8 @@ def predict(model: Model, inputs: NDArray[Any]) -> Any:
 def run(model: Model, inputs: NDArray[Any], margin: bool = False) -> NDArray[Any]:
     """The booster's own predictions, or what they are made from."""
     if model.in_place:
-        return model.booster.inplace_predict(inputs, predict_type="margin" if margin else "value")
+        kind = "margin" if margin else "value"
+        return model.booster.inplace_predict(inputs, iteration_range=model.rounds, predict_type=kind)
     return model.booster.predict(xgb.DMatrix(inputs), output_margin=margin)
 
 
