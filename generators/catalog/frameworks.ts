@@ -5,6 +5,8 @@ export interface Format {
   name: string;
   /** The file in model/, where that is not model.NAME. */
   file?: string;
+  /** The model is a folder's contents, of which `file` is one. */
+  folder?: true;
   /** Loading it runs code that the file holds: in what way, and which other format does not. */
   pickle?: { what: string; instead: string; why: string };
   /** Requirement sets that only this format needs. */
@@ -23,8 +25,8 @@ export interface FrameworkEntry {
   modules?: readonly string[];
   /** A package of which PyPI has builds for GPUs only; requirements/FRAMEWORK.txt names the index for CPUs, too. */
   cpuBuild?: { package: string; index: string };
-  /** Debian's packages that its libraries need and the base image does not have. */
-  packages?: readonly string[];
+  /** What its library needs of the system and the base image does not have: Debian's name of it, and Homebrew's. */
+  systemPackage?: { debian: string; homebrew: string };
   /** sample_model/ has a requirements.txt of its own. */
   sampleRequirements?: true;
 }
@@ -63,14 +65,14 @@ export const frameworks = {
     formats: [{ name: 'txt' }],
     servers: web,
     modules: ['libsvm'],
-    packages: ['libgomp1'],
+    systemPackage: { debian: 'libgomp1', homebrew: 'libomp' },
   },
   tensorflow: {
     label: 'TensorFlow',
     formats: [
       { name: 'keras' },
       { name: 'h5' },
-      { name: 'SavedModel', file: 'saved_model.pb', handler: 'model_handler.SavedModel.py' },
+      { name: 'SavedModel', file: 'saved_model.pb', folder: true, handler: 'model_handler.SavedModel.py' },
     ],
     servers: web,
     gpu: { cuda: 12 },

@@ -75,7 +75,7 @@ function readme({ entry, format, image, cpuBuild, modelDelivery, sample, tests }
   return [
     'about.md.ejs',
     tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
-    ...(entry.packages ? ['packages.md.ejs'] : []),
+    ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
     ...(tests ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : 'model-custom.md',
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),

@@ -7,7 +7,7 @@ const shell = quoteFor('next.sh');
 
 /** The commands that lead from a generated project to an answer, then to an endpoint. */
 export function nextSteps(project: Project, directory: string, cwd: string): string {
-  const { entry, sample, tests, modelFile, roleArn, modelDelivery } = project;
+  const { entry, format, sample, tests, modelFile, roleArn, modelDelivery } = project;
   const below = relative(cwd, directory);
   const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
   const enter = `cd ${shell(folder)}`;
@@ -27,8 +27,7 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
   const first = sample ? train : [];
   const steps = [enter, ...first, tests ? 'test/run_local.sh' : 'deploy/build_and_push.sh'];
   const place = (name: string) => shell(`${folder}/model/${name}`);
-  const own =
-    modelFile === 'saved_model.pb' ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
+  const own = format?.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
   const put = sample ? '' : `First put ${own}. `;
   const later = `Then, to deploy it (README.md says how): ${deploy}`;
   return `${later}\n${put}Next, type:\n\n  ${steps.join(' && ')}\n`;

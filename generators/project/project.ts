@@ -55,7 +55,10 @@ export function projectFrom(complete: Answers): Project {
     target: deployTarget,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     image,
-    packages: [...(modelServer === 'flask' ? ['nginx'] : []), ...(entry.packages ?? [])],
+    packages: [
+      ...(modelServer === 'flask' ? ['nginx'] : []),
+      ...(entry.systemPackage ? [entry.systemPackage.debian] : []),
+    ],
     cpuBuild: image.gpu ? undefined : entry.cpuBuild,
     region: awsRegion,
     partition: partitionOf(awsRegion),

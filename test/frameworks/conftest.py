@@ -55,18 +55,14 @@ def train(path: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def folder(request: pytest.FixtureRequest) -> Path:
+def trained(request: pytest.FixtureRequest) -> Path:
     """A project with its sample model."""
     train(request.param)
     return Path(request.param)
 
 
-@pytest.fixture(scope="session")
-def one(request: pytest.FixtureRequest) -> Path:
-    """A project with its sample model."""
-    train(request.param)
-    return Path(request.param)
+folder = pytest.fixture(scope="session", name="folder")(trained)
+one = pytest.fixture(scope="session", name="one")(trained)
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def test_what_is_no_number_is_refused_where_the_model_does_not_take_it(
 
 def test_a_broken_model_never_gives_a_good_ping(folder: Path, particular: Any, tmp_path: Path) -> None:
     wrong = []
-    first = 1 if folder.name.endswith("-flask") else None  # what is wrong is found before the web server is there
+    first = 1 if folder.name.endswith("-flask") else None  # one tells whether it ends like fastapi
     for name, (damage, message) in [*particular.BROKEN.items()][:first]:
         project = tmp_path / name.replace(" ", "-")
         shutil.copytree(folder, project)

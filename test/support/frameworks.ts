@@ -13,7 +13,7 @@ interface Prepared {
   projects: string;
 }
 
-/** Prepares those named, or all that can be generated, with the servers that run the handlers of this project. */
+/** Prepares those named, or all that can be generated. */
 export async function prepareFrameworks(names: readonly string[]): Promise<Prepared[]> {
   const projects = mkdtempSync(join(tmpdir(), 'frameworks-'));
   process.on('exit', () => rmSync(projects, { recursive: true, force: true }));

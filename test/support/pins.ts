@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { root, tool } from './tools.js';
 
-export const folder = join(root, 'templates/requirements');
+const folder = join(root, 'templates/requirements');
 export const sets = readdirSync(folder).map((name) => name.replace(/\.txt$/, ''));
 /** The sets that go with any framework. */
 export const servers = ['fastapi', 'flask'];
