@@ -1,6 +1,7 @@
 // What an image is built from, and what it is run on.
 import type { FrameworkEntry } from './frameworks.js';
 import { hasGpu, type Instance } from './instances.js';
+import type { TargetEntry } from './targets.js';
 
 /** What every image is built from. For a GPU, too: the requirement sets bring CUDA, all but the driver. */
 const base = 'public.ecr.aws/docker/library/python:3.13-slim';
@@ -27,11 +28,11 @@ export interface Image {
   readonly hosts: { readonly newest: string; readonly v100: string };
 }
 
-export function imageFor(instance: Instance, { gpu }: FrameworkEntry): Image {
+export function imageFor(instance: Instance, { gpu }: FrameworkEntry, { serverless }: TargetEntry): Image {
   const onGpu = gpu !== undefined && hasGpu(instance);
   return {
     base,
-    platform: instance.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64',
+    platform: instance.arch === 'arm64' && !serverless ? 'linux/arm64' : 'linux/amd64',
     gpu: onGpu,
     amiVersion: (onGpu && hosts[cudaOf(instance)]) || '',
     hosts: { newest: hosts[newestCuda] ?? '', v100: hosts[12] ?? '' },

@@ -4,7 +4,6 @@
 export const unavailable: Readonly<Record<string, readonly unknown[]>> = {
   framework: ['transformers'],
   modelServer: ['vllm', 'sglang', 'mms'],
-  deployTarget: ['serverless', 'async', 'batch'],
   deployTool: ['boto3', 'cdk'],
   buildTarget: ['codebuild'],
   multiModel: [true],

@@ -11,13 +11,14 @@ import {
   servers,
 } from '../catalog/frameworks.js';
 import { regions } from '../catalog/regions.js';
+import { type Target, targetNames, targets } from '../catalog/targets.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
   framework?: Framework | undefined;
   projectName?: string | undefined;
   multiModel?: boolean | undefined;
-  deployTarget?: 'realtime' | 'serverless' | 'async' | 'batch' | undefined;
+  deployTarget?: Target | undefined;
   instanceType?: string | undefined;
 }
 
@@ -43,6 +44,8 @@ export interface Parameter<T> {
 }
 
 const define = <T>(parameter: Parameter<T>): Parameter<T> => parameter;
+const labelsOf = (entries: Readonly<Record<string, { label: string }>>) =>
+  Object.fromEntries(Object.entries(entries).map(([name, { label }]) => [name, label]));
 const toggle = (about: string, standard: boolean) => define({ about, schema: z.boolean(), default: () => standard });
 const serverless = {
   why: 'deployTarget serverless',
@@ -60,7 +63,7 @@ export const parameters = {
   framework: define({
     about: 'What the model was made with',
     schema: z.enum(frameworkNames),
-    labels: Object.fromEntries(Object.entries(frameworks).map(([name, { label }]) => [name, label])),
+    labels: labelsOf(frameworks),
     required: true,
   }),
   projectName: define({
@@ -95,13 +98,8 @@ export const parameters = {
   }),
   deployTarget: define({
     about: 'How the model is asked',
-    schema: z.enum(['realtime', 'serverless', 'async', 'batch']),
-    labels: {
-      realtime: 'an endpoint that is always on',
-      serverless: 'an endpoint that costs nothing while idle',
-      async: 'an endpoint with a queue, for slow or large requests',
-      batch: 'a job over files in S3',
-    },
+    schema: z.enum(targetNames),
+    labels: labelsOf(targets),
     default: () => 'realtime' as const,
   }),
   multiModel: toggle('Many models behind one endpoint', false),

@@ -6,9 +6,9 @@ interface Spec {
   readonly path: string;
   readonly executable?: boolean;
 }
-/** One file to write: from a template, from several as its parts, from requirement sets merged, or of a text. */
+/** One file to write: from a template, from several as its parts, from requirement sets or IAM statements merged, or of a text. */
 export type FileSpec = Spec &
-  ({ template: string } | { parts: readonly string[] } | { merge: readonly string[] } | { text: string });
+  ({ template: string } | { parts: readonly string[] } | { merge: readonly string[] } | { statements: readonly string[] } | { text: string });
 
 /** The name under which .yo-rc.json keeps a project's answers. */
 export const storageName = 'generator-ml-container-creator';
@@ -48,15 +48,38 @@ export function manifest(project: Project): FileSpec[] {
     { path: 'model/.gitkeep', text: '' },
     ...when(sample, sampleFiles(project)),
     ...when(tests, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
-    { path: 'deploy/settings.sh', template: 'deploy/deploy/settings.sh.ejs' },
+    ...deployment(project),
+  ];
+}
+
+/** deploy/: the scripts of every project, those of its target, and those of its tools. */
+function deployment({ targetEntry, image, target, tools }: Project): FileSpec[] {
+  const { room, invoke, settings, resources } = targetEntry;
+  const gpu = target === 'batch' ? 'gpu-batch.sh' : 'gpu.sh.ejs';
+  const parts = [
+    'names.sh.ejs',
+    settings.names,
+    'account.sh.ejs',
+    ...settings.machines,
+    ...(image.gpu ? [gpu] : []),
+    ...settings.more,
+    'container.sh.ejs',
+    'waiting.sh',
+  ];
+  return [
+    { path: 'deploy/settings.sh', parts: parts.map((part) => `deploy/settings/${part}`) },
+    {
+      path: 'deploy/resources.py',
+      parts: ['common', ...resources].map((part) => `deploy/resources/${part}.py`),
+      executable: true,
+    },
     ...from('deploy', 'deploy', ['common.sh']),
-    ...programs('deploy', 'deploy', [
-      'build_and_push.sh',
-      'upload_model.sh',
-      'pack_model.py',
-      'deploy.sh',
-      'invoke.sh',
-      'delete.sh',
+    ...from(`targets/${room}`, 'deploy', ['target.sh']),
+    ...programs('deploy', 'deploy', ['build_and_push.sh', 'upload_model.sh', 'model_archive.py', 'delete.sh']),
+    ...when(tools.includes('cli'), [
+      ...from('deploy', 'deploy', ['checks.sh']),
+      ...programs(`targets/${room}`, 'deploy', ['deploy.sh']),
+      ...programs(`targets/${invoke ?? room}`, 'deploy', ['invoke.sh']),
     ]),
   ];
 }

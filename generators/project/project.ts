@@ -3,6 +3,7 @@ import { entryOf, type Format, type Framework, type FrameworkEntry, type Server 
 import { type Image, imageFor } from '../catalog/images.js';
 import type { Instance } from '../catalog/instances.js';
 import { partitionOf } from '../catalog/regions.js';
+import { type TargetEntry, targetOf } from '../catalog/targets.js';
 import type { Answers } from '../config/parameters.js';
 import { instanceFor } from '../config/rules.js';
 
@@ -17,7 +18,14 @@ export interface Project {
   readonly modelFile: string;
   readonly server: Server;
   readonly target: NonNullable<Answers['deployTarget']>;
+  /** What the catalogue says of the target. */
+  readonly targetEntry: TargetEntry;
+  /** Of no meaning where the target has no instances. */
   readonly instance: Instance & { readonly count: number };
+  /** MB, and requests at a time. */
+  readonly serverless: { readonly memory: number; readonly maxConcurrency: number };
+  readonly tools: readonly ('cli' | 'boto3' | 'cdk')[];
+  readonly build: 'local' | 'codebuild';
   readonly image: Image;
   readonly region: string;
   readonly partition: string;
@@ -43,7 +51,8 @@ export function projectFrom(complete: Answers): Project {
     throw new TypeError('projectFrom takes complete answers only');
   }
   const entry = entryOf(framework);
-  const image = imageFor(instance, entry);
+  const targetEntry = targetOf(deployTarget);
+  const image = imageFor(instance, entry, targetEntry);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   return Object.freeze({
     name: projectName,
@@ -53,7 +62,11 @@ export function projectFrom(complete: Answers): Project {
     modelFile: format?.file ?? `model.${format?.name ?? 'json'}`,
     server: modelServer,
     target: deployTarget,
+    targetEntry,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
+    serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
+    tools: answers.deployTool ?? (['cli'] as const),
+    build: answers.buildTarget ?? 'local',
     image,
     packages: [
       ...(modelServer === 'flask' ? ['nginx'] : []),

@@ -33,6 +33,7 @@ export function render(specs: readonly FileSpec[], project: Project): RenderedFi
 function textOf(spec: FileSpec, project: Project): string {
   if ('text' in spec) return spec.text;
   if ('merge' in spec) return merge(spec.merge.map(template));
+  if ('statements' in spec) return policy(spec.statements.map(template));
   const parts = 'parts' in spec ? spec.parts : [spec.template];
   return parts.map((name) => fill(name, spec.path, project)).join('\n');
 }
@@ -45,6 +46,12 @@ function fill(name: string, path: string, project: Project): string {
 
 const nameOf = (pin: string) => pin.split('==', 1)[0] ?? '';
 const byName = (one: string, other: string) => (nameOf(one) < nameOf(other) ? -1 : 1);
+
+/** An IAM policy of the statements that each of `lists`, JSON arrays, holds. */
+function policy(lists: readonly string[]): string {
+  const Statement = lists.flatMap((list) => JSON.parse(list));
+  return `${JSON.stringify({ Version: '2012-10-17', Statement }, null, 2)}\n`;
+}
 
 /** Requirement sets as one: comments first, then each pin once, by name. Throws where two sets pin a package differently. */
 function merge(sets: readonly string[]): string {

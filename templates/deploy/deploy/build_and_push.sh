@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: deploy/build_and_push.sh
 #
-# Builds the image for the architecture of INSTANCE_TYPE and pushes it to the project's own repository in Amazon ECR,
+# Builds the image for the architecture it will run on and pushes it to the project's own repository in Amazon ECR,
 # which is made if missing. The tag names the content: what was pushed before is not pushed again.
 #
 #   DOCKER_BUILD_OPTS   more options of docker buildx build, such as --no-cache
@@ -23,9 +23,8 @@ require_docker() {
   case ,$platforms in
     , | *",$PLATFORM,"*) ;;
     *)
-      fail "$INSTANCE_TYPE needs an image for $PLATFORM, and this Docker builds only for ${platforms%,}." \
-        "Install emulation (docker run --privileged --rm tonistiigi/binfmt --install ${PLATFORM#*/}), build on such a \
-machine, or take an instance type of this one's architecture (INSTANCE_TYPE=ml.…)."
+      fail "An image for $PLATFORM is needed, and this Docker builds only for ${platforms%,}." \
+        "Install emulation (docker run --privileged --rm tonistiigi/binfmt --install ${PLATFORM#*/}), or build on such a machine."
       ;;
   esac
 }
@@ -42,20 +41,8 @@ build() {
   architecture=$(docker image inspect --format '{{.Os}}/{{.Architecture}}' "$IMAGE_ID")
   [ "$architecture" = "$PLATFORM" ] \
     || fail "The image is for $architecture instead of $PLATFORM." "Is BASE_IMAGE ($BASE_IMAGE) one for $PLATFORM?"
+  fits_serverless "$(docker image inspect --format '{{.Size}}' "$IMAGE_ID")"
 }
-
-# require_repository: REPOSITORY, its address
-require_repository() {
-  REPOSITORY=$(ask ecr describe-repositories --repository-names "$PROJECT_NAME" --query 'repositories[0].repositoryUri')
-  [ -z "$REPOSITORY" ] || return 0
-  say "Making the ECR repository $PROJECT_NAME in $AWS_REGION"
-  REPOSITORY=$(call ecr create-repository --repository-name "$PROJECT_NAME" --query repository.repositoryUri \
-    --image-scanning-configuration scanOnPush=true --image-tag-mutability IMMUTABLE \
-    --encryption-configuration encryptionType=AES256 --tags "${TAGS[0]}")
-  on_failure remove_repository
-}
-# Without --force it is only removed while it is empty.
-remove_repository() { aws ecr delete-repository --repository-name "$PROJECT_NAME" >/dev/null 2>&1; }
 
 pushed() { # pushed TAG: the digest of what has this tag
   ask ecr describe-images --repository-name "$PROJECT_NAME" --image-ids "imageTag=$1" \

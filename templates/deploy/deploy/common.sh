@@ -4,10 +4,12 @@
 
 DEPLOY_DIR=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 PROJECT_DIR=${DEPLOY_DIR%/*}
+set -a # resources.py reads them, too
 # shellcheck source=/dev/null
 . "$DEPLOY_DIR/settings.sh"
+set +a
 
-export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=''
+export AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=''
 export AWS_RETRY_MODE=${AWS_RETRY_MODE:-standard} AWS_MAX_ATTEMPTS=${AWS_MAX_ATTEMPTS:-5}
 SCRATCH=$(mktemp -d)
 
@@ -77,13 +79,23 @@ ask() {
   grep -qE 'Could not find|NotFound|NoSuch|\(404\)' "$SCRATCH/error" || refused "$@"
 }
 
-# sign_in: ACCOUNT, that of the credentials
+# request WHAT SERVICE COMMAND…: call, with what resources.py says of WHAT
+request() {
+  resource "$1" >"$SCRATCH/$1.json"
+  call "${@:2}" --cli-input-json "file://$SCRATCH/$1.json"
+}
+resource() { PYTHONDONTWRITEBYTECODE=1 python3 "$DEPLOY_DIR/resources.py" "$1"; }
+
+# sign_in: ACCOUNT, that of the credentials, and S3_BUCKET
 sign_in() {
   command -v aws >/dev/null || fail 'The AWS CLI is missing.' 'Install it: https://aws.amazon.com/cli/'
   ACCOUNT=$(aws sts get-caller-identity --query Account --output text 2>"$SCRATCH/error") \
     || fail "AWS did not accept your credentials: $(grep -v '^$' "$SCRATCH/error")" \
       'Sign in (aws configure, or aws sso login) and try again.'
+  export S3_BUCKET=${S3_BUCKET:-sagemaker-$AWS_REGION-$ACCOUNT}
 }
+
+require_python() { command -v python3 >/dev/null || fail 'python3 is missing.' 'Install Python 3.9 or newer.'; }
 
 # The scripts remember their results here, so that deploy.sh needs no questions.
 record() { # record NAME VALUE
@@ -107,53 +119,101 @@ $links" 'Put the files themselves there and try again.'
   [ -n "$(model_files -type f)" ] || fail "There is no model in $PROJECT_DIR/model." "$how"
 }
 
-# --- endpoints: what deploy.sh makes carries these tags, and only what carries them is changed or removed ------------
+# --- requests --------------------------------------------------------------------------------------------------------
+# require_request FILE [CONTENT-TYPE]: CONTENT_TYPE, if it is not given by the ending
+require_request() {
+  [ $# = 1 ] || [ $# = 2 ] || misuse "${0##*/} takes FILE and perhaps CONTENT-TYPE."
+  [ -f "$1" ] && [ -r "$1" ] || fail "There is no file to read at $1" 'Give the path of a request.'
+  CONTENT_TYPE=${2:-$(content_type "$1")}
+  [ -n "$CONTENT_TYPE" ] \
+    || fail "The ending of $1 says no content type." "Give it: $(typed "deploy/${0##*/}") FILE CONTENT-TYPE"
+}
+
+content_type() { # content_type FILE: by its ending; nothing where that says none
+  case $(tr '[:upper:]' '[:lower:]' <<<"$1") in
+    *.json) echo application/json ;;
+    *.jsonl | *.jsonlines) echo application/jsonlines ;;
+    *.csv) echo text/csv ;;
+    *.npy) echo application/x-npy ;;
+    *.libsvm | *.svmlight) echo text/libsvm ;;
+  esac
+}
+
+# print_answer: what lies in SCRATCH/answer; it ends its line, whatever its last byte
+print_answer() {
+  cat "$SCRATCH/answer"
+  [ -z "$(tail -c 1 "$SCRATCH/answer")" ] || echo
+}
+
+# --- bucket and repository --------------------------------------------------------------------------------------------
+# What is made carries this tag; only what carries it is removed.
 OWNER=ml-container-creator
-TAGS=("Key=$OWNER:project,Value=$PROJECT_NAME" "Key=$OWNER:endpoint,Value=$ENDPOINT_NAME")
-# Names have 63 characters at most: this, a hyphen and 10 of a hash.
-STEM=${ENDPOINT_NAME:0:52}
 
-is_ours() { # is_ours ARN
-  local values
-  values=$(call sagemaker list-tags --resource-arn "$1" \
-    --query "[Tags[?Key=='$OWNER:project']|[0].Value, Tags[?Key=='$OWNER:endpoint']|[0].Value]") || exit
-  [ "$values" = "$PROJECT_NAME"$'\t'"$ENDPOINT_NAME" ]
+# require_bucket: S3_BUCKET is there, the account's own and in the region; made, encrypted and not public, if missing
+require_bucket() {
+  local region
+  region=$(ask s3api get-bucket-location --bucket "$S3_BUCKET" --expected-bucket-owner "$ACCOUNT")
+  case $region in
+    '') make_bucket ;;
+    "$AWS_REGION") ;;
+    None) [ "$AWS_REGION" = us-east-1 ] || wrong_region us-east-1 ;;
+    *) wrong_region "$region" ;;
+  esac
+}
+wrong_region() {
+  fail "The bucket $S3_BUCKET is in $1, but SageMaker reads from its own region, $AWS_REGION." \
+    'Name another bucket in S3_BUCKET.'
 }
 
-# look: STATUS, CONFIG, ARN and REASON of the endpoint, all empty where there is none
-look() {
-  local fields='[EndpointStatus,EndpointConfigName,EndpointArn,FailureReason]' answer
-  answer=$(ask sagemaker describe-endpoint --endpoint-name "$ENDPOINT_NAME" --query "$fields") || exit
-  IFS=$'\t' read -r STATUS CONFIG ARN REASON <<<"$answer" || true
+make_bucket() {
+  local place=()
+  # The oldest region is named by leaving its name out.
+  [ "$AWS_REGION" = us-east-1 ] || place=(--create-bucket-configuration "LocationConstraint=$AWS_REGION")
+  say "Making the bucket $S3_BUCKET in $AWS_REGION, encrypted and closed to the public."
+  call s3api create-bucket --bucket "$S3_BUCKET" ${place[@]+"${place[@]}"} >/dev/null
+  on_failure remove_bucket
+  call s3api put-public-access-block --bucket "$S3_BUCKET" --expected-bucket-owner "$ACCOUNT" \
+    --public-access-block-configuration \
+    BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
+  call s3api put-bucket-encryption --bucket "$S3_BUCKET" --expected-bucket-owner "$ACCOUNT" \
+    --server-side-encryption-configuration \
+    '{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}'
+}
+# Only while it is empty.
+remove_bucket() { aws s3api delete-bucket --bucket "$S3_BUCKET" --expected-bucket-owner "$ACCOUNT" 2>/dev/null; }
+
+# upload_by_content FILE FOLDER: to s3://S3_BUCKET/PROJECT_NAME/FOLDER/HASH/NAME, where HASH is that of FILE; UPLOADED
+upload_by_content() {
+  local key
+  key=$PROJECT_NAME/$2/$(sha256 <"$1")/$(basename -- "$1" | tr -c '[:alnum:]._\n-' _)
+  upload "$1" "$key"
+  UPLOADED=s3://$S3_BUCKET/$key
+}
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1; }
+
+# upload FILE KEY: into the bucket
+upload() {
+  say "Uploading $(($(wc -c <"$1"))) bytes to s3://$S3_BUCKET/$2"
+  aws s3 cp --only-show-errors "$1" "s3://$S3_BUCKET/$2" >&2 \
+    || fail "$1 could not be uploaded; the reason is above." 'Try again.'
 }
 
-changes() { case $STATUS in *ing | RollingBack) return 0 ;; *) return 1 ;; esac; }
-
-# settle: look until the endpoint has stopped changing, with a line at every new status and every half minute
-settle() {
-  local last='' due=0 began=$SECONDS
-  while look && changes; do
-    if [ "$STATUS" != "$last" ] || [ "$SECONDS" -ge "$due" ]; then
-      say "$ENDPOINT_NAME: $STATUS ($((SECONDS - began)) s)"
-      last=$STATUS due=$((SECONDS + 30))
-    fi
-    sleep "$POLL_SECONDS"
-  done
+# fits_serverless BYTES: whether an image is small enough, where it is for a serverless endpoint
+fits_serverless() {
+  [ -z "${SERVERLESS_MEMORY:-}" ] || [ "$1" -le 10000000000 ] \
+    || fail "The image has $1 bytes; a serverless endpoint takes at most 10 GB." \
+      'Take packages out of requirements.txt, or deploy to an instance: ml-container-creator --deploy-target=realtime'
 }
 
-# remove_made KEPT: remove the configurations and models of this endpoint, but those named KEPT; REMOVED counts them
-REMOVED=0
-remove_made() {
-  remove_kind endpoint-config EndpointConfig "$1"
-  remove_kind model Model "$1"
+# require_repository: REPOSITORY, the address of the project's own in ECR, made if missing
+require_repository() {
+  REPOSITORY=$(ask ecr describe-repositories --repository-names "$PROJECT_NAME" --query 'repositories[0].repositoryUri')
+  [ -z "$REPOSITORY" ] || return 0
+  say "Making the ECR repository $PROJECT_NAME in $AWS_REGION"
+  REPOSITORY=$(call ecr create-repository --repository-name "$PROJECT_NAME" --query repository.repositoryUri \
+    --image-scanning-configuration scanOnPush=true --image-tag-mutability IMMUTABLE \
+    --encryption-configuration encryptionType=AES256 --tags "Key=$OWNER:project,Value=$PROJECT_NAME")
+  on_failure remove_repository
 }
-remove_kind() { # remove_kind KIND FIELD KEPT
-  local name arn
-  call sagemaker "list-${1}s" --name-contains "$STEM-" --query "${2}s[].[${2}Name,${2}Arn]" >"$SCRATCH/$1"
-  while IFS=$'\t' read -r name arn; do
-    [[ $name =~ ^$STEM-[0-9a-f]{10}$ && $name != "$3" ]] || continue
-    is_ours "$arn" || continue
-    call sagemaker "delete-$1" "--$1-name" "$name"
-    REMOVED=$((REMOVED + 1))
-  done <"$SCRATCH/$1"
-}
+# Without --force it is only removed while it is empty.
+remove_repository() { aws ecr delete-repository --repository-name "$PROJECT_NAME" >/dev/null 2>&1; }

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Usage: pack_model.py FOLDER ARCHIVE
+"""Usage: model_archive.py FOLDER ARCHIVE
+       model_archive.py --check <ARCHIVE
 
 Packs the files of FOLDER into ARCHIVE, a model.tar.gz as SageMaker wants it, and prints a hash of what it holds.
 The same files give the same bytes: sorted, no times, no owners. Dot files stay out.
+
+With --check it reads an archive that was packed elsewhere and says what SageMaker would refuse in it.
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ import gzip
 import hashlib
 import sys
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def model_files(folder: Path) -> Iterator[Path]:
@@ -48,7 +53,27 @@ def pack(folder: Path, archive: Path) -> str:
     return tee.digest.hexdigest()
 
 
+def find_fault(archive: IO[bytes]) -> str | None:
+    """What SageMaker refuses in a model.tar.gz: that it is none, links, devices, paths that lead out of it."""
+    empty = True
+    try:
+        with tarfile.open(fileobj=archive, mode="r|gz") as tar:
+            for entry in tar:
+                empty = False
+                if entry.issym() or entry.islnk():
+                    return f"{entry.name} is a link (to {entry.linkname})"
+                if not entry.isfile() and not entry.isdir():
+                    return f"{entry.name} is neither a file nor a folder"
+                if entry.name.startswith("/") or ".." in Path(entry.name).parts:
+                    return f"{entry.name} leads out of the archive"
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        return f"this is not a whole .tar.gz: {error}"
+    return "there is nothing in it" if empty else None
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(find_fault(sys.stdin.buffer))
     if len(sys.argv) != 3 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     print(pack(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,59 @@
+// The ways a model is asked, and the parts that the files of each are made of.
+export interface TargetEntry {
+  /** In a few words, beside it in the prompt. */
+  label: string;
+  /** In a sentence: "as …". */
+  words: string;
+  /** The room of templates/targets that has its scripts; invoke.sh lies in a room of its own where that is named. */
+  room: 'endpoint' | 'batch';
+  invoke?: 'async';
+  /** Parts of deploy/settings.sh, from templates/deploy/settings: how things are named, what runs them, and the rest. */
+  settings: { names: string; machines: readonly string[]; more: readonly string[] };
+  /** Parts of deploy/resources.py, from templates/deploy/resources. */
+  resources: readonly string[];
+  /** It has no instances, and runs x86_64 images only. */
+  serverless?: true;
+}
+
+const endpoint = { room: 'endpoint' } as const;
+
+export const targets = {
+  realtime: {
+    ...endpoint,
+    label: 'an endpoint that is always on',
+    words: 'a real-time endpoint',
+    settings: {
+      names: 'endpoint.sh',
+      machines: ['instances.sh.ejs'],
+      more: ['hosting.sh', 'realtime.sh', 'network.sh'],
+    },
+    resources: ['instances', 'realtime', 'endpoint'],
+  },
+  serverless: {
+    ...endpoint,
+    label: 'an endpoint that costs nothing while idle',
+    words: 'a serverless endpoint',
+    settings: { names: 'endpoint.sh', machines: ['serverless.sh.ejs'], more: [] },
+    resources: ['serverless', 'endpoint'],
+    serverless: true,
+  },
+  async: {
+    ...endpoint,
+    invoke: 'async',
+    label: 'an endpoint with a queue, for slow or large requests',
+    words: 'an asynchronous endpoint',
+    settings: { names: 'endpoint.sh', machines: ['instances.sh.ejs'], more: ['hosting.sh', 'async.sh', 'network.sh'] },
+    resources: ['instances', 'async', 'endpoint'],
+  },
+  batch: {
+    room: 'batch',
+    label: 'a job over files in S3',
+    words: 'a batch transform job',
+    settings: { names: 'job.sh', machines: ['instances.sh.ejs'], more: ['batch.sh', 'network.sh'] },
+    resources: ['batch'],
+  },
+} as const satisfies Record<string, TargetEntry>;
+
+export type Target = keyof typeof targets;
+export const targetNames = Object.keys(targets) as [Target, ...Target[]];
+export const targetOf = (target: Target): TargetEntry => targets[target];

@@ -1,0 +1,37 @@
+
+# --- a real-time endpoint --------------------------------------------------------------------------------------------
+LEAST_INSTANCES = 1
+
+
+def options() -> Json:
+    """The rest of the endpoint's configuration."""
+    request: Json = {"KmsKeyId": text("KMS_KEY_ID")} if text("KMS_KEY_ID") else {}
+    if number("CAPTURE_PERCENT", 0, 100):
+        request["DataCaptureConfig"] = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": number("CAPTURE_PERCENT", 0, 100),
+            "DestinationS3Uri": location("CAPTURE_URI", "capture"),
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            "CaptureContentTypeHeader": {
+                "CsvContentTypes": ["text/csv"],
+                "JsonContentTypes": ["application/json", "application/jsonlines"],
+            },
+            **request,
+        }
+    return request
+
+
+def scaling_policies() -> list[tuple[str, str, Json]]:
+    """What scales it: more instances when each gets more than INVOCATIONS_PER_INSTANCE requests a minute."""
+    tracking = {
+        "TargetValue": float(number("INVOCATIONS_PER_INSTANCE", 1, 10**8)),
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+    }
+    return [track("DesiredInstanceCount", tracking)]
+
+
+def cost() -> str:
+    """What bills, in words."""
+    least, most = scaling_limits()
+    count = f"{least} to {most}" if most > least else str(number("INSTANCE_COUNT", 1, 100))
+    return f"{count} x {text('INSTANCE_TYPE')} in {text('AWS_REGION')} bills"

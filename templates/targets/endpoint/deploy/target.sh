@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # what is set here is for the scripts that source it
+# What deploy.sh and delete.sh know of endpoints. Only what carries these tags is changed or removed.
+
+# Names have 63 characters at most: this, a hyphen and 10 of a hash.
+STEM=${ENDPOINT_NAME:0:52}
+RESOURCE=endpoint/$ENDPOINT_NAME/variant/AllTraffic
+REMOVED=0
+
+is_ours() { # is_ours ARN
+  local values
+  values=$(call sagemaker list-tags --resource-arn "$1" \
+    --query "[Tags[?Key=='$OWNER:project']|[0].Value, Tags[?Key=='$OWNER:endpoint']|[0].Value]") || exit
+  [ "$values" = "$PROJECT_NAME"$'\t'"$ENDPOINT_NAME" ]
+}
+
+# look: STATUS, CONFIG, ARN and REASON of the endpoint, all empty where there is none
+look() {
+  local fields='[EndpointStatus,EndpointConfigName,EndpointArn,FailureReason]' answer
+  answer=$(ask sagemaker describe-endpoint --endpoint-name "$ENDPOINT_NAME" --query "$fields") || exit
+  IFS=$'\t' read -r STATUS CONFIG ARN REASON <<<"$answer" || true
+}
+
+changes() { case $STATUS in *ing | RollingBack) return 0 ;; *) return 1 ;; esac; }
+
+# settle: look until the endpoint has stopped changing, with a line at every new status and every half minute
+settle() {
+  local last='' due=0 began=$SECONDS
+  while look && changes; do
+    if [ "$STATUS" != "$last" ] || [ "$SECONDS" -ge "$due" ]; then
+      say "$ENDPOINT_NAME: $STATUS ($((SECONDS - began)) s)"
+      last=$STATUS due=$((SECONDS + 30))
+    fi
+    sleep "$POLL_SECONDS"
+  done
+}
+
+# remove_endpoint: with what scales it
+remove_endpoint() {
+  unscale
+  say "Removing the endpoint $ENDPOINT_NAME"
+  call sagemaker delete-endpoint --endpoint-name "$ENDPOINT_NAME"
+  REMOVED=$((REMOVED + 1))
+  settle
+  [ -z "$STATUS" ] || fail "$ENDPOINT_NAME is $STATUS after it was deleted: $REASON" 'Try again.'
+}
+
+# unscale: remove the scaling policies, their alarm, and what they scaled
+unscale() {
+  local kinds dimension
+  kinds=$(call application-autoscaling describe-scaling-policies --service-namespace sagemaker \
+    --resource-id "$RESOURCE" --query 'ScalingPolicies[].[PolicyType]') || exit
+  [ -z "$kinds" ] || REMOVED=$((REMOVED + $(wc -l <<<"$kinds")))
+  if [[ $kinds = *StepScaling* ]]; then
+    call cloudwatch delete-alarms --alarm-names "$ENDPOINT_NAME-wake"
+    REMOVED=$((REMOVED + 1))
+  fi
+  call application-autoscaling describe-scalable-targets --service-namespace sagemaker \
+    --resource-ids "$RESOURCE" --query 'ScalableTargets[].[ScalableDimension]' >"$SCRATCH/scaled"
+  while read -r dimension; do
+    call application-autoscaling deregister-scalable-target --service-namespace sagemaker \
+      --resource-id "$RESOURCE" --scalable-dimension "$dimension"
+  done <"$SCRATCH/scaled"
+}
+
+# remove_made: remove every configuration and model of this endpoint
+remove_made() {
+  remove_kind endpoint-config EndpointConfig
+  remove_kind model Model
+}
+remove_kind() { # remove_kind KIND FIELD
+  local name arn
+  call sagemaker "list-${1}s" --name-contains "$STEM-" --query "${2}s[].[${2}Name,${2}Arn]" >"$SCRATCH/$1"
+  while IFS=$'\t' read -r name arn; do
+    if ! [[ $name =~ ^$STEM-[0-9a-f]{10}$ ]] || ! is_ours "$arn"; then continue; fi
+    call sagemaker "delete-$1" "--$1-name" "$name"
+    REMOVED=$((REMOVED + 1))
+  done <"$SCRATCH/$1"
+}
+
+# remove_deployment: all that deploy.sh made
+remove_deployment() {
+  settle
+  if [ -n "$STATUS" ]; then
+    is_ours "$ARN" || { say "The endpoint $ENDPOINT_NAME is not this project's own: it stays." && return; }
+    remove_endpoint
+  fi
+  remove_made
+}
