@@ -1,7 +1,7 @@
 // What an image is built from, and what it is run on.
 import type { FrameworkEntry } from './frameworks.js';
 import { hasGpu, type Instance } from './instances.js';
-import type { TargetEntry } from './targets.js';
+import type { Target, TargetEntry } from './targets.js';
 
 /** What every image is built from. For a GPU, too: the requirement sets bring CUDA, all but the driver. */
 const base = 'public.ecr.aws/docker/library/python:3.13-slim';
@@ -12,6 +12,8 @@ const hosts: Readonly<Record<number, string>> = {
   12: 'al2-ami-sagemaker-inference-gpu-3-1',
 };
 const newestCuda = 13;
+/** Batch transform has hosts of its own. Source: TransformResources.TransformAmiVersion, SageMaker's API. */
+const batch = { host: 'al2-ami-sagemaker-batch-gpu-535', cuda: 12 };
 
 /** The last CUDA that knows a GPU, where that is not the newest. Source: the release notes of CUDA 12 and 13. */
 const lastCuda: Readonly<Record<string, number>> = { K80: 11, V100: 12 };
@@ -24,8 +26,8 @@ export interface Image {
   readonly gpu: boolean;
   /** Empty where SageMaker chooses. */
   readonly amiVersion: string;
-  /** Those for other types than the project's: with a GPU of today, and with a V100. */
-  readonly hosts: { readonly newest: string; readonly v100: string };
+  /** Those for other types than the project's: with a GPU of today, with a V100, and for batch transform. */
+  readonly hosts: { readonly newest: string; readonly v100: string; readonly batch: string };
 }
 
 export function imageFor(instance: Instance, { gpu }: FrameworkEntry, { serverless }: TargetEntry): Image {
@@ -35,13 +37,15 @@ export function imageFor(instance: Instance, { gpu }: FrameworkEntry, { serverle
     platform: instance.arch === 'arm64' && !serverless ? 'linux/arm64' : 'linux/amd64',
     gpu: onGpu,
     amiVersion: (onGpu && hosts[cudaOf(instance)]) || '',
-    hosts: { newest: hosts[newestCuda] ?? '', v100: hosts[12] ?? '' },
+    hosts: { newest: hosts[newestCuda] ?? '', v100: hosts[12] ?? '', batch: batch.host },
   };
 }
 
 /** Why a framework's build for GPUs does not run on an instance; nothing where it does, or has no GPU to run on. */
-export function misfit(instance: Instance, { label, gpu }: FrameworkEntry): string | undefined {
+export function misfit(instance: Instance, { label, gpu }: FrameworkEntry, target?: Target): string | undefined {
   if (!gpu?.cuda || !hasGpu(instance)) return undefined;
+  if (target === 'batch' && gpu.cuda > batch.cuda)
+    return `${label} needs CUDA ${gpu.cuda}, and the GPU hosts of batch transform end with CUDA ${batch.cuda}`;
   const last = cudaOf(instance);
   if (gpu.cuda > last)
     return `${label} needs CUDA ${gpu.cuda}, and the ${instance.gpu?.name} of ${instance.type} ends with CUDA ${last}`;

@@ -11,6 +11,8 @@ export interface TargetEntry {
   settings: { names: string; machines: readonly string[]; more: readonly string[] };
   /** Parts of deploy/resources.py, from templates/deploy/resources. */
   resources: readonly string[];
+  /** Parts of the documents in deploy/iam, from templates/deploy/iam. */
+  rights: { execution: readonly string[]; deployer: readonly string[] };
   /** It has no instances, and runs x86_64 images only. */
   serverless?: true;
 }
@@ -28,6 +30,7 @@ export const targets = {
       more: ['hosting.sh', 'realtime.sh', 'network.sh'],
     },
     resources: ['instances', 'realtime', 'endpoint'],
+    rights: { execution: ['capture', 'network'], deployer: ['endpoint', 'invoke', 'network'] },
   },
   serverless: {
     ...endpoint,
@@ -35,6 +38,7 @@ export const targets = {
     words: 'a serverless endpoint',
     settings: { names: 'endpoint.sh', machines: ['serverless.sh.ejs'], more: [] },
     resources: ['serverless', 'endpoint'],
+    rights: { execution: [], deployer: ['endpoint', 'invoke'] },
     serverless: true,
   },
   async: {
@@ -44,6 +48,7 @@ export const targets = {
     words: 'an asynchronous endpoint',
     settings: { names: 'endpoint.sh', machines: ['instances.sh.ejs'], more: ['hosting.sh', 'async.sh', 'network.sh'] },
     resources: ['instances', 'async', 'endpoint'],
+    rights: { execution: ['async', 'network'], deployer: ['endpoint', 'async', 'network'] },
   },
   batch: {
     room: 'batch',
@@ -51,6 +56,7 @@ export const targets = {
     words: 'a batch transform job',
     settings: { names: 'job.sh', machines: ['instances.sh.ejs'], more: ['batch.sh', 'network.sh'] },
     resources: ['batch'],
+    rights: { execution: ['batch', 'network'], deployer: ['batch', 'network'] },
   },
 } as const satisfies Record<string, TargetEntry>;
 

@@ -4,8 +4,6 @@
 export const unavailable: Readonly<Record<string, readonly unknown[]>> = {
   framework: ['transformers'],
   modelServer: ['vllm', 'sglang', 'mms'],
-  deployTool: ['boto3', 'cdk'],
-  buildTarget: ['codebuild'],
   multiModel: [true],
   includeTraining: [true],
 };

@@ -27,7 +27,8 @@ const rules: readonly Rule[] = [
   },
   {
     key: 'instanceType',
-    broken: ({ framework }, instance) => framework && instance && misfit(instance, entryOf(framework)),
+    broken: ({ framework, deployTarget }, instance) =>
+      framework && instance && misfit(instance, entryOf(framework), deployTarget),
     hint: '--instance-type=gpu-enabled (ml.g5.xlarge), or a type without a GPU',
   },
   {
@@ -71,6 +72,12 @@ const rules: readonly Rule[] = [
     broken: ({ deployTarget }, instance) =>
       deployTarget === 'batch' && instance?.transform === false && `batch transform does not run on ${instance.type}`,
     hint: '--instance-type=cpu-optimized (ml.m5.large), or another type with batch transform such as ml.c5.xlarge',
+  },
+  {
+    key: 'deployTool',
+    broken: ({ deployTool, deployTarget }) =>
+      deployTarget === 'batch' && deployTool?.includes('cdk') && 'CloudFormation has no batch transform jobs',
+    hint: '--deploy-tool=cli, or boto3',
   },
   {
     key: 'awsRoleArn',

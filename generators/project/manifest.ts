@@ -8,7 +8,13 @@ interface Spec {
 }
 /** One file to write: from a template, from several as its parts, from requirement sets or IAM statements merged, or of a text. */
 export type FileSpec = Spec &
-  ({ template: string } | { parts: readonly string[] } | { merge: readonly string[] } | { statements: readonly string[] } | { text: string });
+  (
+    | { template: string }
+    | { parts: readonly string[] }
+    | { merge: readonly string[] }
+    | { statements: readonly string[] }
+    | { text: string }
+  );
 
 /** The name under which .yo-rc.json keeps a project's answers. */
 export const storageName = 'generator-ml-container-creator';
@@ -53,34 +59,72 @@ export function manifest(project: Project): FileSpec[] {
 }
 
 /** deploy/: the scripts of every project, those of its target, and those of its tools. */
-function deployment({ targetEntry, image, target, tools }: Project): FileSpec[] {
-  const { room, invoke, settings, resources } = targetEntry;
-  const gpu = target === 'batch' ? 'gpu-batch.sh' : 'gpu.sh.ejs';
-  const parts = [
-    'names.sh.ejs',
-    settings.names,
-    'account.sh.ejs',
-    ...settings.machines,
-    ...(image.gpu ? [gpu] : []),
-    ...settings.more,
-    'container.sh.ejs',
-    'waiting.sh',
-  ];
+function deployment(project: Project): FileSpec[] {
+  const { targetEntry, target, tools, build } = project;
+  const { room, invoke, resources } = targetEntry;
+  const parts = ['common', ...resources].map((part) => `deploy/resources/${part}.py`);
   return [
-    { path: 'deploy/settings.sh', parts: parts.map((part) => `deploy/settings/${part}`) },
-    {
-      path: 'deploy/resources.py',
-      parts: ['common', ...resources].map((part) => `deploy/resources/${part}.py`),
-      executable: true,
-    },
+    { path: 'deploy/settings.sh', parts: settings(project).map((part) => `deploy/settings/${part}`) },
+    { path: 'deploy/resources.py', parts, executable: true },
     ...from('deploy', 'deploy', ['common.sh']),
     ...from(`targets/${room}`, 'deploy', ['target.sh']),
     ...programs('deploy', 'deploy', ['build_and_push.sh', 'upload_model.sh', 'model_archive.py', 'delete.sh']),
+    ...programs(`targets/${invoke ?? room}`, 'deploy', ['invoke.sh']),
     ...when(tools.includes('cli'), [
       ...from('deploy', 'deploy', ['checks.sh']),
       ...programs(`targets/${room}`, 'deploy', ['deploy.sh']),
-      ...programs(`targets/${invoke ?? room}`, 'deploy', ['invoke.sh']),
     ]),
+    ...when(tools.includes('boto3'), [
+      ...programs(`tools/boto3/${room}`, 'deploy', ['deploy.py']),
+      ...from('tools/boto3/common', 'deploy', ['aws.py', 'checks.py']),
+      ...when(target === 'async' || target === 'batch', from('tools/boto3/common', 'deploy', ['bucket.py'])),
+      ...when(target !== 'batch', from(`tools/boto3/${invoke ?? room}`, 'deploy', ['invoke.py'])),
+    ]),
+    ...when(tools.includes('cdk'), [
+      ...from('tools/cdk', 'deploy/cdk', [
+        'app.py',
+        'endpoint_stack.py',
+        'execution_role.py',
+        'cdk.json',
+        'requirements.txt',
+      ]),
+    ]),
+    ...when(build === 'codebuild', [
+      ...programs('tools/codebuild', 'deploy', ['submit_build.sh', 'codebuild.py']),
+      ...from('tools/codebuild', 'deploy', ['codebuild.sh', 'buildspec.yml']),
+      ...from('tools/codebuild', 'deploy/iam', ['codebuild-role.json', 'codebuild-trust.json']),
+    ]),
+    ...rights(project),
+  ];
+}
+
+/** The parts of deploy/settings.sh. */
+function settings({ targetEntry, image, target, build }: Project): string[] {
+  const { names, machines, more } = targetEntry.settings;
+  const gpu = target === 'batch' ? 'gpu-batch.sh.ejs' : 'gpu.sh.ejs';
+  return [
+    ...['names.sh.ejs', names, 'account.sh.ejs', ...machines],
+    ...(image.gpu ? [gpu] : []),
+    ...[...more, 'container.sh.ejs'],
+    ...(build === 'codebuild' ? ['codebuild.sh'] : []),
+    'waiting.sh',
+  ];
+}
+
+/** deploy/iam: who may do what. */
+function rights({ targetEntry, tools, build, modelDelivery }: Project): FileSpec[] {
+  const document = (name: string, parts: readonly string[]) => ({
+    path: `deploy/iam/${name}.json`,
+    statements: parts.map((part) => `deploy/iam/${name}/${part}.json`),
+  });
+  const others = [...(tools.includes('cdk') ? ['cdk'] : []), ...(build === 'codebuild' ? ['codebuild'] : [])];
+  const { execution, deployer } = targetEntry.rights;
+  return [
+    ...programs('deploy', 'deploy/iam', ['create_role.sh', 'fill.py']),
+    ...from('deploy', 'deploy/iam', ['trust.json']),
+    document('execution-role', ['common', ...(modelDelivery === 's3' ? ['model'] : []), ...execution]),
+    document('deployer', ['common', ...deployer, ...others]),
+    document('role-maker', ['common', ...others]),
   ];
 }
 
@@ -93,7 +137,8 @@ function sampleFiles({ framework, entry }: Project): FileSpec[] {
   ];
 }
 
-function readme({ entry, format, image, cpuBuild, modelDelivery, sample, tests }: Project): string[] {
+function readme(project: Project): string[] {
+  const { entry, format, image, cpuBuild, modelDelivery, sample, tests, target, tools, build } = project;
   const has = (module: string) => entry.modules?.includes(module) ?? false;
   return [
     'about.md.ejs',
@@ -107,8 +152,13 @@ function readme({ entry, format, image, cpuBuild, modelDelivery, sample, tests }
     'requests.md',
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
-    ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md'] : []),
-    `deploy-${modelDelivery}.md.ejs`,
-    'deploy-notes.md',
+    ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),
+    'deploy.md.ejs',
+    `new-model-${modelDelivery}.md.ejs`,
+    `target-${target}.md`,
+    ...(build === 'local' ? ['emulation.md'] : []),
+    'iam.md.ejs',
+    ...(build === 'codebuild' ? ['codebuild.md.ejs'] : []),
+    ...tools.filter((tool) => tool !== 'cli').map((tool) => `${tool}.md.ejs`),
   ];
 }

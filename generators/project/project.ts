@@ -6,6 +6,10 @@ import { partitionOf } from '../catalog/regions.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
 import type { Answers } from '../config/parameters.js';
 import { instanceFor } from '../config/rules.js';
+import { type Step, stepsOn, stepsUp } from './steps.js';
+
+type Tools = readonly [Tool, ...Tool[]];
+type Tool = NonNullable<Answers['deployTool']>[number];
 
 export interface Project {
   readonly name: string;
@@ -24,8 +28,10 @@ export interface Project {
   readonly instance: Instance & { readonly count: number };
   /** MB, and requests at a time. */
   readonly serverless: { readonly memory: number; readonly maxConcurrency: number };
-  readonly tools: readonly ('cli' | 'boto3' | 'cdk')[];
+  readonly tools: Tools;
   readonly build: 'local' | 'codebuild';
+  /** What to type, up to the deployment and from there on. */
+  readonly steps: { readonly up: readonly Step[]; readonly on: readonly Step[] };
   readonly image: Image;
   readonly region: string;
   readonly partition: string;
@@ -54,20 +60,26 @@ export function projectFrom(complete: Answers): Project {
   const targetEntry = targetOf(deployTarget);
   const image = imageFor(instance, entry, targetEntry);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
+  const [tool = 'cli', ...others] = answers.deployTool ?? [];
+  const facts = {
+    target: deployTarget,
+    tools: [tool, ...others] as const,
+    build: answers.buildTarget ?? ('local' as const),
+    roleArn: answers.awsRoleArn ?? '',
+    modelDelivery,
+    image,
+  };
   return Object.freeze({
+    ...facts,
     name: projectName,
     framework,
     entry,
     format,
     modelFile: format?.file ?? `model.${format?.name ?? 'json'}`,
     server: modelServer,
-    target: deployTarget,
     targetEntry,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
-    tools: answers.deployTool ?? (['cli'] as const),
-    build: answers.buildTarget ?? 'local',
-    image,
     packages: [
       ...(modelServer === 'flask' ? ['nginx'] : []),
       ...(entry.systemPackage ? [entry.systemPackage.debian] : []),
@@ -75,8 +87,7 @@ export function projectFrom(complete: Answers): Project {
     cpuBuild: image.gpu ? undefined : entry.cpuBuild,
     region: awsRegion,
     partition: partitionOf(awsRegion),
-    roleArn: answers.awsRoleArn ?? '',
-    modelDelivery,
+    steps: { up: stepsUp(facts), on: stepsOn(facts) },
     sample: answers.includeSampleModel ?? false,
     tests: answers.includeTests ?? false,
     answers,

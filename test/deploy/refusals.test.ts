@@ -81,7 +81,7 @@ describe('the deploy scripts', function () {
     writeFileSync(path.join(directory, 'model/model.joblib'), 'anything');
     await succeed(directory, 'upload_model.sh');
     const env = { INSTANCE_TYPE: 'ml.m5.gigantic' };
-    await refuse(/enum value set/, directory, 'deploy.sh', [role], env);
+    await refuse(/ml\.m5\.gigantic.*\nSet INSTANCE_TYPE to a type that SageMaker has/, directory, 'deploy.sh', [role], env);
     assert.deepEqual(await leftOf(name), []);
   });
 

@@ -7,6 +7,18 @@ import { combinations } from '../support/combinations.js';
 import { generateProject } from '../support/generate.js';
 import { has, outcome, root, tool } from '../support/tools.js';
 
+/** Every way to deploy, all tools at once: what differs by framework does not differ by target. */
+const deployments = (['realtime', 'serverless', 'async', 'batch'] as const).flatMap((deployTarget) =>
+  (['s3', 'image'] as const).map((modelDelivery) => ({
+    framework: 'sklearn',
+    deployTarget,
+    modelDelivery,
+    instanceType: 'ml.m5.large',
+    deployTool: deployTarget === 'batch' ? ['cli', 'boto3'] : ['cli', 'boto3', 'cdk'],
+    buildTarget: 'codebuild',
+  })),
+);
+
 const variants = combinations.flatMap((combination) =>
   (['cpu-optimized', 'ml.m5.large', 'gpu-enabled'] as const).flatMap((instanceType) =>
     [true, false].map((rich) => ({
@@ -30,7 +42,7 @@ const filesBelow = (folder: string) =>
 describe('every generated project', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ml-generate-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const projects = variants.map((answers, at) => ({ answers, directory: join(folder, `p${at}`) }));
+  const projects = [...variants, ...deployments].map((answers, at) => ({ answers, directory: join(folder, `p${at}`) }));
   before(async () => {
     for (const { answers, directory } of projects) await generateProject(answers, directory);
   });
@@ -52,10 +64,10 @@ describe('every generated project', () => {
   const scripts = () => each((path) => path.endsWith('.sh'));
   const python = () => each((path) => path.endsWith('.py') || path === 'code/serve');
 
-  it(`is one of ${variants.length} combinations, none too large`, () => {
-    for (const { directory } of projects) {
+  it(`is one of ${projects.length} combinations, none too large`, () => {
+    for (const { directory, answers } of projects) {
       const count = filesBelow(directory).length;
-      assert.ok(count >= 20 && count <= 40, `${directory} has ${count} files`);
+      assert.ok(count >= 20 && count <= ('deployTool' in answers ? 60 : 50), `${directory} has ${count} files`);
     }
   });
 
@@ -66,7 +78,22 @@ describe('every generated project', () => {
 
   it('has Python that compiles and that ruff finds nothing in', () => {
     check(tool('python'), ['-c', 'import sys\nfor p in sys.argv[1:]: compile(open(p).read(), p, "exec")', ...python()]);
-    check(tool('ruff'), ['check', '--no-cache', '--config', join(root, 'test/serve/pyproject.toml'), ...python()]);
+    for (const command of [['check'], ['format', '--check', '--quiet']])
+      check(tool('ruff'), [...command, '--no-cache', '--config', join(root, 'test/serve/pyproject.toml'), ...python()]);
+  });
+
+  it('has Python to deploy with that mypy finds nothing in', function () {
+    this.timeout(300_000);
+    const config = join(root, 'test/serve/pyproject.toml');
+    for (const { directory, answers } of projects.filter(({ answers }) => 'deployTool' in answers)) {
+      if (answers.modelDelivery === 'image') continue; // the same files
+      const folder = join(directory, 'deploy');
+      const own = filesBelow(folder).filter((path) => path.endsWith('.py') && !path.startsWith('cdk/'));
+      const { status, output } = outcome(tool('mypy'), ['--config-file', config, '--cache-dir', '/dev/null', ...own], {
+        cwd: folder,
+      });
+      assert.equal(status, 0, output);
+    }
   });
 
   it('has a Dockerfile that hadolint finds nothing in', () => {

@@ -12,8 +12,11 @@ from project import TEMPLATES, assemble
 SERVERS = ("fastapi", "flask")
 CONFIG = Path(__file__).with_name("pyproject.toml")
 BIN = Path(sys.executable).parent
+# But for the parts of deploy/resources.py, which test/generate checks when they are one file.
 PYTHON = [
-    str(path) for path in TEMPLATES.rglob("*") if path.is_file() and (path.suffix == ".py" or path.name == "serve")
+    str(path)
+    for path in TEMPLATES.rglob("*")
+    if path.is_file() and (path.suffix == ".py" or path.name == "serve") and path.parent.name != "resources"
 ]
 
 

@@ -161,6 +161,11 @@ describe('what is refused', () => {
       { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
       /batch transform does not run on ml.m6g.large/,
     ],
+    [{ ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] }, /CloudFormation has no batch transform jobs/],
+    [
+      { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
+      /needs CUDA 13, and the GPU hosts of batch transform end with CUDA 12/,
+    ],
     [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /fills its instance/],
     [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /come from S3/],
   ];

@@ -38,12 +38,6 @@ require_image() {
   esac
 }
 
-# building: the command that builds an image for this instance type, as the caller can type it
-building() {
-  [ -z "${INSTANCE_TYPE:-}" ] || printf 'INSTANCE_TYPE=%q ' "$INSTANCE_TYPE"
-  typed deploy/build_and_push.sh
-}
-
 # require_model_data: MODEL_DATA, after a look whether it is there and what is in it
 require_model_data() {
   local form='^s3://([^/]+)/(.+\.tar\.gz)$' size own

@@ -37,10 +37,21 @@ typed() {
   esac
 }
 
+
+# building: the command that builds an image for this instance type, as the caller can type it
+building() {
+  [ -z "${INSTANCE_TYPE:-}" ] || printf 'INSTANCE_TYPE=%q ' "$INSTANCE_TYPE"
+  if [ -e "$DEPLOY_DIR/submit_build.sh" ]; then typed deploy/submit_build.sh; else typed deploy/build_and_push.sh; fi
+}
+
 # deployment: the command that deploys, as the caller can type it
 deployment() {
-  typed deploy/deploy.sh
-  [ -n "$ROLE_ARN" ] || printf ' ROLE_ARN'
+  if [ ! -e "$DEPLOY_DIR/deploy.sh" ] && [ ! -e "$DEPLOY_DIR/deploy.py" ]; then
+    printf 'cdk deploy --app "python3 %s"' "$(typed deploy/cdk/app.py)"
+    return
+  fi
+  [ -n "$ROLE_ARN$(recall role)" ] || printf '%s && ' "$(typed deploy/iam/create_role.sh)"
+  if [ -e "$DEPLOY_DIR/deploy.sh" ]; then typed deploy/deploy.sh; else printf 'python3 %s deploy' "$(typed deploy/deploy.py)"; fi
 }
 
 # The comment at the top of a script is its help.
@@ -68,7 +79,18 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 # --- AWS ------------------------------------------------------------------------------------------------------------
-refused() { fail "$(grep -v '^$' "$SCRATCH/error")" "It was the answer to: aws $1 $2 (region $AWS_REGION)"; }
+refused() { fail "$(grep -v '^$' "$SCRATCH/error" | sed 's/satisfy enum value set: .*/be one that it knows/')" "$(remedy "$@")"; }
+
+remedy() { # remedy SERVICE COMMAND…: of what AWS refused there
+  case $(cat "$SCRATCH/error") in
+    *[iI]nstanceType*'enum value set'*) echo "Set INSTANCE_TYPE to a type that SageMaker has in $AWS_REGION." ;;
+    *ResourceLimitExceeded*) echo 'Ask for more in Service Quotas (Amazon SageMaker), or set another INSTANCE_TYPE.' ;;
+    *AccessDenied* | *'not authorized'*)
+      echo "You may not call $1 $2. A policy that lets you: $(typed deploy/iam/create_role.sh) --print deployer"
+      ;;
+    *) echo "It was the answer to: aws $1 $2 (region $AWS_REGION)" ;;
+  esac
+}
 
 # call SERVICE COMMAND…: the answer as text; a refusal ends the script
 call() { aws "$@" --output text 2>"$SCRATCH/error" || refused "$@"; }

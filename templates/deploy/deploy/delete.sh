@@ -44,6 +44,11 @@ remove_deployment
 if [ "${1:-}" = --all ]; then
   remove_images
   remove_uploads
+  if [ -e "$DEPLOY_DIR/codebuild.sh" ]; then
+    # shellcheck source=/dev/null
+    . "$DEPLOY_DIR/codebuild.sh"
+    remove_builder
+  fi
   forget
 fi
 say "Removed $REMOVED. Of what was deployed for $PROJECT_NAME in $AWS_REGION nothing is left."

@@ -12,7 +12,7 @@ set -euo pipefail
 
 [ $# = 0 ] || misuse "upload_model.sh takes no arguments: $*"
 [ "$MODEL_DELIVERY" = s3 ] \
-  || fail 'In this project the model is part of the image.' "Nothing to upload; next: $(typed deploy/build_and_push.sh)"
+  || fail 'In this project the model is part of the image.' "Nothing to upload; next: $(building)"
 require_model
 require_python
 sign_in

@@ -44,6 +44,6 @@ def scaling_policies() -> list[tuple[str, str, Json]]:
 def cost() -> str:
     """What bills, in words."""
     least, most = scaling_limits()
-    each = f"each request for as long as it takes, with {number('SERVERLESS_MEMORY', 1024, 6144)} MB,"
+    each = f"each request for as long as it takes, with {number('SERVERLESS_MEMORY', 1024, 6144)} MB"
     ready = f" and a provisioned concurrency of {f'{least} to {most}' if most > least else least}" if least else ""
     return f"{each}{ready} in {text('AWS_REGION')} bills"

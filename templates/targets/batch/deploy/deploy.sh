@@ -51,12 +51,14 @@ upload_folder() {
     || fail "$folder could not be uploaded; the reason is above." 'Try again.'
 }
 
+# One that is there has the same content, and stays when this run fails.
 make_model() {
-  local found
-  found=$(ask sagemaker describe-model --model-name "$name" --query CreationTime)
-  [ -z "$found" ] || return 0
-  request model sagemaker create-model >/dev/null
-  MADE=1
+  resource model >"$SCRATCH/model.json"
+  if aws sagemaker create-model --cli-input-json "file://$SCRATCH/model.json" >/dev/null 2>"$SCRATCH/error"; then
+    MADE=1
+  else
+    grep -q 'already existing' "$SCRATCH/error" || refused sagemaker create-model
+  fi
 }
 
 # look: STATUS and REASON of the job
@@ -134,6 +136,7 @@ on_failure :
 output=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["TransformOutput"]["S3OutputPath"])' \
   "$SCRATCH/job.json")
 record output "$output"
+record role "$ROLE_ARN"
 say "The predictions are in $output/. Next: aws s3 cp --recursive $(printf %q "$output/") predictions/," \
   "and when you are done $(typed deploy/delete.sh)"
 echo "$TRANSFORM_JOB"

@@ -33,13 +33,14 @@ require_endpoint() {
   remove_endpoint
 }
 
-# make KIND: the model or the configuration, if it is not there
+# make KIND: the model or the configuration; one that is there has the same content, and stays when this run fails
 make() {
-  local found
-  found=$(ask sagemaker "describe-$1" "--$1-name" "$name" --query CreationTime)
-  [ -z "$found" ] || return 0
-  request "$1" sagemaker "create-$1" >/dev/null
-  MADE=("$1" ${MADE[@]+"${MADE[@]}"})
+  resource "$1" >"$SCRATCH/$1.json"
+  if aws sagemaker "create-$1" --cli-input-json "file://$SCRATCH/$1.json" >/dev/null 2>"$SCRATCH/error"; then
+    MADE=("$1" ${MADE[@]+"${MADE[@]}"})
+  else
+    grep -q 'already existing' "$SCRATCH/error" || refused sagemaker "create-$1"
+  fi
 }
 
 put_endpoint() {
@@ -57,7 +58,10 @@ put_endpoint() {
 # scale: as the settings say; what scaled it before and is not asked for any more is taken away
 scale() {
   local service command json arn=''
-  [ -n "$scales" ] || { unscale && return; }
+  if [ -z "$scales" ]; then
+    [ -z "$before" ] || unscale
+    return
+  fi
   while read -r service command json; do
     arn=$(call "$service" "$command" --cli-input-json "${json//POLICY_ARN/$arn}" --query PolicyARN)
   done <"$SCRATCH/scaling"
@@ -107,7 +111,7 @@ failed() {
 }
 
 deploy() {
-  say "Cost: $(resource cost), until you run $(typed deploy/delete.sh). Prices:" \
+  say "Cost: $(resource cost) until you run $(typed deploy/delete.sh). Prices:" \
     'https://aws.amazon.com/sagemaker/pricing/; what you paid: https://console.aws.amazon.com/costmanagement/'
   on_failure take_back
   make model
@@ -143,6 +147,7 @@ if [ "$before" = "$name" ]; then
 else
   deploy
 fi
+record role "$ROLE_ARN"
 file=FILE
 [ ! -e "$PROJECT_DIR/test/sample_request.json" ] || file=$(typed test/sample_request.json)
 say "Next: $(typed deploy/invoke.sh) $file, and when you are done $(typed deploy/delete.sh)"

@@ -47,19 +47,23 @@ remove_endpoint() {
 
 # unscale: remove the scaling policies, their alarm, and what they scaled
 unscale() {
-  local kinds dimension
-  kinds=$(call application-autoscaling describe-scaling-policies --service-namespace sagemaker \
-    --resource-id "$RESOURCE" --query 'ScalingPolicies[].[PolicyType]') || exit
-  [ -z "$kinds" ] || REMOVED=$((REMOVED + $(wc -l <<<"$kinds")))
-  if [[ $kinds = *StepScaling* ]]; then
+  local name dimension woken=''
+  local scaled=(--service-namespace sagemaker --resource-id "$RESOURCE" --scalable-dimension)
+  call application-autoscaling describe-scaling-policies --service-namespace sagemaker --resource-id "$RESOURCE" \
+    --query 'ScalingPolicies[].[PolicyName,ScalableDimension]' >"$SCRATCH/policies"
+  while read -r name dimension; do
+    [ "$name" != wake ] || woken=1
+    call application-autoscaling delete-scaling-policy "${scaled[@]}" "$dimension" --policy-name "$name"
+    REMOVED=$((REMOVED + 1))
+  done <"$SCRATCH/policies"
+  if [ -n "$woken" ]; then
     call cloudwatch delete-alarms --alarm-names "$ENDPOINT_NAME-wake"
     REMOVED=$((REMOVED + 1))
   fi
-  call application-autoscaling describe-scalable-targets --service-namespace sagemaker \
-    --resource-ids "$RESOURCE" --query 'ScalableTargets[].[ScalableDimension]' >"$SCRATCH/scaled"
+  call application-autoscaling describe-scalable-targets --service-namespace sagemaker --resource-ids "$RESOURCE" \
+    --query 'ScalableTargets[].[ScalableDimension]' >"$SCRATCH/scaled"
   while read -r dimension; do
-    call application-autoscaling deregister-scalable-target --service-namespace sagemaker \
-      --resource-id "$RESOURCE" --scalable-dimension "$dimension"
+    call application-autoscaling deregister-scalable-target "${scaled[@]}" "$dimension"
   done <"$SCRATCH/scaled"
 }
 

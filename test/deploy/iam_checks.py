@@ -1,0 +1,150 @@
+"""Checks of the IAM documents of projects. Prints what is wrong, and ends with 1 where something is.
+
+iam_checks.py documents PROJECT…    whether they are sound, small, no wider than they have to be, and enough for what
+                                    resources.py asks of SageMaker, with few and with all settings, in every partition
+iam_checks.py calls PROJECT CALLS   whether they are enough for the calls in the file CALLS, and no more than that
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from iam.beyond import beyond
+from iam.calls import body_of, needs
+from iam.policy import Json, Need, actions_of, faults, permits
+from iam.role import Place, always, demands
+
+# Runs in a project: prints its documents, some of its settings, and what it asks of SageMaker.
+FILL = """
+import json, os, sys
+from pathlib import Path
+sys.dont_write_bytecode = True
+sys.path[:0] = ["deploy", "deploy/iam"]
+import fill, resources
+resources.load_settings()
+documents = {file.stem: fill.document(file) for file in Path("deploy/iam").glob("*.json")}
+known = [fill.values()[name][0] for name in ("NAME", "PROJECT_NAME", "S3_BUCKET", "ROLE_ARN")]
+folder = f"s3://{os.environ['S3_BUCKET']}/{os.environ['PROJECT_NAME']}"
+uploaded = os.environ["MODEL_DATA"] or f"{folder}/0123abc/model.tar.gz"
+os.environ["MODEL_DATA"] = "" if os.environ["MODEL_DELIVERY"] == "image" else uploaded
+os.environ["BATCH_INPUT"] = os.environ.get("BATCH_INPUT") or f"{folder}/batch/input/0123abc/records.csv"
+os.environ["TRANSFORM_JOB"] = "job"
+asked = [getattr(resources, name)() for name in ("model", "endpoint_config", "job") if hasattr(resources, name)]
+print(json.dumps([documents, known, asked]))
+"""
+EVERYTHING = {
+    "ENDPOINT_NAME": "Fraud-Detector",
+    "JOB_NAME": "Fraud-Jobs",
+    "IMAGE_URI": "999999999999.dkr.ecr.us-east-1.amazonaws.com/team/image:v1",
+    "MODEL_DATA": "s3://models/a,b/c*d?e$f/model.tar.gz",
+    "ROLE_ARN": "arn:aws:iam::123456789012:role/service-role/a+b=c,d.e@f_g-h",
+    "VPC_SUBNETS": "subnet-1,subnet-2",
+    "VPC_SECURITY_GROUPS": "sg-1, sg-2",
+    "KMS_KEY_ID": "1234abcd-12ab-34cd-56ef-1234567890ab",
+    "CAPTURE_PERCENT": "5",
+    "CAPTURE_URI": "s3://captured/a/b/",
+    "ASYNC_OUTPUT": "s3://answers",
+    "ASYNC_FAILURES": "s3://answers/errors/",
+    "SUCCESS_TOPIC": "arn:aws:sns:us-east-1:123456789012:good",
+    "ERROR_TOPIC": "arn:aws:sns:us-east-1:123456789012:bad",
+    "BATCH_INPUT": "s3://records/2024/",
+    "BATCH_OUTPUT": "s3://predictions/a",
+    "BUILD_ROLE_ARN": "arn:aws:iam::123456789012:role/build",
+}
+IMAGE = "123456789012.dkr.ecr.{}/own:v1"
+SETTINGS = [
+    EVERYTHING,
+    {"IMAGE_URI": IMAGE.format("us-east-1.amazonaws.com")},
+    {"IMAGE_URI": IMAGE.format("us-east-1.amazonaws.com"), "KMS_KEY_ID": "alias/fraud", "CAPTURE_PERCENT": "100"},
+    {"IMAGE_URI": IMAGE.format("us-east-1.amazonaws.com"), "KMS_KEY_ID": "arn:aws:kms:us-east-1:999999999999:key/1234"},
+    {"IMAGE_URI": IMAGE.format("cn-north-1.amazonaws.com.cn"), "AWS_REGION": "cn-north-1"},
+    {"IMAGE_URI": IMAGE.format("us-gov-west-1.amazonaws.com"), "AWS_REGION": "us-gov-west-1"},
+]
+PARTITIONS = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
+# Rights for what no script calls: what Docker does in a push, what the CLI does when an upload is given up, what is done
+# about a bucket that could not be made whole, what Application Auto Scaling looks up, and deploy.py.
+PUSH = "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart"
+OTHERS = "s3:AbortMultipartUpload s3:DeleteBucket sagemaker:DescribeEndpointConfig sagemaker:DescribeModel"
+SPARE = {*OTHERS.split(), *(f"ecr:{name}" for name in PUSH.split())}
+
+
+def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list[str], list[Json]]:
+    """The documents of a project under these settings, what FILL knows of these, and what SageMaker is asked for."""
+    known_here = (project / "deploy/settings.sh").read_text()
+    own = {name: value for name, value in settings.items() if f"\n{name}=" in known_here}
+    env = {"PATH": os.environ["PATH"], "ACCOUNT": Place().account, "AWS_REGION": "us-east-1", "ROLE_ARN": "", **own}
+    command = [sys.executable, "-c", FILL]
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{project} {settings}\n{done.stderr}"
+    documents, known, asked = json.loads(done.stdout)
+    return documents, known, asked
+
+
+def check_documents(project: Path, settings: dict[str, str]) -> Iterator[str]:
+    documents, known, asked = fill(project, settings)
+    for name in ("trust", "codebuild-trust"):
+        trust = documents.pop(name, None)
+        if trust and trust["Statement"][0]["Condition"] != {"StringEquals": {"aws:SourceAccount": Place().account}}:
+            yield f"{name}: may come from other accounts"
+    for name, document in documents.items():
+        # Of a policy inside a role, and of one that is attached to people.
+        yield from (f"{name}: {fault}" for fault in faults(document, 10_240 if name.endswith("-role") else 6_144))
+    region = settings.get("AWS_REGION", "us-east-1")
+    place = Place(PARTITIONS.get(region, "aws"), region)
+    wanted = [*always("TransformJobs", place), *always("Endpoints/a", place), *demands({"asked": asked}, place)]
+    yield from (f"execution-role: lacks {need}" for need in wanted if not permits(documents["execution-role"], need))
+    forbidden = beyond(documents, *known, place)
+    yield from (f"{name}: permits {need}" for name, need in forbidden if permits(documents[name], need))
+    if settings is EVERYTHING:
+        yield from misspelt(project, documents)
+
+
+def misspelt(project: Path, documents: dict[str, Json]) -> Iterator[str]:
+    """What is left out with everything set names something that does not exist."""
+    for name, document in documents.items():
+        kept = {statement["Sid"] for statement in document["Statement"]}
+        written = json.loads((project / f"deploy/iam/{name}.json").read_text())["Statement"]
+        yield from (f"{name}: {each['Sid']} is always left out" for each in written if each["Sid"] not in kept)
+
+
+def check_calls(project: Path, calls: list[Json]) -> Iterator[str]:
+    documents, _, _ = fill(
+        project, {name: os.environ[name] for name in os.environ if name in ("IMAGE_URI", "S3_BUCKET")}
+    )
+    used = set(SPARE)
+    for call in calls:
+        for need in needs(call):
+            name = "deployer" if permits(documents["deployer"], need) else "role-maker"
+            used.add(need.action)
+            if not permits(documents[name], need):
+                yield f"deployer: lacks {need}"
+            elif name == "role-maker" and not need.action.startswith("iam:"):
+                yield f"role-maker: {need}"
+        wanted: Iterator[Need] = demands(body_of(call), Place())
+        yield from (
+            f"execution-role: lacks {need}" for need in wanted if not permits(documents["execution-role"], need)
+        )
+    unused = (actions_of(documents["deployer"]) | actions_of(documents["role-maker"])) - used
+    yield from (f"no call needs {action}" for action in sorted(unused))
+
+
+def main(command: str, *arguments: str) -> int:
+    wrong = []
+    if command == "documents":
+        for project in map(Path, arguments):
+            for settings in SETTINGS:
+                wrong += [
+                    f"{project.name}, settings {len(settings)}: {each}" for each in check_documents(project, settings)
+                ]
+    else:
+        project, file = map(Path, arguments)
+        wrong = list(check_calls(project, [json.loads(line) for line in file.read_text().splitlines()]))
+    print("\n".join(dict.fromkeys(wrong)))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
