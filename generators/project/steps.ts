@@ -12,8 +12,8 @@ const calls = {
   cli: { deploy: 'deploy/deploy.sh', remove: 'deploy/delete.sh' },
   boto3: { deploy: 'python3 deploy/deploy.py deploy', remove: 'python3 deploy/deploy.py delete' },
   cdk: {
-    deploy: 'cdk deploy --app "python3 deploy/cdk/app.py"',
-    remove: 'cdk destroy --app "python3 deploy/cdk/app.py"',
+    deploy: '(cd deploy/cdk && cdk deploy)',
+    remove: '(cd deploy/cdk && cdk destroy)',
   },
 };
 

@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import {
   cdk,
   cdkTool,
+  create,
+  inService,
   installCdk,
   only,
   readTemplate,
   resolve,
   rightsOf,
+  rolesOf,
   synthesize,
   type Template,
   waitsFor,
 } from '../support/cdk.js';
 import { generateProject } from '../support/generate.js';
-import { must, run, scratch, train, unique, until } from '../support/rig.js';
+import { must, run, scratch, train, unique } from '../support/rig.js';
 import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 import { root, tool } from '../support/tools.js';
 
@@ -87,16 +89,9 @@ describe('deploy/cdk', function () {
   it('is Python in which mypy finds nothing, for any target', async function () {
     this.timeout(600_000); // the library is large; what mypy learned of it is kept
     for (const kind of everyKind) {
-      const args = [
-        '--config-file',
-        strict,
-        '--cache-dir',
-        cdkTool('../mypy'),
-        '--python-executable',
-        cdkTool('python'),
-      ];
-      const cwd = path.join(projects[kind], 'deploy/cdk');
-      await must(tool('mypy'), [...args, 'app.py'], { cwd, env: { MYPYPATH: '..' } });
+      const where = ['--cache-dir', cdkTool('../mypy'), '--python-executable', cdkTool('python')];
+      const options = { cwd: path.join(projects[kind], 'deploy/cdk'), env: { MYPYPATH: '..:../iam' } };
+      await must(tool('mypy'), ['--config-file', strict, ...where, 'app.py'], options);
     }
   });
 
@@ -153,19 +148,12 @@ describe('deploy/cdk', function () {
     assert.ok(newModel !== model && newConfig !== config);
     assert.deepEqual(others, [same]);
     assert.equal((await leftOf(name)).length, 3);
-    const read = rightsOf(readTemplate(file)).filter(({ action }) => action === 's3:GetObject');
-    const both = `arn:aws:s3:::${content.MODEL_DATA.slice(5).replace(/[0-9a-f]{64}/, '*')}`;
-    assert.deepEqual(
-      read.map(({ resource }) => resource),
-      [both],
-    );
   });
 
   it('removes it all, even where image and model are gone', async () => {
     const { code, err } = await cdk(directory, ['destroy', '--force'], { PLATFORM: 'linux/none' });
     assert.equal(code, 0, err);
     assert.deepEqual([await leftOf(name), await rolesOf(name)], [[], []]);
-    assert.ok(!existsSync(path.join(directory, 'cdk.out')));
   });
 
   it('makes templates of any target in which cfn-lint finds nothing', async () => {
@@ -186,6 +174,18 @@ describe('deploy/cdk', function () {
     }
   });
 
+  it('tags what it makes, but for the tag by which the scripts know their own', () => {
+    const tags = JSON.parse(kinds.realtime.settings.TAGS);
+    const expected = { ...tags, 'ml-container-creator:project': endpoint('realtime') };
+    for (const type of ['Role', 'Model', 'EndpointConfig', 'Endpoint']) {
+      const { Tags } = only(templates.realtime, type)?.Properties ?? {};
+      assert.deepEqual(
+        Object.fromEntries(Tags.map(({ Key, Value }: Record<string, string>) => [Key, Value])),
+        expected,
+      );
+    }
+  });
+
   it('gives the role the rights that the endpoint needs, and to SageMaker of this account only', () => {
     const { Properties } = only(templates.realtime, 'Role') ?? assert.fail();
     const [{ Principal, Condition }] = Properties.AssumeRolePolicyDocument.Statement;
@@ -200,17 +200,17 @@ describe('deploy/cdk', function () {
         );
     const on = (kind: 'realtime' | 'async', action: string) =>
       rights[kind].filter((right) => right.action === action).map(({ resource }) => resource.replace(/^arn:aws:/, ''));
-    const bucket = 's3:::sagemaker-us-east-1-123456789012';
-    const model = `s3:::${content.MODEL_DATA.slice(5).replace(/[0-9a-f]{64}/, '*')}`;
-    assert.deepEqual(on('realtime', 's3:GetObject'), [model]);
-    assert.deepEqual(on('realtime', 's3:ListBucket'), [bucket]);
-    assert.deepEqual(on('realtime', 's3:PutObject'), [`${bucket}/${endpoint('realtime')}/capture/*`]);
-    assert.deepEqual(on('realtime', 'ecr:BatchGetImage'), [`ecr:us-east-1:123456789012:repository/${name}`]);
+    const own = (kind: 'realtime' | 'async') => `s3:::sagemaker-us-east-1-123456789012/${endpoint(kind)}`;
+    const models = (kind: 'realtime' | 'async') => [`${own(kind)}/*.tar.gz`, `s3:::${content.MODEL_DATA.slice(5)}`];
+    assert.deepEqual(on('realtime', 's3:GetObject'), models('realtime'));
+    assert.deepEqual(on('realtime', 's3:PutObject'), [`${own('realtime')}/capture/*`]);
+    const repositories = [endpoint('realtime'), name].map((each) => `ecr:us-east-1:123456789012:repository/${each}`);
+    assert.deepEqual(on('realtime', 'ecr:BatchGetImage'), repositories);
     assert.equal(on('realtime', 'ec2:CreateNetworkInterface').length, 4);
     assert.deepEqual(on('realtime', 'kms:CreateGrant'), ['kms:us-east-1:123456789012:key/*']);
-    const own = `${bucket}/${endpoint('async')}/async`;
-    assert.deepEqual(on('async', 's3:GetObject'), [model, `${own}/input/*`]);
-    assert.deepEqual(on('async', 's3:PutObject'), [`${own}/output/*`, `${own}/failures/*`]);
+    assert.deepEqual(on('async', 's3:GetObject'), [...models('async'), `${own('async')}/async/input/*`]);
+    const answers = ['output', 'failures'].map((folder) => `${own('async')}/async/${folder}/*`);
+    assert.deepEqual(on('async', 's3:PutObject'), answers);
     assert.deepEqual(on('async', 'sns:Publish'), [topic.replace(/^arn:aws:/, '')]);
     assert.deepEqual([...on('async', 'ec2:CreateNetworkInterface'), ...on('async', 'kms:CreateGrant')], []);
     assert.equal(only(templates.serverless, 'Role'), undefined);
@@ -234,7 +234,7 @@ describe('deploy/cdk', function () {
       for (const { Type, Properties } of Object.values(template.Resources)) {
         const { RetainAllVariantProperties, ...request } = resolve(template, Properties);
         if (Type === 'AWS::SageMaker::Endpoint') assert.equal(RetainAllVariantProperties, true);
-        if (Type !== 'AWS::IAM::Role') await must('aws', [...call(Type), '--cli-input-json', JSON.stringify(request)]);
+        if (Type !== 'AWS::IAM::Role') await create(Type, request);
         if (Type === 'AWS::SageMaker::Endpoint') await inService(endpoint(kind));
       }
       const answer = await succeed(projects[kind], 'invoke.sh', [request()]);
@@ -244,20 +244,3 @@ describe('deploy/cdk', function () {
       await refuse(/that this script did not make/, projects[kind], 'deploy.sh', [], env);
     });
 });
-
-const rolesOf = async (stack: string): Promise<string[]> =>
-  (await aws('iam', 'list-roles', '--query', 'Roles[].RoleName')).filter((each: string) => each.startsWith(stack));
-
-const inService = (name: string) =>
-  until(`${name} in service`, 90, async () => {
-    const { EndpointStatus } = await aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
-    return EndpointStatus === 'InService' || undefined;
-  });
-
-/** The call of the AWS CLI that makes what CloudFormation makes of a type. */
-const call = (type: string): string[] => {
-  const [, service = '', kind = ''] = type.split('::');
-  const verb = { ScalableTarget: 'register', ScalingPolicy: 'put', Alarm: 'put-metric' }[kind] ?? 'create';
-  const noun = kind.replace(/\B[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
-  return [service.replace('Application', 'application-').toLowerCase(), `${verb}-${noun}`];
-};

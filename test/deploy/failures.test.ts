@@ -92,6 +92,8 @@ describe('a deployment that fails', function () {
 
   it('is gone on with, or deleted, after a Ctrl-C', async () => {
     await succeed(directory, 'delete.sh');
+    await train42(directory, 10);
+    await succeed(directory, 'upload_model.sh');
     const { BASE_IMAGE } = rig('BASE_IMAGE');
     const env = { ...process.env, BASE_IMAGE, POLL_SECONDS: '1' };
     const child = spawn(path.join(directory, 'deploy/deploy.sh'), {

@@ -10,6 +10,7 @@ import { must, project, rig, run, scratch, unique } from '../support/rig.js';
 import { aws, refuse, script, succeed } from '../support/scripts.js';
 import { root, tool } from '../support/tools.js';
 
+const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
 const instances = 'DesiredInstanceCount';
 const allowed = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>
 <EvaluationResults><member><EvalDecision>allowed</EvalDecision></member></EvaluationResults>
@@ -17,7 +18,7 @@ const allowed = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.c
 
 /** Has Python check something; fails with what it found. */
 async function check(...args: string[]) {
-  const { code, out, err } = await run(tool('python'), [path.join(root, 'test/deploy/iam_checks.py'), ...args]);
+  const { code, out, err } = await run(tool('python'), ['-B', path.join(root, 'test/deploy/iam_checks.py'), ...args]);
   assert.equal(code, 0, out + err);
 }
 
@@ -69,7 +70,9 @@ describe('what the documents of deploy/iam permit', function () {
   for (const target of ['realtime', 'serverless', 'async', 'batch'])
     it(`is enough for all that is called in the life of ${target}, and no more`, async () => {
       const name = unique(`iam-${target}`);
-      const directory = await project(folder, { projectName: name, deployTarget: target });
+      const boto3 = target === 'realtime' || target === 'batch';
+      const deployTool = ['cli', ...(boto3 ? ['boto3'] : [])];
+      const directory = await project(folder, { projectName: name, deployTarget: target, deployTool });
       await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
       const { calls, server, url } = await recorder();
       const bucket = `${name}-bucket`;
@@ -87,6 +90,10 @@ describe('what the documents of deploy/iam permit', function () {
         await succeed(directory, 'upload_model.sh', [], env);
         await succeed(directory, 'deploy.sh', [], scaled);
         await succeed(directory, 'invoke.sh', [sample(directory, 'csv')], env);
+        if (boto3) {
+          await succeed(directory, 'deploy.py', ['deploy'], { ...scaled, PATH, CONTAINER_ENV: '{"A": "b"}' });
+          await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')], { ...env, PATH });
+        }
         breakModel(directory);
         await succeed(directory, 'upload_model.sh', [], env);
         await refuse(/ {2}\| /, directory, 'deploy.sh', [], scaled); // with the log
@@ -105,8 +112,7 @@ describe('what the documents of deploy/iam permit', function () {
       }
       const file = path.join(folder, `${target}.jsonl`);
       writeFileSync(file, calls.map((call) => JSON.stringify(call)).join('\n'));
-      process.env.S3_BUCKET = bucket;
-      await check('calls', directory, file).finally(() => delete process.env.S3_BUCKET);
+      await check('calls', directory, bucket, file);
     });
 });
 

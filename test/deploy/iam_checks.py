@@ -64,11 +64,15 @@ SETTINGS = [
     {"IMAGE_URI": IMAGE.format("us-gov-west-1.amazonaws.com"), "AWS_REGION": "us-gov-west-1"},
 ]
 PARTITIONS = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
-# Rights for what no script calls: what Docker does in a push, what the CLI does when an upload is given up, what is done
-# about a bucket that could not be made whole, what Application Auto Scaling looks up, and deploy.py.
+# Rights for what no life calls: what Docker does in a push and the CLI about an upload that is given up; and what is
+# done about a bucket half-made or a job given up, what Application Auto Scaling looks up, and deploy.py.
 PUSH = "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart"
-OTHERS = "s3:AbortMultipartUpload s3:DeleteBucket sagemaker:DescribeEndpointConfig sagemaker:DescribeModel"
-SPARE = {*OTHERS.split(), *(f"ecr:{name}" for name in PUSH.split())}
+UNSEEN = {"s3:AbortMultipartUpload", *(f"ecr:{name}" for name in PUSH.split())}
+MODELS = "DescribeEndpointConfig DescribeModel StopTransformJob"
+SPARE = {"s3:DeleteBucket", *(f"sagemaker:{name}" for name in MODELS.split())}
+MAKING = "CreateRole DeleteRole DeleteRolePolicy PutRolePolicy TagRole UpdateAssumeRolePolicy"
+# Who makes what: all else is the deployer's.
+WHO = {"iam:GetRole": ["deployer", "role-maker"], **{f"iam:{name}": ["role-maker"] for name in MAKING.split()}}
 
 
 def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list[str], list[Json]]:
@@ -96,7 +100,7 @@ def check_documents(project: Path, settings: dict[str, str]) -> Iterator[str]:
     place = Place(PARTITIONS.get(region, "aws"), region)
     wanted = [*always("TransformJobs", place), *always("Endpoints/a", place), *demands({"asked": asked}, place)]
     yield from (f"execution-role: lacks {need}" for need in wanted if not permits(documents["execution-role"], need))
-    forbidden = beyond(documents, *known, place)
+    forbidden = beyond(documents, known, place)
     yield from (f"{name}: permits {need}" for name, need in forbidden if permits(documents[name], need))
     if settings is EVERYTHING:
         yield from misspelt(project, documents)
@@ -110,38 +114,37 @@ def misspelt(project: Path, documents: dict[str, Json]) -> Iterator[str]:
         yield from (f"{name}: {each['Sid']} is always left out" for each in written if each["Sid"] not in kept)
 
 
-def check_calls(project: Path, calls: list[Json]) -> Iterator[str]:
-    documents, _, _ = fill(
-        project, {name: os.environ[name] for name in os.environ if name in ("IMAGE_URI", "S3_BUCKET")}
-    )
-    used = set(SPARE)
+def check_calls(project: Path, bucket: str, calls: list[Json]) -> Iterator[str]:
+    documents, _, _ = fill(project, {"S3_BUCKET": bucket})
+    role = documents["execution-role"]
+    used = UNSEEN | SPARE
+    yield from (f"deployer: lacks {action}" for action in UNSEEN - actions_of(documents["deployer"]))
     for call in calls:
         for need in needs(call):
-            name = "deployer" if permits(documents["deployer"], need) else "role-maker"
             used.add(need.action)
-            if not permits(documents[name], need):
-                yield f"deployer: lacks {need}"
-            elif name == "role-maker" and not need.action.startswith("iam:"):
-                yield f"role-maker: {need}"
-        wanted: Iterator[Need] = demands(body_of(call), Place())
-        yield from (
-            f"execution-role: lacks {need}" for need in wanted if not permits(documents["execution-role"], need)
-        )
+            for name in WHO.get(need.action, ["deployer"]):
+                if not permits(documents[name], need):
+                    yield f"{name}: lacks {need}"
+        body = body_of(call)
+        wanted = list(demands(body, Place()))
+        if body.get("Action") == "SimulatePrincipalPolicy":  # deploy.sh refuses a role that may not do this
+            wanted = [Need(body["ActionNames.member.1"], body["ResourceArns.member.1"], {})]
+        yield from (f"execution-role: lacks {need}" for need in wanted if not permits(role, need))
     unused = (actions_of(documents["deployer"]) | actions_of(documents["role-maker"])) - used
     yield from (f"no call needs {action}" for action in sorted(unused))
 
 
 def main(command: str, *arguments: str) -> int:
-    wrong = []
-    if command == "documents":
-        for project in map(Path, arguments):
-            for settings in SETTINGS:
-                wrong += [
-                    f"{project.name}, settings {len(settings)}: {each}" for each in check_documents(project, settings)
-                ]
+    if command == "calls":
+        project, bucket, file = arguments
+        wrong = list(
+            check_calls(Path(project), bucket, [json.loads(line) for line in Path(file).read_text().splitlines()])
+        )
     else:
-        project, file = map(Path, arguments)
-        wrong = list(check_calls(project, [json.loads(line) for line in file.read_text().splitlines()]))
+        cases = [(Path(project), settings) for project in arguments for settings in SETTINGS]
+        wrong = [
+            f"{case[0].name}, {SETTINGS.index(case[1])}: {each}" for case in cases for each in check_documents(*case)
+        ]
     print("\n".join(dict.fromkeys(wrong)))
     return 1 if wrong else 0
 

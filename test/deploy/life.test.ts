@@ -63,7 +63,7 @@ describe('the life of an endpoint', function () {
   it('gets an endpoint that answers, and says what it costs before', async () => {
     const { result, err } = await script(directory, 'deploy.sh');
     assert.equal(result, name, err);
-    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until you run .*delete\.sh/);
+    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until you run .*delete\.sh/m);
     assert.equal((await predict()).length, JSON.parse(readFileSync(request(), 'utf8')).instances.length);
   });
 

@@ -43,7 +43,7 @@ describe('the deploy scripts', function () {
 
   it('push nothing and leave no repository when the build fails', async () => {
     await refuse(/could not be built/, directory, 'build_and_push.sh', [], { BASE_IMAGE: 'no-such-image:at-all' });
-    await refuse(/No image for ml\.m5\.large \(linux\/amd64\).*\n.*build_and_push/, directory, 'deploy.sh', [role]);
+    await refuse(/No image for linux\/amd64.*\n.*INSTANCE_TYPE=ml\.m5\.large .*build_and_push/, directory, 'deploy.sh', [role]);
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
   });
 
@@ -71,8 +71,8 @@ describe('the deploy scripts', function () {
     const deploy = (reason: RegExp, env: NodeJS.ProcessEnv) => refuse(reason, directory, 'deploy.sh', [role], env);
     await deploy(/no such image/, { IMAGE_URI: `${registry}/${name}:nothing` });
     await deploy(/is in eu-west-1/, { IMAGE_URI: image.replace('us-east-1', 'eu-west-1') });
-    await deploy(/No image for ml\.m6g\.large \(linux\/arm64\)/, { INSTANCE_TYPE: 'ml.m6g.large' });
-    await deploy(/needs an image for linux\/arm64/, { INSTANCE_TYPE: 'ml.m6g.large', IMAGE_URI: image });
+    await deploy(/No image for linux\/arm64/, { INSTANCE_TYPE: 'ml.m6g.large' });
+    await deploy(/An image for linux\/arm64 is needed/, { INSTANCE_TYPE: 'ml.m6g.large', IMAGE_URI: image });
     await deploy(/no such model/, { MODEL_DATA: 's3://no-such-bucket/model.tar.gz' });
     await deploy(/has to be s3:/, { MODEL_DATA: '/a/model.tar.gz' });
   });

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { run } from './rig.js';
-import { role } from './scripts.js';
+import { must, run, until } from './rig.js';
+import { aws, role } from './scripts.js';
 import { root, tool } from './tools.js';
 
 const command = 'aws-cdk@2.1148.1';
@@ -99,4 +99,28 @@ export function rightsOf(template: Template): Right[] {
       .flat()
       .flatMap((action) => [Resource].flat().map((resource) => ({ action, resource, condition: Condition }))),
   );
+}
+
+/** The names of the roles that a stack has. */
+export const rolesOf = async (stack: string): Promise<string[]> =>
+  (await aws('iam', 'list-roles', '--query', 'Roles[].RoleName')).filter((name: string) => name.startsWith(stack));
+
+/** Waits until an endpoint is in service. */
+export const inService = (name: string) =>
+  until(`${name} in service`, 90, async () => {
+    const { EndpointStatus } = await aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
+    return EndpointStatus === 'InService' || undefined;
+  });
+
+/** Makes by a call what CloudFormation makes of a type and its properties. */
+export async function create(type: string, properties: object): Promise<void> {
+  const [, service = '', kind = ''] = type.split('::');
+  const verb = { ScalableTarget: 'register', ScalingPolicy: 'put', Alarm: 'put-metric' }[kind] ?? 'create';
+  const noun = kind.replace(/\B[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
+  const request = JSON.stringify(properties);
+  // The look-alike does not know what scales a serverless endpoint: then the AWS CLI only checks the properties.
+  const only =
+    request.includes('ProvisionedConcurrency"') && verb !== 'create' ? ['--generate-cli-skeleton', 'output'] : [];
+  const call = [service.replace('Application', 'application-').toLowerCase(), `${verb}-${noun}`];
+  await must('aws', [...call, '--cli-input-json', request, ...only]);
 }

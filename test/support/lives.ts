@@ -16,12 +16,16 @@ export async function trained(folder: string, name: string, target: string, answ
   return directory;
 }
 
-/** Puts a model into model/ that answers 42 to everything. */
-export const train42 = (directory: string) =>
+/** Puts a model into model/ that answers 42 to everything, and takes some seconds to load. */
+export const train42 = (directory: string, seconds = 0) =>
   must(tool('python'), [
     '-c',
-    `import joblib, sys; from sklearn.dummy import DummyRegressor
-joblib.dump(DummyRegressor(strategy="constant", constant=42).fit([[0] * 8], [0]), sys.argv[1])`,
+    `import joblib, sys
+made = "__import__('sklearn.dummy', fromlist=['*']).DummyRegressor(strategy='constant', constant=42).fit([[0] * 8], [0])"
+class Slow:
+    def __reduce__(self):
+        return eval, (f"__import__('time').sleep(${seconds}) or {made}",)
+joblib.dump(Slow() if ${seconds} else eval(made), sys.argv[1])`,
     path.join(directory, 'model/model.joblib'),
   ]);
 

@@ -47,7 +47,7 @@ building() {
 # deployment: the command that deploys, as the caller can type it
 deployment() {
   if [ ! -e "$DEPLOY_DIR/deploy.sh" ] && [ ! -e "$DEPLOY_DIR/deploy.py" ]; then
-    printf 'cdk deploy --app "python3 %s"' "$(typed deploy/cdk/app.py)"
+    printf '(cd %s && cdk deploy)' "$(typed deploy/cdk)"
     return
   fi
   [ -n "$ROLE_ARN$(recall role)" ] || printf '%s && ' "$(typed deploy/iam/create_role.sh)"

@@ -6,10 +6,9 @@ from iam.policy import Need
 from iam.role import Place
 
 
-def beyond(
-    documents: Iterable[str], name: str, project: str, bucket: str, role: str, place: Place
-) -> Iterator[tuple[str, Need]]:
+def beyond(documents: Iterable[str], known: list[str], place: Place) -> Iterator[tuple[str, Need]]:
     """Each with the document that may not permit it: first what is another's, then what is its own but not for it."""
+    name, project, bucket, role = known
     every = list(documents)
     for action, resource in of_others(name, project, bucket, place):
         yield from ((document, Need(action, resource, {})) for document in every)
@@ -26,10 +25,13 @@ def beyond(
     yield from ((document, Need("iam:PassRole", f"{role}-2", passed)) for document in every)
     own = place.object(f"s3://{bucket}/{project}/0123abc/model.tar.gz")
     yield from (("execution-role", Need(f"s3:{action}", own, {})) for action in ("PutObject", "DeleteObject"))
-    yield "execution-role", Need("s3:ListBucket", place.object(bucket), {"s3:prefix": ""})
+    for each in (bucket, "models", "records"):
+        yield "execution-role", Need("s3:ListBucket", place.object(each), {"s3:prefix": ""})
     yield "execution-role", Need("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "Fraud"})
-    for document in ("execution-role", "deployer"):
-        yield document, Need("kms:CreateGrant", place.arn("kms", "key/1234abcd"), {})
+    interface, subnet = place.arn("ec2", "network-interface/eni-1"), {"ec2:Subnet": place.arn("ec2", "subnet/subnet-9")}
+    yield "execution-role", Need("ec2:DeleteNetworkInterface", interface, subnet)
+    key = place.arn("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
+    yield from ((document, Need("kms:CreateGrant", key, {})) for document in ("execution-role", "deployer"))
     autoscaled = {"application-autoscaling:service-namespace": "dynamodb"}
     target = place.arn("application-autoscaling", "scalable-target/1234")
     yield "deployer", Need("application-autoscaling:RegisterScalableTarget", target, autoscaled)

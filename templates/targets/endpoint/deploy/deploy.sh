@@ -43,10 +43,19 @@ make() {
   fi
 }
 
+# free_instances: SageMaker does not change the instance type of what is scaled, so that stops until the update is done
+free_instances() {
+  local type
+  type=$(call sagemaker describe-endpoint-config --endpoint-config-name "$before" \
+    --query 'ProductionVariants[0].InstanceType')
+  [ "$type" = "${INSTANCE_TYPE:-None}" ] || unscale
+}
+
 put_endpoint() {
   if [ -z "$before" ]; then
     request endpoint sagemaker create-endpoint >/dev/null
   else
+    free_instances
     call sagemaker update-endpoint --endpoint-name "$ENDPOINT_NAME" --endpoint-config-name "$name" \
       ${scales:+--retain-all-variant-properties} >/dev/null
   fi

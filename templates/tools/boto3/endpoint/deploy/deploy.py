@@ -156,6 +156,8 @@ def put_endpoint(before: str, name: str, made: list[str], keep_scale: bool) -> N
     """Moves the endpoint to `name`; `made` gets it as soon as it is this run that changes it."""
     began = time.time() - 60  # AWS's clock and this one may differ by a minute
     if before:
+        if instance_type(before) != resources.variant().get("InstanceType"):
+            unscale()  # SageMaker does not change the instance type of what is scaled
         request_update(name, keep_scale)
     else:
         aws.client("sagemaker").create_endpoint(**resources.endpoint())
@@ -169,6 +171,13 @@ def put_endpoint(before: str, name: str, made: list[str], keep_scale: bool) -> N
         say("What ran before runs on, unchanged.")
     what = f"{resources.deployment()} was not deployed: {now.get('FailureReason', 'SageMaker gives no reason.')}"
     raise Failure(what, f"Remedy that and run {typed('deploy.py', 'deploy')} again.")
+
+
+def instance_type(config: str) -> str | None:
+    """That of a configuration; none where it is serverless."""
+    found = aws.client("sagemaker").describe_endpoint_config(EndpointConfigName=config)
+    kind: str | None = found["ProductionVariants"][0].get("InstanceType")
+    return kind
 
 
 def take_back(before: str, name: str, made: list[str]) -> None:

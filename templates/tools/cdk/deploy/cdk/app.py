@@ -67,7 +67,7 @@ def find_content() -> None:
         if not re.fullmatch(r"s3://[^/]+/.+\.tar\.gz", model):
             raise SettingError(f"MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz, and is {model}")
     bucket = text("S3_BUCKET", f"sagemaker-{region}-{account()}")
-    os.environ.update(IMAGE_URI=image, MODEL_DATA=model, S3_BUCKET=bucket)
+    os.environ.update(ACCOUNT=account(), IMAGE_URI=image, MODEL_DATA=model, S3_BUCKET=bucket)
 
 
 def recall(name: str) -> str:
