@@ -165,12 +165,14 @@ export const parameters = {
   deployTool: define({
     about: 'What deploys it: shell scripts, Python, CDK',
     schema: z.array(z.enum(['cli', 'boto3', 'cdk'])).min(1),
+    labels: { cli: 'shell scripts', boto3: 'a Python program', cdk: 'an app of the AWS CDK' },
     rule: 'one or more of cli, boto3, cdk',
     default: () => ['cli' as const],
   }),
   buildTarget: define({
     about: 'Where the image is built',
     schema: z.enum(['local', 'codebuild']),
+    labels: { local: 'on your machine, with Docker', codebuild: 'in AWS CodeBuild, without Docker' },
     default: () => 'local' as const,
   }),
   modelDelivery: define({

@@ -43,7 +43,12 @@ describe('the deploy scripts', function () {
 
   it('push nothing and leave no repository when the build fails', async () => {
     await refuse(/could not be built/, directory, 'build_and_push.sh', [], { BASE_IMAGE: 'no-such-image:at-all' });
-    await refuse(/No image for linux\/amd64.*\n.*INSTANCE_TYPE=ml\.m5\.large .*build_and_push/, directory, 'deploy.sh', [role]);
+    await refuse(
+      /No image for linux\/amd64.*\n.*INSTANCE_TYPE=ml\.m5\.large .*build_and_push/,
+      directory,
+      'deploy.sh',
+      [role],
+    );
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
   });
 
@@ -81,7 +86,13 @@ describe('the deploy scripts', function () {
     writeFileSync(path.join(directory, 'model/model.joblib'), 'anything');
     await succeed(directory, 'upload_model.sh');
     const env = { INSTANCE_TYPE: 'ml.m5.gigantic' };
-    await refuse(/ml\.m5\.gigantic.*\nSet INSTANCE_TYPE to a type that SageMaker has/, directory, 'deploy.sh', [role], env);
+    await refuse(
+      /ml\.m5\.gigantic.*\nSet INSTANCE_TYPE to a type that SageMaker has/,
+      directory,
+      'deploy.sh',
+      [role],
+      env,
+    );
     assert.deepEqual(await leftOf(name), []);
   });
 
