@@ -123,7 +123,12 @@ function rights({ targetEntry, tools, build, modelDelivery }: Project): FileSpec
     ...programs('deploy', 'deploy/iam', ['create_role.sh', 'fill.py']),
     ...from('deploy', 'deploy/iam', ['trust.json']),
     document('execution-role', ['common', ...(modelDelivery === 's3' ? ['model'] : []), ...execution]),
-    document('deployer', ['common', ...deployer, ...others]),
+    document('deployer', ['common', ...deployer]),
+    // Policies of their own: all in one would be longer than IAM allows.
+    ...others.map((tool) => ({
+      path: `deploy/iam/deployer-${tool}.json`,
+      statements: [`deploy/iam/deployer/${tool}.json`],
+    })),
     document('role-maker', ['common', ...others]),
   ];
 }

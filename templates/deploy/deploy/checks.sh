@@ -74,7 +74,8 @@ check_role() {
 
 may() { # may ACTION RESOURCE: not zero where that could not be asked
   local decision
-  decision=$(aws iam simulate-principal-policy --policy-source-arn "$ROLE_ARN" --action-names "$1" \
+  # One try: it is not worth waiting for.
+  decision=$(AWS_MAX_ATTEMPTS=1 aws iam simulate-principal-policy --policy-source-arn "$ROLE_ARN" --action-names "$1" \
     --resource-arns "$2" --query 'EvaluationResults[0].EvalDecision' --output text 2>"$SCRATCH/error") \
     || { unchecked && return 1; }
   [ "$decision" = allowed ] || fail "The role $ROLE_ARN may not do what SageMaker needs: $1 on $2" \

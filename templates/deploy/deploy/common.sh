@@ -25,15 +25,24 @@ fail() {
 
 misuse() {
   say "ERROR: $1"
-  say "Try: $(typed "deploy/${0##*/}") --help"
+  say "Try: $(typed "$SCRIPT") --help"
   exit 2
 }
 
+# This script as seen from the project's folder: deploy/deploy.sh, deploy/iam/create_role.sh
+SCRIPT=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/${0##*/}
+SCRIPT=${SCRIPT#"$PROJECT_DIR"/}
+
 # typed FILE: a file of the project as the caller of this script can type it
 typed() {
+  local folders
   case /$0 in
-    */deploy/*) printf '%q' "${0%deploy/*}$1" ;;
-    *) printf '%q' "../$1" ;;
+    */"$SCRIPT") printf '%q' "${0%"$SCRIPT"}$1" ;;
+    *) # called from a folder of the project
+      IFS=/ read -r -a folders <<<"${PWD#"$PROJECT_DIR"/}"
+      printf '../%.0s' "${folders[@]}"
+      printf '%q' "$1"
+      ;;
   esac
 }
 

@@ -38,12 +38,30 @@ remove_uploads() {
   done <"$SCRATCH/keys"
 }
 
+# As far as you may remove roles; for all others it stays, which is no failure.
+remove_role() {
+  local made
+  if ! made=$(aws iam get-role --role-name "$ROLE_NAME" --query "Role.Tags[?Key=='$OWNER:project'].Value" \
+    --output text 2>"$SCRATCH/error"); then
+    grep -q NoSuchEntity "$SCRATCH/error" || say "The role $ROLE_NAME, if there is one, stays: $(cat "$SCRATCH/error")"
+    return 0
+  fi
+  [ "$made" = "$PROJECT_NAME" ] || { say "The role $ROLE_NAME is not this project's own: it stays." && return; }
+  say "Removing the role $ROLE_NAME"
+  aws iam delete-role-policy --role-name "$ROLE_NAME" --policy-name execution 2>"$SCRATCH/error" \
+    || grep -q NoSuchEntity "$SCRATCH/error" || { say "It stays: $(cat "$SCRATCH/error")" && return; }
+  aws iam delete-role --role-name "$ROLE_NAME" 2>"$SCRATCH/error" \
+    || { say "It stays: $(cat "$SCRATCH/error")" && return; }
+  REMOVED=$((REMOVED + 1))
+}
+
 [ $# = 0 ] || [ "$*" = --all ] || misuse "delete.sh takes no argument but --all: $*"
 sign_in
 remove_deployment
 if [ "${1:-}" = --all ]; then
   remove_images
   remove_uploads
+  remove_role
   if [ -e "$DEPLOY_DIR/codebuild.sh" ]; then
     # shellcheck source=/dev/null
     . "$DEPLOY_DIR/codebuild.sh"
