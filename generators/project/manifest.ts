@@ -165,5 +165,6 @@ function readme(project: Project): string[] {
     'iam.md.ejs',
     ...(build === 'codebuild' ? ['codebuild.md.ejs'] : []),
     ...tools.filter((tool) => tool !== 'cli').map((tool) => `${tool}.md.ejs`),
+    ...(build === 'local' && tools.includes('cli') ? ['github.md.ejs'] : []),
   ];
 }

@@ -86,6 +86,39 @@ describe('the other targets', function () {
       assert.deepEqual(await leftOf(name), []);
     });
 
+  it('realtime: with every odd but legal character, in another region, from an image that is not in ECR', async () => {
+    const name = unique('odd');
+    const directory = await trained(folder, name, 'realtime', { awsRegion: 'eu-central-1' });
+    const own = {
+      ENDPOINT_NAME: `Fraud-${name}-`.padEnd(63, 'Xy9'),
+      ROLE_ARN: 'arn:aws-us-gov:iam::123456789012:role/a/b!c/Name+=,.@-_x',
+      TAGS: JSON.stringify({ 'team / owner': `a+b=c.d_e:f/g@h - é "'$(x)\\`, empty: '' }),
+      CONTAINER_ENV: JSON.stringify({ SM_LOG_LEVEL: 'DEBUG', ODD: `a b\t"'$(touch x)\\ é` }),
+      AWS_REGION: undefined,
+      AWS_DEFAULT_REGION: undefined,
+      IMAGE_URI: image.replace(/^[^/]+\/(.*)@.*$/, '$1:latest'),
+    };
+    await succeed(directory, 'upload_model.sh', [], own);
+    const { result, err } = await script(directory, 'deploy.sh', [], own);
+    assert.equal(result, own.ENDPOINT_NAME, err);
+    assert.equal(JSON.parse(await succeed(directory, 'invoke.sh', [sample(directory)], own)).predictions.length, 2);
+    const inRegion = ['--region', 'eu-central-1'];
+    const models = await aws(
+      'sagemaker',
+      'list-models',
+      '--name-contains',
+      own.ENDPOINT_NAME.slice(0, 52),
+      ...inRegion,
+    );
+    const { ModelName, ModelArn } = models.Models[0];
+    const model = await aws('sagemaker', 'describe-model', '--model-name', ModelName, ...inRegion);
+    assert.deepEqual(model.PrimaryContainer.Environment, JSON.parse(own.CONTAINER_ENV));
+    const { Tags } = await aws('sagemaker', 'list-tags', '--resource-arn', ModelArn, ...inRegion);
+    const found = Object.fromEntries(Tags.map(({ Key, Value }: { Key: string; Value: string }) => [Key, Value]));
+    assert.deepEqual({ ...found, ...JSON.parse(own.TAGS) }, found);
+    assert.equal(await succeed(directory, 'delete.sh', ['--all'], own), '4'); // endpoint 3, model 1
+  });
+
   it('async: shows what the container says of a bad request, and scales to nothing by the backlog', async () => {
     const name = unique('queue');
     const directory = await begin(name, 'async');
