@@ -46,7 +46,6 @@ typed() {
   esac
 }
 
-
 # building: the command that builds an image for this instance type, as the caller can type it
 building() {
   [ -z "${INSTANCE_TYPE:-}" ] || printf 'INSTANCE_TYPE=%q ' "$INSTANCE_TYPE"
