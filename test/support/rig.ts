@@ -60,10 +60,15 @@ export async function until<T>(what: string, seconds: number, probe: () => Promi
 /** A name that no other run uses: for images, repositories and endpoints. */
 export const unique = (stem: string) => `${stem}-${process.pid}-${Date.now().toString(36)}`;
 
+const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A scratch folder, its name with a space, removed when the run is over. */
 export function scratch(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'ml container '));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
