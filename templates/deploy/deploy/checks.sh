@@ -2,6 +2,18 @@
 # shellcheck disable=SC2034  # what is set here is for the scripts that source it
 # What deploy.sh looks at before anything is made: what would fail after minutes fails here at once.
 
+# check_all [ROLE_ARN]: signs in and looks at all of the following
+check_all() {
+  [ $# -le 1 ] || misuse "deploy.sh takes one argument, ROLE_ARN: $*"
+  ROLE_ARN=${1:-$ROLE_ARN}
+  require_python
+  sign_in
+  require_role
+  require_image
+  require_model_data
+  check_role
+}
+
 require_role() {
   local form='^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^[:space:]/]+/)*[A-Za-z0-9+=,.@_-]{1,64}$'
   ROLE_ARN=${ROLE_ARN:-$(recall role)}

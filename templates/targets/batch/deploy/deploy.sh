@@ -116,14 +116,7 @@ run_job() {
   fail "$TRANSFORM_JOB failed: $REASON" "Remedy that and run $(typed deploy/deploy.sh) again."
 }
 
-[ $# -le 1 ] || misuse "deploy.sh takes one argument, ROLE_ARN: $*"
-ROLE_ARN=${1:-$ROLE_ARN}
-require_python
-sign_in
-require_role
-require_image
-require_model_data
-check_role
+check_all "$@"
 require_bucket
 require_input
 name=$(resource name)

@@ -136,14 +136,7 @@ remove_before() {
   call sagemaker delete-model --model-name "$before"
 }
 
-[ $# -le 1 ] || misuse "deploy.sh takes one argument, ROLE_ARN: $*"
-ROLE_ARN=${1:-$ROLE_ARN}
-require_python
-sign_in
-require_role
-require_image
-require_model_data
-check_role
+check_all "$@"
 began=$(($(date +%s) - 60))000
 name=$(resource name)
 resource scaling >"$SCRATCH/scaling"
