@@ -16,8 +16,12 @@ const bindsToPort = `${label}.accept-bind-to-port=true`;
 const check = (image: string, request: string, model: string): Promise<Ended> =>
   run(tool('python'), [program, '--image', image, '--request', request, '--model', model]);
 
-/** The containers that were started from an image and are still there. */
-const containersOf = (image: string) => must('docker', ['ps', '--all', '--quiet', '--filter', `ancestor=${image}`]);
+/** The containers that were started under an image's name (it may have others elsewhere) and are still there. */
+async function containersOf(image: string): Promise<string> {
+  const all = await must('docker', ['ps', '--all', '--format', '{{.Image}} {{.ID}}']);
+  const own = all.split('\n').filter((line) => line.startsWith(`${image} `));
+  return own.join('\n');
+}
 
 for (const server of ['fastapi', 'flask']) {
   describe(`check_contract.py and the image for ${server}`, function () {
