@@ -72,6 +72,42 @@ describe('precedence', () => {
   });
 });
 
+describe('a target', () => {
+  const built = (answers: object) => from({ ...sklearn, ...answers }).project;
+
+  it('gets an image for its architecture: serverless for x86_64, whatever the instance', () => {
+    assert.equal(built({})?.image.platform, 'linux/arm64');
+    assert.equal(built({ deployTarget: 'serverless' })?.image.platform, 'linux/amd64');
+    assert.equal(built({ deployTarget: 'batch' })?.image.platform, 'linux/amd64'); // ml.m5.large
+  });
+
+  it('is deployed with the first of its tools, and its role made where none is named', () => {
+    const steps = (answers: object) => built(answers)?.steps.up.map(({ command }) => command);
+    const [build, upload] = ['deploy/build_and_push.sh', 'deploy/upload_model.sh'];
+    assert.deepEqual(steps({}), ['deploy/iam/create_role.sh', build, upload, 'deploy/deploy.sh']);
+    const awsRoleArn = 'arn:aws:iam::123456789012:role/x';
+    assert.deepEqual(steps({ awsRoleArn, modelDelivery: 'image' }), [build, 'deploy/deploy.sh']);
+    const python = steps({ awsRoleArn, deployTool: ['boto3', 'cli'], buildTarget: 'codebuild' });
+    assert.deepEqual(python, ['deploy/submit_build.sh', upload, 'python3 deploy/deploy.py deploy']);
+    assert.deepEqual(steps({ deployTool: ['cdk'] }), [build, upload, '(cd deploy/cdk && cdk deploy)']);
+  });
+
+  it('has the scripts of its tools and no others', () => {
+    const files = (answers: object) => {
+      const project = built(answers);
+      assert.ok(project);
+      return manifest(project).map(({ path }) => path);
+    };
+    const has = (answers: object, path: string) => files(answers).includes(path);
+    assert.ok(has({}, 'deploy/deploy.sh') && !has({}, 'deploy/deploy.py') && !has({}, 'deploy/cdk/app.py'));
+    assert.ok(
+      has({ deployTool: ['boto3'] }, 'deploy/deploy.py') && !has({ deployTool: ['boto3'] }, 'deploy/deploy.sh'),
+    );
+    assert.ok(has({ deployTool: ['cdk'] }, 'deploy/cdk/app.py') && has({ deployTool: ['cdk'] }, 'deploy/delete.sh'));
+    assert.ok(has({ buildTarget: 'codebuild' }, 'deploy/submit_build.sh') && !has({}, 'deploy/submit_build.sh'));
+  });
+});
+
 describe('a GPU instance', () => {
   const pytorch = { framework: 'pytorch' };
   const image = (answers: object) => from(answers).project?.image;
