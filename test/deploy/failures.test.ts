@@ -56,12 +56,19 @@ describe('a deployment that fails', function () {
       assert.equal(await policies(), 0);
     });
 
-  it('goes on where two deploy the same at once, and leaves one', async () => {
-    const both = await Promise.all([script(directory, 'deploy.sh'), script(directory, 'deploy.sh')]);
-    assert.ok(
-      both.some(({ code }) => code === 0),
-      both.map(({ err }) => err).join('\n---\n'),
-    );
+  it('goes on where two deploy the same at once, or not the same, and leaves one', async () => {
+    const both = async (...settings: NodeJS.ProcessEnv[]) => {
+      const ended = await Promise.all(settings.map((env) => script(directory, 'deploy.sh', [], env)));
+      const said = ended.map(({ err }) => err).join('\n---\n');
+      assert.ok(
+        ended.some(({ code }) => code === 0),
+        said,
+      );
+      assert.equal((await leftOf(name)).length, 3, said);
+      assert.equal((await predict(directory)).length, 2);
+    };
+    await both({}, {});
+    await both({ STARTUP_SECONDS: '490' }, { STARTUP_SECONDS: '500' });
     assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
     assert.equal((await leftOf(name)).length, 3);
     assert.equal(await policies(), 1);
