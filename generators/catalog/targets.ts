@@ -7,55 +7,70 @@ export interface TargetEntry {
   /** The room of templates/targets that has its scripts; invoke.sh lies in a room of its own where that is named. */
   room: 'endpoint' | 'batch';
   invoke?: 'async';
-  /** Parts of deploy/settings.sh, from templates/deploy/settings: how things are named, what runs them, and the rest. */
-  settings: { names: string; machines: readonly string[]; more: readonly string[] };
+  /** Parts of deploy/settings.sh, from templates/deploy/settings: names, machines, their GPUs' hosts, and the rest. */
+  settings: { names: string; machines: string; gpu?: string; more: readonly string[] };
   /** Parts of deploy/resources.py, from templates/deploy/resources. */
   resources: readonly string[];
+  /** What deploy.py takes of templates/tools/boto3/common. */
+  boto3: readonly string[];
   /** Parts of the documents in deploy/iam, from templates/deploy/iam. */
   rights: { execution: readonly string[]; deployer: readonly string[] };
   /** It has no instances, and runs x86_64 images only. */
   serverless?: true;
 }
 
-const endpoint = { room: 'endpoint' } as const;
-
 export const targets = {
   realtime: {
-    ...endpoint,
+    room: 'endpoint',
     label: 'an endpoint that is always on',
     words: 'a real-time endpoint',
     settings: {
       names: 'endpoint.sh',
-      machines: ['instances.sh.ejs'],
+      machines: 'instances.sh.ejs',
+      gpu: 'gpu.sh.ejs',
       more: ['hosting.sh', 'realtime.sh', 'network.sh'],
     },
     resources: ['instances', 'realtime', 'endpoint'],
+    boto3: ['aws.py', 'checks.py'],
     rights: { execution: ['capture', 'network'], deployer: ['endpoint', 'invoke', 'network'] },
   },
   serverless: {
-    ...endpoint,
+    room: 'endpoint',
     label: 'an endpoint that costs nothing while idle',
     words: 'a serverless endpoint',
-    settings: { names: 'endpoint.sh', machines: ['serverless.sh.ejs'], more: [] },
+    settings: { names: 'endpoint.sh', machines: 'serverless.sh.ejs', more: [] },
     resources: ['serverless', 'endpoint'],
+    boto3: ['aws.py', 'checks.py'],
     rights: { execution: [], deployer: ['endpoint', 'invoke'] },
     serverless: true,
   },
   async: {
-    ...endpoint,
+    room: 'endpoint',
     invoke: 'async',
     label: 'an endpoint with a queue, for slow or large requests',
     words: 'an asynchronous endpoint',
-    settings: { names: 'endpoint.sh', machines: ['instances.sh.ejs'], more: ['hosting.sh', 'async.sh', 'network.sh'] },
+    settings: {
+      names: 'endpoint.sh',
+      machines: 'instances.sh.ejs',
+      gpu: 'gpu.sh.ejs',
+      more: ['hosting.sh', 'async.sh', 'network.sh'],
+    },
     resources: ['instances', 'async', 'endpoint'],
+    boto3: ['aws.py', 'checks.py', 'bucket.py'],
     rights: { execution: ['async', 'network'], deployer: ['endpoint', 'async', 'network'] },
   },
   batch: {
     room: 'batch',
     label: 'a job over files in S3',
     words: 'a batch transform job',
-    settings: { names: 'job.sh', machines: ['instances.sh.ejs'], more: ['batch.sh', 'network.sh'] },
+    settings: {
+      names: 'job.sh',
+      machines: 'instances.sh.ejs',
+      gpu: 'gpu-batch.sh.ejs',
+      more: ['batch.sh', 'network.sh'],
+    },
     resources: ['batch'],
+    boto3: ['aws.py', 'checks.py', 'bucket.py'],
     rights: { execution: ['batch', 'network'], deployer: ['batch', 'network'] },
   },
 } as const satisfies Record<string, TargetEntry>;

@@ -60,8 +60,8 @@ export function manifest(project: Project): FileSpec[] {
 
 /** deploy/: the scripts of every project, those of its target, and those of its tools. */
 function deployment(project: Project): FileSpec[] {
-  const { targetEntry, target, tools, build } = project;
-  const { room, invoke, resources } = targetEntry;
+  const { targetEntry, tools, build } = project;
+  const { room, invoke, resources, boto3 } = targetEntry;
   const parts = ['common', ...resources].map((part) => `deploy/resources/${part}.py`);
   return [
     { path: 'deploy/settings.sh', parts: settings(project).map((part) => `deploy/settings/${part}`) },
@@ -76,9 +76,8 @@ function deployment(project: Project): FileSpec[] {
     ]),
     ...when(tools.includes('boto3'), [
       ...programs(`tools/boto3/${room}`, 'deploy', ['deploy.py']),
-      ...from('tools/boto3/common', 'deploy', ['aws.py', 'checks.py']),
-      ...when(target === 'async' || target === 'batch', from('tools/boto3/common', 'deploy', ['bucket.py'])),
-      ...when(target !== 'batch', from(`tools/boto3/${invoke ?? room}`, 'deploy', ['invoke.py'])),
+      ...from('tools/boto3/common', 'deploy', boto3),
+      ...when(room === 'endpoint', from(`tools/boto3/${invoke ?? room}`, 'deploy', ['invoke.py'])),
     ]),
     ...when(tools.includes('cdk'), [
       ...from('tools/cdk', 'deploy/cdk', [
@@ -99,12 +98,11 @@ function deployment(project: Project): FileSpec[] {
 }
 
 /** The parts of deploy/settings.sh. */
-function settings({ targetEntry, image, target, build }: Project): string[] {
-  const { names, machines, more } = targetEntry.settings;
-  const gpu = target === 'batch' ? 'gpu-batch.sh.ejs' : 'gpu.sh.ejs';
+function settings({ targetEntry, image, build }: Project): string[] {
+  const { names, machines, gpu, more } = targetEntry.settings;
   return [
-    ...['names.sh.ejs', names, 'account.sh.ejs', ...machines],
-    ...(image.gpu ? [gpu] : []),
+    ...['names.sh.ejs', names, 'account.sh.ejs', machines],
+    ...(image.gpu && gpu ? [gpu] : []),
     ...[...more, 'container.sh.ejs'],
     ...(build === 'codebuild' ? ['codebuild.sh'] : []),
     'waiting.sh',

@@ -157,6 +157,8 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
       SERVERLESS_MAX_CONCURRENCY: 'x',
     });
     await refused(/PROVISIONED_CONCURRENCY can be at most/, { PROVISIONED_CONCURRENCY: '6' });
+    await refused(/needs a PROVISIONED_CONCURRENCY of 1 or more/, { MAX_PROVISIONED_CONCURRENCY: '2' });
+    await refused(/NETWORK_ISOLATION has to be one of false, true/, { NETWORK_ISOLATION: 'yes' });
     await refused(/TAGS has to be a JSON object of strings/, { TAGS: 'team=fraud' });
     assert.deepEqual(await leftOf(name), []);
   });

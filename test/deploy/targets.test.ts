@@ -71,14 +71,14 @@ describe('the other targets', function () {
 
       await train42(directory);
       await succeed(directory, 'upload_model.sh');
-      const { stop } = target === 'serverless' ? client(name, directory) : { stop: async () => 1 };
+      const asking = target === 'serverless' ? client(name, directory) : undefined;
       await succeed(directory, 'deploy.sh', [], env());
       assert.deepEqual(await predict(directory), [42, 42]);
       breakModel(directory);
       await succeed(directory, 'upload_model.sh');
       const { err: reason } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh', [], env());
       assert.match(reason, / {2}\| .*model.*\n(.*\n)*What ran before runs on/);
-      assert.ok((await stop()) > 0);
+      if (asking) assert.ok((await asking.stop()) > 0);
       assert.deepEqual(await predict(directory), [42, 42]);
       assert.equal((await leftOf(name)).length, 3);
       assert.equal(await succeed(directory, 'delete.sh'), target === 'async' ? '6' : '3'); // 2 policies, 1 alarm

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { formatsOf, frameworkNames } from '../../generators/catalog/frameworks.js';
 import { type Resolution, resolve } from '../../generators/config/resolve.js';
 import { readArguments, readEnvironment, readObject } from '../../generators/config/sources.js';
-import { manifest } from '../../generators/project/manifest.js';
 
 const from = (...objects: object[]) => resolve(objects.map((object, at) => readObject(object, `source ${at}`)));
 const messages = ({ problems }: Resolution) =>
@@ -69,76 +68,6 @@ describe('precedence', () => {
       from({ ...sklearn, instanceType: 'gpu-enabled' }, { instanceType: 'ml.c5.large' }).project?.instance.type,
       'ml.g5.xlarge',
     );
-  });
-});
-
-describe('a target', () => {
-  const built = (answers: object) => from({ ...sklearn, ...answers }).project;
-
-  it('gets an image for its architecture: serverless for x86_64, whatever the instance', () => {
-    assert.equal(built({})?.image.platform, 'linux/arm64');
-    assert.equal(built({ deployTarget: 'serverless' })?.image.platform, 'linux/amd64');
-    assert.equal(built({ deployTarget: 'batch' })?.image.platform, 'linux/amd64'); // ml.m5.large
-  });
-
-  it('is deployed with the first of its tools, and its role made where none is named', () => {
-    const steps = (answers: object) => built(answers)?.steps.up.map(({ command }) => command);
-    const [build, upload] = ['deploy/build_and_push.sh', 'deploy/upload_model.sh'];
-    assert.deepEqual(steps({}), ['deploy/iam/create_role.sh', build, upload, 'deploy/deploy.sh']);
-    const awsRoleArn = 'arn:aws:iam::123456789012:role/x';
-    assert.deepEqual(steps({ awsRoleArn, modelDelivery: 'image' }), [build, 'deploy/deploy.sh']);
-    const python = steps({ awsRoleArn, deployTool: ['boto3', 'cli'], buildTarget: 'codebuild' });
-    assert.deepEqual(python, ['deploy/submit_build.sh', upload, 'python3 deploy/deploy.py deploy']);
-    assert.deepEqual(steps({ deployTool: ['cdk'] }), [build, upload, '(cd deploy/cdk && cdk deploy)']);
-  });
-
-  it('has the scripts of its tools and no others', () => {
-    const files = (answers: object) => {
-      const project = built(answers);
-      assert.ok(project);
-      return manifest(project).map(({ path }) => path);
-    };
-    const has = (answers: object, path: string) => files(answers).includes(path);
-    assert.ok(has({}, 'deploy/deploy.sh') && !has({}, 'deploy/deploy.py') && !has({}, 'deploy/cdk/app.py'));
-    assert.ok(
-      has({ deployTool: ['boto3'] }, 'deploy/deploy.py') && !has({ deployTool: ['boto3'] }, 'deploy/deploy.sh'),
-    );
-    assert.ok(has({ deployTool: ['cdk'] }, 'deploy/cdk/app.py') && has({ deployTool: ['cdk'] }, 'deploy/delete.sh'));
-    assert.ok(has({ buildTarget: 'codebuild' }, 'deploy/submit_build.sh') && !has({}, 'deploy/submit_build.sh'));
-  });
-});
-
-describe('a GPU instance', () => {
-  const pytorch = { framework: 'pytorch' };
-  const image = (answers: object) => from(answers).project?.image;
-
-  it('gets a host whose driver fits, and only where predictions can run on the GPU', () => {
-    const gpu = { base: 'public.ecr.aws/docker/library/python:3.13-slim', platform: 'linux/amd64', gpu: true };
-    const amiVersion = 'al2023-ami-sagemaker-inference-gpu-4-1';
-    const has = (answers: object, expected: object) => {
-      const { hosts: _, ...found } = image(answers) ?? {};
-      assert.deepEqual(found, expected);
-    };
-    has({ ...pytorch, instanceType: 'gpu-enabled' }, { ...gpu, amiVersion });
-    has({ ...pytorch, instanceType: 'ml.g99.xlarge' }, { ...gpu, amiVersion });
-    has({ ...pytorch, instanceType: 'ml.m5.large' }, { ...gpu, gpu: false, amiVersion: '' });
-    has({ ...sklearn, instanceType: 'gpu-enabled' }, { ...gpu, gpu: false, amiVersion: '' });
-    const v100 = 'al2-ami-sagemaker-inference-gpu-3-1';
-    has({ framework: 'xgboost', instanceType: 'ml.p3.2xlarge' }, { ...gpu, amiVersion: v100 });
-    has({ framework: 'custom', instanceType: 'ml.p2.xlarge' }, { ...gpu, amiVersion: '' });
-  });
-
-  it('gets the requirements for GPUs, and a CPU instance those for CPUs, from the index for them', () => {
-    const merged = (answers: object) => {
-      const { project } = from(answers);
-      assert.ok(project);
-      const sets = manifest(project).flatMap((spec) => ('merge' in spec ? spec.merge : []));
-      return [sets[0], project.cpuBuild?.package];
-    };
-    assert.deepEqual(merged({ ...pytorch, instanceType: 'gpu-enabled' }), ['requirements/pytorch-gpu.txt', undefined]);
-    assert.deepEqual(merged(pytorch), ['requirements/pytorch.txt', 'torch']);
-    const own = { framework: 'custom', instanceType: 'gpu-enabled' };
-    assert.deepEqual(merged(own), ['requirements/custom.txt', undefined]);
   });
 });
 

@@ -176,8 +176,16 @@ print_answer() {
 }
 
 # --- bucket and repository --------------------------------------------------------------------------------------------
-# What is made carries this tag; only what carries it is removed.
+# What is made carries tags of this name; only what carries them is changed or removed. REMOVED counts that.
 OWNER=ml-container-creator
+REMOVED=0
+
+is_ours() { # is_ours ARN: whether it was made for this project's DEPLOYMENT
+  local values
+  values=$(call sagemaker list-tags --resource-arn "$1" \
+    --query "[Tags[?Key=='$OWNER:project']|[0].Value, Tags[?Key=='$OWNER:endpoint']|[0].Value]") || exit
+  [ "$values" = "$PROJECT_NAME"$'\t'"$DEPLOYMENT" ]
+}
 
 # require_bucket: S3_BUCKET is there, the account's own and in the region; made, encrypted and not public, if missing
 require_bucket() {

@@ -12,6 +12,17 @@ set -euo pipefail
 # shellcheck source=/dev/null
 . "$DEPLOY_DIR/target.sh"
 
+# remove_kind KIND FIELD: every model, say, of this deployment; for target.sh
+remove_kind() {
+  local name arn
+  call sagemaker "list-${1}s" --name-contains "$STEM-" --query "${2}s[].[${2}Name,${2}Arn]" >"$SCRATCH/$1"
+  while IFS=$'\t' read -r name arn; do
+    if ! [[ $name =~ ^$STEM-[0-9a-f]{10}$ ]] || ! is_ours "$arn"; then continue; fi
+    call sagemaker "delete-$1" "--$1-name" "$name"
+    REMOVED=$((REMOVED + 1))
+  done <"$SCRATCH/$1"
+}
+
 remove_images() {
   local arn made
   arn=$(ask ecr describe-repositories --repository-names "$PROJECT_NAME" --query 'repositories[0].repositoryArn')

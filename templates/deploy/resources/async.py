@@ -69,6 +69,5 @@ def scaling_policies() -> list[tuple[str, str, Json]]:
 def cost() -> str:
     """What bills, in words."""
     least, most = scaling_limits()
-    count = f"{least} to {most}" if most > least else str(number("INSTANCE_COUNT", 1, 100))
     idle = " (none while no request waits)" if most > least == 0 else ""
-    return f"{count} x {text('INSTANCE_TYPE')}{idle} in {text('AWS_REGION')} bills"
+    return f"{instances()}{idle} in {text('AWS_REGION')} bills"

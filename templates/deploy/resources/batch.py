@@ -15,15 +15,14 @@ def name() -> str:
 
 def job() -> Json:
     """CreateTransformJob, but for its name. The folder of the output is TRANSFORM_JOB, its name."""
-    splits = ("None", "Line")
     source: Json = {
         "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": text("BATCH_INPUT")}},
-        "SplitType": choice("BATCH_SPLIT", splits),
+        "SplitType": choice("BATCH_SPLIT", "None", "Line"),
     }
     if text("BATCH_CONTENT_TYPE"):
         source["ContentType"] = text("BATCH_CONTENT_TYPE")
     output: Json = {"S3OutputPath": f"{location('BATCH_OUTPUT', 'batch/output')}/{text('TRANSFORM_JOB')}"}
-    output["AssembleWith"] = choice("BATCH_ASSEMBLE", splits)
+    output["AssembleWith"] = choice("BATCH_ASSEMBLE", "None", "Line")
     if text("BATCH_ACCEPT"):
         output["Accept"] = text("BATCH_ACCEPT")
     resources: Json = {"InstanceType": text("INSTANCE_TYPE"), "InstanceCount": number("INSTANCE_COUNT", 1, 100)}
@@ -37,7 +36,7 @@ def job() -> Json:
         "TransformInput": source,
         "TransformOutput": output,
         "TransformResources": resources,
-        "BatchStrategy": choice("BATCH_STRATEGY", ("MultiRecord", "SingleRecord")),
+        "BatchStrategy": choice("BATCH_STRATEGY", "MultiRecord", "SingleRecord"),
         "MaxPayloadInMB": number("BATCH_PAYLOAD_MB", 0, 100),
         "Tags": tags(),
     }
@@ -46,14 +45,6 @@ def job() -> Json:
     if request["MaxPayloadInMB"] * request.get("MaxConcurrentTransforms", 1) > 100:
         raise SettingError("BATCH_PAYLOAD_MB times BATCH_CONCURRENCY can be at most 100.")
     return request
-
-
-def choice(name: str, values: tuple[str, ...]) -> str:
-    """One of `values`; the first where the setting is empty."""
-    value = text(name, values[0])
-    if value not in values:
-        raise SettingError(f"{name} has to be one of {', '.join(values)}, and is {value!r}.")
-    return value
 
 
 def cost() -> str:

@@ -26,7 +26,7 @@ class SettingError(ValueError):
 
 def load_settings() -> None:
     """Takes settings.sh into the environment. Raises SettingError where that file is broken."""
-    script = 'set -a; set +u; . "$1" >&2 && env -0'
+    script = 'set -a; . "$1" >&2 && env -0'
     done = subprocess.run(["bash", "-c", script, "bash", HERE / "settings.sh"], capture_output=True, text=True)
     if done.returncode:
         raise SettingError(f"deploy/settings.sh is not a good shell script: {done.stderr.strip()}")
@@ -46,6 +46,14 @@ def number(name: str, least: int, most: int) -> int:
     if not value.isdecimal() or len(value) > 9 or not least <= int(value) <= most:
         raise SettingError(f"{name} has to be a whole number from {least} to {most}, and is {value!r}.")
     return int(value)
+
+
+def choice(name: str, *values: str) -> str:
+    """One of `values`; the first where the setting is empty."""
+    value = text(name, values[0])
+    if value not in values:
+        raise SettingError(f"{name} has to be one of {', '.join(values)}, and is {value!r}.")
+    return value
 
 
 def names(name: str) -> list[str]:
@@ -97,7 +105,7 @@ def describe_model() -> Json:
     request: Json = {"ExecutionRoleArn": text("ROLE_ARN"), "PrimaryContainer": container, "Tags": tags()}
     if names("VPC_SUBNETS"):
         request["VpcConfig"] = {"Subnets": names("VPC_SUBNETS"), "SecurityGroupIds": names("VPC_SECURITY_GROUPS")}
-    if text("NETWORK_ISOLATION") == "true":
+    if choice("NETWORK_ISOLATION", "false", "true") == "true":
         request["EnableNetworkIsolation"] = True
     return request
 

@@ -35,3 +35,10 @@ def scalable_target() -> Json:
     if most <= least:
         return {}
     return {**scaled("DesiredInstanceCount"), "MinCapacity": least, "MaxCapacity": most}
+
+
+def instances() -> str:
+    """How many of what, in words."""
+    least, most = scaling_limits()
+    count = f"{least} to {most}" if most > least else str(number("INSTANCE_COUNT", 1, 100))
+    return f"{count} x {text('INSTANCE_TYPE')}"

@@ -32,6 +32,4 @@ def scaling_policies() -> list[tuple[str, str, Json]]:
 
 def cost() -> str:
     """What bills, in words."""
-    least, most = scaling_limits()
-    count = f"{least} to {most}" if most > least else str(number("INSTANCE_COUNT", 1, 100))
-    return f"{count} x {text('INSTANCE_TYPE')} in {text('AWS_REGION')} bills"
+    return f"{instances()} in {text('AWS_REGION')} bills"

@@ -10,7 +10,9 @@ def variant() -> Json:
     if memory % 1024:
         raise SettingError(f"SERVERLESS_MEMORY has to be a multiple of 1024 (MB), and is {memory}.")
     config = {"MemorySizeInMB": memory, "MaxConcurrency": number("SERVERLESS_MAX_CONCURRENCY", 1, 200)}
-    least, _ = scaling_limits()
+    least, most = scaling_limits()
+    if most > least == 0:
+        raise SettingError("MAX_PROVISIONED_CONCURRENCY needs a PROVISIONED_CONCURRENCY of 1 or more.")
     if least > config["MaxConcurrency"]:
         raise SettingError("PROVISIONED_CONCURRENCY can be at most SERVERLESS_MAX_CONCURRENCY.")
     return {"ServerlessConfig": {**config, **({"ProvisionedConcurrency": least} if least else {})}}
@@ -28,9 +30,9 @@ def scaling_limits() -> tuple[int, int]:
 
 
 def scalable_target() -> Json:
-    """RegisterScalableTarget; empty where the endpoint does not scale. SageMaker scales from 1 up only."""
+    """RegisterScalableTarget; empty where the endpoint does not scale."""
     least, most = scaling_limits()
-    if most <= least or not least:
+    if most <= least:
         return {}
     return {**scaled("DesiredProvisionedConcurrency"), "MinCapacity": least, "MaxCapacity": most}
 

@@ -71,8 +71,7 @@ on_failure :
 call iam wait role-exists --role-name "$ROLE_NAME"
 record role "$FOUND"
 [ -z "$ROLE_ARN" ] || [ "$ROLE_ARN" = "$FOUND" ] || say "The settings name another role, which deploy.sh takes: $ROLE_ARN"
-next=$(typed deploy/build_and_push.sh)
-[ ! -e "$DEPLOY_DIR/submit_build.sh" ] || next=$(typed deploy/submit_build.sh)
+next=$(building)
 [ -z "$IMAGE_URI$(recall "image-${PLATFORM#*/}")" ] || next=$(deployment)
 say "Next: $next"
 echo "$FOUND"

@@ -1,17 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # what is set here is for the scripts that source it
-# What deploy.sh and delete.sh know of jobs. Only what carries these tags is stopped or removed.
+# What deploy.sh and delete.sh know of jobs.
 
+DEPLOYMENT=$JOB_NAME
 # Names have 63 characters at most: a model's is this, a hyphen and 10 of a hash.
 STEM=${JOB_NAME:0:52}
-REMOVED=0
-
-is_ours() { # is_ours ARN
-  local values
-  values=$(call sagemaker list-tags --resource-arn "$1" \
-    --query "[Tags[?Key=='$OWNER:project']|[0].Value, Tags[?Key=='$OWNER:endpoint']|[0].Value]") || exit
-  [ "$values" = "$PROJECT_NAME"$'\t'"$JOB_NAME" ]
-}
 
 # remove_deployment: stop the jobs that run and remove the models; a job's record stays, as SageMaker keeps it
 remove_deployment() {
@@ -24,10 +17,5 @@ remove_deployment() {
     call sagemaker stop-transform-job --transform-job-name "$name"
     REMOVED=$((REMOVED + 1))
   done <"$SCRATCH/jobs"
-  call sagemaker list-models --name-contains "$STEM-" --query 'Models[].[ModelName,ModelArn]' >"$SCRATCH/models"
-  while IFS=$'\t' read -r name arn; do
-    if ! [[ $name =~ ^$STEM-[0-9a-f]{10}$ ]] || ! is_ours "$arn"; then continue; fi
-    call sagemaker delete-model --model-name "$name"
-    REMOVED=$((REMOVED + 1))
-  done <"$SCRATCH/models"
+  remove_kind model Model
 }

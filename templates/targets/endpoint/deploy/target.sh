@@ -1,18 +1,11 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # what is set here is for the scripts that source it
-# What deploy.sh and delete.sh know of endpoints. Only what carries these tags is changed or removed.
+# What deploy.sh and delete.sh know of endpoints.
 
+DEPLOYMENT=$ENDPOINT_NAME
 # Names have 63 characters at most: this, a hyphen and 10 of a hash.
 STEM=${ENDPOINT_NAME:0:52}
 RESOURCE=endpoint/$ENDPOINT_NAME/variant/AllTraffic
-REMOVED=0
-
-is_ours() { # is_ours ARN
-  local values
-  values=$(call sagemaker list-tags --resource-arn "$1" \
-    --query "[Tags[?Key=='$OWNER:project']|[0].Value, Tags[?Key=='$OWNER:endpoint']|[0].Value]") || exit
-  [ "$values" = "$PROJECT_NAME"$'\t'"$ENDPOINT_NAME" ]
-}
 
 # look: STATUS, CONFIG, ARN and REASON of the endpoint, all empty where there is none
 look() {
@@ -67,21 +60,6 @@ unscale() {
   done <"$SCRATCH/scaled"
 }
 
-# remove_made: remove every configuration and model of this endpoint
-remove_made() {
-  remove_kind endpoint-config EndpointConfig
-  remove_kind model Model
-}
-remove_kind() { # remove_kind KIND FIELD
-  local name arn
-  call sagemaker "list-${1}s" --name-contains "$STEM-" --query "${2}s[].[${2}Name,${2}Arn]" >"$SCRATCH/$1"
-  while IFS=$'\t' read -r name arn; do
-    if ! [[ $name =~ ^$STEM-[0-9a-f]{10}$ ]] || ! is_ours "$arn"; then continue; fi
-    call sagemaker "delete-$1" "--$1-name" "$name"
-    REMOVED=$((REMOVED + 1))
-  done <"$SCRATCH/$1"
-}
-
 # remove_deployment: all that deploy.sh made
 remove_deployment() {
   settle
@@ -89,5 +67,6 @@ remove_deployment() {
     is_ours "$ARN" || { say "The endpoint $ENDPOINT_NAME is not this project's own: it stays." && return; }
     remove_endpoint
   fi
-  remove_made
+  remove_kind endpoint-config EndpointConfig
+  remove_kind model Model
 }

@@ -177,14 +177,14 @@ def is_ours(arn: str) -> bool:
     return own.items() <= tags.items()
 
 
-def remove_made(kind: str, keep: str = "") -> int:
-    """Removes each Model or EndpointConfig of this deployment but the one named `keep`; how many."""
+def remove_made(kind: str) -> int:
+    """Removes each Model or EndpointConfig of this deployment; how many."""
     sagemaker, word = client("sagemaker"), {"Model": "model", "EndpointConfig": "endpoint_config"}[kind]
     stem, removed = resources.deployment()[:52], 0
     pages = sagemaker.get_paginator(f"list_{word}s").paginate(NameContains=f"{stem}-")
     for each in [each for page in pages for each in page[f"{kind}s"]]:
         name = each[f"{kind}Name"]
-        if re.fullmatch(f"{re.escape(stem)}-[0-9a-f]{{10}}", name) and name != keep and is_ours(each[f"{kind}Arn"]):
+        if re.fullmatch(f"{re.escape(stem)}-[0-9a-f]{{10}}", name) and is_ours(each[f"{kind}Arn"]):
             getattr(sagemaker, f"delete_{word}")(**{f"{kind}Name": name})
             removed += 1
     return removed
