@@ -4,8 +4,6 @@
 export const unavailable: Readonly<Record<string, readonly unknown[]>> = {
   framework: ['transformers'],
   modelServer: ['vllm', 'sglang', 'mms'],
-  multiModel: [true],
-  includeTraining: [true],
 };
 
 export function isAvailable(key: string, value: unknown): boolean {

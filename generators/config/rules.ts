@@ -50,9 +50,7 @@ const rules: readonly Rule[] = [
   {
     key: 'multiModel',
     broken: ({ multiModel, deployTarget }) =>
-      multiModel &&
-      (deployTarget === 'serverless' || deployTarget === 'batch') &&
-      `${deployTarget} does not host many models`,
+      multiModel && deployTarget && deployTarget !== 'realtime' && `${deployTarget} does not host many models`,
     hint: '--deploy-target=realtime, or --no-multi-model',
   },
   {
@@ -66,6 +64,22 @@ const rules: readonly Rule[] = [
     broken: ({ multiModel, modelDelivery }) =>
       multiModel && modelDelivery === 'image' && 'many models come from S3, one by one',
     hint: '--model-delivery=s3, or --no-multi-model',
+  },
+  {
+    // Source: SageMaker's developer guide, "Custom Containers Contract for Multi-Model Endpoints".
+    key: 'multiModel',
+    broken: ({ multiModel }, instance) =>
+      multiModel &&
+      instance &&
+      hasGpu(instance) &&
+      `many models on GPUs are for NVIDIA’s Triton only, and ${instance.type} has one`,
+    hint: '--instance-type=cpu-optimized, or --no-multi-model',
+  },
+  {
+    key: 'includeTraining',
+    broken: ({ includeTraining, framework }) =>
+      includeTraining && framework === 'transformers' && 'there is no training container for language models',
+    hint: '--no-include-training',
   },
   {
     key: 'deployTarget',

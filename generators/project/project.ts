@@ -42,8 +42,11 @@ export interface Project {
   /** Empty where it is given at deployment. */
   readonly roleArn: string;
   readonly modelDelivery: 's3' | 'image';
+  /** Many models behind one endpoint, loaded when they are asked for. */
+  readonly multiModel: boolean;
   readonly sample: boolean;
   readonly tests: boolean;
+  readonly training: boolean;
   /** What .yo-rc.json remembers: the answers, without the folder, which is this machine's. */
   readonly answers: Readonly<Answers>;
 }
@@ -67,6 +70,7 @@ export function projectFrom(complete: Answers): Project {
     build: answers.buildTarget ?? ('local' as const),
     roleArn: answers.awsRoleArn ?? '',
     modelDelivery,
+    multiModel: answers.multiModel ?? false,
     image,
   };
   return Object.freeze({
@@ -90,6 +94,7 @@ export function projectFrom(complete: Answers): Project {
     steps: { up: stepsUp(facts), on: stepsOn(facts) },
     sample: answers.includeSampleModel ?? false,
     tests: answers.includeTests ?? false,
+    training: answers.includeTraining ?? false,
     answers,
   });
 }
