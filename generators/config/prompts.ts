@@ -1,6 +1,7 @@
 // Questions: a parameter as Yeoman's (inquirer's) question, with the choices that fit the answers so far.
 import { isAvailable } from '../catalog/unavailable.js';
-import { type Answers, type Key, type Known, table } from './parameters.js';
+import { type Answers, type Key, table } from './parameters.js';
+import { conflicts } from './rules.js';
 import { choicesFor, malformed, type Settled } from './settle.js';
 import type { Given } from './sources.js';
 import { kindOf, readText } from './values.js';
@@ -20,8 +21,10 @@ export function nextQuestion({ open, answers }: Settled, asked: ReadonlySet<Key>
   return key && questionFor(key, answers);
 }
 
-function isQuestion(key: Key, known: Known): boolean {
-  if (kindOf(key) === 'boolean') return isAvailable(key, true);
+/** Whether there is a choice; a switch is none where it cannot be on. */
+function isQuestion(key: Key, known: Answers): boolean {
+  if (kindOf(key) === 'boolean')
+    return isAvailable(key, true) && !conflicts({ ...known, [key]: true }, {}).some((problem) => problem.key === key);
   return table[key].required === true || choicesFor(key, known).length !== 1;
 }
 

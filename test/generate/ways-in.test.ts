@@ -72,19 +72,25 @@ describe('the same answers', () => {
 });
 
 describe('the generator', () => {
-  it('asks only for what is open', async () => {
+  /** The questions that are asked where this is given. */
+  async function questions(given: object): Promise<string[]> {
     const asked: string[] = [];
-    const folder = newFolder();
     const callback = (answer: unknown, { question }: { question: { name?: string } }) => {
       asked.push(String(question.name));
       return answer;
     };
-    const context = helpers.run(App as never, { namespace: 'ml-container-creator:app' } as never, { cwd: folder });
-    const given: object = { framework: 'sklearn', projectName: 'x', modelServer: 'flask', awsRegion: 'eu-west-1' };
+    const context = helpers.run(App as never, { namespace: 'ml-container-creator:app' } as never, { cwd: newFolder() });
     await context.withAnswers({}, { callback } as never).withOptions(given);
+    return asked;
+  }
+
+  it('asks only for what is open', async () => {
+    const given = { framework: 'sklearn', projectName: 'x', modelServer: 'flask', awsRegion: 'eu-west-1' };
+    const asked = await questions(given);
     assert.deepEqual(asked, [
       'modelFormat',
       'deployTarget',
+      'multiModel',
       'instanceType',
       'instanceCount',
       'deployTool',
@@ -93,7 +99,14 @@ describe('the generator', () => {
       'awsRoleArn',
       'includeSampleModel',
       'includeTests',
+      'includeTraining',
     ]);
+  });
+
+  it('asks for nothing that the answers rule out', async () => {
+    const asked = await questions({ framework: 'sklearn', deployTarget: 'batch' });
+    assert.equal(asked.includes('multiModel'), false);
+    assert.equal(asked.includes('instanceCount'), true);
   });
 
   it('throws every problem at a program that composes it', async () => {
@@ -141,6 +154,7 @@ describe('on a terminal, the bin', () => {
     'Name of',
     'Format',
     'is asked',
+    'Many models',
     'Server',
     'Instance',
     'How many',
@@ -151,6 +165,7 @@ describe('on a terminal, the bin', () => {
     'ARN',
     'sample model',
     'Tests',
+    'training container',
   ];
 
   it('asks every question and ends with what to type next', () => {

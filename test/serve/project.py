@@ -33,9 +33,11 @@ class Reply:
         return json.loads(self.body)
 
 
-def assemble(folder: Path, variant: str, sample: Path, handler: str = "model_handler.py") -> Path:
+def assemble(
+    folder: Path, variant: str, sample: Path, handler: str = "model_handler.py", multi_model: bool = False
+) -> Path:
     """The project as the generator lays it out, with the model and the requests of `sample`."""
-    for source in ("container", f"servers/{variant.partition('-')[0]}"):
+    for source in ("container", f"servers/{variant.partition('-')[0]}", *(["multi-model"] if multi_model else [])):
         shutil.copytree(TEMPLATES / source / "code", folder / "code", dirs_exist_ok=True)
     shutil.copy(TEMPLATES / "frameworks/sklearn/code" / handler, folder / "code/model_handler.py")
     for part in ("model", "test"):

@@ -34,7 +34,7 @@ def test_ruff_is_content(arguments: list[str], samples: dict[str, Path], tmp_pat
 
 @pytest.mark.parametrize(("variant", "handler"), [("fastapi", "model_handler.py"), ("flask", "model_handler.skops.py")])
 def test_mypy_is_content(variant: str, handler: str, samples: dict[str, Path], tmp_path: Path) -> None:
-    folder = assemble(tmp_path / "project", variant, samples["joblib"], handler)
+    folder = assemble(tmp_path / "project", variant, samples["joblib"], handler, multi_model=variant == "fastapi")
     mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
     check(*mypy, ".", "serve", samples["joblib"] / "sample_model/train.py", cwd=folder / "code")
 

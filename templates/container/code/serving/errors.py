@@ -1,6 +1,6 @@
 """What can go wrong, with the HTTP status each error has for the client.
 
-The message of a ServingError goes to the client as {"error": message}, so it never names a path, a library or a class.
+The message of a ServingError goes to the client, as {"error": message}, so it never names a path, a library or a class.
 Every other exception is a bug on this side of the wire: status 500, its story in the log only.
 """
 
@@ -19,6 +19,7 @@ class ServingError(Exception):
     """A request that gets an error for an answer."""
 
     status = 500
+    key = "error"  # of the message in the answer
 
 
 class BadRequest(ServingError):

@@ -164,7 +164,7 @@ def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[P
 def refuse(error: ServingError) -> Answer:
     """The answer for an error: {"error": "..."}."""
     headers = {"Retry-After": "1"} if isinstance(error, Overloaded) else {}
-    return Answer(error.status, orjson.dumps({"error": str(error)}), headers=headers)
+    return Answer(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
 
 
 def tell_batch_transform(settings: Settings) -> Answer:

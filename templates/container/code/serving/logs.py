@@ -16,12 +16,14 @@ from serving.request import CURRENT, Request, Stream
 
 log = logging.getLogger("serving")
 
+FIELDS: dict[str, str] = {}  # that every line of this process has
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object for a record: time, level, message, then the inference id and the exception it may have."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"time": to_iso(record.created), "level": record.levelname, "message": record.getMessage()}
+        line = {"time": to_iso(record.created), "level": record.levelname, "message": record.getMessage(), **FIELDS}
         request = CURRENT.get()
         if request and request.inference_id:
             line["id"] = request.inference_id
@@ -46,7 +48,7 @@ def write_requests(requests: Iterable[Request]) -> None:
         return
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonFormatter):
-            start = {"time": to_iso(time.time()), "level": "INFO", "message": "invocation"}
+            start = {"time": to_iso(time.time()), "level": "INFO", "message": "invocation", **FIELDS}
             lines = [to_json({**start, **describe(request)}) + "\n" for request in requests]
             with handler.lock or nullcontext():
                 handler.stream.write("".join(lines))

@@ -31,6 +31,7 @@ class Settings:
     """Everything the server is told from outside."""
 
     model_dir: Path
+    multi_model: bool  # SageMaker says which models to load, and when
     port: int
     log_level: str
     cpus: int  # that this container may use
@@ -47,6 +48,7 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
     cpus = count_cpus(cgroup)
     return Settings(
         model_dir=Path(environ.get("SM_MODEL_DIR") or "/opt/ml/model"),
+        multi_model=read_multi_model(environ),
         port=read_number(environ, "SAGEMAKER_BIND_TO_PORT", 8080, most=65535),
         log_level=read_choice(environ, "SM_LOG_LEVEL", "INFO", LOG_LEVELS),
         cpus=cpus,
@@ -57,6 +59,15 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
         max_body=MAX_BATCH_BODY if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY,
         answers=read_answers(environ),
     )
+
+
+def read_multi_model(environ: Mapping[str, str]) -> bool:
+    """Whether many models are served. Raises StartError if this container cannot."""
+    name = "SAGEMAKER_MULTI_MODEL"
+    wanted = read_choice(environ, name, "false", ("true", "false")) == "true"
+    if wanted and not Path(__file__).with_name("multi.py").exists():
+        raise StartError(f"{name} is true, and this container serves one model: generate it with --multi-model.")
+    return wanted
 
 
 def read_number(environ: Mapping[str, str], name: str, default: int, most: int = 1024) -> int:
@@ -154,14 +165,14 @@ def read_used_memory() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def read_first(cgroup: Path, *readers: Callable[[Path], float]) -> float:
-    """What the first reader finds that understands this version of cgroups; infinity if there is no limit."""
+def read_first(place: Path, *readers: Callable[[Path], float], default: float = float("inf")) -> float:
+    """What the first reader finds that understands this system; if none does, there is no limit."""
     for reader in readers:
         try:
-            return reader(cgroup)
-        except (OSError, ValueError, ZeroDivisionError):
+            return reader(place)
+        except (OSError, ValueError, KeyError, ZeroDivisionError):
             continue
-    return float("inf")
+    return default
 
 
 def read_quota_v2(cgroup: Path) -> float:

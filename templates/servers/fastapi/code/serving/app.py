@@ -5,7 +5,7 @@ needs less time than a web framework. All other routes are FastAPI's.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Methods = Mapping[str, Callable[[Scope, Receive], Awaitable[Answer]]]
 
 PATIENCE = 60.0  # seconds that a client may take no piece of a stream before its connection is cut
 
@@ -64,22 +65,26 @@ class App:
         self.settings = settings
         self.invoker = Invoker(model, settings, deliver)
         self.stopping = False  # from SIGTERM on no connection is kept
-        self.routes: dict[str, tuple[str, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
-            "/ping": ("GET", self.ping),
-            "/invocations": ("POST", self.invoke),
-            "/execution-parameters": ("GET", self.execution_parameters),
+        self.routes: dict[str, Methods] = {
+            "/ping": {"GET": self.ping},
+            "/invocations": {"POST": self.invoke},
+            "/execution-parameters": {"GET": self.execution_parameters},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method, respond = self.routes.get(scope["path"], ("", None))
-        if respond is None:
+        methods = self.find(scope["path"])
+        if methods is None:
             other = await asyncio.to_thread(other_routes)
             await other(scope, receive, send)
-        elif scope["method"] != method:
+        elif (respond := methods.get(scope["method"])) is None:
             await self.send(refuse(RouteError(405)), receive, send)
         else:
             with suppress(ClientGone):
                 await self.send(await respond(scope, receive), receive, send)
+
+    def find(self, path: str) -> Methods | None:
+        """What answers on a path, by method."""
+        return self.routes.get(path)
 
     async def send(self, answer: Answer, receive: Receive, send: Send) -> None:
         """Sends an answer, whole or piece by piece."""
@@ -96,6 +101,10 @@ class App:
         return tell_batch_transform(self.settings)
 
     async def invoke(self, scope: Scope, receive: Receive) -> Answer:
+        return await self.predict(self.invoker.submit, scope, receive)
+
+    async def predict(self, submit: Callable[[Request], object], scope: Scope, receive: Receive) -> Answer:
+        """Submits a request and waits for its answer."""
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -104,7 +113,7 @@ class App:
         try:
             request.body = await read_body(receive, int(headers.get("content-length", 0)), self.settings.max_body)
             request.waiter = asyncio.get_running_loop().create_future()
-            self.invoker.submit(request)
+            submit(request)
             return await request.waiter  # type: ignore[no-any-return]
         except ServingError as error:
             request.answer = refuse(error)

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -31,6 +31,7 @@ from serving.settings import MAX_BODY, Settings
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Methods = Mapping[str, Callable[[Environ], Answer]]
 
 STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 NGINX_CONF = Path(__file__).parents[1] / "nginx.conf"
@@ -41,16 +42,21 @@ def run(settings: Settings, load: Callable[[], Model]) -> int:
 
     Returns the exit status. Raises StartError if the port is taken.
     """
+    return run_app(settings, lambda: App(settings, load()))
+
+
+def run_app(settings: Settings, create_app: Callable[[], object], *others: Child) -> int:
+    """Runs nginx and gunicorn, whose workers each make the application; and other processes, which are stopped last."""
     open_port(settings.port, BACKLOG).close()  # one clear error now, whichever of the two opens it later
 
     def gunicorn(bind: str) -> Child:  # it replaces dead workers itself
-        return Child("gunicorn", Gunicorn(lambda: App(settings, load()), settings, bind).run, restart=False)
+        return Child("gunicorn", Gunicorn(create_app, settings, bind).run, restart=False)
 
     if not shutil.which("nginx"):
-        return Supervisor([[gunicorn(f"0.0.0.0:{settings.port}")]]).run()
+        return Supervisor([[gunicorn(f"0.0.0.0:{settings.port}")], others]).run()
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         os.chmod(folder, 0o755)  # nginx as root drops to an ordinary user
-        return Supervisor([[nginx(settings, Path(folder))], [gunicorn(f"unix:{folder}/serving.sock")]]).run()
+        return Supervisor([[nginx(settings, Path(folder))], [gunicorn(f"unix:{folder}/serving.sock")], others]).run()
 
 
 @cache
@@ -75,17 +81,18 @@ class App:
     def __init__(self, settings: Settings, model: Model) -> None:
         self.settings = settings
         self.invoker = Invoker(model, settings, deliver)
-        self.routes: dict[str, tuple[str, Callable[[Environ], Answer]]] = {
-            "/ping": ("GET", self.ping),
-            "/invocations": ("POST", self.invoke),
-            "/execution-parameters": ("GET", self.execution_parameters),
+        self.routes: dict[str, Methods] = {
+            "/ping": {"GET": self.ping},
+            "/invocations": {"POST": self.invoke},
+            "/execution-parameters": {"GET": self.execution_parameters},
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        method, respond = self.routes.get(environ["PATH_INFO"], ("", None))
-        if respond is None:
+        methods = self.find(environ["PATH_INFO"])
+        if methods is None:
             return other_routes()(environ, start_response)  # type: ignore[no-any-return]
-        answer = respond(environ) if environ["REQUEST_METHOD"] == method else refuse(RouteError(405))
+        respond = methods.get(environ["REQUEST_METHOD"])
+        answer = respond(environ) if respond else refuse(RouteError(405))
         headers = [("Content-Type", answer.media_type), *answer.headers.items()]
         if isinstance(answer.body, Stream):
             # nginx, too, passes each piece on when it comes.
@@ -94,6 +101,10 @@ class App:
         start_response(STATUSES[answer.status], [*headers, ("Content-Length", str(len(answer.body)))])
         return [answer.body]
 
+    def find(self, path: str) -> Methods | None:
+        """What answers on a path, by method."""
+        return self.routes.get(path)
+
     def ping(self, environ: Environ) -> Answer:
         return Answer(200, b"{}")  # the model was loaded before the port was opened
 
@@ -101,11 +112,15 @@ class App:
         return tell_batch_transform(self.settings)
 
     def invoke(self, environ: Environ) -> Answer:
+        return self.predict(self.invoker.submit, environ)
+
+    def predict(self, submit: Callable[[Request], object], environ: Environ) -> Answer:
+        """Submits a request and waits for its answer."""
         request = read_request(b"", lambda name: environ.get(name_in_environ(name)))
         try:
             request.body = read_body(environ["wsgi.input"], self.settings.max_body)
             request.waiter = Waiter()
-            self.invoker.submit(request)
+            submit(request)
             request.waiter.get()
         except ServingError as error:
             request.answer = refuse(error)

@@ -45,7 +45,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": int(GRACE) - 3,  # its workers end by themselves before it is killed
             "logger_class": GunicornLog,
             "control_socket_disable": True,
-            "pre_fork": stop_dying(settings.workers),
+            "pre_fork": stop_dying(settings.workers, most=0 if settings.multi_model else 5),
         }
         super().__init__()
 
@@ -105,9 +105,9 @@ class GunicornLog(Logger):  # type: ignore[misc]
         self.error_log.setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-def stop_dying(workers: int) -> Callable[[Arbiter, Worker], None]:
-    """A hook for gunicorn that ends it when workers die again and again."""
-    restarts = Restarts()
+def stop_dying(workers: int, most: int) -> Callable[[Arbiter, Worker], None]:
+    """A hook for gunicorn that ends it when workers die again and again, or at all if that loses models."""
+    restarts = Restarts(most)
 
     def pre_fork(_: Arbiter, worker: Worker) -> None:
         if worker.age > workers and restarts.too_many():

@@ -1,0 +1,184 @@
+"""The models that are loaded: what SageMaker's multi-model API does with them, whichever web server carries it.
+
+Loading and unloading wait for the models' processes, each in a thread of its own, so that nothing else waits for them.
+"""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from serving import memory
+from serving.errors import BadRequest, ServingError
+from serving.host import Order
+from serving.invocation import refuse
+from serving.link import Link
+from serving.loading import Entry, ModelNotFound, NoMemory, NotLoaded, kill, wait_until_loaded
+from serving.processes import GRACE
+from serving.request import Answer, Request
+from serving.spawner import send_order
+
+log = logging.getLogger(__name__)
+
+MOST_MODULES = 1000  # names that fit in one order
+MOST_SIZES = 10_000  # models whose sizes are remembered
+MB = 2**20
+
+
+class AlreadyLoaded(ServingError):
+    """A model of this name is loaded, or is being loaded."""
+
+    status, key = 409, "message"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Model {name} is already registered.")
+
+
+class Registry:
+    """The models by their names, each with a process of its own."""
+
+    def __init__(self, control: socket.socket, connect: Callable[[socket.socket, Callable[[], object]], Link]) -> None:
+        """`control` leads to the spawner; `connect` makes the web server's end of a line to a model's process."""
+        self.control = control
+        self.connect = connect
+        self.entries: dict[str, Entry] = {}
+        self.changing = threading.Lock()
+        self.sizes: dict[tuple[str, str], int] = {}  # bytes that a model took when it was loaded before
+        self.modules: list[str] = []  # that models needed, and that the spawner does not know of yet
+
+    def submit(self, name: str, request: Request) -> None:
+        """Sends a request to a model. Raises ModelNotFound, and Overloaded if its process is being replaced."""
+        self.find(name)[1].submit(request)
+
+    def load(self, body: bytes, label: str | None) -> Answer:
+        """POST /models. Raises AlreadyLoaded, ModelNotFound, NoMemory, NotLoaded, and BadRequest."""
+        name, url = read_order(body)
+        entry = Entry(name, url, label or name)
+        with self.changing:
+            if name in self.entries:
+                raise AlreadyLoaded(name)
+            if not Path(url).is_dir():
+                raise ModelNotFound(name)
+            self.entries[name] = entry
+        try:
+            self.start(entry)
+        except BaseException:
+            self.forget(entry)
+            raise
+        return Answer(200, orjson.dumps({"status": "Workers scaled"}))
+
+    def unload(self, name: str) -> Answer:
+        """DELETE /models/NAME, with its memory free in the end. Raises ModelNotFound."""
+        with self.changing:
+            entry = self.entries.pop(name, None)
+            if entry is None:
+                raise ModelNotFound(name)
+            entry.wanted = False
+        if entry.link and not entry.link.closed.is_set():
+            entry.link.stop()
+            if not entry.link.closed.wait(GRACE):
+                log.error("Model %s has requests that do not end: killed.", entry.label)
+                kill(entry)
+                entry.link.closed.wait()
+        log.info("Model %s is unloaded.", entry.label)
+        return Answer(200, orjson.dumps({"status": f'Model "{name}" unregistered'}))
+
+    def show(self, name: str) -> Answer:
+        """GET /models/NAME. Raises ModelNotFound."""
+        return Answer(200, orjson.dumps(describe(self.find(name)[0])))
+
+    def list_models(self, limit: str, after: str) -> Answer:
+        """GET /models: all, or up to `limit` of those after a name; `nextPageToken` is the last, if more follow."""
+        names = sorted(name for name, entry in list(self.entries.items()) if entry.link and name > after)
+        shown = names[: max(1, int(limit))] if limit.isdecimal() else names
+        answer: dict[str, Any] = {"models": [describe(self.entries[name]) for name in shown if name in self.entries]}
+        if len(shown) < len(names):
+            answer["nextPageToken"] = shown[-1]
+        return Answer(200, orjson.dumps(answer))
+
+    def find(self, name: str) -> tuple[Entry, Link]:
+        """A model that was loaded. Raises ModelNotFound."""
+        entry = self.entries.get(name)
+        if entry is None or entry.link is None:
+            raise ModelNotFound(name)
+        return entry, entry.link
+
+    def start(self, entry: Entry) -> None:
+        """Has a process load the model. Raises NoMemory, NotLoaded, and ModelNotFound if it was unloaded meanwhile."""
+        key = entry.name, entry.url
+        if memory.read_free() < self.sizes.get(key, 0):
+            raise NoMemory(entry.name)
+        ours, theirs = socket.socketpair()
+        try:
+            known, self.modules = self.modules[:MOST_MODULES], self.modules[MOST_MODULES:]
+            with theirs:
+                send_order(self.control, Order(entry.url, entry.label, known), theirs)
+            size, modules = wait_until_loaded(entry, ours)
+        except BaseException:
+            ours.close()
+            raise
+        if len(self.sizes) >= MOST_SIZES:
+            self.sizes.clear()
+        self.sizes[key] = size
+        self.modules += modules
+        link = self.connect(ours, lambda: self.replace(entry))
+        with self.changing:
+            entry.link = link
+        if not entry.wanted:
+            link.stop()
+            raise ModelNotFound(entry.name)
+        log.info("Model %s is loaded: %d MB.", entry.label, size // MB)
+
+    def replace(self, entry: Entry) -> None:
+        """Called when a process has ended by itself: another loads the model, in a thread of its own."""
+        entry.pid = None
+        threading.Thread(target=self.restart, args=(entry,), name="restart", daemon=True).start()
+
+    def restart(self, entry: Entry) -> None:
+        """Loads a model again, or forgets it if that does not go."""
+        if not entry.wanted:
+            return
+        log.error("The process of model %s ended. Starting another.", entry.label)
+        try:
+            if entry.restarts.too_many():
+                raise NotLoaded(entry.name)
+            self.start(entry)
+        except ServingError as error:
+            self.forget(entry)
+            log.critical("Model %s is unloaded: its process ended, and %s", entry.label, error)
+
+    def forget(self, entry: Entry) -> None:
+        """Takes it out, if it is there."""
+        with self.changing:
+            if self.entries.get(entry.name) is entry:
+                del self.entries[entry.name]
+
+
+def attempt(step: Callable[..., Answer], *arguments: object) -> Answer:
+    """What a step of the API answers, errors included."""
+    try:
+        return step(*arguments)
+    except ServingError as error:
+        log.warning("%s", error)
+        return refuse(error)
+
+
+def describe(entry: Entry) -> dict[str, str]:
+    """A model as the API shows it."""
+    return {"modelName": entry.name, "modelUrl": entry.url}
+
+
+def read_order(body: bytes) -> tuple[str, str]:
+    """Name and folder of the model that is to be loaded. Raises BadRequest."""
+    try:
+        order = orjson.loads(body)
+        name, url = order["model_name"], order["url"]
+    except (ValueError, TypeError, KeyError):
+        name = url = None
+    if not (isinstance(name, str) and name and isinstance(url, str) and url):
+        raise BadRequest('Send {"model_name": "NAME", "url": "/opt/ml/models/NAME/model"}.')
+    return name, url

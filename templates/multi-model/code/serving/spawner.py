@@ -1,0 +1,42 @@
+"""Forks a process for each model, from one that has the libraries imported and neither a thread nor a model."""
+
+import gc
+import importlib
+import marshal
+import os
+import signal
+import socket
+from contextlib import suppress
+from dataclasses import astuple
+from functools import partial
+from types import ModuleType
+
+from serving.host import Order, live
+from serving.processes import Child, become
+from serving.settings import Settings
+
+MOST = 2**16  # bytes of an order
+
+
+def send_order(control: socket.socket, order: Order, link: socket.socket) -> None:
+    """Has a process forked, which gets its end of the line to the web server."""
+    socket.send_fds(control, [marshal.dumps(astuple(order))], [link.fileno()])
+
+
+def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None:
+    """The life of the process, until it is killed: forks one for each order.
+
+    It need not know which of them still run. The system reaps them, and each ends when the web server hangs up.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        data, (file, *_), _, _ = socket.recv_fds(control, MOST, 1)
+        order = Order(*marshal.loads(data))
+        for name in order.modules:
+            with suppress(Exception):
+                importlib.import_module(name)
+        gc.freeze()  # what is not looked at is not copied by the processes that share it
+        with socket.socket(fileno=file) as link:
+            if os.fork() == 0:
+                become(Child(order.label, partial(live, link, order, settings, handler)))

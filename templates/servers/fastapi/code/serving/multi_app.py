@@ -1,0 +1,116 @@
+"""The web server where many models are served: SageMaker's multi-model API, on uvicorn, in one process."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from serving.app import App, Methods, Receive, Scope, read_body, resolve
+from serving.errors import ServingError
+from serving.invocation import refuse
+from serving.link import Link
+from serving.processes import Child, Supervisor, open_port
+from serving.registry import Registry, attempt
+from serving.request import Answer
+from serving.server import BACKLOG, serve
+from serving.settings import Settings
+
+MODELS = "/models"
+INVOKE = "/invoke"
+MOST_LOADS = 64  # at a time
+
+
+def run(settings: Settings, control: socket.socket, spawn: Callable[[], object]) -> int:
+    """Opens the port and serves until SIGTERM; `spawn` is the life of the process at the other end of `control`.
+
+    Returns the exit status. Raises StartError if the port is taken.
+    """
+    listener = open_port(settings.port, BACKLOG)
+
+    def spawner() -> None:
+        listener.close()  # or the processes of the models would keep the port open
+        spawn()
+
+    server = Child("server", lambda: serve(MultiApp(settings, control), listener), restart=False)
+    layers = [[server], [Child("spawner", spawner, restart=False)]]
+    return Supervisor(layers, on_stop=listener.close).run()
+
+
+class MultiApp(App):
+    """The ASGI application. It predicts nothing itself, so that /ping and the API wait for no model."""
+
+    def __init__(self, settings: Settings, control: socket.socket) -> None:
+        self.settings = settings
+        self.stopping = False
+        self.registry = Registry(control, self.connect)
+        self.threads = ThreadPoolExecutor(MOST_LOADS, "models")
+        self.routes = {
+            "/ping": {"GET": self.ping},
+            "/execution-parameters": {"GET": self.execution_parameters},
+            MODELS: {"GET": self.list_models, "POST": self.load},
+        }
+
+    def find(self, path: str) -> Methods | None:
+        name = path.removeprefix(f"{MODELS}/")
+        if name == path:
+            return self.routes.get(path)
+        if name.endswith(INVOKE):
+            return {"POST": partial(self.predict, partial(self.registry.submit, name.removesuffix(INVOKE)))}
+        return {"GET": partial(self.show, name), "DELETE": partial(self.unload, name)}
+
+    async def load(self, scope: Scope, receive: Receive) -> Answer:
+        headers = dict(scope["headers"])
+        label = headers.get(b"x-amzn-sagemaker-target-model", b"").decode("latin-1")
+        try:
+            body = await read_body(receive, 0, self.settings.max_body)
+        except ServingError as error:
+            return refuse(error)
+        return await self.in_thread(self.registry.load, body, label)
+
+    async def unload(self, name: str, scope: Scope, receive: Receive) -> Answer:
+        return await self.in_thread(self.registry.unload, name)
+
+    async def show(self, name: str, scope: Scope, receive: Receive) -> Answer:
+        return await self.in_thread(self.registry.show, name)
+
+    async def list_models(self, scope: Scope, receive: Receive) -> Answer:
+        asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        return await self.in_thread(self.registry.list_models, asked.get("limit", ""), asked.get("next_page_token", ""))
+
+    async def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What a step of the registry answers, which is made in a thread."""
+        self.loop = asyncio.get_running_loop()
+        return await self.loop.run_in_executor(self.threads, attempt, step, *arguments)
+
+    def connect(self, line: socket.socket, on_lost: Callable[[], object]) -> Link:
+        """The web server's end of a line to a model's process. Called in a thread."""
+        line.setblocking(False)
+        link = EventLink(resolve, on_lost, most=4 * self.settings.max_body)
+        link.post = partial(post, self.loop)
+        connecting: Coroutine[Any, Any, Any] = self.loop.create_unix_connection(lambda: link, sock=line)
+        asyncio.run_coroutine_threadsafe(connecting, self.loop).result()
+        return link
+
+
+class EventLink(Link, asyncio.Protocol):
+    """A line whose messages the event loop carries."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.write = transport.write
+        self.hang_up = transport.write_eof
+
+    def data_received(self, data: bytes) -> None:
+        self.receive(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lose()
+
+
+def post(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any) -> None:
+    """Has a function called in the event loop's thread."""
+    with suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(function, *arguments)

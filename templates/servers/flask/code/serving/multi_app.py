@@ -1,0 +1,126 @@
+"""The web server where many models are served: SageMaker's multi-model API, on gunicorn, in one process."""
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gevent
+from gevent.queue import SimpleQueue
+from gevent.socket import SHUT_WR
+from gevent.socket import socket as Line
+from gevent.threadpool import ThreadPool
+
+from serving.app import App, Environ, Methods, read_body, resolve, run_app
+from serving.errors import ServingError
+from serving.invocation import refuse
+from serving.link import Link
+from serving.processes import Child
+from serving.registry import Registry, attempt
+from serving.request import Answer
+from serving.settings import Settings
+
+MODELS = "/models"
+INVOKE = "/invoke"
+MOST_LOADS = 64  # at a time
+
+
+def run(settings: Settings, control: socket.socket, spawn: Callable[[], object]) -> int:
+    """Opens the port and serves until SIGTERM; `spawn` is the life of the process at the other end of `control`.
+
+    Returns the exit status. Raises StartError if the port is taken.
+    """
+    spawner = Child("spawner", spawn, restart=False)
+    return run_app(replace(settings, workers=1), lambda: MultiApp(settings, control), spawner)
+
+
+class MultiApp(App):
+    """The WSGI application. It predicts nothing itself, so that /ping and the API wait for no model."""
+
+    def __init__(self, settings: Settings, control: socket.socket) -> None:
+        self.settings = settings
+        self.hub = gevent.get_hub()
+        self.registry = Registry(control, self.connect)
+        self.threads = ThreadPool(MOST_LOADS)
+        self.routes = {
+            "/ping": {"GET": self.ping},
+            "/execution-parameters": {"GET": self.execution_parameters},
+            MODELS: {"GET": self.list_models, "POST": self.load},
+        }
+
+    def find(self, path: str) -> Methods | None:
+        name = path.removeprefix(f"{MODELS}/")
+        if name == path:
+            return self.routes.get(path)
+        if name.endswith(INVOKE):
+            return {"POST": partial(self.predict, partial(self.registry.submit, name.removesuffix(INVOKE)))}
+        return {"GET": partial(self.show, name), "DELETE": partial(self.unload, name)}
+
+    def load(self, environ: Environ) -> Answer:
+        label = environ.get("HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL")
+        try:
+            body = read_body(environ["wsgi.input"], self.settings.max_body)
+        except ServingError as error:
+            return refuse(error)
+        return self.in_thread(self.registry.load, body, label)
+
+    def unload(self, name: str, environ: Environ) -> Answer:
+        return self.in_thread(self.registry.unload, name)
+
+    def show(self, name: str, environ: Environ) -> Answer:
+        return self.in_thread(self.registry.show, name)
+
+    def list_models(self, environ: Environ) -> Answer:
+        asked = dict(parse_qsl(environ["QUERY_STRING"]))
+        return self.in_thread(self.registry.list_models, asked.get("limit", ""), asked.get("next_page_token", ""))
+
+    def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What a step of the registry answers, which is made in a thread."""
+        return self.threads.apply(attempt, (step, *arguments))  # type: ignore[no-any-return]
+
+    def connect(self, line: socket.socket, on_lost: Callable[[], object]) -> Link:
+        """The web server's end of a line to a model's process. Called in a thread."""
+        in_hub = partial(self.hub.loop.run_callback_threadsafe, resolve)  # greenlets are woken by the hub only
+        link = GreenLink(in_hub, on_lost, most=4 * self.settings.max_body)
+        link.post = self.hub.loop.run_callback_threadsafe
+        opened = threading.Event()
+        link.post(link.open, line, opened)
+        opened.wait()
+        return link
+
+
+class GreenLink(Link):
+    """A line whose messages two greenlets carry, one for each direction."""
+
+    def open(self, line: socket.socket, opened: threading.Event) -> None:
+        """Takes the line over, in the thread of the web server."""
+        self.line = Line(line.family, line.type, fileno=line.detach())
+        self.outgoing: SimpleQueue[bytes | None] = SimpleQueue()  # None: nothing more
+        self.write = self.outgoing.put
+        self.hang_up = partial(self.outgoing.put, None)
+        gevent.spawn(self.carry_out)
+        gevent.spawn(self.carry_in)
+        opened.set()
+
+    def carry_out(self) -> None:
+        """Sends what is written."""
+        while (data := self.outgoing.get()) is not None:
+            try:
+                self.line.sendall(data)
+            except OSError:
+                return  # the other direction notices, too
+        self.line.shutdown(SHUT_WR)
+
+    def carry_in(self) -> None:
+        """Takes what arrives, until the process has ended."""
+        try:
+            while data := self.line.recv(2**16):
+                self.receive(data)
+        except OSError:
+            pass
+        self.lose()
+        self.outgoing.put(None)
+        self.line.close()

@@ -1,0 +1,371 @@
+"""Many models behind one endpoint: code/serve with SAGEMAKER_MULTI_MODEL=true, by the wording of published suites."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import Reply, Server, assemble, list_descendants, wait_for
+
+# What a model does stands in its model.json.
+HANDLER = """
+import json, os, signal, time
+
+def load(model_dir):
+    model = json.loads((model_dir / "model.json").read_text())
+    time.sleep(model.get("load_seconds", 0))
+    spin = time.monotonic() + model.get("load_spinning", 0)
+    while time.monotonic() < spin:
+        pass
+    model["ballast"] = [os.urandom(1024) for _ in range(1024 * model.get("mb", 0))]
+    if model.get("broken"):
+        raise ValueError("secret")
+    return model
+
+def predict(model, inputs):
+    if model.get("crashes"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(model.get("seconds", 0))
+    if model.get("pieces"):
+        return iter([f"{model['answer']}{number} " for number in range(model["pieces"])])
+    return [[model["answer"], os.getpid(), len(inputs)]] * len(inputs)
+"""
+MANY = int(os.environ.get("MANY", "1000"))
+
+
+class ManyServer(Server):
+    """A server of many models, as SageMaker talks to it."""
+
+    def __init__(self, folder: Path, variant: str, **environ: str) -> None:
+        super().__init__(folder, variant, SAGEMAKER_MULTI_MODEL="true", **environ)
+        self.models = folder / "models"
+
+    def write(self, name: str, **model: Any) -> str:
+        """Puts a model where SageMaker does; its folder."""
+        folder = self.models / name / "model"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.json").write_text(json.dumps({"answer": name, **model}))
+        return str(folder)
+
+    def load(self, name: str, **model: Any) -> Reply:
+        order = {"model_name": name, "url": self.write(name, **model)}
+        return self.request("POST", "/models", json.dumps(order).encode(), Content_Type="application/json")
+
+    def unload(self, name: str) -> Reply:
+        return self.request("DELETE", f"/models/{name}")
+
+    def ask(self, name: str, body: object = ((1.0, 2.0),), **headers: str) -> Reply:
+        sent = json.dumps(body).encode()
+        return self.request("POST", f"/models/{name}/invoke", sent, Content_Type="application/json", **headers)
+
+    def list_models(self, query: str = "") -> Any:
+        return self.request("GET", f"/models{query}").json()
+
+    def lines(self, model: str) -> list[dict[str, Any]]:
+        """The lines that the log has of a model."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("model") == model]
+
+
+def good(reply: Reply) -> Any:
+    assert reply.status == 200, reply.body
+    return reply.json()
+
+
+@pytest.fixture(scope="module")
+def many(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManyServer]:
+    """A server without a model yet; each test names its own."""
+    folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["joblib"], multi_model=True)
+    (folder / "code/model_handler.py").write_text(HANDLER)
+    with ManyServer(folder, variant) as running:
+        yield running.wait_until_ready()
+
+
+@pytest.fixture(autouse=True)
+def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unloads what a test has left."""
+    yield
+    if "many" in request.fixturenames:
+        server = request.getfixturevalue("many")
+        for model in server.list_models()["models"]:
+            server.unload(model["modelName"])
+
+
+def test_models_are_loaded_listed_and_unloaded_in_the_words_of_the_contract(many: ManyServer) -> None:
+    assert many.list_models() == {"models": []}
+    assert many.request("GET", "/models/one").status == 404
+    url = many.write("one")
+    assert good(many.load("one")) == {"status": "Workers scaled"}
+    again = many.load("one")
+    assert (again.status, again.json()) == (409, {"message": "Model one is already registered."})
+    assert good(many.request("GET", "/models/one")) == {"modelName": "one", "modelUrl": url}
+    assert many.list_models() == {"models": [{"modelName": "one", "modelUrl": url}]}
+    assert good(many.unload("one")) == {"status": 'Model "one" unregistered'}
+    for gone in (many.unload("one"), many.ask("one"), many.request("GET", "/models/one")):
+        assert (gone.status, gone.json()) == (404, {"message": "Model not found: one"})
+
+
+def test_a_list_comes_in_pages_where_that_is_asked_for(many: ManyServer) -> None:
+    for name in ("a", "b", "c"):
+        good(many.load(name))
+    first = many.list_models("?limit=2")
+    rest = many.list_models(f"?limit=2&next_page_token={first['nextPageToken']}")
+    assert [model["modelName"] for model in first["models"] + rest["models"]] == ["a", "b", "c"]
+    assert "nextPageToken" not in rest
+
+
+@pytest.mark.parametrize(
+    ("order", "status", "said"),
+    [
+        ({"model_name": "x", "url": "/nowhere/model"}, 404, "Model not found: x"),
+        ({"model_name": "x"}, 400, "model_name"),
+        ({"model_name": 3, "url": "/tmp"}, 400, "model_name"),
+        ([], 400, "model_name"),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_refused(
+    order: object, status: int, said: str, many: ManyServer
+) -> None:
+    reply = many.request("POST", "/models", json.dumps(order).encode())
+    assert reply.status == status
+    assert said in reply.body.decode()
+
+
+def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: ManyServer) -> None:
+    before = list_descendants(many.process.pid)
+    reply = many.load("bad", broken=True)
+    assert reply.status == 500
+    assert b"secret" not in reply.body
+    assert many.list_models() == {"models": []}
+    assert list_descendants(many.process.pid) == before
+    assert any("secret" in line["message"] for line in many.lines("bad"))
+    good(many.load("bad"))  # mended
+
+
+def test_each_model_answers_for_itself_from_a_process_of_its_own(many: ManyServer) -> None:
+    good(many.load("first"))
+    good(many.load("second"))
+    replies = [good(many.ask(name))["predictions"][0] for name in ("first", "second", "first")]
+    assert [answer for answer, *_ in replies] == ["first", "second", "first"]
+    assert replies[0][1] == replies[2][1] != replies[1][1]
+
+
+def test_an_invocation_is_one_in_every_respect(many: ManyServer) -> None:
+    good(many.load("full"))
+    reply = many.ask("full", [[1]], X_Amzn_SageMaker_Inference_Id="id-7", Accept="text/csv")
+    assert reply.headers["Content-Type"].startswith("text/csv")
+    assert [line["status"] for line in many.lines("full") if line.get("id") == "id-7"] == [200]
+    assert many.ask("full", {"nonsense": 1}).status == 400
+    assert many.request("POST", "/models/full/invoke", b"x", Content_Type="text/html").status == 415
+    assert many.request("POST", "/models/full/invoke", b"1" * (26 * 2**20)).status == 413
+    assert many.request("POST", "/invocations", b"[]").status == 404
+    assert many.request("PUT", "/models/full").status == 405
+
+
+def test_a_large_body_goes_through(many: ManyServer) -> None:
+    good(many.load("large"))
+    rows = good(many.ask("large", [[0.5] * 50] * 50000))["predictions"]
+    assert len(rows) == 50000
+
+
+def test_the_log_calls_a_model_by_its_target(many: ManyServer) -> None:
+    order = json.dumps({"model_name": "4f2a", "url": many.write("4f2a")}).encode()
+    good(many.request("POST", "/models", order, X_Amzn_SageMaker_Target_Model="houses.tar.gz"))
+    good(many.ask("4f2a"))
+    assert "invocation" in [line["message"] for line in many.lines("houses.tar.gz")]
+
+
+def test_requests_of_one_model_are_predicted_together(many: ManyServer) -> None:
+    good(many.load("batch", seconds=0.3))
+    with ThreadPoolExecutor(8) as pool:
+        sizes = [good(reply)["predictions"][0][2] for reply in pool.map(lambda _: many.ask("batch"), range(8))]
+    assert max(sizes) > 1
+
+
+@pytest.mark.parametrize("how", ["load_seconds", "load_spinning"])
+def test_loading_holds_up_neither_ping_nor_other_models(how: str, many: ManyServer) -> None:
+    good(many.load("quick"))
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(many.load, "heavy", **{how: 3})
+        waited = []
+        while not loading.done():
+            started = time.monotonic()
+            assert many.request("GET", "/ping").status == 200
+            good(many.ask("quick"))
+            waited.append(time.monotonic() - started)
+            assert many.ask("heavy").status == 404 or loading.done()
+            time.sleep(0.05)
+        good(loading.result())
+    assert len(waited) > 10
+    assert max(waited) < 2
+
+
+def test_a_stream_comes_piece_by_piece_and_ends(many: ManyServer) -> None:
+    good(many.load("stream", pieces=50))
+    assert many.ask("stream").body.decode().split() == [f"stream{number}" for number in range(50)]
+    good(many.unload("stream"))
+
+
+def test_what_was_accepted_is_answered_before_a_model_is_unloaded(many: ManyServer) -> None:
+    good(many.load("busy", seconds=1))
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(many.ask, "busy") for _ in range(4)]
+        time.sleep(0.3)
+        good(many.unload("busy"))
+        replies = [future.result() for future in asked]
+    assert [reply.status for reply in replies] == [200] * 4
+
+
+def test_a_model_that_is_being_loaded_can_be_unloaded(many: ManyServer) -> None:
+    before = list_descendants(many.process.pid)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(many.load, "doomed", load_seconds=25)
+        wait_for(lambda: list_descendants(many.process.pid) != before, "the model to be loading")
+        assert many.load("doomed").status == 409
+        good(many.unload("doomed"))
+        wait_for(lambda: list_descendants(many.process.pid) == before, "its process to end")
+        assert loading.result().status == 404
+    assert many.list_models() == {"models": []}
+
+
+def test_a_process_that_dies_is_replaced_and_others_do_not_notice(many: ManyServer) -> None:
+    good(many.load("fragile"))
+    good(many.load("firm"))
+    _, process, _ = good(many.ask("fragile"))["predictions"][0]
+    os.kill(process, signal.SIGKILL)
+    good(many.ask("firm"))
+
+    def answers() -> bool:
+        reply = many.ask("fragile")
+        assert reply.status in (200, 500, 503)
+        return reply.status == 200 and reply.json()["predictions"][0][1] != process
+
+    wait_for(answers, "another process")
+
+
+def test_a_model_whose_process_dies_again_and_again_is_unloaded(many: ManyServer) -> None:
+    good(many.load("mortal", crashes=True))
+    wait_for(lambda: many.ask("mortal").status == 404, "the model to be unloaded")
+    assert good(many.request("GET", "/ping")) == {}
+
+
+def read_memory(pids: list[int]) -> float:
+    """MB that these processes hold, each page counted once."""
+    size = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            size += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return size / 1024
+
+
+def test_unloading_gives_the_memory_back_before_it_answers(many: ManyServer) -> None:
+    good(many.load("small"))
+    before = read_memory(list_descendants(many.process.pid))
+    good(many.load("big", mb=300))
+    assert read_memory(list_descendants(many.process.pid)) > before + 300
+    good(many.unload("big"))
+    assert read_memory(list_descendants(many.process.pid)) < before + 20
+
+
+def test_no_request_is_lost_while_models_come_and_go(many: ManyServer) -> None:
+    """Two models are asked all the time, and each of eight others between its loading and its unloading."""
+    for name in ("stays-1", "stays-2"):
+        good(many.load(name))
+    over = threading.Event()
+
+    def keep_asking(name: str) -> list[int]:
+        statuses = []
+        while not over.is_set():
+            statuses.append(many.ask(name).status)
+        return statuses
+
+    def come_and_go(name: str) -> list[int]:
+        statuses = []
+        for _ in range(10):
+            good(many.load(name))
+            statuses += [many.ask(name).status for _ in range(5)]
+            good(many.unload(name))
+        return statuses
+
+    with ThreadPoolExecutor(12) as pool:
+        asking = [pool.submit(keep_asking, f"stays-{number}") for number in (1, 2)]
+        try:
+            going = list(pool.map(come_and_go, [f"goes-{number}" for number in range(8)]))
+        finally:
+            over.set()
+        statuses = [status for each in [*going, *(future.result() for future in asking)] for status in each]
+    assert len(statuses) > 400
+    assert set(statuses) == {200}
+
+
+def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ManyServer) -> None:
+    names = [f"m{number}" for number in range(MANY)]
+    good(many.load("warm"))
+    good(many.unload("warm"))
+    before = read_memory(list_descendants(many.process.pid))
+    shuffle = random.Random(7)
+    with ThreadPoolExecutor(8) as pool:
+        assert {reply.status for reply in pool.map(many.load, names)} == {200}
+        assert len(many.list_models()["models"]) == MANY
+        asked = shuffle.choices(names, k=2 * MANY)
+        for name, reply in zip(asked, pool.map(many.ask, asked), strict=True):
+            assert good(reply)["predictions"][0][0] == name
+        assert {reply.status for reply in pool.map(many.unload, shuffle.sample(names, MANY))} == {200}
+    assert many.list_models() == {"models": []}
+    assert read_memory(list_descendants(many.process.pid)) < before + 30
+
+
+def test_sigterm_answers_what_was_accepted_and_leaves_no_process(
+    many: ManyServer, variant: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "project"
+    os.symlink(many.folder, folder)
+    with ManyServer(folder, variant) as server:
+        server.wait_until_ready()
+        good(server.load("slow", seconds=1))
+        good(server.load("idle"))
+        processes = list_descendants(server.process.pid)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(server.ask, "slow")
+            time.sleep(0.4)
+            server.terminate()
+            good(asked.result())
+        assert server.wait() == 0
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "the processes to end")
+
+
+def test_a_server_that_can_load_no_more_models_ends(many: ManyServer, variant: str, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    os.symlink(many.folder, folder)
+    with ManyServer(folder, variant) as server:
+        server.wait_until_ready()
+        good(server.load("any"))
+        process = good(server.ask("any"))["predictions"][0][1]
+        spawner = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(spawner, signal.SIGKILL)
+        assert server.wait() == 1
+
+
+def test_one_model_is_served_where_sagemaker_does_not_say_otherwise(
+    samples: dict[str, Path], variant: str, tmp_path: Path
+) -> None:
+    folder = assemble(tmp_path / "project", variant, samples["joblib"], multi_model=True)
+    with Server(folder, variant) as server:
+        server.wait_until_ready()
+        assert server.invoke(json.loads((folder / "test/sample_request.json").read_text())).status == 200
+
+
+def test_a_container_for_one_model_says_so(samples: dict[str, Path], variant: str, tmp_path: Path) -> None:
+    folder = assemble(tmp_path / "project", variant, samples["joblib"])
+    with Server(folder, variant, SAGEMAKER_MULTI_MODEL="true") as server:
+        assert server.wait() == 1
+        assert "--multi-model" in server.last_line()
