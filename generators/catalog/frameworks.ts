@@ -27,8 +27,8 @@ export interface FrameworkEntry {
   cpuBuild?: { package: string; index: string };
   /** What its library needs of the system and the base image does not have: Debian's name of it, and Homebrew's. */
   systemPackage?: { debian: string; homebrew: string };
-  /** sample_model/ has a requirements.txt of its own. */
-  sampleRequirements?: true;
+  /** Requirement sets that making a model takes, and serving it does not. */
+  makingRequirements?: readonly string[];
 }
 
 export const servers = ['fastapi', 'flask', 'vllm', 'sglang', 'mms'] as const;
@@ -95,7 +95,7 @@ export const frameworks = {
     servers: web,
     gpu: { cuda: 13 },
     modules: ['tensors', 'gpu'],
-    sampleRequirements: true,
+    makingRequirements: ['onnx-making'],
   },
   transformers: { label: 'Transformers', formats: [], servers: ['vllm', 'sglang', 'fastapi'], gpu: {} },
   custom: { label: 'your own code', formats: [], servers: web, gpu: {} },

@@ -42,6 +42,12 @@ export function typeFor(choice: 'cpu-optimized' | 'gpu-enabled', target?: string
   return generic[choice](framework);
 }
 
+/** What a project's training runs on: its own type where that trains, x86_64 as all that do, with a GPU if it is of use. */
+export function trainingTypeFor(instance: Instance, onGpu: boolean): string {
+  if (instance.training && !instance.neuron && hasGpu(instance) === onGpu) return instance.type;
+  return onGpu ? 'ml.g5.xlarge' : 'ml.m5.large';
+}
+
 /** What the catalogue knows of a type; what its name tells where it is not in there (`ml.m9g.large` is Graviton). */
 export function instanceOf(type: string): Instance {
   const family = type.split('.')[1] ?? '';

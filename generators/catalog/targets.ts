@@ -6,7 +6,9 @@ export interface TargetEntry {
   words: string;
   /** The room of templates/targets that has its scripts; invoke.sh lies in a room of its own where that is named. */
   room: 'endpoint' | 'batch';
-  invoke?: 'async';
+  invoke?: 'async' | 'multi-model';
+  /** What knows of its model in S3, or of its models: a part of several files, and the room with upload_model.sh. */
+  models: 'single-model' | 'multi-model';
   /** Parts of deploy/settings.sh, from templates/deploy/settings: names, machines, their GPUs' hosts, and the rest. */
   settings: { names: string; machines: string; gpu?: string; more: readonly string[] };
   /** Parts of deploy/resources.py, from templates/deploy/resources. */
@@ -73,8 +75,14 @@ export const targets = {
     boto3: ['aws.py', 'checks.py', 'bucket.py'],
     rights: { execution: ['batch', 'network'], deployer: ['batch', 'network'] },
   },
-} as const satisfies Record<string, TargetEntry>;
+} as const satisfies Record<string, Omit<TargetEntry, 'models'>>;
+
+/** What is otherwise where many models are behind one endpoint. */
+const many = { words: 'a real-time endpoint for many models', invoke: 'multi-model', models: 'multi-model' } as const;
 
 export type Target = keyof typeof targets;
 export const targetNames = Object.keys(targets) as [Target, ...Target[]];
-export const targetOf = (target: Target): TargetEntry => targets[target];
+export const targetOf = (target: Target, multiModel = false): TargetEntry => ({
+  ...targets[target],
+  ...(multiModel ? many : { models: 'single-model' }),
+});

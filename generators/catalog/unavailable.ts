@@ -3,7 +3,7 @@
 /** Values of a parameter that are refused with "not available yet". */
 export const unavailable: Readonly<Record<string, readonly unknown[]>> = {
   framework: ['transformers'],
-  modelServer: ['vllm', 'sglang', 'mms'],
+  modelServer: ['vllm', 'sglang'],
 };
 
 export function isAvailable(key: string, value: unknown): boolean {

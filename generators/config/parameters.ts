@@ -111,7 +111,7 @@ export const parameters = {
       flask: 'gunicorn behind nginx',
       vllm: 'GPU engine for language models',
       sglang: 'GPU engine for language models',
-      mms: 'AWS’s Multi Model Server',
+      mms: 'AWS’s Multi Model Server, in Java: legacy, fastapi is recommended',
     },
     choices: ({ framework, multiModel }) =>
       framework && [...frameworks[framework].servers, ...(multiModel ? (['mms'] as Server[]) : [])],

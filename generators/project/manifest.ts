@@ -29,12 +29,12 @@ const programs = (room: string, folder: string, names: readonly string[]) =>
 
 /** The files of a project. Pure: reads nothing, writes nothing. */
 export function manifest(project: Project): FileSpec[] {
-  const { framework, entry, format, server, image, sample, tests, answers } = project;
+  const { framework, entry, format, server, serverEntry, multiModel, sample, tests, training, answers } = project;
+  const { files, many } = serverEntry;
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
-  const own = image.gpu && entry.gpu?.cuda ? `${framework}-gpu` : framework;
-  const sets = [own, ...(format?.requirements ?? []), server];
+  const sets = [...librarySets(project), server];
   const modules =
-    'settings models request invocation content batching tabular media_types file_types errors logs processes';
+    'settings single models request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
@@ -49,26 +49,60 @@ export function manifest(project: Project): FileSpec[] {
       'code/serving',
       [...modules.split(' '), '__init__', ...(entry.modules ?? [])].map((module) => `${module}.py`),
     ),
-    ...from(`servers/${server}`, 'code/serving', ['app.py', 'server.py']),
-    ...when(server === 'flask', from('servers/flask', 'code', ['nginx.conf'])),
+    ...from(`servers/${server}`, 'code', files),
+    ...(multiModel && many
+      ? [
+          ...from(`servers/${server}`, 'code', many.files),
+          ...from(
+            'multi-model',
+            'code/serving',
+            many.modules.map((module) => `${module}.py`),
+          ),
+        ]
+      : []),
     { path: 'model/.gitkeep', text: '' },
     ...when(sample, sampleFiles(project)),
     ...when(tests, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
+    ...when(training, trainingFiles(project)),
     ...deployment(project),
+  ];
+}
+
+/** The requirement sets of the model's library. */
+function librarySets({ framework, entry, format, image }: Project): string[] {
+  const own = image.gpu && entry.gpu?.cuda ? `${framework}-gpu` : framework;
+  return [own, ...(format?.requirements ?? [])];
+}
+
+/** train/: the training image, what runs in it, and what starts the job. */
+function trainingFiles(project: Project): FileSpec[] {
+  const { framework, entry } = project;
+  const sets = [...librarySets(project), ...(entry.makingRequirements ?? [])];
+  const ending = entry.formats.length > 1 ? 'py.ejs' : 'py';
+  return [
+    { path: 'train/Dockerfile', template: 'training/train/Dockerfile.ejs' },
+    { path: 'train/.dockerignore', template: 'training/train/_dockerignore' },
+    { path: 'train/requirements.txt', merge: sets.map((set) => `requirements/${set}.txt`) },
+    { path: 'train/train.py', template: `frameworks/${framework}/train/train.${ending}` },
+    ...from('training', 'train', ['job.py', 'inputs.py', 'local_job.py']),
+    ...programs('training', 'train', ['run_local.sh', 'build_and_push.sh', 'fit.py']),
   ];
 }
 
 /** deploy/: the scripts of every project, those of its target, and those of its tools. */
 function deployment(project: Project): FileSpec[] {
-  const { targetEntry, tools, build } = project;
-  const { room, invoke, resources, boto3 } = targetEntry;
-  const parts = ['common', ...resources].map((part) => `deploy/resources/${part}.py`);
+  const { targetEntry, tools, build, training } = project;
+  const { room, invoke, models, resources, boto3 } = targetEntry;
+  const parts = ['common', models, ...(training ? ['training'] : []), ...resources];
+  const helpers = [...(tools.includes('boto3') ? boto3 : []), ...(training ? ['aws.py', 'bucket.py'] : [])];
   return [
     { path: 'deploy/settings.sh', parts: settings(project).map((part) => `deploy/settings/${part}`) },
-    { path: 'deploy/resources.py', parts, executable: true },
-    ...from('deploy', 'deploy', ['common.sh']),
+    { path: 'deploy/resources.py', parts: parts.map((part) => `deploy/resources/${part}.py`), executable: true },
+    { path: 'deploy/common.sh', parts: ['deploy/deploy/common.sh', `deploy/common/${models}.sh`] },
+    ...from('deploy', 'deploy', ['images.sh']),
     ...from(`targets/${room}`, 'deploy', ['target.sh']),
-    ...programs('deploy', 'deploy', ['build_and_push.sh', 'upload_model.sh', 'model_archive.py', 'delete.sh']),
+    ...programs('deploy', 'deploy', ['build_and_push.sh', 'model_archive.py', 'delete.sh']),
+    ...programs(`targets/${models}`, 'deploy', ['upload_model.sh']),
     ...programs(`targets/${invoke ?? room}`, 'deploy', ['invoke.sh']),
     ...when(tools.includes('cli'), [
       ...from('deploy', 'deploy', ['checks.sh']),
@@ -76,9 +110,9 @@ function deployment(project: Project): FileSpec[] {
     ]),
     ...when(tools.includes('boto3'), [
       ...programs(`tools/boto3/${room}`, 'deploy', ['deploy.py']),
-      ...from('tools/boto3/common', 'deploy', boto3),
       ...when(room === 'endpoint', from(`tools/boto3/${invoke ?? room}`, 'deploy', ['invoke.py'])),
     ]),
+    ...from('tools/boto3/common', 'deploy', [...new Set(helpers)]),
     ...when(tools.includes('cdk'), [
       ...from('tools/cdk', 'deploy/cdk', [
         'app.py',
@@ -98,32 +132,35 @@ function deployment(project: Project): FileSpec[] {
 }
 
 /** The parts of deploy/settings.sh. */
-function settings({ targetEntry, image, build }: Project): string[] {
+function settings({ targetEntry, image, build, training }: Project): string[] {
   const { names, machines, gpu, more } = targetEntry.settings;
   return [
     ...['names.sh.ejs', names, 'account.sh.ejs', machines],
     ...(image.gpu && gpu ? [gpu] : []),
-    ...[...more, 'container.sh.ejs'],
+    ...[...more, 'container.sh.ejs', `${targetEntry.models}.sh`],
     ...(build === 'codebuild' ? ['codebuild.sh'] : []),
+    ...(training ? ['training.sh.ejs'] : []),
     'waiting.sh',
   ];
 }
 
 /** deploy/iam: who may do what. */
-function rights({ targetEntry, tools, build, modelDelivery }: Project): FileSpec[] {
+function rights({ targetEntry, tools, build, modelDelivery, training }: Project): FileSpec[] {
   const document = (name: string, parts: readonly string[]) => ({
     path: `deploy/iam/${name}.json`,
     statements: parts.map((part) => `deploy/iam/${name}/${part}.json`),
   });
   const others = [...(tools.includes('cdk') ? ['cdk'] : []), ...(build === 'codebuild' ? ['codebuild'] : [])];
   const { execution, deployer } = targetEntry.rights;
+  const jobs = training ? ['training'] : [];
+  const model = modelDelivery === 's3' ? [targetEntry.models] : [];
   return [
     ...programs('deploy', 'deploy/iam', ['create_role.sh', 'fill.py']),
     ...from('deploy', 'deploy/iam', ['trust.json']),
-    document('execution-role', ['common', ...(modelDelivery === 's3' ? ['model'] : []), ...execution]),
-    document('deployer', ['common', ...deployer]),
+    document('execution-role', ['common', ...model, ...execution, ...jobs]),
+    document('deployer', ['common', ...model, ...deployer]),
     // Policies of their own: all in one would be longer than IAM allows.
-    ...others.map((tool) => ({
+    ...[...others, ...jobs].map((tool) => ({
       path: `deploy/iam/deployer-${tool}.json`,
       statements: [`deploy/iam/deployer/${tool}.json`],
     })),
@@ -136,17 +173,23 @@ function sampleFiles({ framework, entry }: Project): FileSpec[] {
   return [
     { path: 'sample_model/train.py', template: `${room}/sample_model/train.py.ejs` },
     ...from('sample', 'sample_model', ['sample.py']),
-    ...when(entry.sampleRequirements === true, from(room, 'sample_model', ['requirements.txt'])),
+    ...(entry.makingRequirements ?? []).map((set) => ({
+      path: 'sample_model/requirements.txt',
+      template: `requirements/${set}.txt`,
+    })),
   ];
 }
 
 function readme(project: Project): string[] {
-  const { entry, format, image, cpuBuild, modelDelivery, sample, tests, target, tools, build } = project;
+  const { entry, serverEntry, format, image, cpuBuild, modelDelivery, multiModel, sample, tests, training, target } =
+    project;
+  const { tools, build } = project;
   const has = (module: string) => entry.modules?.includes(module) ?? false;
   return [
     'about.md.ejs',
     tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
     ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
+    ...(serverEntry.readme ? [serverEntry.readme] : []),
     ...(tests ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : 'model-custom.md',
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
@@ -156,10 +199,12 @@ function readme(project: Project): string[] {
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
     ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),
+    ...(training ? ['training.md.ejs'] : []),
     'deploy.md.ejs',
-    `new-model-${modelDelivery}.md.ejs`,
+    ...(multiModel ? [] : [`new-model-${modelDelivery}.md.ejs`]),
     `target-${target}.md`,
     ...(build === 'local' ? ['emulation.md'] : []),
+    ...(multiModel ? ['multi-model.md'] : []),
     'iam.md.ejs',
     ...(build === 'codebuild' ? ['codebuild.md.ejs'] : []),
     ...tools.filter((tool) => tool !== 'cli').map((tool) => `${tool}.md.ejs`),

@@ -1,8 +1,9 @@
 // Everything decided and derived: the only thing the manifest and the templates see.
 import { entryOf, type Format, type Framework, type FrameworkEntry, type Server } from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
-import type { Instance } from '../catalog/instances.js';
+import { type Instance, trainingTypeFor } from '../catalog/instances.js';
 import { partitionOf } from '../catalog/regions.js';
+import { type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
 import type { Answers } from '../config/parameters.js';
 import { instanceFor } from '../config/rules.js';
@@ -21,6 +22,8 @@ export interface Project {
   /** The file in model/ that the sample writes and the handler looks for first. */
   readonly modelFile: string;
   readonly server: Server;
+  /** What the catalogue says of the server. */
+  readonly serverEntry: ServerEntry;
   readonly target: NonNullable<Answers['deployTarget']>;
   /** What the catalogue says of the target. */
   readonly targetEntry: TargetEntry;
@@ -47,6 +50,8 @@ export interface Project {
   readonly sample: boolean;
   readonly tests: boolean;
   readonly training: boolean;
+  /** The instance type of training jobs. */
+  readonly trainingType: string;
   /** What .yo-rc.json remembers: the answers, without the folder, which is this machine's. */
   readonly answers: Readonly<Answers>;
 }
@@ -60,7 +65,8 @@ export function projectFrom(complete: Answers): Project {
     throw new TypeError('projectFrom takes complete answers only');
   }
   const entry = entryOf(framework);
-  const targetEntry = targetOf(deployTarget);
+  const serverEntry = serverOf(modelServer);
+  const targetEntry = targetOf(deployTarget, answers.multiModel);
   const image = imageFor(instance, entry, targetEntry);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   const [tool = 'cli', ...others] = answers.deployTool ?? [];
@@ -81,13 +87,11 @@ export function projectFrom(complete: Answers): Project {
     format,
     modelFile: format?.file ?? `model.${format?.name ?? 'json'}`,
     server: modelServer,
+    serverEntry,
     targetEntry,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
-    packages: [
-      ...(modelServer === 'flask' ? ['nginx'] : []),
-      ...(entry.systemPackage ? [entry.systemPackage.debian] : []),
-    ],
+    packages: [...(serverEntry.packages ?? []), ...(entry.systemPackage ? [entry.systemPackage.debian] : [])],
     cpuBuild: image.gpu ? undefined : entry.cpuBuild,
     region: awsRegion,
     partition: partitionOf(awsRegion),
@@ -95,6 +99,7 @@ export function projectFrom(complete: Answers): Project {
     sample: answers.includeSampleModel ?? false,
     tests: answers.includeTests ?? false,
     training: answers.includeTraining ?? false,
+    trainingType: trainingTypeFor(instance, image.gpu),
     answers,
   });
 }

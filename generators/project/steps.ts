@@ -24,12 +24,16 @@ const asks = {
   batch: 'predicts one file, in a job of its own',
 };
 
-type Facts = Pick<Project, 'target' | 'tools' | 'build' | 'roleArn' | 'modelDelivery' | 'image'>;
+/** How a model is named where there are many: pasted as they stand, these commands work. */
+const named = { upload: ' first', invoke: ' --target-model first' };
+
+type Facts = Pick<Project, 'target' | 'tools' | 'build' | 'roleArn' | 'modelDelivery' | 'multiModel' | 'image'>;
 
 /** Up to the deployment, with the first of the project's tools. */
-export function stepsUp({ target, tools, build, roleArn, modelDelivery, image }: Facts): Step[] {
+export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiModel, image }: Facts): Step[] {
   const [tool] = tools;
   const own = tool === 'cdk' || roleArn !== '';
+  const upload = `deploy/upload_model.sh${multiModel ? named.upload : ''}`;
   const inside = modelDelivery === 'image' ? ' with the model in it' : '';
   return [
     ...(own ? [] : [{ command: 'deploy/iam/create_role.sh', about: 'once: the role that SageMaker takes on' }]),
@@ -38,7 +42,7 @@ export function stepsUp({ target, tools, build, roleArn, modelDelivery, image }:
       about: `the image for ${image.platform}${inside}, to ECR`,
     },
     ...(modelDelivery === 's3'
-      ? [{ command: 'deploy/upload_model.sh', about: 'packs model/ and uploads it to S3' }]
+      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ', as the model first' : ''}` }]
       : []),
     {
       command: calls[tool].deploy,
@@ -48,9 +52,9 @@ export function stepsUp({ target, tools, build, roleArn, modelDelivery, image }:
 }
 
 /** From the deployment on. */
-export function stepsOn({ target, tools }: Facts): Step[] {
+export function stepsOn({ target, tools, multiModel }: Facts): Step[] {
   return [
-    { command: 'deploy/invoke.sh test/sample_request.json', about: asks[target] },
+    { command: `deploy/invoke.sh${multiModel ? named.invoke : ''} test/sample_request.json`, about: asks[target] },
     {
       command: calls[tools[0]].remove,
       about: target === 'batch' ? 'removes the model, stops jobs' : 'removes it: it bills until then',

@@ -39,7 +39,12 @@ describe('an image built in CodeBuild', function () {
   before(async () => {
     codebuild = await startCodeBuild('of-another');
     env = { AWS_ENDPOINT_URL: codebuild.url };
-    directory = await project(folder, { projectName: name, awsRoleArn: role, buildTarget: 'codebuild' });
+    directory = await project(folder, {
+      projectName: name,
+      awsRoleArn: role,
+      buildTarget: 'codebuild',
+      includeTraining: true,
+    });
   });
   after(async () => {
     await script(directory, 'delete.sh', ['--all']);
@@ -155,8 +160,9 @@ describe('an image built in CodeBuild', function () {
     };
     const { hash, names } = await pack(directory);
     assert.ok(keys.some((key: string) => key === `${name}/build/${hash}/source.zip`));
-    const others = names.filter((each) => !/^(code\/[\w./]+|deploy\/\w+\.sh)$/.test(each));
-    assert.deepEqual(others, ['.dockerignore', 'Dockerfile', 'requirements.txt', 'deploy/buildspec.yml']);
+    const others = names.filter((each) => !/^(code\/[\w./]+|(deploy|train)\/\w+\.(sh|py))$/.test(each));
+    const training = ['train/.dockerignore', 'train/Dockerfile', 'train/requirements.txt'];
+    assert.deepEqual(others, ['.dockerignore', 'Dockerfile', 'requirements.txt', 'deploy/buildspec.yml', ...training]);
     await must('touch', [path.join(directory, 'Dockerfile')]);
     assert.equal((await pack(directory)).hash, hash);
     const whole = await project(folder, { projectName: `${name}-w`, buildTarget: 'codebuild', modelDelivery: 'image' });
@@ -181,6 +187,15 @@ describe('an image built in CodeBuild', function () {
     assert.match(err, /^Next: .*deploy\.sh$/m);
     assert.deepEqual(await describeProject(), before);
     assert.deepEqual([...new Set(codebuild.asked)], ['BatchGetProjects', 'StartBuild', 'BatchGetBuilds']);
+  });
+
+  it('is the training image, too', async () => {
+    const { err, result } = await script(directory, 'submit_build.sh', ['train'], env);
+    assert.match(result, /@sha256:/, err);
+    assert.match(err, /^Next: python3 .*train\/fit\.py'? TRAIN\.csv$/m);
+    const id = `imageDigest=${result.split('@')[1]}`;
+    const { imageDetails } = await aws('ecr', 'describe-images', '--repository-name', name, '--image-ids', id);
+    assert.match(imageDetails[0].imageTags[0], /^train-amd64-/);
   });
 
   it('stops with Ctrl-C', async () => {

@@ -51,12 +51,13 @@ describe('what the documents of deploy/iam permit', function () {
   const kinds = ['realtime', 'serverless', 'async', 'batch'].flatMap((deployTarget) =>
     ['s3', 'image'].map((modelDelivery) => ({ deployTarget, modelDelivery })),
   );
-  const tools = { deployTool: ['cli', 'boto3', 'cdk'], buildTarget: 'codebuild' };
+  const many = { multiModel: true };
+  const tools = { deployTool: ['cli', 'boto3', 'cdk'], buildTarget: 'codebuild', includeTraining: true };
   const generate = (answers: object, at: number) =>
     project(folder, { projectName: `iam-${at}-${'x'.repeat(34)}`, ...answers });
 
   it('is enough for every target and every setting, in every partition, and no more', async () => {
-    const projects = await Promise.all([...kinds, tools].map(generate));
+    const projects = await Promise.all([...kinds, many, tools].map(generate));
     await check('documents', ...projects);
     for (const directory of projects.slice(-2))
       for (const document of ['execution-role', 'deployer', 'role-maker']) {
@@ -67,12 +68,16 @@ describe('what the documents of deploy/iam permit', function () {
       }
   });
 
-  for (const target of ['realtime', 'serverless', 'async', 'batch'])
+  for (const target of ['realtime', 'multi-model', 'serverless', 'async', 'batch'])
     it(`is enough for all that is called in the life of ${target}, and no more`, async () => {
       const name = unique(`iam-${target}`);
-      const boto3 = target === 'realtime' || target === 'batch';
+      const boto3 = ['realtime', 'multi-model', 'batch'].includes(target);
+      const multiModel = target === 'multi-model';
+      const [model, asked] = multiModel ? [['first'], ['--target-model', 'first']] : [[], []];
+      const answers = { deployTarget: multiModel ? 'realtime' : target, multiModel };
       const deployTool = ['cli', ...(boto3 ? ['boto3'] : [])];
-      const directory = await project(folder, { projectName: name, deployTarget: target, deployTool });
+      const includeTraining = target === 'realtime';
+      const directory = await project(folder, { projectName: name, ...answers, deployTool, includeTraining });
       await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
       const { calls, server, url } = await recorder();
       const bucket = `${name}-bucket`;
@@ -86,17 +91,22 @@ describe('what the documents of deploy/iam permit', function () {
       try {
         await succeed(directory, 'iam/create_role.sh', [], env);
         await succeed(directory, 'iam/create_role.sh', [], env);
+        if (includeTraining) {
+          await succeed(directory, '../train/build_and_push.sh', [], env);
+          await succeed(directory, '../train/fit.py', [sample(directory, 'csv')], { ...env, PATH });
+        }
         await succeed(directory, 'build_and_push.sh', [], env);
-        await succeed(directory, 'upload_model.sh', [], env);
+        await succeed(directory, 'upload_model.sh', model, env);
         await succeed(directory, 'deploy.sh', [], scaled);
-        await succeed(directory, 'invoke.sh', [sample(directory, 'csv')], env);
+        await succeed(directory, 'invoke.sh', [...asked, sample(directory, 'csv')], env);
         if (boto3) {
           await succeed(directory, 'deploy.py', ['deploy'], { ...scaled, PATH, CONTAINER_ENV: '{"A": "b"}' });
-          await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')], { ...env, PATH });
+          await succeed(directory, 'deploy.py', ['invoke', ...asked, sample(directory, 'csv')], { ...env, PATH });
         }
         breakModel(directory);
-        await succeed(directory, 'upload_model.sh', [], env);
-        await refuse(/ {2}\| /, directory, 'deploy.sh', [], scaled); // with the log
+        await succeed(directory, 'upload_model.sh', multiModel ? ['second'] : [], env);
+        const broken = multiModel ? { CONTAINER_ENV: '{"SM_BATCH_ROWS": "x"}' } : {};
+        await refuse(/ {2}\| /, directory, 'deploy.sh', [], { ...scaled, ...broken }); // with the log
         await succeed(directory, 'delete.sh', ['--all'], env);
       } catch (error) {
         await script(directory, 'delete.sh', ['--all'], env);

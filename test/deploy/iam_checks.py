@@ -28,11 +28,15 @@ resources.load_settings()
 documents = {file.stem: fill.document(file) for file in Path("deploy/iam").glob("*.json")}
 known = [fill.values()[name][0] for name in ("NAME", "PROJECT_NAME", "S3_BUCKET", "ROLE_ARN")]
 folder = f"s3://{os.environ['S3_BUCKET']}/{os.environ['PROJECT_NAME']}"
-uploaded = os.environ["MODEL_DATA"] or f"{folder}/0123abc/model.tar.gz"
+uploaded = resources.model_url() or f"{folder}/0123abc/model.tar.gz"
 os.environ["MODEL_DATA"] = "" if os.environ["MODEL_DELIVERY"] == "image" else uploaded
 os.environ["BATCH_INPUT"] = os.environ.get("BATCH_INPUT") or f"{folder}/batch/input/0123abc/records.csv"
 os.environ["TRANSFORM_JOB"] = "job"
-asked = [getattr(resources, name)() for name in ("model", "endpoint_config", "job") if hasattr(resources, name)]
+os.environ["TRAIN_JOB"] = "job"
+os.environ["TRAIN_DATA"] = os.environ.get("TRAIN_DATA") or f"{folder}/data/0123abc/records.csv"
+os.environ["TRAIN_IMAGE_URI"] = os.environ.get("TRAIN_IMAGE_URI") or f"123456789012.dkr.ecr.example/{known[1]}:v1"
+functions = ("model", "endpoint_config", "job", "training_job")
+asked = [getattr(resources, name)() for name in functions if hasattr(resources, name)]
 print(json.dumps([documents, known, asked]))
 """
 EVERYTHING = {
@@ -52,6 +56,12 @@ EVERYTHING = {
     "ERROR_TOPIC": "arn:aws:sns:us-east-1:123456789012:bad",
     "BATCH_INPUT": "s3://records/2024/",
     "BATCH_OUTPUT": "s3://predictions/a",
+    "TRAIN_DATA": "s3://tables/houses/",
+    "VALIDATION_DATA": "s3://tests/houses.csv",
+    "TRAIN_OUTPUT": "s3://trained/a",
+    "TRAIN_CHECKPOINTS": "s3://kept",
+    "TRAIN_SPOT": "true",
+    "TRAIN_IMAGE_URI": "999999999999.dkr.ecr.us-east-1.amazonaws.com/team/training:v1",
     "BUILD_ROLE_ARN": "arn:aws:iam::123456789012:role/build",
 }
 IMAGE = "123456789012.dkr.ecr.{}/own:v1"
@@ -68,7 +78,7 @@ PARTITIONS = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
 # done about a bucket half-made or a job given up, what Application Auto Scaling looks up, and deploy.py.
 PUSH = "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart"
 UNSEEN = {"s3:AbortMultipartUpload", *(f"ecr:{name}" for name in PUSH.split())}
-MODELS = "DescribeEndpointConfig DescribeModel StopTransformJob"
+MODELS = "DescribeEndpointConfig DescribeModel StopTrainingJob StopTransformJob"
 SPARE = {"s3:DeleteBucket", *(f"sagemaker:{name}" for name in MODELS.split())}
 MAKING = "CreateRole DeleteRole DeleteRolePolicy PutRolePolicy TagRole UpdateAssumeRolePolicy"
 # Who makes what: all else is the deployer's.
@@ -79,6 +89,8 @@ def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list
     """The documents of a project under these settings, what FILL knows of these, and what SageMaker is asked for."""
     known_here = (project / "deploy/settings.sh").read_text()
     own = {name: value for name, value in settings.items() if f"\n{name}=" in known_here}
+    if "MODEL_DATA" in own and '"MultiModel"' in (project / "deploy/resources.py").read_text():
+        own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0]  # where many models lie
     env = {"PATH": os.environ["PATH"], "ACCOUNT": Place().account, "AWS_REGION": "us-east-1", "ROLE_ARN": "", **own}
     command = [sys.executable, "-c", FILL]
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
@@ -98,7 +110,8 @@ def check_documents(project: Path, settings: dict[str, str]) -> Iterator[str]:
         yield from (f"{name}: {fault}" for fault in faults(document, 10_240 if name.endswith("-role") else 6_144))
     region = settings.get("AWS_REGION", "us-east-1")
     place = Place(PARTITIONS.get(region, "aws"), region)
-    wanted = [*always("TransformJobs", place), *always("Endpoints/a", place), *demands({"asked": asked}, place)]
+    groups = ("TransformJobs", "TrainingJobs", "Endpoints/a")
+    wanted = [need for group in groups for need in always(group, place)] + [*demands({"asked": asked}, place)]
     yield from (f"execution-role: lacks {need}" for need in wanted if not permits(documents["execution-role"], need))
     forbidden = beyond(documents, known, place)
     yield from (f"{name}: permits {need}" for name, need in forbidden if permits(documents[name], need))
@@ -123,15 +136,15 @@ def check_calls(project: Path, bucket: str, calls: list[Json]) -> Iterator[str]:
         for need in needs(call):
             used.add(need.action)
             for name in WHO.get(need.action, ["deployer"]):
-                if not permits(documents[name], need):
+                if not any(permits(document, need) for each, document in documents.items() if each.startswith(name)):
                     yield f"{name}: lacks {need}"
         body = body_of(call)
         wanted = list(demands(body, Place()))
         if body.get("Action") == "SimulatePrincipalPolicy":  # deploy.sh refuses a role that may not do this
             wanted = [Need(body["ActionNames.member.1"], body["ResourceArns.member.1"], {})]
         yield from (f"execution-role: lacks {need}" for need in wanted if not permits(role, need))
-    unused = (actions_of(documents["deployer"]) | actions_of(documents["role-maker"])) - used
-    yield from (f"no call needs {action}" for action in sorted(unused))
+    callers = [actions_of(documents[name]) for name in documents if name.startswith(("deployer", "role-maker"))]
+    yield from (f"no call needs {action}" for action in sorted(set().union(*callers) - used))
 
 
 def main(command: str, *arguments: str) -> int:

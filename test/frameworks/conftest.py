@@ -2,7 +2,7 @@
 
     pytest test/frameworks --framework=xgboost --projects=FOLDER
 
-What is particular to a framework is in its test_FRAMEWORK.py; test_every.py holds for all.
+What is particular to a framework is in its test_FRAMEWORK.py; test_every.py and test_training.py hold for all.
 """
 
 import shutil
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Of the frameworks' own tests only those of this one, whose library is installed."""
     skip = collection_path.suffix == ".py" and collection_path.stem != f"test_{config.getoption('framework')}"
-    return (skip and collection_path.stem != "test_every") or None
+    return (skip and collection_path.stem not in ("test_every", "test_training")) or None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,7 +13,7 @@ const combinations = frameworks.flatMap((framework) => {
   const beside = [...new Set(formats.flatMap(({ requirements }) => requirements ?? []))];
   const own = [framework, `${framework}-gpu`].filter((set) => sets.includes(set));
   return own.flatMap((set) =>
-    platformsOf(set).map((platform) => ({ set, platform, all: [set, ...beside, ...servers] })),
+    platformsOf(set).map((platform) => ({ set, platform, all: [set, ...beside, ...servers, 'mms'] })),
   );
 });
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import train
-from project import Server
+from project import TEMPLATES, ManyServer, Server, list_descendants
 
 RECORD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 EXPECTED = r"8 .* a record|is not a list of numbers|is not a number"
@@ -137,3 +137,26 @@ def rename(model_dir: Path) -> None:
     """Leaves a file that does not have the name of a model."""
     path = next(model_dir.glob("model.*"))
     path.rename(path.with_suffix(".bin"))
+
+
+def test_many_models_of_it_come_answer_and_go(one: Path, tmp_path: Path) -> None:
+    """Two copies of the sample, each in a process of its own, which the other's end does not disturb."""
+    folder = shutil.copytree(one, tmp_path / "project")
+    for source in ("multi-model/code", "servers/fastapi/code"):
+        shutil.copytree(TEMPLATES / source, folder / "code", dirs_exist_ok=True)
+    request = (folder / "test/sample_request.json").read_bytes()
+    with ManyServer(folder, "fastapi") as server:
+        server.wait_until_ready()
+        before = list_descendants(server.process.pid)
+        for name in ("first", "second"):
+            reply = server.load_from(folder / "model", name)
+            assert (reply.status, reply.json()) == (200, {"status": "Workers scaled"}), server.log()
+        answers = [server.ask(name, request) for name in ("first", "second", "first")]
+        assert [answer.status for answer in answers] == [200] * 3, server.log()
+        assert len({answer.body for answer in answers}) == 1
+        assert server.unload("first").status == 200
+        assert server.ask("second", request).body == answers[0].body
+        assert server.unload("second").status == 200
+        assert list_descendants(server.process.pid) == before
+        server.terminate()
+        assert server.wait() == 0

@@ -16,8 +16,19 @@ const deployments = (['realtime', 'serverless', 'async', 'batch'] as const).flat
     instanceType: 'ml.m5.large',
     deployTool: deployTarget === 'batch' ? ['cli', 'boto3'] : ['cli', 'boto3', 'cdk'],
     buildTarget: 'codebuild',
+    includeTraining: true,
   })),
 );
+
+/** Many models, on each server that has them. */
+const manyModels = (['fastapi', 'flask', 'mms'] as const).map((modelServer) => ({
+  framework: 'sklearn',
+  modelServer,
+  multiModel: true,
+  modelDelivery: 's3',
+  deployTool: ['cli', 'boto3', 'cdk'],
+  includeTraining: false,
+}));
 
 const variants = combinations.flatMap((combination) =>
   (['cpu-optimized', 'ml.m5.large', 'gpu-enabled'] as const).flatMap((instanceType) =>
@@ -26,6 +37,7 @@ const variants = combinations.flatMap((combination) =>
       instanceType,
       includeSampleModel: rich,
       includeTests: rich,
+      includeTraining: rich,
       ...(rich && {
         awsRoleArn: 'arn:aws:iam::123456789012:role/service-role/Name+=,.@-_x',
         awsRegion: 'eu-central-1',
@@ -42,7 +54,8 @@ const filesBelow = (folder: string) =>
 describe('every generated project', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ml-generate-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const projects = [...variants, ...deployments].map((answers, at) => ({ answers, directory: join(folder, `p${at}`) }));
+  const answers = [...variants, ...deployments, ...manyModels];
+  const projects = answers.map((each, at) => ({ answers: each, directory: join(folder, `p${at}`) }));
   before(async () => {
     for (const { answers, directory } of projects) await generateProject(answers, directory);
   });
@@ -67,7 +80,9 @@ describe('every generated project', () => {
   it(`is one of ${projects.length} combinations, none too large`, () => {
     for (const { directory, answers } of projects) {
       const count = filesBelow(directory).length;
-      assert.ok(count >= 20 && count <= ('deployTool' in answers ? 62 : 50), `${directory} has ${count} files`);
+      const more = (answers.includeTraining ? 13 : 0) + ('multiModel' in answers ? 9 : 0);
+      const most = ('deployTool' in answers ? 63 : 51) + more;
+      assert.ok(count >= 20 && count <= most, `${directory} has ${count} files`);
     }
   });
 
@@ -96,10 +111,23 @@ describe('every generated project', () => {
     }
   });
 
+  it('has Python to train with that mypy finds nothing in', function () {
+    this.timeout(300_000);
+    const config = join(root, 'test/serve/pyproject.toml');
+    const trained = projects.filter(({ answers }) => answers.includeTraining);
+    for (const { directory } of new Map(trained.map((each) => [each.answers.framework, each])).values()) {
+      const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy'), '--allow-subclassing-any'];
+      const env = { ...process.env, MYPYPATH: join(directory, 'deploy') };
+      const own = filesBelow(join(directory, 'train')).filter((path) => path.endsWith('.py'));
+      const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: join(directory, 'train'), env });
+      assert.equal(status, 0, output);
+    }
+  });
+
   it('has a Dockerfile that hadolint finds nothing in', () => {
     check(
       tool('hadolint'),
-      each((path) => path === 'Dockerfile'),
+      each((path) => path.endsWith('Dockerfile')),
     );
   });
 
@@ -137,7 +165,9 @@ describe('every generated project', () => {
   it('names in its README only files that it has', () => {
     for (const { directory } of projects) {
       const readme = readFileSync(join(directory, 'README.md'), 'utf8');
-      const named = [...readme.matchAll(/\b(?:deploy|test|code|sample_model)\/[\w/.-]*\w/g)].map(([path]) => path);
+      const named = [...readme.matchAll(/\b(?:deploy|test|train|code|sample_model)\/[\w/.-]*\w/g)].map(
+        ([path]) => path,
+      );
       const made = ['test/sample_request.json', 'test/sample_request.csv'];
       const files = filesBelow(directory);
       for (const path of named)

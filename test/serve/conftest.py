@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from project import FORMATS, TEMPLATES, VARIANTS, Server, assemble, write_sample
 
-for folder in ("container/code", "frameworks/sklearn/code"):
+for folder in ("container/code", "frameworks/sklearn/code", "training/train"):
     sys.path.insert(0, str(TEMPLATES / folder))
+
+import serving  # noqa: E402
+
+serving.__path__.append(str(TEMPLATES / "multi-model/code/serving"))
 
 
 @pytest.fixture(scope="session")

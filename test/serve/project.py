@@ -155,3 +155,25 @@ class Server:
 
     def last_line(self) -> str:
         return str(json.loads(self.log().splitlines()[-1])["message"])
+
+
+class ManyServer(Server):
+    """A server of many models, as SageMaker talks to it."""
+
+    def __init__(self, folder: Path, variant: str, **environ: str) -> None:
+        super().__init__(folder, variant, SAGEMAKER_MULTI_MODEL="true", **environ)
+
+    def load_from(self, model: Path, name: str) -> Reply:
+        order = {"model_name": name, "url": str(model)}
+        return self.request("POST", "/models", json.dumps(order).encode(), Content_Type="application/json")
+
+    def unload(self, name: str) -> Reply:
+        return self.request("DELETE", f"/models/{name}")
+
+    def ask(self, name: str, body: object, **headers: str) -> Reply:
+        """One invocation; a body that is not bytes is sent as JSON."""
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("POST", f"/models/{name}/invoke", sent, Content_Type="application/json", **headers)
+
+    def list_models(self, query: str = "") -> Any:
+        return self.request("GET", f"/models{query}").json()

@@ -34,7 +34,7 @@ def test_ruff_is_content(arguments: list[str], samples: dict[str, Path], tmp_pat
 
 @pytest.mark.parametrize(("variant", "handler"), [("fastapi", "model_handler.py"), ("flask", "model_handler.skops.py")])
 def test_mypy_is_content(variant: str, handler: str, samples: dict[str, Path], tmp_path: Path) -> None:
-    folder = assemble(tmp_path / "project", variant, samples["joblib"], handler, multi_model=variant == "fastapi")
+    folder = assemble(tmp_path / "project", variant, samples["joblib"], handler, multi_model=True)
     mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
     check(*mypy, ".", "serve", samples["joblib"] / "sample_model/train.py", cwd=folder / "code")
 
@@ -70,5 +70,5 @@ def test_the_sets_of_requirements_pin_all_and_agree_with_those_of_the_servers() 
 
 def test_files_are_short_enough_to_be_read() -> None:
     for path in PYTHON:
-        most = 700 if path.endswith("/check_contract.py") else 250  # a whole program in one file, to be copied alone
+        most = 720 if path.endswith("/check_contract.py") else 250  # a whole program in one file, to be copied alone
         assert len(Path(path).read_text().splitlines()) <= most, path

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import Reply, Server, assemble, list_descendants, wait_for
+from project import ManyServer, Reply, Server, assemble, list_descendants, wait_for
 
 # What a model does stands in its model.json.
 HANDLER = """
@@ -41,33 +41,21 @@ def predict(model, inputs):
 MANY = int(os.environ.get("MANY", "1000"))
 
 
-class ManyServer(Server):
-    """A server of many models, as SageMaker talks to it."""
+class ScriptedServer(ManyServer):
+    """Its models do what their model.json says."""
 
-    def __init__(self, folder: Path, variant: str, **environ: str) -> None:
-        super().__init__(folder, variant, SAGEMAKER_MULTI_MODEL="true", **environ)
-        self.models = folder / "models"
-
-    def write(self, name: str, **model: Any) -> str:
+    def write(self, name: str, **model: Any) -> Path:
         """Puts a model where SageMaker does; its folder."""
-        folder = self.models / name / "model"
+        folder = self.folder / "models" / name / "model"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps({"answer": name, **model}))
-        return str(folder)
+        return folder
 
     def load(self, name: str, **model: Any) -> Reply:
-        order = {"model_name": name, "url": self.write(name, **model)}
-        return self.request("POST", "/models", json.dumps(order).encode(), Content_Type="application/json")
-
-    def unload(self, name: str) -> Reply:
-        return self.request("DELETE", f"/models/{name}")
+        return self.load_from(self.write(name, **model), name)
 
     def ask(self, name: str, body: object = ((1.0, 2.0),), **headers: str) -> Reply:
-        sent = json.dumps(body).encode()
-        return self.request("POST", f"/models/{name}/invoke", sent, Content_Type="application/json", **headers)
-
-    def list_models(self, query: str = "") -> Any:
-        return self.request("GET", f"/models{query}").json()
+        return super().ask(name, body, **headers)
 
     def lines(self, model: str) -> list[dict[str, Any]]:
         """The lines that the log has of a model."""
@@ -81,11 +69,11 @@ def good(reply: Reply) -> Any:
 
 
 @pytest.fixture(scope="module")
-def many(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManyServer]:
+def many(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServer]:
     """A server without a model yet; each test names its own."""
     folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["joblib"], multi_model=True)
     (folder / "code/model_handler.py").write_text(HANDLER)
-    with ManyServer(folder, variant) as running:
+    with ScriptedServer(folder, variant) as running:
         yield running.wait_until_ready()
 
 
@@ -99,10 +87,10 @@ def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
             server.unload(model["modelName"])
 
 
-def test_models_are_loaded_listed_and_unloaded_in_the_words_of_the_contract(many: ManyServer) -> None:
+def test_models_are_loaded_listed_and_unloaded_in_the_words_of_the_contract(many: ScriptedServer) -> None:
     assert many.list_models() == {"models": []}
     assert many.request("GET", "/models/one").status == 404
-    url = many.write("one")
+    url = str(many.write("one"))
     assert good(many.load("one")) == {"status": "Workers scaled"}
     again = many.load("one")
     assert (again.status, again.json()) == (409, {"message": "Model one is already registered."})
@@ -113,7 +101,7 @@ def test_models_are_loaded_listed_and_unloaded_in_the_words_of_the_contract(many
         assert (gone.status, gone.json()) == (404, {"message": "Model not found: one"})
 
 
-def test_a_list_comes_in_pages_where_that_is_asked_for(many: ManyServer) -> None:
+def test_a_list_comes_in_pages_where_that_is_asked_for(many: ScriptedServer) -> None:
     for name in ("a", "b", "c"):
         good(many.load(name))
     first = many.list_models("?limit=2")
@@ -132,14 +120,14 @@ def test_a_list_comes_in_pages_where_that_is_asked_for(many: ManyServer) -> None
     ],
 )
 def test_an_order_that_cannot_be_carried_out_is_refused(
-    order: object, status: int, said: str, many: ManyServer
+    order: object, status: int, said: str, many: ScriptedServer
 ) -> None:
     reply = many.request("POST", "/models", json.dumps(order).encode())
     assert reply.status == status
     assert said in reply.body.decode()
 
 
-def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: ManyServer) -> None:
+def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: ScriptedServer) -> None:
     before = list_descendants(many.process.pid)
     reply = many.load("bad", broken=True)
     assert reply.status == 500
@@ -150,7 +138,7 @@ def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: ManySer
     good(many.load("bad"))  # mended
 
 
-def test_each_model_answers_for_itself_from_a_process_of_its_own(many: ManyServer) -> None:
+def test_each_model_answers_for_itself_from_a_process_of_its_own(many: ScriptedServer) -> None:
     good(many.load("first"))
     good(many.load("second"))
     replies = [good(many.ask(name))["predictions"][0] for name in ("first", "second", "first")]
@@ -158,7 +146,7 @@ def test_each_model_answers_for_itself_from_a_process_of_its_own(many: ManyServe
     assert replies[0][1] == replies[2][1] != replies[1][1]
 
 
-def test_an_invocation_is_one_in_every_respect(many: ManyServer) -> None:
+def test_an_invocation_is_one_in_every_respect(many: ScriptedServer) -> None:
     good(many.load("full"))
     reply = many.ask("full", [[1]], X_Amzn_SageMaker_Inference_Id="id-7", Accept="text/csv")
     assert reply.headers["Content-Type"].startswith("text/csv")
@@ -170,20 +158,20 @@ def test_an_invocation_is_one_in_every_respect(many: ManyServer) -> None:
     assert many.request("PUT", "/models/full").status == 405
 
 
-def test_a_large_body_goes_through(many: ManyServer) -> None:
+def test_a_large_body_goes_through(many: ScriptedServer) -> None:
     good(many.load("large"))
     rows = good(many.ask("large", [[0.5] * 50] * 50000))["predictions"]
     assert len(rows) == 50000
 
 
-def test_the_log_calls_a_model_by_its_target(many: ManyServer) -> None:
-    order = json.dumps({"model_name": "4f2a", "url": many.write("4f2a")}).encode()
+def test_the_log_calls_a_model_by_its_target(many: ScriptedServer) -> None:
+    order = json.dumps({"model_name": "4f2a", "url": str(many.write("4f2a"))}).encode()
     good(many.request("POST", "/models", order, X_Amzn_SageMaker_Target_Model="houses.tar.gz"))
     good(many.ask("4f2a"))
     assert "invocation" in [line["message"] for line in many.lines("houses.tar.gz")]
 
 
-def test_requests_of_one_model_are_predicted_together(many: ManyServer) -> None:
+def test_requests_of_one_model_are_predicted_together(many: ScriptedServer) -> None:
     good(many.load("batch", seconds=0.3))
     with ThreadPoolExecutor(8) as pool:
         sizes = [good(reply)["predictions"][0][2] for reply in pool.map(lambda _: many.ask("batch"), range(8))]
@@ -191,7 +179,7 @@ def test_requests_of_one_model_are_predicted_together(many: ManyServer) -> None:
 
 
 @pytest.mark.parametrize("how", ["load_seconds", "load_spinning"])
-def test_loading_holds_up_neither_ping_nor_other_models(how: str, many: ManyServer) -> None:
+def test_loading_holds_up_neither_ping_nor_other_models(how: str, many: ScriptedServer) -> None:
     good(many.load("quick"))
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(many.load, "heavy", **{how: 3})
@@ -208,13 +196,13 @@ def test_loading_holds_up_neither_ping_nor_other_models(how: str, many: ManyServ
     assert max(waited) < 2
 
 
-def test_a_stream_comes_piece_by_piece_and_ends(many: ManyServer) -> None:
+def test_a_stream_comes_piece_by_piece_and_ends(many: ScriptedServer) -> None:
     good(many.load("stream", pieces=50))
     assert many.ask("stream").body.decode().split() == [f"stream{number}" for number in range(50)]
     good(many.unload("stream"))
 
 
-def test_what_was_accepted_is_answered_before_a_model_is_unloaded(many: ManyServer) -> None:
+def test_what_was_accepted_is_answered_before_a_model_is_unloaded(many: ScriptedServer) -> None:
     good(many.load("busy", seconds=1))
     with ThreadPoolExecutor(5) as pool:
         asked = [pool.submit(many.ask, "busy") for _ in range(4)]
@@ -224,7 +212,7 @@ def test_what_was_accepted_is_answered_before_a_model_is_unloaded(many: ManyServ
     assert [reply.status for reply in replies] == [200] * 4
 
 
-def test_a_model_that_is_being_loaded_can_be_unloaded(many: ManyServer) -> None:
+def test_a_model_that_is_being_loaded_can_be_unloaded(many: ScriptedServer) -> None:
     before = list_descendants(many.process.pid)
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(many.load, "doomed", load_seconds=25)
@@ -236,7 +224,7 @@ def test_a_model_that_is_being_loaded_can_be_unloaded(many: ManyServer) -> None:
     assert many.list_models() == {"models": []}
 
 
-def test_a_process_that_dies_is_replaced_and_others_do_not_notice(many: ManyServer) -> None:
+def test_a_process_that_dies_is_replaced_and_others_do_not_notice(many: ScriptedServer) -> None:
     good(many.load("fragile"))
     good(many.load("firm"))
     _, process, _ = good(many.ask("fragile"))["predictions"][0]
@@ -251,7 +239,7 @@ def test_a_process_that_dies_is_replaced_and_others_do_not_notice(many: ManyServ
     wait_for(answers, "another process")
 
 
-def test_a_model_whose_process_dies_again_and_again_is_unloaded(many: ManyServer) -> None:
+def test_a_model_whose_process_dies_again_and_again_is_unloaded(many: ScriptedServer) -> None:
     good(many.load("mortal", crashes=True))
     wait_for(lambda: many.ask("mortal").status == 404, "the model to be unloaded")
     assert good(many.request("GET", "/ping")) == {}
@@ -267,7 +255,7 @@ def read_memory(pids: list[int]) -> float:
     return size / 1024
 
 
-def test_unloading_gives_the_memory_back_before_it_answers(many: ManyServer) -> None:
+def test_unloading_gives_the_memory_back_before_it_answers(many: ScriptedServer) -> None:
     good(many.load("small"))
     before = read_memory(list_descendants(many.process.pid))
     good(many.load("big", mb=300))
@@ -276,7 +264,7 @@ def test_unloading_gives_the_memory_back_before_it_answers(many: ManyServer) -> 
     assert read_memory(list_descendants(many.process.pid)) < before + 20
 
 
-def test_no_request_is_lost_while_models_come_and_go(many: ManyServer) -> None:
+def test_no_request_is_lost_while_models_come_and_go(many: ScriptedServer) -> None:
     """Two models are asked all the time, and each of eight others between its loading and its unloading."""
     for name in ("stays-1", "stays-2"):
         good(many.load(name))
@@ -307,7 +295,7 @@ def test_no_request_is_lost_while_models_come_and_go(many: ManyServer) -> None:
     assert set(statuses) == {200}
 
 
-def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ManyServer) -> None:
+def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ScriptedServer) -> None:
     names = [f"m{number}" for number in range(MANY)]
     good(many.load("warm"))
     good(many.unload("warm"))
@@ -325,11 +313,11 @@ def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ManyServer
 
 
 def test_sigterm_answers_what_was_accepted_and_leaves_no_process(
-    many: ManyServer, variant: str, tmp_path: Path
+    many: ScriptedServer, variant: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "project"
     os.symlink(many.folder, folder)
-    with ManyServer(folder, variant) as server:
+    with ScriptedServer(folder, variant) as server:
         server.wait_until_ready()
         good(server.load("slow", seconds=1))
         good(server.load("idle"))
@@ -343,10 +331,10 @@ def test_sigterm_answers_what_was_accepted_and_leaves_no_process(
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "the processes to end")
 
 
-def test_a_server_that_can_load_no_more_models_ends(many: ManyServer, variant: str, tmp_path: Path) -> None:
+def test_a_server_that_can_load_no_more_models_ends(many: ScriptedServer, variant: str, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     os.symlink(many.folder, folder)
-    with ManyServer(folder, variant) as server:
+    with ScriptedServer(folder, variant) as server:
         server.wait_until_ready()
         good(server.load("any"))
         process = good(server.ask("any"))["predictions"][0][1]

@@ -23,7 +23,7 @@ export async function prepareFrameworks(names: readonly string[]): Promise<Prepa
   for (const { modelDelivery: _, ...combination } of wanted) {
     const { framework, modelFormat, modelServer } = combination;
     const folder = join(projects, `${framework}-${modelFormat ?? 'own'}-${modelServer}`);
-    await generateProject({ ...combination, includeSampleModel: true }, folder);
+    await generateProject({ ...combination, includeSampleModel: true, includeTraining: true }, folder);
   }
   return [...new Set(wanted.map(({ framework }) => framework))].map((framework) => ({
     framework,

@@ -8,7 +8,7 @@ import { root, tool } from './tools.js';
 const folder = join(root, 'templates/requirements');
 export const sets = readdirSync(folder).map((name) => name.replace(/\.txt$/, ''));
 /** The sets that go with any framework. */
-export const servers = ['fastapi', 'flask'];
+export const servers = ['fastapi', 'flask', 'mms'];
 export const fileOf = (set: string) => join(folder, `${set}.txt`);
 /** The lines of a set. */
 export const read = (set: string): string[] => readFileSync(fileOf(set), 'utf8').trimEnd().split('\n');

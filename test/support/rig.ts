@@ -146,7 +146,7 @@ export async function post({ url }: Container, type: string, body: string) {
 }
 
 // Not fetch: in Node 20 it may wait for ever on a connection that is closed before it was answered.
-function request(url: string, { body = '', ...options }: http.RequestOptions & { body?: string } = {}) {
+export function request(url: string, { body = '', ...options }: http.RequestOptions & { body?: string } = {}) {
   // biome-ignore lint/suspicious/noExplicitAny: a test knows what it asked for
   return new Promise<{ status: number | undefined; body: any }>((resolve, reject) => {
     const asked = http.request(url, { agent: false, timeout: 30_000, ...options }, (answer) => {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { entryOf, type Framework, formatsOf } from '../../generators/catalog/frameworks.js';
+import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
@@ -26,10 +26,9 @@ export function installTools(): void {
 /** The environment of a framework, for all of its formats on both web servers; the folder of its programs. */
 export function installFramework(name: Framework): string {
   const folder = join(root, '.venvs', name);
-  const sets = [name, ...formatsOf(name).flatMap(({ requirements }) => requirements ?? [])];
-  const own = join(root, `templates/frameworks/${name}/sample_model/requirements.txt`);
+  const { formats, makingRequirements = [] } = entryOf(name);
+  const sets = [name, ...formats.flatMap(({ requirements }) => requirements ?? []), ...makingRequirements];
   const files = [join(root, 'test/frameworks/requirements.txt'), ...[...sets, 'fastapi', 'flask'].map(set)];
-  if (existsSync(own)) files.push(own);
   if (!isInstalled(folder, files)) {
     console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
     run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);

@@ -26,6 +26,30 @@ describe('a target', () => {
     assert.deepEqual(steps({ deployTool: ['cdk'] }), [build, upload, '(cd deploy/cdk && cdk deploy)']);
   });
 
+  it('of many models has each of them uploaded and asked by its name, in parts of their own', () => {
+    const many = built({ multiModel: true });
+    const one = built({});
+    assert.ok(many && one);
+    const commands = ({ steps }: typeof many) => [...steps.up, ...steps.on].map(({ command }) => command);
+    assert.deepEqual(
+      commands(many),
+      commands(one).map((command) =>
+        command.replace('upload_model.sh', '$& first').replace('invoke.sh', '$& --target-model first'),
+      ),
+    );
+    assert.doesNotMatch(JSON.stringify(manifest(many)), /(single|new)-model/);
+    assert.doesNotMatch(JSON.stringify(manifest(one)), /multi-model/);
+  });
+
+  it('trains on its own type where that can, else on one of x86_64, with a GPU where that is of use', () => {
+    const trainedOn = (answers: object) => built({ framework: 'xgboost', ...answers })?.trainingType;
+    assert.equal(trainedOn({ instanceType: 'ml.m5.xlarge' }), 'ml.m5.xlarge');
+    assert.equal(trainedOn({}), 'ml.m5.large'); // Graviton does not train
+    assert.equal(trainedOn({ instanceType: 'ml.g5.2xlarge' }), 'ml.g5.2xlarge');
+    assert.equal(trainedOn({ instanceType: 'ml.g5.2xlarge', framework: 'sklearn' }), 'ml.m5.large');
+    assert.equal(trainedOn({ instanceType: 'ml.trn1.2xlarge' }), 'ml.m5.large');
+  });
+
   it('has the scripts of its tools and no others', () => {
     const files = (answers: object) => {
       const project = built(answers);

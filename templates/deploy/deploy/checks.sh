@@ -50,15 +50,15 @@ require_image() {
   esac
 }
 
-# require_model_data: MODEL_DATA, after a look whether it is there and what is in it
+# require_model_data: MODEL_DATA, after a look whether the archive is there and what is in it
 require_model_data() {
   local form='^s3://([^/]+)/(.+\.tar\.gz)$' size own
   [ "$MODEL_DELIVERY" = s3 ] || { MODEL_DATA='' && return; }
   own=$(recall model)
+  MODEL_DATA=$(resource model-url)
   MODEL_DATA=${MODEL_DATA:-$own}
   [ -n "$MODEL_DATA" ] || fail "No model was uploaded to $AWS_REGION yet." "First: $(typed deploy/upload_model.sh)"
-  [[ $MODEL_DATA =~ $form ]] || fail "MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz, and is $MODEL_DATA" \
-    "Leave it empty and run $(typed deploy/upload_model.sh)"
+  [[ $MODEL_DATA =~ $form ]] || return 0 # where many models lie, or will lie
   size=$(ask s3api head-object --bucket "${BASH_REMATCH[1]}" --key "${BASH_REMATCH[2]}" --query ContentLength)
   [ -n "$size" ] || fail "There is no such model: $MODEL_DATA" "Upload it: $(typed deploy/upload_model.sh)"
   [ "$MODEL_DATA" != "$own" ] || return 0 # upload_model.sh has packed it
@@ -70,7 +70,7 @@ require_model_data() {
 
 # check_role: whether the role trusts SageMaker and may read image and model, as far as you may ask that
 check_role() {
-  local partition trust rest
+  local partition trust rest model
   [[ $ROLE_ARN = *":$ACCOUNT:"* ]] || return 0
   trust=$(aws iam get-role --role-name "${ROLE_ARN##*/}" --query Role.AssumeRolePolicyDocument --output json \
     2>"$SCRATCH/error") || { unchecked && return; }
@@ -78,7 +78,8 @@ check_role() {
     || fail "SageMaker may not take on $ROLE_ARN: its trust policy does not name sagemaker.amazonaws.com." \
       "Take another role; $(typed deploy/iam/create_role.sh) makes one."
   IFS=: read -r _ partition rest <<<"$ROLE_ARN"
-  [ -z "$MODEL_DATA" ] || may s3:GetObject "arn:$partition:s3:::${MODEL_DATA#s3://}" || return 0
+  model=${MODEL_DATA#s3://}
+  [ -z "$model" ] || may s3:GetObject "arn:$partition:s3:::${model/%\///x.tar.gz}" || return 0
   [ -z "${REPOSITORY_NAME:-}" ] \
     || may ecr:BatchGetImage "arn:$partition:ecr:$AWS_REGION:$ACCOUNT:repository/$REPOSITORY_NAME" || return 0
   may logs:PutLogEvents "arn:$partition:logs:$AWS_REGION:$ACCOUNT:log-group:/aws/sagemaker/x:log-stream:x" || return 0

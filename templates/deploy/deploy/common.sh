@@ -4,6 +4,7 @@
 
 DEPLOY_DIR=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 PROJECT_DIR=${DEPLOY_DIR%/*}
+MODEL_DIR=$PROJECT_DIR/model
 set -a # resources.py reads them, too
 # shellcheck source=/dev/null
 . "$DEPLOY_DIR/settings.sh"
@@ -62,6 +63,9 @@ deployment() {
   if [ -e "$DEPLOY_DIR/deploy.sh" ]; then typed deploy/deploy.sh; else printf 'python3 %s deploy' "$(typed deploy/deploy.py)"; fi
 }
 
+# sample_request: a file to send, as the caller can type it
+sample_request() { if [ -e "$PROJECT_DIR/test/sample_request.json" ]; then typed test/sample_request.json; else echo FILE; fi; }
+
 # The comment at the top of a script is its help.
 case " $* " in
   *' --help '* | *' -h '*)
@@ -96,6 +100,7 @@ remedy() { # remedy SERVICE COMMAND…: of what AWS refused there
     *AccessDenied* | *'not authorized'*)
       echo "You may not call $1 $2. A policy that lets you: $(typed deploy/iam/create_role.sh) --print deployer"
       ;;
+    *' model data'*) echo "Is the model there? $(typed deploy/upload_model.sh) uploads one." ;;
     *) echo "It was the answer to: aws $1 $2 (region $AWS_REGION)" ;;
   esac
 }
@@ -137,16 +142,16 @@ forget() { rm -rf "${DEPLOY_DIR:?}/.state/$ACCOUNT-$AWS_REGION"; }
 
 # --- the model's files -----------------------------------------------------------------------------------------------
 # A dot file, such as the .gitkeep that keeps the folder, is no part of the model.
-model_files() { (cd "$PROJECT_DIR/model" 2>/dev/null && find . "$@" ! -path '*/.*' | sort | head -n 5) || true; }
+model_files() { (cd "$MODEL_DIR" 2>/dev/null && find . "$@" ! -path '*/.*' | sort | head -n 5) || true; }
 
 require_model() {
   local how='Put your model there and try again.' links
   links=$(model_files ! -type f ! -type d)
-  [ -z "$links" ] || fail "In $PROJECT_DIR/model are links or special files, which SageMaker refuses:
+  [ -z "$links" ] || fail "In $MODEL_DIR are links or special files, which SageMaker refuses:
 $links" 'Put the files themselves there and try again.'
   [ ! -e "$PROJECT_DIR/sample_model/train.py" ] \
     || how="Put yours there, or train the sample (python $(typed sample_model/train.py)), and try again."
-  [ -n "$(model_files -type f)" ] || fail "There is no model in $PROJECT_DIR/model." "$how"
+  [ -n "$(model_files -type f)" ] || fail "There is no model in $MODEL_DIR." "$how"
 }
 
 # --- requests --------------------------------------------------------------------------------------------------------
@@ -229,10 +234,10 @@ upload_by_content() {
 }
 sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1; }
 
-# upload FILE KEY: into the bucket
+# upload FILE KEY [OPTION…]: into the bucket
 upload() {
   say "Uploading $(($(wc -c <"$1"))) bytes to s3://$S3_BUCKET/$2"
-  aws s3 cp --only-show-errors "$1" "s3://$S3_BUCKET/$2" >&2 \
+  aws s3 cp --only-show-errors ${3+"${@:3}"} "$1" "s3://$S3_BUCKET/$2" >&2 \
     || fail "$1 could not be uploaded; the reason is above." 'Try again.'
 }
 

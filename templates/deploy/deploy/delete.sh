@@ -38,11 +38,11 @@ remove_images() {
 
 # Answers, captured requests and whatever else lies in the project's folder stay.
 remove_uploads() {
-  local key
+  local key form="^$PROJECT_NAME/(([a-z]+/)*[0-9a-f]{64}/[^/]+$ALSO_UPLOADED)$"
   ask s3api list-objects-v2 --bucket "$S3_BUCKET" --expected-bucket-owner "$ACCOUNT" --prefix "$PROJECT_NAME/" \
     --query 'Contents[].[Key]' >"$SCRATCH/keys"
   while read -r key; do
-    [[ $key =~ ^$PROJECT_NAME/([a-z]+/)*[0-9a-f]{64}/[^/]+$ ]] || continue
+    [[ $key =~ $form ]] || continue
     say "Removing s3://$S3_BUCKET/$key"
     call s3api delete-object --bucket "$S3_BUCKET" --key "$key" --expected-bucket-owner "$ACCOUNT" >/dev/null
     REMOVED=$((REMOVED + 1))

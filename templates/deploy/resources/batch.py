@@ -53,4 +53,4 @@ def cost() -> str:
 
 
 if __name__ == "__main__":
-    main(name, model, job, cost)
+    main(name, model, model_url, job, cost)

@@ -100,8 +100,8 @@ def model() -> Json:
 
 def describe_model() -> Json:
     container: Json = {"Image": text("IMAGE_URI"), "Environment": {**ENVIRONMENT, **mapping("CONTAINER_ENV")}}
-    if text("MODEL_DATA"):
-        container["ModelDataUrl"] = text("MODEL_DATA")
+    if model_url():
+        container = {**container, **MODE, "ModelDataUrl": model_url()}
     request: Json = {"ExecutionRoleArn": text("ROLE_ARN"), "PrimaryContainer": container, "Tags": tags()}
     if names("VPC_SUBNETS"):
         request["VpcConfig"] = {"Subnets": names("VPC_SUBNETS"), "SecurityGroupIds": names("VPC_SECURITY_GROUPS")}

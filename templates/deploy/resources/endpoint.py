@@ -51,4 +51,4 @@ def scaling() -> list[str]:
 
 
 if __name__ == "__main__":
-    main(name, model, endpoint_config, endpoint, scaling, cost)
+    main(name, model, model_url, endpoint_config, endpoint, scaling, cost)

@@ -494,9 +494,21 @@ def label_port(image: Image) -> None:
 
 
 def label_models(image: Image) -> None:
-    if image.labels.get(f"{CAPABILITY}multi-models") == "true":
-        reply = image.serve("--env", "SAGEMAKER_MULTI_MODEL=true").get("/models")
-        require("models" in reply.json(), f'{reply}; expected {{"models": [...]}}')
+    """SageMaker: a container with this label loads, lists, asks and unloads models as it is told."""
+    if image.labels.get(f"{CAPABILITY}multi-models") != "true":
+        return
+    url = "/opt/ml/models/a/model"
+    volumes = [f"--volume={image.model}:{url}:ro"] if image.model else []
+    many = image.serve("--env", "SAGEMAKER_MULTI_MODEL=true", *volumes)
+    reply = many.get("/models")
+    require("models" in reply.json(), f'{reply}; expected {{"models": [...]}}')
+    order = json.dumps({"model_name": "a", "url": url}).encode()
+    loads = ("POST /models", order, 200), ("POST /models", order, 409), ("GET /models/a", b"", 200)
+    asks = ("POST /models/a/invoke", image.body, 200), ("DELETE /models/a", b"", 200)
+    gone = ("DELETE /models/a", b"", 404), ("POST /models/a/invoke", image.body, 404)
+    for call, body, status in (*loads, *asks, *gone) if image.model else ():
+        method, path = call.split()
+        ask(many.address, 60, method, path, body, **{"Content-Type": JSON}).expect(status)
 
 
 def write_tmp_only(image: Image) -> None:
@@ -566,7 +578,7 @@ IMAGE: dict[str, Rule] = {
         i.moved.port == 9123, "with SAGEMAKER_BIND_TO_PORT=9123 it listens on 8080"
     ),
     f"the label {CAPABILITY}accept-bind-to-port=true is there if it does, and only then": label_port,
-    f"the label {CAPABILITY}multi-models=true is there only if GET /models works": label_models,
+    f"the label {CAPABILITY}multi-models=true is there only if /models loads and unloads models": label_models,
     "it writes to nothing but /tmp": write_tmp_only,
     "requests under way when SIGTERM comes are answered": finish_requests,
     "with SAGEMAKER_BATCH=true a body of 26 MB is read": take_batches,

@@ -81,8 +81,19 @@ install_for_cpus() {
 
 install() { step .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
 
+# A port that nobody listens on, below those that Multi Model Server refuses.
+free_port() {
+  .venv/bin/python - <<'END'
+import random, socket
+
+while socket.socket().connect_ex(("127.0.0.1", port := random.randint(10000, 32767))) == 0:
+    pass
+print(port)
+END
+}
+
 start_server() {
-  port=$(.venv/bin/python -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+  port=$(free_port)
   say "Starting code/serve on port $port"
   SM_MODEL_DIR=$PWD/model SAGEMAKER_BIND_TO_PORT=$port .venv/bin/python code/serve >"$log" 2>&1 &
   server=$!

@@ -47,6 +47,8 @@ def of_others(name: str, project: str, bucket: str, place: Place) -> Iterator[tu
             ("CreateModel", "model"),
             ("DeleteModel", "model"),
             ("StopTransformJob", "transform-job"),
+            ("CreateTrainingJob", "training-job"),
+            ("StopTrainingJob", "training-job"),
         ]:
             yield f"sagemaker:{action}", place.arn("sagemaker", f"{kind}/{other.lower()}")
         yield "cloudwatch:DeleteAlarms", place.arn("cloudwatch", f"alarm:{other}")

@@ -87,8 +87,9 @@ def needs(call: Json) -> Iterator[Need]:
         yield Need(action, resource, context)
     if "tags" in given or "tags.member.1.key" in given:
         yield Need(f"{service}:{TAGGING.get(service, 'TagResource')}", resources(action, given)[0], {})
-    if "executionrolearn" in given:
-        yield Need("iam:PassRole", given["executionrolearn"], SAGEMAKER)
+    passed = given.get("executionrolearn") or given.get("rolearn")
+    if passed:
+        yield Need("iam:PassRole", passed, SAGEMAKER)
     if name == "GetObject" and call["status"] == 404:
         # Without it S3 says 403, and no one knows that there is no such object.
         yield Need("s3:ListBucket", f"arn:aws:s3:::{given['bucketname']}", {})

@@ -54,6 +54,11 @@ def captures(uri: str, place: Place) -> Needs:
     yield Need("s3:PutObject", place.object(f"{uri}/a/b.jsonl"), {})
 
 
+def keeps(checkpoints: dict[str, str], place: Place) -> Needs:
+    yield from reads(f"{checkpoints['S3Uri']}/", place)
+    yield from writes(checkpoints["S3Uri"], place)
+
+
 def tells(topic: str, _: Place) -> Needs:
     yield Need("sns:Publish", topic, {})
 
@@ -81,8 +86,10 @@ def guards(group: str, place: Place) -> Needs:
     yield Need("ec2:CreateNetworkInterface", place.arn("ec2", f"security-group/{group}"), {})
 
 
-FIELDS: dict[str, Callable[[str, Place], Needs]] = {
+FIELDS: dict[str, Callable[[Any, Place], Needs]] = {
     "Image": pulls,
+    "TrainingImage": pulls,
+    "CheckpointConfig": keeps,
     "ModelDataUrl": reads,
     "S3Uri": reads,
     "InputLocation": reads,

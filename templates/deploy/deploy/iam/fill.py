@@ -50,9 +50,10 @@ def values() -> Values:
         found[key] = sorted({name[:length], name[:length].lower()})
     # So much of a stack's name is in the names of what CloudFormation makes for it.
     found["STACK_STEM"] = [name[:24]]
-    image, key = ECR_IMAGE.match(text("IMAGE_URI")), text("KMS_KEY_ID")
-    if image:
-        found["IMAGE_REPOSITORY_ARN"] = [f"arn:{partition}:ecr:{image[2]}:{image[1]}:repository/{image[3]}"]
+    for setting in ("IMAGE", "TRAIN_IMAGE"):
+        if image := ECR_IMAGE.match(text(f"{setting}_URI")):
+            found[f"{setting}_REPOSITORY_ARN"] = [f"arn:{partition}:ecr:{image[2]}:{image[1]}:repository/{image[3]}"]
+    key = text("KMS_KEY_ID")
     if key:
         own = f"arn:{partition}:kms:{region}:{account}:key/{'*' if alias() else key}"
         found["KMS_KEY_ARN"] = [key if key.startswith("arn:") and not alias() else own]

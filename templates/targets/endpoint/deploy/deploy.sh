@@ -150,7 +150,5 @@ else
   deploy
 fi
 record role "$ROLE_ARN"
-file=FILE
-[ ! -e "$PROJECT_DIR/test/sample_request.json" ] || file=$(typed test/sample_request.json)
-say "Next: $(typed deploy/invoke.sh) $file, and when you are done $(typed deploy/delete.sh)"
+say "Next: $(asking), and when you are done $(typed deploy/delete.sh)"
 echo "$ENDPOINT_NAME"

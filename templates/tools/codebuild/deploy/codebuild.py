@@ -28,14 +28,18 @@ from resources import OWNER, Json, SettingError, mapping, text
 ROOT = Path(__file__).resolve().parent.parent
 BUILDSPEC = "deploy/buildspec.yml"
 # Never ignored, whatever .dockerignore says.
-OWN = re.compile(r"Dockerfile|\.dockerignore|deploy/[^/]+\.sh|" + re.escape(BUILDSPEC))
+TRAINING = r"train/(?:Dockerfile|\.dockerignore|requirements\.txt|[^/]+\.(?:py|sh))"
+OWN = re.compile(r"Dockerfile|\.dockerignore|deploy/[^/]+\.sh|" + TRAINING + "|" + re.escape(BUILDSPEC))
 # The machine that builds natively for a platform, and CodeBuild's own image with Docker and the AWS CLI in it.
 MACHINES = {
     "linux/amd64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
     "linux/arm64": ("ARM_CONTAINER", "aws/codebuild/amazonlinux-aarch64-standard:3.0"),
 }
-# The settings that build_and_push.sh reads.
-PASSED = ("PROJECT_NAME", "PLATFORM", "INSTANCE_TYPE", "SERVERLESS_MEMORY", "BASE_IMAGE", "DOCKER_BUILD_OPTS")
+# What is run there, and the settings that it reads.
+PASSED = (
+    "BUILD_SCRIPT",
+    *("PROJECT_NAME", "PLATFORM", "INSTANCE_TYPE", "SERVERLESS_MEMORY", "BASE_IMAGE", "DOCKER_BUILD_OPTS"),
+)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

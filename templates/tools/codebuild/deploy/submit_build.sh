@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Usage: deploy/submit_build.sh
+# Usage: deploy/submit_build.sh [train]
 #
-# Builds the image in AWS CodeBuild, on a machine of the architecture it will run on, and pushes it to the project's own
-# repository in Amazon ECR, which is made if missing; so are the CodeBuild project PROJECT_NAME and a role for it.
+# Builds the image, or the training image, in AWS CodeBuild, on a machine of the architecture it will run on, and pushes
+# it to the project's own repository in Amazon ECR, which is made if missing; so are the CodeBuild project PROJECT_NAME
+# and a role for it.
 # What the image is made of goes to s3://S3_BUCKET/PROJECT_NAME/build/HASH/source.zip, and the settings with it: keep
 # secrets out of them. The log is shown as it comes; Ctrl-C stops the build.
 #
@@ -97,8 +98,14 @@ failed() {
     "Its log is above, and at $LINK. Remedy that and run $(typed deploy/submit_build.sh) again."
 }
 
-[ $# = 0 ] || misuse "submit_build.sh takes no arguments: $*"
-[ "$MODEL_DELIVERY" = s3 ] || require_model
+BUILD_SCRIPT=deploy/build_and_push.sh
+if [ "$*" = train ] && [ -e "$PROJECT_DIR/train/build_and_push.sh" ]; then
+  BUILD_SCRIPT=train/build_and_push.sh PLATFORM=linux/amd64
+else
+  [ $# = 0 ] || misuse "submit_build.sh takes no arguments but train, where there is train/build_and_push.sh: $*"
+  [ "$MODEL_DELIVERY" = s3 ] || require_model
+fi
+export BUILD_SCRIPT PLATFORM
 require_python
 prepared project >/dev/null # the settings are good, or it says what is not
 sign_in
@@ -119,8 +126,12 @@ image=$(call codebuild batch-get-builds --ids "$BUILD" \
   --query "builds[0].exportedEnvironmentVariables[?name=='IMAGE'].value")
 [[ $image = "$REPOSITORY@sha256:"* ]] \
   || fail "The build did not say which image it pushed: ${image:-nothing}" "Its log is above, and at $LINK"
-record "image-${PLATFORM#*/}" "$image"
-next=$(deployment)
-[ "$MODEL_DELIVERY" = image ] || [ -n "$(recall model)" ] || next=$(typed deploy/upload_model.sh)
-say "Next: $next"
+if [ "$BUILD_SCRIPT" = deploy/build_and_push.sh ]; then
+  record "image-${PLATFORM#*/}" "$image"
+  next=$(uploading)
+  say "Next: ${next:-$(deployment)}"
+else
+  record train-image "$image"
+  say "Next: python3 $(typed train/fit.py) TRAIN.csv"
+fi
 echo "$image"

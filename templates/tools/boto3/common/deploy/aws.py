@@ -1,4 +1,4 @@
-"""What deploy.py needs to talk to AWS, whatever it deploys: settings, clients, messages, waiting, logs, tags."""
+"""What programs need to talk to AWS, whatever they make there: settings, clients, messages, waiting, logs, tags."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def say(line: str) -> None:
 
 def typed(file: str, *arguments: str) -> str:
     """A program of this folder as the caller can type it."""
-    program = os.path.join(os.path.dirname(sys.argv[0]) or ".", file)
+    folder = HERE if os.path.isabs(sys.argv[0]) else os.path.relpath(HERE)
+    program = os.path.join(folder, file)
     return shlex.join([*(["python3"] if file.endswith(".py") else []), program, *arguments])
 
 
@@ -69,11 +70,13 @@ def explain(error: BaseException) -> int:
 
 def find_remedy(refusal: str) -> str:
     """What to do where AWS says so."""
-    region = text("AWS_REGION")
+    region, training = text("AWS_REGION"), "TrainingJob" in refusal
+    setting, document = ("TRAIN_INSTANCE_TYPE", "deployer-training") if training else ("INSTANCE_TYPE", "deployer")
     remedies = {
-        "nstanceType.*enum value set": f"Set INSTANCE_TYPE to a type that SageMaker has in {region}.",
-        "ResourceLimitExceeded": "Ask for more in Service Quotas (Amazon SageMaker), or set another INSTANCE_TYPE.",
-        "AccessDenied|not authorized": "A policy that lets you: " + typed("iam/create_role.sh", "--print", "deployer"),
+        "nstanceType.*enum value set": f"Set {setting} to a type that SageMaker has in {region}.",
+        " model data": f"Is the model there? {typed('upload_model.sh')} uploads one.",
+        "ResourceLimitExceeded": f"Ask for more in Service Quotas (Amazon SageMaker), or set another {setting}.",
+        "AccessDenied|not authorized": "A policy that lets you: " + typed("iam/create_role.sh", "--print", document),
     }
     found = (remedy for pattern, remedy in remedies.items() if re.search(pattern, refusal))
     return next(found, f"The region is {region}.")
@@ -194,7 +197,7 @@ def remove_made(kind: str) -> int:
 def main(
     about: str | None,
     deploy: Callable[[str], str],
-    invoke: Callable[[str, str], bytes],
+    invoke: Callable[..., bytes],
     delete: Callable[[], str],
 ) -> None:
     """Does what the command line says; the result is the last line on standard output."""
@@ -203,18 +206,25 @@ def main(
     command = commands.add_parser("deploy")
     command.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
     command.set_defaults(run=lambda given: deploy(given.role_arn).encode())
-    command = commands.add_parser("invoke")
+    command = commands.add_parser("invoke", description=invoke.__doc__)
     command.add_argument("file", metavar="FILE")
     command.add_argument("content_type", metavar="CONTENT-TYPE", nargs="?", default="")
-    command.set_defaults(run=lambda given: invoke(given.file, given.content_type))
+    for option in resources.OPTIONS:
+        command.add_argument(option, metavar="NAME", default="")
+    command.set_defaults(run=lambda given: invoke(**{key: value for key, value in vars(given).items() if key != "run"}))
     command = commands.add_parser("delete")
     command.set_defaults(run=lambda _: delete().encode())
     given = parser.parse_args()
+    run(lambda: given.run(given))
+
+
+def run(work: Callable[[], bytes]) -> None:
+    """Signs in and does it; what it returns is the end of standard output."""
     for each in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was made is taken back
         signal.signal(each, lambda number, _: sys.exit(128 + number))
     try:
         sign_in()
-        result: bytes = given.run(given)
+        result = work()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # to end like any program where nobody reads on
         sys.stdout.buffer.write(result if result.endswith(b"\n") else result + b"\n")
     except BaseException as error:

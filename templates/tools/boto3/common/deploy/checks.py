@@ -8,6 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
+import resources
 from aws import REFUSALS, Failure, account, ask, client, recall, say, typed
 from model_archive import find_fault
 from resources import text
@@ -87,18 +88,17 @@ def building() -> str:
 
 
 def require_model_data() -> None:
-    """MODEL_DATA, after a look whether it is there and what is in it."""
+    """MODEL_DATA, after a look whether the archive is there and what is in it."""
     own = recall("model")
-    model = (text("MODEL_DATA") or own) if text("MODEL_DELIVERY") == "s3" else ""
+    model = (resources.model_url() or own) if text("MODEL_DELIVERY") == "s3" else ""
     os.environ["MODEL_DATA"] = model
     if text("MODEL_DELIVERY") != "s3":
         return
     if not model:
         raise Failure(f"No model was uploaded to {text('AWS_REGION')} yet.", f"First: {typed('upload_model.sh')}")
     place = MODEL.fullmatch(model)
-    if not place:
-        what = f"MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz, and is {model}"
-        raise Failure(what, f"Leave it empty and run {typed('upload_model.sh')}")
+    if not place:  # where many models lie, or will lie
+        return
     object_ = {"Bucket": place[1], "Key": place[2]}
     found = ask(client("s3").head_object, **object_)
     if not found:
@@ -118,7 +118,8 @@ def check_role(repository: str) -> None:
         return
     partition, here = role.split(":")[1], f"{region}:{account()}"
     log = f"arn:{partition}:logs:{here}:log-group:/aws/sagemaker/x:log-stream:x"
-    model, image = text("MODEL_DATA").removeprefix("s3://"), f"arn:{partition}:ecr:{here}:repository/{repository}"
+    model = re.sub("/$", "/x.tar.gz", text("MODEL_DATA").removeprefix("s3://"))
+    image = f"arn:{partition}:ecr:{here}:repository/{repository}"
     needs = {
         **({"s3:GetObject": f"arn:{partition}:s3:::{model}"} if model else {}),
         **({"ecr:BatchGetImage": image} if repository else {}),

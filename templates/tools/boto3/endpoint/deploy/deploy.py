@@ -7,13 +7,15 @@
 
 An endpoint that is there is updated in place, without downtime; where nothing has changed nothing is done. When that
 fails, what ran before runs on and what this run made is removed. The content type is that of FILE's ending, where none
-is given. What AWS is asked for is in resources.py, the settings are in settings.sh.
+is given. What AWS is asked for is in resources.py, the settings are in settings.sh. What else
+invoke takes, `deploy.py invoke --help` says.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from typing import Any
@@ -98,7 +100,8 @@ def deploy(role_arn: str) -> str:
         replace(before, name, calls)
     aws.record("role", text("ROLE_ARN"))
     sample = resources.HERE.parent / "test/sample_request.json"
-    ask = typed("deploy.py", "invoke", os.path.relpath(sample) if sample.exists() else "FILE")
+    file = shlex.quote(os.path.relpath(sample)) if sample.exists() else "FILE"
+    ask = resources.asking(typed("upload_model.sh"), typed("deploy.py", "invoke"), file, aws.recall("target"))
     say(f"Next: {ask}, and when you are done {typed('deploy.py', 'delete')}")
     return resources.deployment()
 

@@ -59,15 +59,13 @@ def find_content() -> None:
     image = text("IMAGE_URI") or recall(f"image-{platform.rpartition('/')[2]}")
     if not image:
         raise SettingError(f"No image for {platform} was pushed to {region} yet. First: deploy/build_and_push.sh")
+    os.environ["S3_BUCKET"] = text("S3_BUCKET", f"sagemaker-{region}-{account()}")
     model = ""
     if text("MODEL_DELIVERY") == "s3":
-        model = text("MODEL_DATA") or recall("model")
+        model = resources.model_url() or recall("model")
         if not model:
             raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
-        if not re.fullmatch(r"s3://[^/]+/.+\.tar\.gz", model):
-            raise SettingError(f"MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz, and is {model}")
-    bucket = text("S3_BUCKET", f"sagemaker-{region}-{account()}")
-    os.environ.update(ACCOUNT=account(), IMAGE_URI=image, MODEL_DATA=model, S3_BUCKET=bucket)
+    os.environ.update(ACCOUNT=account(), IMAGE_URI=image, MODEL_DATA=model)
 
 
 def recall(name: str) -> str:

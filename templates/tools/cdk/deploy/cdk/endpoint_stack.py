@@ -63,6 +63,7 @@ class EndpointStack(cdk.Stack):
         cdk.Annotations.of(self).add_info(f"Cost: {resources.cost()}, until cdk destroy.")
         sample = resources.HERE.parent / "test/sample_request.json"
         request = os.path.relpath(sample) if sample.exists() else "FILE"
-        invoke = f"{os.path.relpath(resources.HERE / 'invoke.sh')} {request}"
+        upload, invoke = (os.path.relpath(resources.HERE / script) for script in ("upload_model.sh", "invoke.sh"))
+        ask = resources.asking(upload, invoke, request, "")
         cdk.CfnOutput(self, "EndpointName", value=endpoint.get_att("EndpointName").to_string())
-        cdk.CfnOutput(self, "Next", value=f"{invoke}, and when you are done: cdk destroy")
+        cdk.CfnOutput(self, "Next", value=f"{ask}, and when you are done: cdk destroy")

@@ -1,0 +1,39 @@
+// What a project gets for its server: from templates/servers/SERVER and, for many models, from templates/multi-model.
+import type { Server } from './frameworks.js';
+
+export interface ServerEntry {
+  /** Its files in templates/servers/SERVER/code. */
+  files: readonly string[];
+  /** For many models: more of its files, and what it takes of templates/multi-model/code/serving. */
+  many?: { files: readonly string[]; modules: readonly string[] };
+  /** Debian's packages that the image gets. */
+  packages?: readonly string[];
+  /** Its part of README.md, in templates/project/readme. */
+  readme?: string;
+  /** It has routes of a web framework beside SageMaker's. */
+  routes?: true;
+}
+
+const web = {
+  files: ['serving/app.py', 'serving/server.py'],
+  many: {
+    files: ['serving/multi_app.py'],
+    modules: ['multi', 'spawner', 'host', 'wire', 'link', 'registry', 'loading', 'memory'],
+  },
+  routes: true,
+} as const;
+
+const servers: Readonly<Record<Server, ServerEntry>> = {
+  fastapi: web,
+  flask: { ...web, files: [...web.files, 'nginx.conf'], packages: ['nginx'] },
+  vllm: { files: [] },
+  sglang: { files: [] },
+  mms: {
+    files: ['log4j2.xml', 'serving/app.py', 'serving/multi.py', 'serving/handler_service.py', 'serving/unregister.py'],
+    many: { files: [], modules: ['memory'] },
+    packages: ['default-jre-headless'],
+    readme: 'mms.md',
+  },
+};
+
+export const serverOf = (server: Server): ServerEntry => servers[server];

@@ -1,0 +1,97 @@
+"""A training job on this machine, in folders as SageMaker has them. run_local.sh calls it; its --help explains it."""
+
+import argparse
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+from inputs import read_channel
+
+PROJECT = Path(__file__).resolve().parents[1]
+MODEL = PROJECT / "model"
+REQUEST = PROJECT / "test/sample_request.json"
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="train/run_local.sh")
+    parser.add_argument("train", nargs="?", type=Path)
+    parser.add_argument("--validation", type=Path)
+    parser.add_argument("--hyperparameter", action="append", default=[])
+    parser.add_argument("--force", action="store_true")
+    given = parser.parse_args()
+    before = [path for path in MODEL.glob("*") if not path.name.startswith(".")]
+    if before and not given.force:
+        sys.exit(f"ERROR: There is a model in {MODEL}.\n--force replaces it.")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        prepare(root, given)
+        environ = {**os.environ, "SAGEMAKER_BASE_DIR": folder}
+        done = subprocess.run([sys.executable, PROJECT / "train/train.py"], env=environ, stdout=sys.stderr)
+        if done.returncode:
+            sys.exit(done.returncode)
+        for path in before:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(root / "model", MODEL, dirs_exist_ok=True)
+        write_request(root / "input/data/train")
+    test = PROJECT / "test/run_local.sh"
+    say(f"Next: {os.path.relpath(test) if test.exists() else 'SM_MODEL_DIR=model code/serve'}")
+    print(MODEL)
+
+
+def prepare(root: Path, given: argparse.Namespace) -> None:
+    """Writes what SageMaker gives to a job: input/data and input/config."""
+    data, config = root / "input/data", root / "input/config"
+    config.mkdir(parents=True)
+    channels = {name: path for name, path in (("train", given.train), ("validation", given.validation)) if path}
+    for name, path in channels.items():
+        if not path.exists():
+            sys.exit(f"ERROR: There is no {path}.")
+        if path.is_dir():
+            shutil.copytree(path, data / name)
+        else:
+            (data / name).mkdir(parents=True)
+            shutil.copy(path, data / name)
+    content = {
+        "hyperparameters": dict(pair.partition("=")[::2] for pair in given.hyperparameter),
+        "inputdataconfig": {name: {"ContentType": "text/csv"} for name in channels or make_up(data)},
+        "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"]},
+    }
+    for name, each in content.items():
+        (config / f"{name}.json").write_text(json.dumps(each))
+
+
+def make_up(data: Path) -> list[str]:
+    """Writes the sample's data as csv; its channels."""
+    sample = PROJECT / "sample_model/sample.py"
+    if not sample.exists():
+        sys.exit("ERROR: There is nothing to train on.\nName a csv file: train/run_local.sh TRAIN.csv")
+    train_x, train_y, test_x, test_y = runpy.run_path(str(sample))["make_data"]()
+    channels = {"train": (train_y, train_x), "validation": (test_y, test_x)}
+    for name, columns in channels.items():
+        (data / name).mkdir(parents=True)
+        np.savetxt(data / name / "houses.csv", np.column_stack(columns), "%.6g", ",")
+    return list(channels)
+
+
+def write_request(channel: Path) -> None:
+    """Two of the records, as a request for the server, where there is none yet."""
+    if not REQUEST.exists():
+        with redirect_stdout(None):  # the job has said it all
+            records = np.nan_to_num(read_channel(channel, takes_missing=True).x[:2])
+        REQUEST.parent.mkdir(exist_ok=True)
+        REQUEST.write_text(json.dumps({"instances": records.tolist()}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

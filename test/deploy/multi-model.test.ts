@@ -1,0 +1,173 @@
+// Many models behind one endpoint: they are added, and asked, while it runs.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
+import { clearAway, describeEndpoint, sample, train42 } from '../support/lives.js';
+import { must, project, scratch, unique } from '../support/rig.js';
+import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { tool } from '../support/tools.js';
+
+const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
+
+describe('the life of an endpoint for many models', function () {
+  this.timeout(300_000);
+  const folder = scratch(); // its name has a space
+  const name = unique('many');
+  const bucket = 'sagemaker-us-east-1-123456789012';
+  const prefix = `s3://${bucket}/${name}/models/`;
+  let directory: string;
+  let expected: number[];
+  const file = () => sample(directory);
+  const upload = (model: string) => succeed(directory, 'upload_model.sh', [model]);
+  const predictions = (answer: string): number[] => JSON.parse(answer).predictions;
+  const predict = async (model: string) =>
+    predictions(await succeed(directory, 'invoke.sh', ['--target-model', model, file()]));
+  const py = (...args: string[]) => succeed(directory, 'deploy.py', args, { PATH });
+  const pyPredict = async (model: string) => predictions(await py('invoke', '--target-model', model, file()));
+  const objects = async () =>
+    (await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', `${name}/`))?.Contents ?? [];
+  /** Moves what is directly in model/ into the folder of a model. */
+  const move = (model: string) => {
+    mkdirSync(path.join(directory, 'model', model), { recursive: true });
+    renameSync(path.join(directory, 'model/model.joblib'), path.join(directory, 'model', model, 'model.joblib'));
+  };
+
+  before(async () => {
+    const deployTool = ['cli', 'boto3', 'cdk'];
+    directory = await project(folder, { projectName: name, multiModel: true, deployTool });
+    await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
+  });
+  after(() => clearAway(directory, name));
+
+  it('begins without any model, and says how to add one', async () => {
+    await succeed(directory, 'build_and_push.sh');
+    const { result, err } = await script(directory, 'deploy.sh', [role]);
+    assert.equal(result, name, err);
+    assert.match(err, /^Next: .*upload_model\.sh first && .*invoke\.sh --target-model first .*sample_request\.json,/m);
+    const { EndpointConfigName } = await describeEndpoint(name);
+    const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
+    assert.deepEqual([PrimaryContainer.Mode, PrimaryContainer.ModelDataUrl], ['MultiModel', prefix]);
+    await refuse(/Which model\? .* none yet\.\n.*upload_model\.sh first/, directory, 'invoke.sh', [file()]);
+  });
+
+  it('answers for a model as soon as that is uploaded', async () => {
+    const { result, err } = await script(directory, 'upload_model.sh', ['first']);
+    assert.equal(result, `${prefix}first.tar.gz`, err);
+    assert.match(err, /^Next: .*invoke\.sh --target-model first .*sample_request\.json$/m);
+    expected = await predict('first');
+    assert.equal(expected.length, JSON.parse(readFileSync(file(), 'utf8')).instances.length);
+    const csv = sample(directory, 'csv');
+    assert.deepEqual(
+      predictions(await succeed(directory, 'invoke.sh', ['--target-model=first.tar.gz', csv])),
+      expected,
+    );
+  });
+
+  it('takes a second model while it runs, and each answers with its own predictions', async () => {
+    const before = await describeEndpoint(name);
+    move('first');
+    await train42(directory);
+    move('second');
+    assert.equal(await upload('second'), `${prefix}second.tar.gz`);
+    assert.deepEqual([...new Set(await predict('second'))], [42]);
+    assert.deepEqual(await predict('first'), expected);
+    const { err } = await script(directory, 'deploy.sh');
+    assert.match(err, /runs exactly this already\.\nNext: .*invoke\.sh --target-model second /);
+    assert.deepEqual(await describeEndpoint(name), before);
+  });
+
+  it('has the same files uploaded once, and refuses others under a name that is taken', async () => {
+    const before = await objects();
+    assert.equal(before.length, 2);
+    assert.equal(await upload('first.tar.gz'), `${prefix}first.tar.gz`);
+    await train42(directory, 1);
+    move('first');
+    await refuse(/another model first: .*\n.*mv .*upload_model\.sh first-2/, directory, 'upload_model.sh', ['first']);
+    assert.deepEqual(await objects(), before);
+    assert.deepEqual(await predict('first'), expected);
+  });
+
+  it('has models by their names, of folders that there are', async () => {
+    const { code, err } = await script(directory, 'upload_model.sh');
+    assert.equal(code, 2);
+    assert.match(err, /takes the model's NAME, such as: .*upload_model\.sh first/);
+    for (const bad of ['', '..', '../first', '-x', 'a b', 'a/b', '.tar.gz'])
+      await refuse(/cannot be the name of a model/, directory, 'upload_model.sh', [bad]);
+    await refuse(/name is too long/, directory, 'upload_model.sh', ['first'], {
+      MODEL_DATA: `s3://b/${'x'.repeat(1020)}`,
+    });
+    await refuse(/no folder .*third; there are: first second\n/, directory, 'upload_model.sh', ['third']);
+  });
+
+  it('says which models there are where none, or an unknown one, is asked', async () => {
+    const known = new RegExp(`In ${prefix} there are: first second\nName one: .* --target-model NAME FILE`);
+    const unknown = ['--target-model', 'third', file()];
+    for (const [args, reason] of [
+      [[file()], /Which model\?/],
+      [unknown, /There is no model third\./],
+    ] as const) {
+      assert.match((await refuse(reason, directory, 'invoke.sh', args)).err, known);
+      assert.match((await refuse(reason, directory, 'deploy.py', ['invoke', ...args], { PATH })).err, known);
+    }
+    await refuse(/takes FILE/, directory, 'invoke.sh', ['--target-model', 'first']);
+    await refuse(/no option but/, directory, 'invoke.sh', ['--model', 'first', file()]);
+    const bad = ['--target-model', 'first', sample(directory, 'csv'), 'application/json'];
+    await refuse(/ModelError.*\{"error":/s, directory, 'invoke.sh', bad);
+  });
+
+  it('is the same deployment with boto3, from its beginning to its end', async () => {
+    assert.match((await script(directory, 'deploy.py', ['deploy'], { PATH })).err, /runs exactly this already/);
+    assert.equal(await succeed(directory, 'delete.sh'), '3');
+    const { result, err } = await script(directory, 'deploy.py', ['deploy'], { PATH });
+    assert.equal(result, name, err);
+    assert.match(err, /^Next: python3 .*deploy\.py' invoke --target-model \w+ .*sample_request\.json/m);
+    assert.deepEqual(await pyPredict('first'), expected);
+    assert.deepEqual([...new Set(await pyPredict('second.tar.gz'))], [42]);
+    await upload('second');
+    assert.equal(await py('delete'), '3');
+    assert.deepEqual(await leftOf(name), []);
+  });
+
+  it('takes models from another place, and refuses one model as that', async () => {
+    const other = unique('models');
+    await must('aws', ['s3', 'mb', `s3://${other}`]);
+    const env = { MODEL_DATA: `s3://${other}/team` };
+    assert.equal(await succeed(directory, 'upload_model.sh', ['second'], env), `s3://${other}/team/second.tar.gz`);
+    assert.equal(await succeed(directory, 'resources.py', ['model-url'], env), `s3://${other}/team/`);
+    await must('aws', ['s3', 'rb', '--force', `s3://${other}`]);
+    for (const program of ['deploy.sh', 'deploy.py']) {
+      const args = program === 'deploy.py' ? ['deploy'] : [];
+      const deploy = (reason: RegExp, MODEL_DATA: string) =>
+        refuse(reason, directory, program, args, { PATH, MODEL_DATA });
+      await deploy(/where all models lie, .* is one model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
+      await deploy(/MODEL_DATA has to be s3:/, '/a/b/');
+    }
+  });
+
+  it('is what the CDK makes, with a role that reads its models and no others', async () => {
+    installCdk();
+    const out = path.join(folder, 'out');
+    const { code, err } = await synthesize(directory, out);
+    assert.equal(code, 0, err);
+    const template = readTemplate(path.join(out, `${name}.template.json`));
+    const { Mode, ModelDataUrl } = only(template, 'Model')?.Properties.PrimaryContainer ?? {};
+    assert.deepEqual([Mode, ModelDataUrl], ['MultiModel', prefix]);
+    const own = `arn:aws:s3:::${bucket}`;
+    const rights = new Map(rightsOf(template).map((right) => [`${right.action} ${right.resource}`, right.condition]));
+    const reads = [...rights].filter(([right]) => right.startsWith('s3:'));
+    const below = { StringLike: { 's3:prefix': `${name}/models/*` } };
+    assert.deepEqual(reads, [
+      [`s3:GetObject ${own}/${name}/models/*`, undefined],
+      [`s3:ListBucket ${own}`, below],
+    ]);
+    assert.match(JSON.stringify(template), /upload_model\.sh first && .*invoke\.sh --target-model first /);
+  });
+
+  it('ends with delete.sh --all, which removes the models, too', async () => {
+    assert.equal((await objects()).length, 2);
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '3'); // repository 1, models 2
+    assert.deepEqual([await objects(), await leftOf(name)], [[], []]);
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
+  });
+});

@@ -1,0 +1,157 @@
+// train/: from data to an endpoint that answers in four commands, for every framework; and what a failed job says.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { combinations } from '../support/combinations.js';
+import { clearAway, describeEndpoint, predict } from '../support/lives.js';
+import { must, project, run, scratch, unique } from '../support/rig.js';
+import { aws, refuse, role, script, succeed } from '../support/scripts.js';
+import { tool } from '../support/tools.js';
+
+const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // fit.py runs under the python3 found first
+const fitPy = '../train/fit.py';
+const answers = { includeTraining: true, awsRoleArn: role };
+/** Each framework once, in its first format. */
+const frameworks = [...new Set(combinations.map(({ framework }) => framework))];
+
+/** A project to train in, with the sample's data as csv and a request beside it. */
+async function begin(folder: string, name: string, more: Record<string, unknown> = {}) {
+  const directory = await project(folder, { projectName: name, ...answers, ...more });
+  const made = `import json, sys; sys.path.append("sample_model"); import numpy; from sample import make_data, save_request
+train_x, train_y, test_x, test_y = make_data()
+for name, x, y in ("train", train_x, train_y), ("validation", test_x, test_y):
+    numpy.savetxt(f"{name}.csv", numpy.column_stack([y, x]), "%.6g", ",")
+from pathlib import Path
+save_request(test_x, Path("test"))
+print(json.dumps(test_y.tolist()))`;
+  const prices: number[] = JSON.parse(await must(tool('python'), ['-c', made], { cwd: directory }));
+  return { directory, prices, csv: (channel: string) => path.join(directory, `${channel}.csv`) };
+}
+
+const describeJob = (place: string) =>
+  aws('sagemaker', 'describe-training-job', '--training-job-name', place.split('/').at(-3) ?? '');
+
+describe('training', function () {
+  this.timeout(900_000);
+  const folder = scratch(); // its name has a space
+
+  for (const framework of frameworks)
+    it(`of ${framework} leads in four commands from data to an endpoint that answers`, async () => {
+      const name = unique(`train-${framework}`);
+      const { directory, prices, csv } = await begin(folder, name, { framework });
+      try {
+        await succeed(directory, '../train/build_and_push.sh');
+        const { result, err, code } = await script(
+          directory,
+          fitPy,
+          [csv('train'), '--validation', csv('validation')],
+          {
+            PATH,
+          },
+        );
+        assert.equal(code, 0, err);
+        assert.match(result, new RegExp(`^s3://.*/${name}/training/${name}-\\d{14}-[0-9a-f]{4}/output/model.tar.gz$`));
+        assert.match(err, / {2}\| train:rmse=.* validation:rmse=/);
+        assert.match(err, /^Next: .*build_and_push\.sh'? && .*deploy\.sh'?$/m);
+        await succeed(directory, 'build_and_push.sh');
+        assert.equal(await succeed(directory, 'deploy.sh'), name);
+        const answer = (await predict(directory)).flat();
+        const missed = answer.map((price, at) => Math.abs(price - (prices[at] ?? Number.NaN)));
+        const mean = missed.reduce((sum, each) => sum + each) / missed.length;
+        assert.ok(answer.length === prices.length && mean < 15, `on average ${mean} from prices from 100 to 500`);
+        const { EndpointConfigName: model } = await describeEndpoint(name);
+        const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', model);
+        assert.equal(PrimaryContainer.ModelDataUrl, result);
+      } finally {
+        await clearAway(directory, name);
+      }
+    });
+
+  describe('with a job that does not end well', () => {
+    const name = unique('train-fails');
+    const fit = { directory: '', csv: (_: string) => '' };
+    const write = (content: string) => {
+      const file = path.join(folder, 'bad.csv');
+      writeFileSync(file, content);
+      return file;
+    };
+    const refused = (reason: RegExp, args: string[], env: NodeJS.ProcessEnv = {}) =>
+      refuse(reason, fit.directory, fitPy, args, { PATH, ...env });
+
+    before(async () => {
+      Object.assign(fit, await begin(folder, name, { framework: 'xgboost' }));
+      await refuse(
+        /No training image was pushed.*\nFirst: .*train\/build_and_push\.sh/,
+        fit.directory,
+        fitPy,
+        ['x.csv'],
+        {
+          PATH,
+        },
+      );
+      await succeed(fit.directory, '../train/build_and_push.sh');
+    });
+    after(() => clearAway(fit.directory, name));
+
+    it('says before it starts what cannot be trained', async () => {
+      await refused(/There is nothing to train on/, []);
+      await refused(/There is no file.*nowhere\.csv/, ['nowhere.csv']);
+      await refused(/There is nothing in S3/, ['s3://sagemaker-us-east-1-123456789012/nowhere/']);
+      await refused(/'depth' is not NAME=VALUE/, ['x.csv', '--hyperparameter', 'depth']);
+      await refused(/be one that it knows\n.*TRAIN_INSTANCE_TYPE/, [fit.csv('train')], {
+        TRAIN_INSTANCE_TYPE: 'ml.x.y',
+      });
+      await refused(/TRAIN_VOLUME_GB has to be/, [fit.csv('train')], { TRAIN_VOLUME_GB: 'x' });
+    });
+
+    it('says to the line what the data or the hyperparameters lack', async () => {
+      const failed = (reason: string) =>
+        new RegExp(`\\| ERROR: ${reason}[^]*ERROR: .* failed: AlgorithmError: ${reason}`);
+      await refused(failed('There are no records in channel train'), [write('price,rooms\n')]);
+      await refused(failed("train/bad.csv, line 3: column 2 is 'four', not a number"), [
+        write('price,rooms\n1,2\n3,four\n'),
+      ]);
+      const args = [fit.csv('train'), '--hyperparameter', 'max_dept=3'];
+      await refused(failed('There is no hyperparameter max_dept. Did you mean max_depth\\?'), args);
+    });
+
+    it('says that the model cannot be written, where that is so', async () => {
+      const root = path.join(folder, 'ml');
+      for (const each of ['model', 'output']) mkdirSync(path.join(root, each), { recursive: true });
+      chmodSync(path.join(root, 'output'), 0o777);
+      const mounts = ['model:/opt/ml/model:ro', 'output:/opt/ml/output'].map((each) => `--volume=${root}/${each}`);
+      const { code, out } = await run('docker', ['run', '--rm', '--user=1000', ...mounts, `${name}-train`, 'train']);
+      assert.equal(code, 1, out);
+      const reason = readFileSync(path.join(root, 'output/failure'), 'utf8');
+      assert.equal(reason, 'The model cannot be written to /opt/ml/model: Read-only file system.');
+    });
+
+    it('goes on after a Ctrl-C, and says how to stop it', async () => {
+      const env = { ...process.env, PATH, POLL_SECONDS: '1' };
+      const args = [fit.csv('train'), '--hyperparameter', 'num_round=100'];
+      const program = path.join(fit.directory, 'train/fit.py');
+      const child = spawn(program, args, { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
+      let said = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        if (text.includes(' s)\n')) child.kill('SIGINT');
+        said += text;
+      });
+      assert.equal(await new Promise((resolve) => child.on('close', resolve)), 130, said);
+      assert.match(said, /goes on, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/);
+    });
+
+    it('takes the model of a job whose time is up, as it is then', async () => {
+      const args = [fit.csv('train'), '--hyperparameter', 'num_round=100000'];
+      const env = { PATH, TRAIN_SECONDS: '8', TRAIN_SPOT: 'true' };
+      const { result, err } = await script(fit.directory, fitPy, args, env);
+      assert.match(err, /was stopped .* and has saved the model as it was then/);
+      const job = await describeJob(result);
+      assert.deepEqual([job.TrainingJobStatus, job.EnableManagedSpotTraining], ['Stopped', true]);
+      assert.match(job.CheckpointConfig.S3Uri, new RegExp(`/${name}/checkpoints/${name}-`));
+      await must('aws', ['s3', 'cp', result, path.join(folder, 'model.tar.gz')]);
+      assert.equal(await must('tar', ['-tf', path.join(folder, 'model.tar.gz')]), 'metadata.json\nmodel.json');
+    });
+  });
+});

@@ -1,0 +1,70 @@
+"""train/run_local.sh, with this interpreter in the place of the virtual environment that it would download."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import TEMPLATES, write_sample
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "a project"
+    shutil.copytree(TEMPLATES / "training/train", folder / "train")
+    template = (TEMPLATES / "frameworks/sklearn/train/train.py.ejs").read_text()
+    (folder / "train/train.py").write_text(template.replace("<%= project.format.name %>", '"joblib"'))
+    (folder / "model").mkdir()
+    python = folder / "train/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    for file in ("requirements.txt", ".venv/installed.txt"):
+        (folder / "train" / file).write_text("# nothing to install\n")
+    return folder
+
+
+def train(project: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    script = project / "train/run_local.sh"
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [script, *map(str, arguments)], env=environ, cwd=project.parent, capture_output=True, text=True
+    )
+
+
+def test_the_model_of_a_csv_file_goes_into_the_empty_model_folder(project: Path) -> None:
+    (project.parent / "prices.csv").write_text("price,rooms,size\n1,2,30\n2,4,50\n3,5,70\n")
+    done = train(project, "prices.csv", "--hyperparameter", "alpha=0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project}/model\n"
+    metadata = json.loads((project / "model/metadata.json").read_text())
+    assert (metadata["features"], metadata["hyperparameters"]["alpha"]) == (2, 0.5)
+    request = json.loads((project / "test/sample_request.json").read_text())
+    assert request == {"instances": [[2, 30], [4, 50]]}
+
+
+def test_a_model_that_is_there_stays_unless_it_may_be_replaced(project: Path) -> None:
+    write_sample(project, "joblib")
+    (project / "model/mine.joblib").write_text("mine")
+    done = train(project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--force replaces it" in done.stderr
+    done = train(project, "--force")
+    assert done.returncode == 0, done.stderr
+    assert "validation:rmse=" in done.stderr
+    assert sorted(path.name for path in (project / "model").iterdir()) == ["metadata.json", "model.joblib"]
+
+
+def test_a_failure_leaves_the_model_folder_as_it_was(project: Path) -> None:
+    (project / "bad.csv").write_text("1,2\n3,x\n")
+    done = train(project, project / "bad.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ERROR: train/bad.csv, line 2: column 2 is 'x', not a number." in done.stderr
+    assert "There is nothing to train on" in train(project).stderr
+    assert "There is no nowhere.csv" in train(project, "nowhere.csv").stderr
+    assert train(project, "--fast").returncode == 2
+    assert train(project, "--help").stdout.startswith("Usage: train/run_local.sh")
+    assert list((project / "model").iterdir()) == []
