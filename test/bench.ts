@@ -8,10 +8,11 @@ import { contenders } from './bench/contenders.js';
 import { program } from './bench/environments.js';
 import { measureFrameworks, prepareSamples } from './bench/frameworks.js';
 import { needLinux, needWrk } from './bench/load.js';
+import { measureMany } from './bench/many.js';
 import { measure } from './bench/measure.js';
 import { readOptions } from './bench/options.js';
 import { document, findings } from './bench/report.js';
-import { frameworksSection, inWords, replaceSection } from './bench/section.js';
+import { frameworksSection, inWords, manySection, replaceSection } from './bench/section.js';
 import { bin } from './support/bin.js';
 import { root } from './support/tools.js';
 
@@ -21,7 +22,7 @@ const options = readOptions(
 );
 const file = join(options.out, 'benchmarks.md');
 mkdirSync(options.out, { recursive: true });
-const good = await (options.frameworks ? renewFrameworks() : measureAll());
+const good = await (options.frameworks ? renewFrameworks() : options.many ? renewMany() : measureAll());
 const minutes = (performance.now() / 60_000).toFixed(1);
 console.error(`bench: wrote ${relative(process.cwd(), file)} after ${minutes} minutes`);
 process.exit(good ? 0 : 1);
@@ -41,12 +42,24 @@ async function measureAll(): Promise<boolean> {
   return !results.missing.some(({ name }) => ['fastapi', 'flask'].includes(name));
 }
 
+/** Writes the section on many models into the document that is there. */
+async function renewMany(): Promise<boolean> {
+  needWrk();
+  renew(manySection(await measureMany(await prepareSamples(), options)));
+  return true;
+}
+
+/** Prints a section and puts it into the document. */
+function renew(paragraphs: readonly string[]): void {
+  const section = inWords(paragraphs);
+  console.log(section);
+  writeFileSync(file, replaceSection(existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n\n', section));
+}
+
 /** Writes the section on the frameworks into the document that is there. False where one of them did not run. */
 async function renewFrameworks(): Promise<boolean> {
   needLinux();
   const found = await measureFrameworks(await prepareSamples(), options);
-  const section = inWords(frameworksSection(found, options));
-  console.log(section);
-  writeFileSync(file, replaceSection(existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n\n', section));
+  renew(frameworksSection(found, options));
   return found.rows.every(({ costs }) => costs);
 }

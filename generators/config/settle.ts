@@ -99,12 +99,10 @@ function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefi
   const fitting = choices?.(known);
   if (!fitting || fitting.includes(value)) return undefined;
   const whose = known.framework ? ` with ${known.framework}` : '';
-  return {
-    key,
-    from,
-    message: `${show(value)} does not work${whose}`,
-    hint: `what works: ${choicesFor(key, known).join(', ')}`,
-  };
+  const list = choicesFor(key, known).join(', ');
+  if (choices?.({ ...known, multiModel: true })?.includes(value))
+    return { key, from, message: `${show(value)} is for many models only`, hint: `--multi-model, or one of ${list}` };
+  return { key, from, message: `${show(value)} does not work${whose}`, hint: `what works: ${list}` };
 }
 
 /** A legal project name near the one that was written: My_Model → my-model. */

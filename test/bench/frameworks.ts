@@ -32,7 +32,7 @@ export interface Frameworks {
 }
 
 /** A framework that can be generated: its project, and the Python of its environment. */
-interface Sample {
+export interface Sample {
   framework: Framework;
   format: string | undefined;
   project: string;

@@ -7,6 +7,7 @@ import type { Contender } from './contender.js';
 import { measureFrameworks, prepareSamples } from './frameworks.js';
 import { installAll, lineUp, type Notes, say } from './lineup.js';
 import { load, type Sample } from './load.js';
+import { measureMany } from './many.js';
 import { type Model, models, timePredict, train, variantModels } from './models.js';
 import { median } from './numbers.js';
 import { connections, type Options } from './options.js';
@@ -63,6 +64,7 @@ export async function measure(options: Options): Promise<Results> {
     starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
     commands,
     frameworks: options.only ? undefined : await measureFrameworks(samples, options),
+    many: options.only ? undefined : await measureMany(samples, options),
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),
     others: (after.others - before.others) / (after.all - before.all),

@@ -15,6 +15,7 @@ export interface Options {
   commandRounds: number;
   only: readonly string[] | undefined;
   frameworks: boolean; // nothing but the section on them
+  many: boolean; // nothing but the section on many models
   out: string; // the folder for benchmarks.md and benchmarks.svg
   quick: boolean;
 }
@@ -24,6 +25,7 @@ const usage = `npm run bench -- [flags]
   --quick         short cells, one round: for a first look, about 5 minutes
   --only=A,B      these contenders only
   --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
+  --many          the same with that on many models
   --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick or --only: .bench)
 `;
 
@@ -33,6 +35,7 @@ export function readOptions(args: readonly string[], contenders: readonly string
     quick: { type: 'boolean' },
     only: { type: 'string' },
     frameworks: { type: 'boolean' },
+    many: { type: 'boolean' },
     out: { type: 'string' },
   } as const;
   try {
@@ -41,10 +44,11 @@ export function readOptions(args: readonly string[], contenders: readonly string
     const only = values.only?.split(',');
     const unknown = only?.filter((name) => !contenders.includes(name)) ?? [];
     if (unknown.length > 0) throw new Error(`no contender ${unknown.join(', ')}: there are ${contenders.join(', ')}`);
-    const { quick = false, frameworks = false } = values;
-    if (only && frameworks) throw new Error('--only and --frameworks do not go together');
+    const { quick = false, frameworks = false, many = false } = values;
+    if ([only, frameworks, many].filter(Boolean).length > 1)
+      throw new Error('--only, --frameworks and --many do not go together');
     const out = values.out ? resolve(values.out) : join(root, quick || only ? '.bench' : 'docs');
-    return { ...(quick ? short : long), only, frameworks, out, quick };
+    return { ...(quick ? short : long), only, frameworks, many, out, quick };
   } catch (error) {
     return end(2, `${error instanceof Error ? error.message : error}\n\n${usage}`);
   }

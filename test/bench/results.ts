@@ -1,6 +1,7 @@
 // What a run of the benchmark has found.
 import type { Frameworks } from './frameworks.js';
 import type { Sample } from './load.js';
+import type { Many } from './many.js';
 
 /** One cell: a server with a model under so many connections; the medians of its rounds, and all their errors. */
 export interface Row extends Sample {
@@ -22,6 +23,7 @@ export interface Results {
   starts: Readonly<Record<string, number>>; // seconds to the first good ping, by server
   commands: Readonly<Record<string, number>>; // seconds, by command
   frameworks: Frameworks | undefined;
+  many: Many | undefined;
   idle: number; // share of one CPU that all servers together use while nobody asks them
   stolen: number; // share of the machine's CPU time that its host gave to other machines
   others: number; // share that programs took that have nothing to do with the benchmark

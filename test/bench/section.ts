@@ -1,7 +1,8 @@
 // The section on the frameworks in words, and how it is put into a document that is there already.
 import { availableParallelism } from 'node:os';
 import type { FrameworkRow, Frameworks } from './frameworks.js';
-import { show } from './numbers.js';
+import type { Many, ManyRow } from './many.js';
+import { percent, show } from './numbers.js';
 import type { Options } from './options.js';
 import { table } from './tables.js';
 
@@ -39,6 +40,28 @@ function aboutImages(images: Frameworks['images'], quick: boolean): string {
   if (images)
     return `Of each image ${show(images.base.size)} MB are its base, \`${images.base.name}\`; no model is in it.`;
   return quick ? 'A quick run builds no images.' : 'No images were built: Docker was not there, or no `BASE_IMAGE`.';
+}
+
+/** What is said of many models. */
+export function manySection({ rows, count, hop }: Many): string[] {
+  const head = [
+    'framework',
+    'its own process, MB',
+    'object in one process, MB',
+    `of ${count} objects left after dropping them`,
+  ];
+  const cells = ({ framework, own, object, taken, left }: ManyRow) => [
+    framework,
+    show(own),
+    show(object),
+    percent(Math.max(0, left) / taken),
+  ];
+  const how = `What one more model takes in a container of many, in the process of its own that \`--multi-model\` gives it (what it
+shares with others counts once), and what it would take as an object in one process; and how much of ${count} such objects a
+process still holds when they are dropped, after \`gc.collect()\` and \`malloc_trim\`. The end of a process leaves nothing.`;
+  const way = `The way through the web server's process: at 32 connections a model among many answers ${show(hop)} times the
+requests/s of the same one alone in one process (scikit-learn, the sample).`;
+  return ['Many models', how, table(1, head, rows.map(cells)), way];
 }
 
 /** Puts a section in the place of the one with its title, or behind "Cold start"; all else stays as it is. */

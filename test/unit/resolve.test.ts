@@ -132,6 +132,10 @@ describe('what is refused', () => {
       /needs CUDA 13, and the GPU hosts of batch transform end with CUDA 12/,
     ],
     [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /fills its instance/],
+    [{ ...sklearn, modelServer: 'mms' }, /mms.* is for many models only/],
+    [{ ...sklearn, multiModel: true, instanceType: 'ml.g5.xlarge' }, /Triton/],
+    [{ ...sklearn, multiModel: true, deployTarget: 'async' }, /async does not host many models/],
+    [{ framework: 'transformers', modelName: 'a/b', includeTraining: true }, /no training container/],
     [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /come from S3/],
   ];
   for (const [answers, expected] of refused) {

@@ -1,7 +1,7 @@
 """The process of one model: loads it, and answers what the web server sends until that hangs up.
 
-A process for each model, because only the end of a process gives its memory back, whatever the library: and because a
-model that is loaded, computes or crashes does not hold up the others. docs/multi-model.md has the measurements.
+A process for each model, because only the end of a process gives all of its memory back, whatever the library, and
+because a model that is loaded, computes or crashes does not hold up the others then.
 """
 
 import logging

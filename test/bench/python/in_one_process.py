@@ -1,0 +1,47 @@
+"""Many models as objects of one process: in_one_process.py PROJECT COUNT
+
+Loads a project's model COUNT times, as its container does, and asks each; then drops them all. Prints what they took
+and what the process still holds of it, in MB, as JSON.
+"""
+
+import ctypes
+import gc
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+project, count = Path(sys.argv[1]), int(sys.argv[2])
+sys.path.insert(0, str(project / "code"))
+logging.basicConfig(level="ERROR")
+from serving import settings  # noqa: E402
+
+settings.limit_math_threads(settings.read({"SM_WORKERS": "1024"}), {}, os.environ)
+from serving import content, models  # noqa: E402
+
+body = (project / "test/sample_request.json").read_bytes()
+handler = models.import_handler()
+
+
+def load() -> models.Model:
+    """One more model, which has answered once."""
+    model = models.load_model(handler, project / "model")
+    records, _ = content.decode(body, "application/json", model.decoders)
+    model.encode(model.predict(model.decode(records)))
+    return model
+
+
+def held() -> float:
+    """MB that the process holds, after what can be given back has been."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return settings.read_used_memory() / 1e6
+
+
+kept = [load()]  # what the library needs once, it has now
+before = held()
+kept += [load() for _ in range(count)]
+full = held()
+del kept[1:]
+print(json.dumps({"taken": full - before, "left": held() - before}))
