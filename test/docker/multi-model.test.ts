@@ -135,6 +135,20 @@ for (const server of ['fastapi', 'flask']) {
       assert.equal(await must('docker', ['inspect', '--format', '{{.State.Running}}', container.id]), 'true');
     });
 
+    it('answers 507 where it may not have another process, and lives', async () => {
+      await must('docker', ['update', '--pids-limit', '30', container.id]);
+      const loaded: string[] = [];
+      for (let number = 0; ; number++) {
+        const order = { model_name: `copy-${number}`, url: '/opt/ml/models/small-1/model' };
+        const [status] = await call('POST', '/models', JSON.stringify(order));
+        if (status === 507) break;
+        assert.ok(status === 200 && number < 30, `${status} for model ${number}`);
+        loaded.push(order.model_name);
+      }
+      for (const name of loaded) assert.equal((await unload(name))[0], 200);
+      assert.equal((await load('small-1'))[0], 200);
+    });
+
     it('ends with 0 after SIGTERM', async () => {
       const { code, out, err } = await stop(container);
       assert.equal(code, 0, out + err);

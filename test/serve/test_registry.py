@@ -64,8 +64,9 @@ def test_a_size_is_learnt_and_too_large_a_model_is_not_even_tried(loads: Process
     [
         ((), NotLoaded),
         ((wire.pack(wire.STARTED, 2**22),), NotLoaded),
-        ((wire.pack(wire.STARTED, 2**22), wire.pack(wire.FAILED, "it is broken", False)), NotLoaded),
-        ((wire.pack(wire.STARTED, 2**22), wire.pack(wire.FAILED, "MemoryError", True)), NoMemory),
+        ((wire.pack(wire.STARTED, 2**22), wire.pack(wire.FAILED, False)), NotLoaded),
+        ((wire.pack(wire.STARTED, 2**22), wire.pack(wire.FAILED, True)), NoMemory),
+        ((wire.pack(wire.FAILED, True),), NoMemory),
     ],
 )
 def test_a_process_that_ends_instead_of_loading_leaves_nothing(

@@ -26,7 +26,7 @@ from serving.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NO_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "unable to allocate")  # libraries' own words
+LACKS = ("bad_alloc", "out of memory", "cannot allocate memory", "unable to allocate", "can't start new thread")
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,21 @@ def live(link: socket.socket, order: Order, settings: Settings, handler: ModuleT
     logs.FIELDS["model"] = order.label
     link.sendall(wire.pack(wire.STARTED, os.getpid()))
     before = set(sys.modules)
+    host = Host(link)
     try:
-        model = load_model(handler, Path(order.folder))
-    except StartError as error:
+        invoker = Invoker(load_model(handler, Path(order.folder)), settings, host.deliver)
+    except (StartError, RuntimeError, MemoryError) as error:
         log.error("%s", error)
-        lack = is_lack_of_memory(error.__context__)
-        link.sendall(wire.pack(wire.FAILED, str(error), lack))
+        link.sendall(wire.pack(wire.FAILED, is_lack(error.__context__ or error)))
         return
     modules = [name for name in sys.modules if name not in before]
     link.sendall(wire.pack(wire.LOADED, memory.read_private(), modules))
-    host = Host(link)
-    host.serve(Invoker(model, settings, host.deliver))
+    host.serve(invoker)
 
 
-def is_lack_of_memory(error: BaseException | None) -> bool:
-    """Whether a model did not load because there was no memory."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY)
+def is_lack(error: BaseException) -> bool:
+    """Whether a model did not load because there was no memory, or no more threads (SageMaker: 507 for both)."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in LACKS)
 
 
 class Host:

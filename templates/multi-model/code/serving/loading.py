@@ -74,7 +74,7 @@ def wait_until_loaded(entry: Entry, line: socket.socket) -> tuple[int, list[str]
         if kind == wire.STARTED:
             entry.pid = told[0]
         elif kind == wire.FAILED:
-            lack = told[1]
+            lack = told[0]
         else:
             watch()
             if not lack and entry.wanted:

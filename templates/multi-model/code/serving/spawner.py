@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import logging
 import marshal
 import os
 import signal
@@ -11,9 +12,12 @@ from dataclasses import astuple
 from functools import partial
 from types import ModuleType
 
+from serving import wire
 from serving.host import Order, live
 from serving.processes import Child, become
 from serving.settings import Settings
+
+log = logging.getLogger(__name__)
 
 MOST = 2**16  # bytes of an order
 
@@ -38,5 +42,11 @@ def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None
                 importlib.import_module(name)
         gc.freeze()  # what is not looked at is not copied by the processes that share it
         with socket.socket(fileno=file) as link:
-            if os.fork() == 0:
+            try:
+                child = os.fork() == 0
+            except OSError as error:
+                log.error("There is no process for model %s: %s", order.label, error.strerror)
+                link.sendall(wire.pack(wire.FAILED, True))
+                continue
+            if child:
                 become(Child(order.label, partial(live, link, order, settings, handler)))

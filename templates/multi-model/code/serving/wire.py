@@ -17,7 +17,7 @@ CLOSE = 2  # number: no more of it
 # And a model's process to the web server:
 STARTED = 3  # process id
 LOADED = 4  # bytes that it holds, names of the modules that were imported for it
-FAILED = 5  # reason, whether it was for lack of memory
+FAILED = 5  # whether it was for lack of memory, or of another resource
 ANSWER = 6  # number, status, body (None: a stream begins), media type, headers
 PIECE = 7  # number, piece (None: the stream is at its end)
 BROKEN = 8  # number: the stream ends in an error
