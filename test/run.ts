@@ -3,6 +3,7 @@
 //   tsx test/run.ts frameworks [FRAMEWORK …]
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { preloadAws } from './support/aws.js';
 import { prepareFrameworks } from './support/frameworks.js';
 import { installTools, root, tool } from './support/tools.js';
 
@@ -76,6 +77,7 @@ async function execute({ name, runner, command, args }: Run, atEnd: boolean): Pr
 const [first, ...others] = process.argv.slice(2);
 if (first === undefined) throw new Error('name the suites to run: unit generate serve frameworks docker deploy');
 installTools();
+if (first === 'docker' || first === 'deploy') await preloadAws();
 const suites = first === 'frameworks' ? [first] : [first, ...others];
 const runs = await Promise.all(suites.map((suite) => runsOf(suite, others)));
 const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
