@@ -1,8 +1,8 @@
 """The AWS CLI, started once: aws_cli.py FOLDER
 
 The deployment tests call it thousands of times, and a call is mostly its start: a second of CPU time. Here a process
-that has it loaded is forked for each call. FOLDER gets a program `aws`, which hands its arguments, environment, folder and
-open files over to that process; it ends as the call ends, and the call with it.
+that has it loaded is forked for each call. FOLDER gets a program `aws`, which hands its arguments, environment, folder
+and open files over to that process; it ends as the call ends, and the call with it.
 """
 
 import json
