@@ -45,6 +45,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, paths, ids=lambda path: path.name, indirect=True, scope="session")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Takes out what is not for this framework: a test's mark `only_for` lists those that it is for."""
+    framework = config.getoption("framework")
+    marks = [(item, item.get_closest_marker("only_for")) for item in items]
+    items[:] = [item for item, mark in marks if mark is None or framework in mark.args[0]]
+
+
 @cache
 def train(path: Path) -> str:
     """Trains the sample once; what that printed."""

@@ -36,6 +36,9 @@ PARTICULAR = {
     "onnx": Particular(classifies=False, bad="alpha=x"),
     "custom": Particular(classifies=False, bad="cutoff=x"),
 }
+CLASSIFYING = [name for name, each in PARTICULAR.items() if each.classifies]
+IN_ROUNDS = [name for name, each in PARTICULAR.items() if each.rounds]
+IN_ONE_STEP = [name for name, each in PARTICULAR.items() if not each.rounds]
 
 
 @pytest.fixture(scope="session")
@@ -136,9 +139,8 @@ def test_a_model_comes_with_its_metrics_and_metadata_and_is_served(one: Path, tm
     assert loss == pytest.approx(metrics["validation:rmse"], rel=1e-3)
 
 
-def test_classes_are_learned(one: Path, particular: Particular, tmp_path: Path) -> None:
-    if not particular.classifies:
-        pytest.skip("it fits numbers only")
+@pytest.mark.only_for(CLASSIFYING)
+def test_classes_are_learned(one: Path, tmp_path: Path) -> None:
     job = Job(one, tmp_path / "ml", task='"classification"')
     x, y = make_houses(1, classes=3)
     job.add_channel("train", x, y)
@@ -150,9 +152,8 @@ def test_classes_are_learned(one: Path, particular: Particular, tmp_path: Path) 
     assert (found == y).mean() > 0.8
 
 
-def test_two_classes_are_learned(first: Path, particular: Particular, tmp_path: Path) -> None:
-    if not particular.classifies:
-        pytest.skip("it fits numbers only")
+@pytest.mark.only_for(CLASSIFYING)
+def test_two_classes_are_learned(first: Path, tmp_path: Path) -> None:
     job = Job(first, tmp_path / "ml", task="classification")
     job.add_channel("train", *make_houses(1, classes=2))
     assert job.run() == 0, job.log()
@@ -169,11 +170,10 @@ def test_missing_values_are_learned_from_or_named(first: Path, particular: Parti
         assert job.failure() == f"train/houses.csv, line {HOUSES + 1}: column 3 is missing."
 
 
+@pytest.mark.only_for(IN_ROUNDS)
 def test_a_job_that_is_stopped_saves_what_it_has_and_goes_on_from_there(
     first: Path, particular: Particular, tmp_path: Path
 ) -> None:
-    if not particular.rounds:
-        pytest.skip("its fit is one step")
     job = Job(first, tmp_path / "ml", **{particular.rounds: particular.many})
     checkpoints = job.root / "checkpoints"
     checkpoints.mkdir()
@@ -222,11 +222,8 @@ def count_rounds(model_dir: Path) -> int | None:
     return None
 
 
-def test_a_job_whose_fit_is_one_step_ends_at_once_without_a_model(
-    first: Path, particular: Particular, tmp_path: Path
-) -> None:
-    if particular.rounds:
-        pytest.skip("its fit has rounds")
+@pytest.mark.only_for(IN_ONE_STEP)
+def test_a_job_whose_fit_is_one_step_ends_at_once_without_a_model(first: Path, tmp_path: Path) -> None:
     job = Job(first, tmp_path / "ml")
     path = job.root / "input/data/train/houses.csv"
     path.write_text(path.read_text() * 5000)  # which takes some seconds to read
