@@ -69,5 +69,8 @@ class RouteError(ServingError):
     """No such route, or not with this method: what the web framework found wrong with a request."""
 
     def __init__(self, status: int) -> None:
-        super().__init__("This server answers GET /ping, GET /execution-parameters and POST /invocations.")
+        super().__init__(
+            "No such route, or not with this method. There are GET /ping, GET /execution-parameters, and "
+            "POST /invocations for one model, /models for many."
+        )
         self.status = status

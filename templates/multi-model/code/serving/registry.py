@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from serving.spawner import send_order
 
 log = logging.getLogger(__name__)
 
+MODELS = "/models"
+INVOKE = "/invoke"
 MOST_MODULES = 1000  # names that fit in one order
 MOST_SIZES = 10_000  # models whose sizes are remembered
 MB = 2**20
@@ -156,6 +159,16 @@ class Registry:
         with self.changing:
             if self.entries.get(entry.name) is entry:
                 del self.entries[entry.name]
+
+
+def find_route(app: Any, path: str) -> Any:
+    """What answers on a path, by method: functions of the web server's application, or those of `app.routes`."""
+    name = path.removeprefix(f"{MODELS}/")
+    if name == path:
+        return app.routes.get(path)
+    if name.endswith(INVOKE):
+        return {"POST": partial(app.predict, partial(app.registry.submit, name.removesuffix(INVOKE)))}
+    return {"GET": partial(app.show, name), "DELETE": partial(app.unload, name)}
 
 
 def attempt(step: Callable[..., Answer], *arguments: object) -> Answer:

@@ -14,13 +14,11 @@ from serving.errors import ServingError
 from serving.invocation import refuse
 from serving.link import Link
 from serving.processes import Child, Supervisor, open_port
-from serving.registry import Registry, attempt
+from serving.registry import MODELS, Registry, attempt, find_route
 from serving.request import Answer
 from serving.server import BACKLOG, serve
 from serving.settings import Settings
 
-MODELS = "/models"
-INVOKE = "/invoke"
 MOST_LOADS = 64  # at a time
 
 
@@ -55,12 +53,7 @@ class MultiApp(App):
         }
 
     def find(self, path: str) -> Methods | None:
-        name = path.removeprefix(f"{MODELS}/")
-        if name == path:
-            return self.routes.get(path)
-        if name.endswith(INVOKE):
-            return {"POST": partial(self.predict, partial(self.registry.submit, name.removesuffix(INVOKE)))}
-        return {"GET": partial(self.show, name), "DELETE": partial(self.unload, name)}
+        return find_route(self, path)  # type: ignore[no-any-return]
 
     async def load(self, scope: Scope, receive: Receive) -> Answer:
         headers = dict(scope["headers"])

@@ -19,12 +19,10 @@ from serving.errors import ServingError
 from serving.invocation import refuse
 from serving.link import Link
 from serving.processes import Child
-from serving.registry import Registry, attempt
+from serving.registry import MODELS, Registry, attempt, find_route
 from serving.request import Answer
 from serving.settings import Settings
 
-MODELS = "/models"
-INVOKE = "/invoke"
 MOST_LOADS = 64  # at a time
 
 
@@ -52,12 +50,7 @@ class MultiApp(App):
         }
 
     def find(self, path: str) -> Methods | None:
-        name = path.removeprefix(f"{MODELS}/")
-        if name == path:
-            return self.routes.get(path)
-        if name.endswith(INVOKE):
-            return {"POST": partial(self.predict, partial(self.registry.submit, name.removesuffix(INVOKE)))}
-        return {"GET": partial(self.show, name), "DELETE": partial(self.unload, name)}
+        return find_route(self, path)  # type: ignore[no-any-return]
 
     def load(self, environ: Environ) -> Answer:
         label = environ.get("HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL")
