@@ -67,9 +67,9 @@ class Job:
         self.configure("inputdataconfig", {each: {"ContentType": "text/csv"} for each in channels})
         return folder / "houses.csv"
 
-    def start(self) -> "subprocess.Popen[str]":
+    def start(self, *through: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, self.project / "train/train.py", "train"],
+            [sys.executable, *through, self.project / "train/train.py", "train"],
             env={**os.environ, "SAGEMAKER_BASE_DIR": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=(self.root / "log").open("w"),
             stderr=subprocess.STDOUT,
@@ -232,6 +232,27 @@ def test_a_job_whose_fit_is_one_step_ends_at_once_without_a_model(first: Path, t
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 143
     assert "there is no model" in job.log()
+    assert list((job.root / "model").iterdir()) == []
+
+
+SIGTERM_AS_ITS_FOLDER_IS_MADE = """
+import os, runpy, signal, sys
+make = os.mkdir
+def mkdir(path, *more):
+    make(path, *more)
+    if os.path.basename(path).startswith("."):
+        os.kill(os.getpid(), signal.SIGTERM)
+os.mkdir = mkdir
+sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.only_for(IN_ONE_STEP)
+def test_nor_does_a_job_leave_anything_that_is_ended_in_its_first_moments(first: Path, tmp_path: Path) -> None:
+    job = Job(first, tmp_path / "ml")
+    assert job.start("-c", SIGTERM_AS_ITS_FOLDER_IS_MADE).wait(60) == 143, job.log()
     assert list((job.root / "model").iterdir()) == []
 
 

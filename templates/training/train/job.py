@@ -105,11 +105,14 @@ def run(
     takes_missing  records may have missing values
     can_stop       train() looks at job.stopping; if not, SIGTERM ends the job at once, without a model
     """
+    # Held back until the model's folder is one that is taken away again, whatever ends the job.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.signal(signal.SIGTERM, end_at_once)
     try:
         given: Any = parse(read_config("hyperparameters"), hyperparameters)
         log(f"Hyperparameters: {json.dumps(asdict(given))}")
         with open_model_dir() as model_dir:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             job = open_job(given, Path(model_dir), takes_missing)
             if can_stop:
                 signal.signal(signal.SIGTERM, job.stop)
@@ -129,6 +132,7 @@ def log(*words: str) -> None:
 
 
 def end_at_once(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log("SIGTERM: ending at once. What was fitted until now cannot be saved; there is no model.")
     sys.exit(128 + signal.SIGTERM)
 
