@@ -9,9 +9,9 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import signal
 import sys
-import tempfile
 import textwrap
 import time
 import traceback
@@ -105,25 +105,25 @@ def run(
     takes_missing  records may have missing values
     can_stop       train() looks at job.stopping; if not, SIGTERM ends the job at once, without a model
     """
-    # Held back until the model's folder is one that is taken away again, whatever ends the job.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.signal(signal.SIGTERM, end_at_once)
+    model_dir = ROOT / "model/.unfinished"  # its name is known before it is made: whatever ends the job, it goes
     try:
         given: Any = parse(read_config("hyperparameters"), hyperparameters)
         log(f"Hyperparameters: {json.dumps(asdict(given))}")
-        with open_model_dir() as model_dir:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-            job = open_job(given, Path(model_dir), takes_missing)
-            if can_stop:
-                signal.signal(signal.SIGTERM, job.stop)
-            train(job, given)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            publish(job, {**about, "hyperparameters": asdict(given)})
+        make_model_dir(model_dir)
+        job = open_job(given, model_dir, takes_missing)
+        if can_stop:
+            signal.signal(signal.SIGTERM, job.stop)
+        train(job, given)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        publish(job, {**about, "hyperparameters": asdict(given)})
     except InputError as error:
         fail(str(error))
     except Exception as error:
         traceback.print_exc()
         fail(f"{type(error).__name__}: {error}")
+    finally:
+        shutil.rmtree(model_dir, ignore_errors=True)
     sys.exit(0)
 
 
@@ -190,13 +190,14 @@ def open_channel(name: str, settings: Mapping[str, str], takes_missing: bool) ->
 
 
 # --- what it leaves --------------------------------------------------------------------------------------------------
-def open_model_dir() -> "tempfile.TemporaryDirectory[str]":
-    """A folder beside the model's place, made before the training: whether that can be written to shows now."""
+def make_model_dir(model_dir: Path) -> None:
+    """Before the training, and beside the model's place: whether that can be written to shows now."""
+    shutil.rmtree(model_dir, ignore_errors=True)
     try:
-        (ROOT / "model").mkdir(exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".", dir=ROOT / "model")
+        model_dir.parent.mkdir(exist_ok=True)
+        model_dir.mkdir()
     except OSError as error:
-        raise InputError(f"The model cannot be written to {ROOT / 'model'}: {error.strerror}.") from None
+        raise InputError(f"The model cannot be written to {model_dir.parent}: {error.strerror}.") from None
 
 
 def publish(job: Job, about: dict[str, Any]) -> None:
