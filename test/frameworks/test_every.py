@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import train
-from project import TEMPLATES, ManyServer, Server, list_descendants
+from project import TEMPLATES, ManyServer, Server, list_descendants, wait_for
 
 RECORD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 EXPECTED = r"8 .* a record|is not a list of numbers|is not a number"
@@ -180,6 +180,6 @@ def test_many_models_of_it_come_answer_and_go(one: Path, tmp_path: Path) -> None
         assert server.unload("first").status == 200
         assert server.ask("second", request).body == answers[0].body
         assert server.unload("second").status == 200
-        assert list_descendants(server.process.pid) == before
+        wait_for(lambda: list_descendants(server.process.pid) == before, "the processes of the models to end")
         server.terminate()
         assert server.wait() == 0

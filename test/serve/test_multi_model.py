@@ -133,7 +133,7 @@ def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: Scripte
     assert reply.status == 500
     assert b"secret" not in reply.body
     assert many.list_models() == {"models": []}
-    assert list_descendants(many.process.pid) == before
+    wait_for(lambda: list_descendants(many.process.pid) == before, "its process to end")
     assert any("secret" in line["message"] for line in many.lines("bad"))
     good(many.load("bad"))  # mended
 
