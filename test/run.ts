@@ -2,8 +2,11 @@
 //   tsx test/run.ts unit generate serve
 //   tsx test/run.ts frameworks [FRAMEWORK …]
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { preloadAws } from './support/aws.js';
+import { installCdk } from './support/cdk.js';
 import { prepareFrameworks } from './support/frameworks.js';
 import { installTools, root, tool } from './support/tools.js';
 
@@ -23,8 +26,9 @@ const wordings: Readonly<Record<keyof Counts, readonly RegExp[]>> = {
 const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
 
 /** Runs a program with its output shown, as it comes or all at its end; the output and the exit status. */
-function show(command: string, args: readonly string[], atEnd: boolean): Promise<{ output: string; status: number }> {
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+function show({ command, args }: Run, env: Env, atEnd: boolean): Promise<{ output: string; status: number }> {
+  const options = { cwd: root, env: { ...process.env, ...env } };
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk;
@@ -36,6 +40,8 @@ function show(command: string, args: readonly string[], atEnd: boolean): Promise
   });
 }
 
+type Env = Readonly<Record<string, string>>;
+
 /** One run of a runner. */
 interface Run {
   name: string;
@@ -46,12 +52,19 @@ interface Run {
 
 const pytest = ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml'];
 
-/** The runs of a suite; that of the frameworks is one for each, in an environment of its own. */
+/** The runs of a suite; of the frameworks one for each, in an environment of its own, of the deployments one for each file. */
 async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run[]> {
-  const args = ['--no-color', `test/${suite}`];
-  const own: Run = { name: suite, runner: 'mocha', command: process.execPath, args: [mocha, ...args] };
+  const mochaRun = (name: string): Run => {
+    const args = [mocha, '--no-color', `test/${name}`];
+    return { name, runner: 'mocha', command: process.execPath, args };
+  };
+  const own = mochaRun(suite);
   if (suite === 'serve')
     return [{ ...own, runner: 'pytest', command: tool('python'), args: [...pytest, 'test/serve'] }];
+  if (suite === 'deploy') {
+    const files = readdirSync(join(root, 'test/deploy')).filter((file) => file.endsWith('.test.ts'));
+    return files.reverse().map((file) => mochaRun(`deploy/${file}`)); // the longest, training, first
+  }
   if (suite !== 'frameworks') return [own];
   const prepared = await prepareFrameworks(frameworks);
   const runs = prepared.map(({ framework, python, projects }): Run => {
@@ -62,12 +75,32 @@ async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run
   return frameworks.length ? runs : [own, ...runs];
 }
 
+/** What takes runs one after the other, beside others of its kind. */
+interface Lane {
+  takes: (run: Run) => boolean;
+  env: Env;
+}
+
+/** The serving code's tests have time limits, and the machine for themselves. Deployments share no look-alike. */
+function lanesFor(suites: readonly string[]): Lane[] {
+  const any: Lane = { takes: () => true, env: {} };
+  if (suites.includes('serve')) return [any];
+  if (!suites.includes('deploy')) return [any, any];
+  const deploys = ({ name }: Run) => name.startsWith('deploy/');
+  const { AWS_ENDPOINT_URL = '', MORE_AWS_ENDPOINT_URLS = '' } = process.env;
+  const endpoints = [AWS_ENDPOINT_URL, ...MORE_AWS_ENDPOINT_URLS.split(' ').filter(Boolean)];
+  return [
+    { ...any, takes: (run) => !deploys(run) },
+    ...endpoints.map((url) => ({ takes: deploys, env: { AWS_ENDPOINT_URL: url } })),
+  ];
+}
+
 /** Runs one; a runner that fails without saying how many failed counts as one failure. */
-async function execute({ name, runner, command, args }: Run, atEnd: boolean): Promise<Counts> {
-  if (!atEnd) console.log(`\n=== ${name}`);
-  const python = runner === 'pytest';
-  const { output, status } = await show(command, args, atEnd);
-  if (atEnd) console.log(`\n=== ${name}\n${output.trimEnd()}`);
+async function execute(run: Run, env: Env, atEnd: boolean): Promise<Counts> {
+  if (!atEnd) console.log(`\n=== ${run.name}`);
+  const python = run.runner === 'pytest';
+  const { output, status } = await show(run, env, atEnd);
+  if (atEnd) console.log(`\n=== ${run.name}\n${output.trimEnd()}`);
   const closing = python ? (output.trimEnd().split('\n').at(-1) ?? '') : output;
   const count = (kind: keyof Counts) => Number(wordings[kind][python ? 1 : 0]?.exec(closing)?.[1] ?? 0);
   const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
@@ -77,18 +110,18 @@ async function execute({ name, runner, command, args }: Run, atEnd: boolean): Pr
 const [first, ...others] = process.argv.slice(2);
 if (first === undefined) throw new Error('name the suites to run: unit generate serve frameworks docker deploy');
 installTools();
-if (first === 'docker' || first === 'deploy') await preloadAws();
 const suites = first === 'frameworks' ? [first] : [first, ...others];
-const runs = await Promise.all(suites.map((suite) => runsOf(suite, others)));
+if (suites.includes('docker') || suites.includes('deploy')) await preloadAws();
+if (suites.includes('deploy')) installCdk();
+const waiting = (await Promise.all(suites.map((suite) => runsOf(suite, others)))).flat();
+const lanes = lanesFor(suites);
 const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
-const waiting = runs.flat();
-/** The serving code's tests have time limits, and the machine for themselves; the others run two at a time. */
-const together = suites.includes('serve') ? 1 : 2;
 await Promise.all(
-  Array.from({ length: together }, async () => {
-    for (let run = waiting.shift(); run; run = waiting.shift()) {
-      const counts = await execute(run, together > 1);
-      for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts[kind];
+  lanes.map(async ({ takes, env }) => {
+    for (let at = waiting.findIndex(takes); at >= 0; at = waiting.findIndex(takes)) {
+      const [run] = waiting.splice(at, 1);
+      const counts = run && (await execute(run, env, lanes.length > 1));
+      for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts?.[kind] ?? 0;
     }
   }),
 );

@@ -3,18 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { entryOf } from '../../generators/catalog/frameworks.js';
-import { combinations } from '../support/combinations.js';
+import { combinations, oneOfEach } from '../support/combinations.js';
 import { build, must, post, project, ready, rig, run, scratch, start, stop, unique } from '../support/rig.js';
 import { installFramework, tool } from '../support/tools.js';
 
-const frameworks = [...new Set(combinations.map(({ framework }) => framework))];
-/** Of a framework beyond scikit-learn one combination, so that together they have both servers and both deliveries. */
-const chosen = frameworks.flatMap((framework, at) => {
-  const own = combinations.filter((each) => each.framework === framework);
-  const [server, delivery] = [at % 2 ? 'fastapi' : 'flask', at % 3 ? 's3' : 'image'];
-  const fits = own.filter((each) => each.modelServer === server && each.modelDelivery === delivery);
-  return framework === 'sklearn' ? own : fits.slice(0, 1);
-});
+const chosen = [
+  ...combinations.filter(({ framework }) => framework === 'sklearn'),
+  ...oneOfEach.filter(({ framework }) => framework !== 'sklearn'),
+];
 
 describe('the image of every combination', function () {
   this.timeout(1_200_000); // PyTorch's is large where the index of its builds for CPUs cannot be reached

@@ -17,3 +17,11 @@ function formatsOrNone(framework: Framework): { modelFormat?: string }[] {
   const formats = formatsOf(framework).map(({ name }) => ({ modelFormat: name }));
   return formats.length ? formats : [{}];
 }
+
+/** One of each framework, so that together they have both servers and both deliveries. */
+export const oneOfEach = [...new Set(combinations.map(({ framework }) => framework))].flatMap((framework, at) => {
+  const [server, delivery] = [at % 2 ? 'fastapi' : 'flask', at % 3 ? 's3' : 'image'];
+  return combinations
+    .filter((each) => each.framework === framework && each.modelServer === server && each.modelDelivery === delivery)
+    .slice(0, 1);
+});
