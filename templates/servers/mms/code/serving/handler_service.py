@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from serving.request import Answer, Request, Stream, StreamBroken, read_request
 
 log = logging.getLogger(__name__)
 
+LAST_WORDS = 1  # seconds in which MMS reads what a process has said; when that ends, it stops listening at once
 BUSY = "busy"  # a file of the temporary folder, which is locked while a model is at work
 
 loaded: list[Invoker] = []  # that of the model, once it is loaded
@@ -51,6 +53,7 @@ def load(name: str, folder: Path) -> Invoker:
     except StartError as error:
         log.error("%s", error)
         if not isinstance(error.__context__, MemoryError):
+            time.sleep(LAST_WORDS)
             raise SystemExit(1) from None
     else:
         if memory.read_free() >= 0:
