@@ -18,5 +18,7 @@ export async function preloadAws(): Promise<void> {
     server.on('error', () => resolve(false)).on('exit', () => resolve(false));
     server.stdout.on('data', () => resolve(true));
   });
+  server.unref(); // this process ends when its work does: the exit above ends the server
+  server.stdout.destroy();
   if (ready) process.env.PATH = `${folder}:${process.env.PATH}`;
 }
