@@ -97,7 +97,7 @@ export const frameworks = {
     modules: ['tensors', 'gpu'],
     makingRequirements: ['onnx-making'],
   },
-  transformers: { label: 'Transformers', formats: [], servers: ['vllm', 'sglang', 'fastapi'], gpu: {} },
+  transformers: { label: 'Transformers', formats: [], servers: ['vllm', 'sglang'], gpu: { cuda: 13 } },
   custom: { label: 'your own code', formats: [], servers: web, gpu: {} },
 } as const satisfies Record<string, FrameworkEntry>;
 

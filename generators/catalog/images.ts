@@ -1,6 +1,7 @@
 // What an image is built from, and what it is run on.
 import type { FrameworkEntry } from './frameworks.js';
 import { hasGpu, type Instance } from './instances.js';
+import type { Engine } from './servers.js';
 import type { Target, TargetEntry } from './targets.js';
 
 /** What every image is built from. For a GPU, too: the requirement sets bring CUDA, all but the driver. */
@@ -30,10 +31,15 @@ export interface Image {
   readonly hosts: { readonly newest: string; readonly v100: string; readonly batch: string };
 }
 
-export function imageFor(instance: Instance, { gpu }: FrameworkEntry, { serverless }: TargetEntry): Image {
+export function imageFor(
+  instance: Instance,
+  { gpu }: FrameworkEntry,
+  { serverless }: TargetEntry,
+  engine?: Engine,
+): Image {
   const onGpu = gpu !== undefined && hasGpu(instance);
   return {
-    base,
+    base: engine?.image ?? base,
     platform: instance.arch === 'arm64' && !serverless ? 'linux/arm64' : 'linux/amd64',
     gpu: onGpu,
     amiVersion: (onGpu && hosts[cudaOf(instance)]) || '',

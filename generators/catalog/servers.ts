@@ -1,6 +1,16 @@
 // What a project gets for its server: from templates/servers/SERVER and, for many models, from templates/multi-model.
 import type { Server } from './frameworks.js';
 
+/** An engine for language models: its own image serves, with our files of templates/engines in it. */
+export interface Engine {
+  /** The official image, by its exact version. */
+  image: string;
+  /** The CUDA in it. */
+  cuda: number;
+  /** Options of its command line beside the model, in code/options.json. */
+  options: Readonly<Record<string, string>>;
+}
+
 export interface ServerEntry {
   /** Its files in templates/servers/SERVER/code. */
   files: readonly string[];
@@ -12,6 +22,7 @@ export interface ServerEntry {
   readme?: string;
   /** It has routes of a web framework beside SageMaker's. */
   routes?: true;
+  engine?: Engine;
 }
 
 const web = {
@@ -26,8 +37,28 @@ const web = {
 const servers: Readonly<Record<Server, ServerEntry>> = {
   fastapi: web,
   flask: { ...web, files: [...web.files, 'nginx.conf'], packages: ['nginx'] },
-  vllm: { files: [] },
-  sglang: { files: [] },
+  vllm: {
+    files: ['serving/engine.py'],
+    readme: 'vllm.md',
+    engine: {
+      image: 'vllm/vllm-openai:v0.32.0',
+      cuda: 13,
+      options: {
+        'max-model-len': 'auto', // what fits beside the weights, at most what the model was made for
+        'load-format': 'safetensors',
+        'disable-access-log-for-endpoints': '/ping',
+      },
+    },
+  },
+  sglang: {
+    files: ['serving/engine.py', 'serving/server.py'],
+    readme: 'sglang.md',
+    engine: {
+      image: 'lmsysorg/sglang:v0.5.23',
+      cuda: 13,
+      options: { 'load-format': 'safetensors', 'log-level-http': 'warning' },
+    },
+  },
   mms: {
     files: ['log4j2.xml', 'serving/app.py', 'serving/multi.py', 'serving/handler_service.py', 'serving/unregister.py'],
     many: { files: [], modules: ['memory'] },

@@ -1,4 +1,7 @@
 // The ways a model is asked, and the parts that the files of each are made of.
+/** One model that is packed, many of them, or the files of a language model as they are. */
+export type Models = 'single-model' | 'multi-model' | 'language-model';
+
 export interface TargetEntry {
   /** In a few words, beside it in the prompt. */
   label: string;
@@ -6,9 +9,9 @@ export interface TargetEntry {
   words: string;
   /** The room of templates/targets that has its scripts; invoke.sh lies in a room of its own where that is named. */
   room: 'endpoint' | 'batch';
-  invoke?: 'async' | 'multi-model';
+  invoke?: 'async' | 'multi-model' | 'language-model';
   /** What knows of its model in S3, or of its models: a part of several files, and the room with upload_model.sh. */
-  models: 'single-model' | 'multi-model';
+  models: Models;
   /** Parts of deploy/settings.sh, from templates/deploy/settings: names, machines, their GPUs' hosts, and the rest. */
   settings: { names: string; machines: string; gpu?: string; more: readonly string[] };
   /** Parts of deploy/resources.py, from templates/deploy/resources. */
@@ -30,9 +33,9 @@ export const targets = {
       names: 'endpoint.sh',
       machines: 'instances.sh.ejs',
       gpu: 'gpu.sh.ejs',
-      more: ['hosting.sh', 'realtime.sh', 'network.sh'],
+      more: ['hosting.sh.ejs', 'scaling.sh', 'requests.sh', 'capture.sh', 'network.sh'],
     },
-    resources: ['instances', 'realtime', 'endpoint'],
+    resources: ['instances', 'realtime', 'requests', 'endpoint'],
     boto3: ['aws.py', 'checks.py'],
     rights: { execution: ['capture', 'network'], deployer: ['endpoint', 'invoke', 'network'] },
   },
@@ -55,7 +58,7 @@ export const targets = {
       names: 'endpoint.sh',
       machines: 'instances.sh.ejs',
       gpu: 'gpu.sh.ejs',
-      more: ['hosting.sh', 'async.sh', 'network.sh'],
+      more: ['hosting.sh.ejs', 'async.sh', 'network.sh'],
     },
     resources: ['instances', 'async', 'endpoint'],
     boto3: ['aws.py', 'checks.py', 'bucket.py'],
@@ -78,11 +81,29 @@ export const targets = {
 } as const satisfies Record<string, Omit<TargetEntry, 'models'>>;
 
 /** What is otherwise where many models are behind one endpoint. */
-const many = { words: 'a real-time endpoint for many models', invoke: 'multi-model', models: 'multi-model' } as const;
+const many = { words: 'a real-time endpoint for many models', invoke: 'multi-model' } as const;
+/** A language model scales by the requests that it works on, however long each takes, and its answers are streamed. */
+const otherwise: Readonly<Record<string, string>> = {
+  'requests.sh': 'concurrency.sh',
+  requests: 'concurrency',
+  invoke: 'streaming',
+};
+const ofLanguage = (parts: readonly string[]) => parts.map((part) => otherwise[part] ?? part);
 
 export type Target = keyof typeof targets;
 export const targetNames = Object.keys(targets) as [Target, ...Target[]];
-export const targetOf = (target: Target, multiModel = false): TargetEntry => ({
-  ...targets[target],
-  ...(multiModel ? many : { models: 'single-model' }),
-});
+
+export function targetOf(target: Target, models: Models = 'single-model'): TargetEntry {
+  const entry: Omit<TargetEntry, 'models'> = targets[target];
+  if (models === 'single-model') return { ...entry, models };
+  if (models === 'multi-model') return { ...entry, ...many, models };
+  const { settings, resources, rights, invoke = models } = entry;
+  return {
+    ...entry,
+    models,
+    invoke,
+    settings: { ...settings, more: ofLanguage(settings.more) },
+    resources: ofLanguage(resources),
+    rights: { ...rights, deployer: ofLanguage(rights.deployer) },
+  };
+}

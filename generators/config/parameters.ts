@@ -96,6 +96,13 @@ export const parameters = {
     onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
     required: true,
   }),
+  modelMemory: define({
+    about: 'GiB that its weights take, where its name says nothing or the wrong thing',
+    schema: z.int().min(1).max(4096),
+    rule: 'a whole number from 1 to 4096',
+    onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
+    silent: true,
+  }),
   deployTarget: define({
     about: 'How the model is asked',
     schema: z.enum(targetNames),

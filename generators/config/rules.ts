@@ -2,6 +2,7 @@
 import { entryOf, gpuServers } from '../catalog/frameworks.js';
 import { misfit } from '../catalog/images.js';
 import { doubtAbout, hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
+import { roomOf, sizeOf, smallestFor, weightsOf } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
@@ -10,9 +11,10 @@ import type { Problem } from './problems.js';
 interface Rule {
   key: Key;
   broken: (answers: Answers, instance: Instance | undefined) => string | undefined | false;
-  hint: string;
+  hint: string | ((answers: Answers) => string);
 }
 
+const onEngine = ({ modelServer }: Answers) => gpuServers.has(modelServer ?? '');
 const partitionOfRole = (arn: string) => arn.split(':')[1];
 
 const rules: readonly Rule[] = [
@@ -46,6 +48,37 @@ const rules: readonly Rule[] = [
       gpuServers.has(modelServer ?? '') &&
       `serverless endpoints have no GPU for ${modelServer}`,
     hint: '--deploy-target=realtime or async',
+  },
+  {
+    // Source: SageMaker's API, TransformResources and ModelDataSource.
+    key: 'deployTarget',
+    broken: (answers) =>
+      onEngine(answers) &&
+      answers.deployTarget === 'batch' &&
+      `batch transform takes no model as large as those of ${answers.modelServer}, and its hosts have an older CUDA`,
+    hint: '--deploy-target=async',
+  },
+  {
+    key: 'instanceType',
+    broken: (answers, instance) => onEngine(answers) && instance && tooLarge(answers, instance),
+    hint: (answers) => {
+      const { type } = smallestFor(memoryOf(answers)?.gib ?? 0) ?? {};
+      const fits = type
+        ? `--instance-type=${type}, the smallest that does`
+        : 'no instance does: a quantised model may fit';
+      return `${fits}; or --model-memory=GIB, where the estimate is wrong`;
+    },
+  },
+  {
+    key: 'modelDelivery',
+    broken: (answers) =>
+      onEngine(answers) && answers.modelDelivery === 'image' && 'a language model is too large for an image',
+    hint: '--model-delivery=s3: from the Hugging Face Hub, or from S3',
+  },
+  {
+    key: 'includeSampleModel',
+    broken: (answers) => onEngine(answers) && answers.includeSampleModel && 'there is no sample model for GPU engines',
+    hint: '--no-include-sample-model, or --model-server=fastapi for a small model',
   },
   {
     key: 'multiModel',
@@ -104,6 +137,23 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** GiB of the weights of a language model, and how that is known; nothing where it is not. */
+export function memoryOf({ modelName = '', modelMemory }: Answers): { gib: number; why: string } | undefined {
+  if (modelMemory !== undefined) return { gib: modelMemory, why: 'as you say' };
+  const size = sizeOf(modelName);
+  if (!size) return undefined;
+  const parameters = Number(size.parameters.toPrecision(3));
+  return { gib: weightsOf(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
+}
+
+function tooLarge(answers: Answers, instance: Instance): string | undefined {
+  const [memory, room] = [memoryOf(answers), roomOf(instance)];
+  if (!memory || room === undefined || memory.gib <= room) return undefined;
+  const { gpu, type } = instance;
+  const holds = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(room)} GiB of weights`;
+  return `${answers.modelName} takes about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${holds}, with room for the KV cache`;
+}
+
 /** The instance the answers stand for; undefined while they do not say. */
 export function instanceFor({
   instanceType,
@@ -121,7 +171,8 @@ export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key
   const instance = instanceFor(answers);
   return rules.flatMap(({ key, broken, hint }) => {
     const message = broken(answers, instance);
-    return message ? [{ key, from: origins[key] ?? 'default', message, hint }] : [];
+    const way = typeof hint === 'string' ? hint : hint(answers);
+    return message ? [{ key, from: origins[key] ?? 'default', message, hint: way }] : [];
   });
 }
 
@@ -134,6 +185,9 @@ export function doubts(answers: Answers): string[] {
   const format = entry?.formats.find(({ name }) => name === modelFormat);
   return [
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
+    onEngine(answers) &&
+      !memoryOf(answers) &&
+      `nothing in ${answers.modelName} says how large it is: whether it fits is not checked. --model-memory=GIB says it`,
     idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
     format?.pickle &&
       `a .${format.name} file ${format.pickle.what}: loading it runs the code it holds. Serve only files you trust, or use --model-format=${format.pickle.instead}`,

@@ -1,5 +1,5 @@
 // Which files a project has. Reads like the tree that is generated.
-import type { Project } from './project.js';
+import type { LanguageModel, Project } from './project.js';
 
 interface Spec {
   /** Where it lies in the project. */
@@ -29,16 +29,47 @@ const programs = (room: string, folder: string, names: readonly string[]) =>
 
 /** The files of a project. Pure: reads nothing, writes nothing. */
 export function manifest(project: Project): FileSpec[] {
-  const { framework, entry, format, server, serverEntry, multiModel, sample, tests, training, answers } = project;
+  const { language, sample, tests, training, answers } = project;
+  const scripts = language ? from('engines', 'test', ['sample_request.json', 'chat_request.json']) : [];
+  return [
+    { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
+    { path: '.gitignore', template: 'project/_gitignore' },
+    { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
+    ...(language ? engine(project, language) : container(project)),
+    { path: 'model/.gitkeep', text: '' },
+    ...when(sample, sampleFiles(project)),
+    ...when(tests && !language, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
+    ...when(tests, scripts),
+    ...when(training, trainingFiles(project)),
+    ...deployment(project),
+  ];
+}
+
+/** The image of a language model: that of its engine, and what is added to it. */
+function engine({ server, serverEntry }: Project, { options }: LanguageModel): FileSpec[] {
+  const modules = '__init__ adapter classic errors model options token';
+  return [
+    { path: '.dockerignore', template: 'engines/_dockerignore' },
+    { path: 'Dockerfile', template: 'engines/Dockerfile.ejs' },
+    { path: 'requirements.txt', merge: ['requirements/engine.txt'] },
+    { path: 'code/options.json', text: json(options) },
+    ...programs('engines', 'code', ['serve']),
+    ...from('engines', 'code/serving', modulesOf(modules)),
+    ...from(`servers/${server}`, 'code', serverEntry.files),
+  ];
+}
+
+const modulesOf = (names: string) => names.split(' ').map((name) => `${name}.py`);
+
+/** The image of any other model: our server, and the file that the user edits. */
+function container(project: Project): FileSpec[] {
+  const { framework, entry, format, server, serverEntry, multiModel } = project;
   const { files, many } = serverEntry;
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
   const sets = [...librarySets(project), server];
   const modules =
     'settings single models request invocation content batching tabular media_types file_types errors logs processes';
   return [
-    { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
-    { path: '.gitignore', template: 'project/_gitignore' },
-    { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
     { path: 'requirements.txt', merge: sets.map((set) => `requirements/${set}.txt`) },
@@ -60,11 +91,6 @@ export function manifest(project: Project): FileSpec[] {
           ),
         ]
       : []),
-    { path: 'model/.gitkeep', text: '' },
-    ...when(sample, sampleFiles(project)),
-    ...when(tests, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
-    ...when(training, trainingFiles(project)),
-    ...deployment(project),
   ];
 }
 
@@ -91,10 +117,16 @@ function trainingFiles(project: Project): FileSpec[] {
 
 /** deploy/: the scripts of every project, those of its target, and those of its tools. */
 function deployment(project: Project): FileSpec[] {
-  const { targetEntry, tools, build, training } = project;
+  const { targetEntry, tools, build, training, language } = project;
   const { room, invoke, models, resources, boto3 } = targetEntry;
   const parts = ['common', models, ...(training ? ['training'] : []), ...resources];
-  const helpers = [...(tools.includes('boto3') ? boto3 : []), ...(training ? ['aws.py', 'bucket.py'] : [])];
+  const streams = invoke === 'language-model';
+  const helpers = [
+    ...(tools.includes('boto3') ? boto3 : []),
+    ...(training ? ['aws.py', 'bucket.py'] : []),
+    ...(streams ? ['aws.py'] : []),
+  ];
+  const form = language ? 'folder' : 'archive';
   return [
     { path: 'deploy/settings.sh', parts: settings(project).map((part) => `deploy/settings/${part}`) },
     { path: 'deploy/resources.py', parts: parts.map((part) => `deploy/resources/${part}.py`), executable: true },
@@ -103,13 +135,16 @@ function deployment(project: Project): FileSpec[] {
     ...from(`targets/${room}`, 'deploy', ['target.sh']),
     ...programs('deploy', 'deploy', ['build_and_push.sh', 'model_archive.py', 'delete.sh']),
     ...programs(`targets/${models}`, 'deploy', ['upload_model.sh']),
+    ...when(Boolean(language), programs('engines', 'deploy', ['hub.py', 'model_folder.py'])),
+    ...when(streams, programs('engines', 'deploy', ['stream.py'])),
     ...programs(`targets/${invoke ?? room}`, 'deploy', ['invoke.sh']),
     ...when(tools.includes('cli'), [
-      ...from('deploy', 'deploy', ['checks.sh']),
+      { path: 'deploy/checks.sh', parts: ['deploy/deploy/checks.sh', `deploy/checks/${form}.sh`] },
       ...programs(`targets/${room}`, 'deploy', ['deploy.sh']),
     ]),
     ...when(tools.includes('boto3'), [
       ...programs(`tools/boto3/${room}`, 'deploy', ['deploy.py']),
+      ...from(`tools/boto3/${form}`, 'deploy', ['model_data.py']),
       ...when(room === 'endpoint', from(`tools/boto3/${invoke ?? room}`, 'deploy', ['invoke.py'])),
     ]),
     ...from('tools/boto3/common', 'deploy', [...new Set(helpers)]),
@@ -132,12 +167,12 @@ function deployment(project: Project): FileSpec[] {
 }
 
 /** The parts of deploy/settings.sh. */
-function settings({ targetEntry, image, build, training }: Project): string[] {
+function settings({ targetEntry, image, build, training, language }: Project): string[] {
   const { names, machines, gpu, more } = targetEntry.settings;
   return [
     ...['names.sh.ejs', names, 'account.sh.ejs', machines],
     ...(image.gpu && gpu ? [gpu] : []),
-    ...[...more, 'container.sh.ejs', `${targetEntry.models}.sh`],
+    ...[...more, 'container.sh.ejs', `${targetEntry.models}.sh${language ? '.ejs' : ''}`],
     ...(build === 'codebuild' ? ['codebuild.sh'] : []),
     ...(training ? ['training.sh.ejs'] : []),
     'waiting.sh',
@@ -181,9 +216,22 @@ function sampleFiles({ framework, entry }: Project): FileSpec[] {
 }
 
 function readme(project: Project): string[] {
-  const { entry, serverEntry, format, image, cpuBuild, modelDelivery, multiModel, sample, tests, training, target } =
-    project;
-  const { tools, build } = project;
+  return [...(project.language ? readmeOfEngine(project) : readmeOfContainer(project)), ...readmeOfDeployment(project)];
+}
+
+/** How a language model is served, and asked. */
+const readmeOfEngine = ({ serverEntry, tests, language }: Project): string[] => [
+  'engine/about.md.ejs',
+  ...(tests ? ['engine/try.md.ejs'] : []),
+  `engine/model-${language?.id ? 'hub' : 's3'}.md.ejs`,
+  'engine/requests.md',
+  'engine/options.md.ejs',
+  ...(serverEntry.readme ? [`engine/${serverEntry.readme}`] : []),
+];
+
+/** How any other model is served, and asked. */
+function readmeOfContainer(project: Project): string[] {
+  const { entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
   const has = (module: string) => entry.modules?.includes(module) ?? false;
   return [
     'about.md.ejs',
@@ -199,10 +247,17 @@ function readme(project: Project): string[] {
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
     ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),
+  ];
+}
+
+/** How it is deployed. */
+function readmeOfDeployment(project: Project): string[] {
+  const { language, modelDelivery, multiModel, training, target, tools, build } = project;
+  return [
     ...(training ? ['training.md.ejs'] : []),
     'deploy.md.ejs',
-    ...(multiModel ? [] : [`new-model-${modelDelivery}.md.ejs`]),
-    `target-${target}.md`,
+    ...(multiModel || language ? [] : [`new-model-${modelDelivery}.md.ejs`]),
+    `${language && target === 'realtime' ? 'engine/' : ''}target-${target}.md`,
     ...(build === 'local' ? ['emulation.md'] : []),
     ...(multiModel ? ['multi-model.md'] : []),
     'iam.md.ejs',

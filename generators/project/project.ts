@@ -2,12 +2,25 @@
 import { entryOf, type Format, type Framework, type FrameworkEntry, type Server } from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
 import { type Instance, trainingTypeFor } from '../catalog/instances.js';
+import { isWithoutBfloat16, secondsFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
-import { type ServerEntry, serverOf } from '../catalog/servers.js';
+import { type Engine, type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
 import type { Answers } from '../config/parameters.js';
-import { instanceFor } from '../config/rules.js';
+import { instanceFor, memoryOf } from '../config/rules.js';
 import { type Step, stepsOn, stepsUp } from './steps.js';
+
+/** A language model, and how its engine is started. */
+export interface LanguageModel {
+  readonly engine: Engine;
+  /** Its id on the Hugging Face Hub, or its place in S3; the other is empty. */
+  readonly id: string;
+  readonly place: string;
+  /** GiB of its weights, estimated; nothing where that is not known. */
+  readonly weights: number | undefined;
+  /** What code/options.json holds. */
+  readonly options: Readonly<Record<string, string | number>>;
+}
 
 type Tools = readonly [Tool, ...Tool[]];
 type Tool = NonNullable<Answers['deployTool']>[number];
@@ -42,6 +55,10 @@ export interface Project {
   readonly packages: readonly string[];
   /** Set where the image gets a package from another index than PyPI. */
   readonly cpuBuild: FrameworkEntry['cpuBuild'];
+  /** Set where an engine for language models serves. */
+  readonly language: LanguageModel | undefined;
+  /** Seconds that a container has until its first good ping, and to fetch the model. */
+  readonly seconds: { readonly startup: number; readonly download: number };
   /** Empty where it is given at deployment. */
   readonly roleArn: string;
   readonly modelDelivery: 's3' | 'image';
@@ -56,6 +73,28 @@ export interface Project {
   readonly answers: Readonly<Answers>;
 }
 
+/** SageMaker's own eight minutes until the first good ping. */
+const standardSeconds = { startup: 480, download: 1200 };
+
+function describeModel(answers: Answers, instance: Instance, engine: Engine): LanguageModel {
+  const { modelName = '' } = answers;
+  const fromS3 = modelName.startsWith('s3://');
+  const name = fromS3 ? modelName.split('/').at(-2) || 'model' : modelName;
+  return {
+    engine,
+    id: fromS3 ? '' : modelName,
+    place: fromS3 ? modelName : '',
+    weights: memoryOf(answers)?.gib,
+    options: {
+      ...(fromS3 ? {} : { model: modelName }),
+      'served-model-name': name,
+      'tensor-parallel-size': instance.gpu?.count ?? 1,
+      ...(isWithoutBfloat16(instance) ? { dtype: 'half' } : {}),
+      ...engine.options,
+    },
+  };
+}
+
 /** The project that complete answers describe. */
 export function projectFrom(complete: Answers): Project {
   const { projectDir: _, ...answers } = complete;
@@ -66,8 +105,10 @@ export function projectFrom(complete: Answers): Project {
   }
   const entry = entryOf(framework);
   const serverEntry = serverOf(modelServer);
-  const targetEntry = targetOf(deployTarget, answers.multiModel);
-  const image = imageFor(instance, entry, targetEntry);
+  const language = serverEntry.engine && describeModel(answers, instance, serverEntry.engine);
+  const models = language ? 'language-model' : answers.multiModel ? 'multi-model' : 'single-model';
+  const targetEntry = targetOf(deployTarget, models);
+  const image = imageFor(instance, entry, targetEntry, language?.engine);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   const [tool = 'cli', ...others] = answers.deployTool ?? [];
   const facts = {
@@ -78,6 +119,7 @@ export function projectFrom(complete: Answers): Project {
     modelDelivery,
     multiModel: answers.multiModel ?? false,
     image,
+    language,
   };
   return Object.freeze({
     ...facts,
@@ -93,6 +135,7 @@ export function projectFrom(complete: Answers): Project {
     serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
     packages: [...(serverEntry.packages ?? []), ...(entry.systemPackage ? [entry.systemPackage.debian] : [])],
     cpuBuild: image.gpu ? undefined : entry.cpuBuild,
+    seconds: language ? secondsFor(language.weights, language.id !== '') : standardSeconds,
     region: awsRegion,
     partition: partitionOf(awsRegion),
     steps: { up: stepsUp(facts), on: stepsOn(facts) },

@@ -27,10 +27,13 @@ const asks = {
 /** How a model is named where there are many: pasted as they stand, these commands work. */
 const named = { upload: ' first', invoke: ' --target-model first' };
 
-type Facts = Pick<Project, 'target' | 'tools' | 'build' | 'roleArn' | 'modelDelivery' | 'multiModel' | 'image'>;
+type Facts = Pick<
+  Project,
+  'target' | 'tools' | 'build' | 'roleArn' | 'modelDelivery' | 'multiModel' | 'image' | 'language'
+>;
 
 /** Up to the deployment, with the first of the project's tools. */
-export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiModel, image }: Facts): Step[] {
+export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiModel, image, language }: Facts): Step[] {
   const [tool] = tools;
   const own = tool === 'cdk' || roleArn !== '';
   const upload = `deploy/upload_model.sh${multiModel ? named.upload : ''}`;
@@ -41,7 +44,7 @@ export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiMod
       command: build === 'codebuild' ? 'deploy/submit_build.sh' : 'deploy/build_and_push.sh',
       about: `the image for ${image.platform}${inside}, to ECR`,
     },
-    ...(modelDelivery === 's3'
+    ...(modelDelivery === 's3' && !language // which is on the Hub, or in S3 already
       ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ', as the model first' : ''}` }]
       : []),
     {

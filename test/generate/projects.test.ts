@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { combinations } from '../support/combinations.js';
+import { combinations, languageModels } from '../support/combinations.js';
 import { generateProject } from '../support/generate.js';
 import { has, outcome, root, tool } from '../support/tools.js';
 
@@ -27,6 +27,14 @@ const manyModels = (['fastapi', 'flask', 'mms'] as const).map((modelServer) => (
   multiModel: true,
   modelDelivery: 's3',
   deployTool: ['cli', 'boto3', 'cdk'],
+  includeTraining: false,
+}));
+
+/** Language models, with every tool. */
+const engines = languageModels.map((each) => ({
+  ...each,
+  deployTool: ['cli', 'boto3', 'cdk'],
+  buildTarget: 'codebuild',
   includeTraining: false,
 }));
 
@@ -54,7 +62,7 @@ const filesBelow = (folder: string) =>
 describe('every generated project', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ml-generate-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const answers = [...variants, ...deployments, ...manyModels];
+  const answers = [...variants, ...deployments, ...manyModels, ...engines];
   const projects = answers.map((each, at) => ({ answers: each, directory: join(folder, `p${at}`) }));
   before(async () => {
     for (const { answers, directory } of projects) await generateProject(answers, directory);
@@ -107,6 +115,16 @@ describe('every generated project', () => {
       const { status, output } = outcome(tool('mypy'), ['--config-file', config, '--cache-dir', '/dev/null', ...own], {
         cwd: folder,
       });
+      assert.equal(status, 0, output);
+    }
+  });
+
+  it('has Python to start engines with that mypy finds nothing in', () => {
+    const config = join(root, 'test/serve/pyproject.toml');
+    for (const { directory } of projects.filter(({ answers }) => answers.framework === 'transformers')) {
+      const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy'), '--allow-subclassing-any'];
+      const own = filesBelow(join(directory, 'code')).filter((path) => path.endsWith('.py') || path === 'serve');
+      const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: join(directory, 'code') });
       assert.equal(status, 0, output);
     }
   });

@@ -1,14 +1,26 @@
 // Every combination of choices that makes another container, of those that can be generated.
-import { type Framework, formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
+import { type Framework, formatsOf, frameworkNames, frameworks, type Server } from '../../generators/catalog/frameworks.js';
+import { serverOf } from '../../generators/catalog/servers.js';
 import { isAvailable } from '../../generators/catalog/unavailable.js';
 
+/** The servers that are no engine with an image of its own. */
+const ours = (servers: readonly Server[]) => available('modelServer', servers).filter((each) => !serverOf(each).engine);
 const available = <T>(key: string, values: readonly T[]) => values.filter((value) => isAvailable(key, value));
 
 export const combinations = available('framework', frameworkNames).flatMap((framework) =>
-  available('modelServer', frameworks[framework].servers).flatMap((modelServer) =>
+  ours(frameworks[framework].servers).flatMap((modelServer) =>
     formatsOrNone(framework).flatMap((format) =>
       (['s3', 'image'] as const).map((modelDelivery) => ({ framework, modelServer, ...format, modelDelivery })),
     ),
+  ),
+);
+
+/** Language models on each engine, from the Hub and from S3, as all that an engine is for. */
+export const languageModels = (['vllm', 'sglang'] as const).flatMap((modelServer) =>
+  (['realtime', 'async'] as const).flatMap((deployTarget) =>
+    ['Qwen/Qwen3-8B', 's3://bucket/models/llama-13b/'].map((modelName) => ({
+      ...{ framework: 'transformers', modelServer, deployTarget, modelName, modelDelivery: 's3' },
+    })),
   ),
 );
 

@@ -99,9 +99,8 @@ def model() -> Json:
 
 
 def describe_model() -> Json:
-    container: Json = {"Image": text("IMAGE_URI"), "Environment": {**ENVIRONMENT, **mapping("CONTAINER_ENV")}}
-    if model_url():
-        container = {**container, **MODE, "ModelDataUrl": model_url()}
+    environment = {**ENVIRONMENT, **model_environment(), **mapping("CONTAINER_ENV")}
+    container: Json = {"Image": text("IMAGE_URI"), "Environment": environment, **model_data()}
     request: Json = {"ExecutionRoleArn": text("ROLE_ARN"), "PrimaryContainer": container, "Tags": tags()}
     if names("VPC_SUBNETS"):
         request["VpcConfig"] = {"Subnets": names("VPC_SUBNETS"), "SecurityGroupIds": names("VPC_SECURITY_GROUPS")}

@@ -1,7 +1,5 @@
 
 # --- many models -----------------------------------------------------------------------------------------------------
-MODE: Json = {"Mode": "MultiModel"}
-OPTIONS = ("--target-model",)  # of invoke, beside the request
 
 
 def model_url() -> str:
@@ -10,6 +8,19 @@ def model_url() -> str:
     if place.endswith(".tar.gz"):
         raise SettingError(f"MODEL_DATA has to be where all models lie, s3://BUCKET/PREFIX/, and is one model: {place}")
     return f"{place}/"
+
+
+def model_data() -> Json:
+    return {"Mode": "MultiModel", "ModelDataUrl": model_url()}
+
+
+def model_environment() -> dict[str, str]:
+    return {}
+
+
+def elsewhere() -> dict[str, str]:
+    """Settings for a model that is not in S3: there is none."""
+    return {}
 
 
 def asking(upload: str, invoke: str, file: str, uploaded: str) -> str:

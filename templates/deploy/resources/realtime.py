@@ -21,15 +21,6 @@ def options() -> Json:
     return request
 
 
-def scaling_policies() -> list[tuple[str, str, Json]]:
-    """What scales it: more instances when each gets more than INVOCATIONS_PER_INSTANCE requests a minute."""
-    tracking = {
-        "TargetValue": float(number("INVOCATIONS_PER_INSTANCE", 1, 10**8)),
-        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-    }
-    return [track("DesiredInstanceCount", tracking)]
-
-
 def cost() -> str:
     """What bills, in words."""
     return f"{instances()} in {text('AWS_REGION')} bills"

@@ -1,7 +1,5 @@
 
 # --- the model -------------------------------------------------------------------------------------------------------
-MODE: Json = {}
-OPTIONS: tuple[str, ...] = ()  # of invoke, beside the request
 
 
 def model_url() -> str:
@@ -10,6 +8,19 @@ def model_url() -> str:
     if url and not (url.startswith("s3://") and "/" in url[6:] and url.endswith(".tar.gz")):
         raise SettingError(f"MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz, and is {url!r}.")
     return url
+
+
+def model_data() -> Json:
+    return {"ModelDataUrl": model_url()} if model_url() else {}
+
+
+def model_environment() -> dict[str, str]:
+    return {}
+
+
+def elsewhere() -> dict[str, str]:
+    """Settings for a model that is not in S3: there is none."""
+    return {}
 
 
 def asking(_upload: str, invoke: str, file: str, _uploaded: str) -> str:

@@ -164,7 +164,7 @@ def next_steps(place: str) -> str:
         deploy = typed("deploy.py", "deploy")
     if text("MODEL_DELIVERY") == "image":
         return f"aws s3 cp {place} - | tar -xzf - -C {typed('../model')} && {build} && {deploy}"
-    if resources.MODE:  # one of many
+    if "Mode" in resources.model_data():  # one of many
         return f"aws s3 cp {place} {resources.model_url()}{text('TRAIN_JOB')}.tar.gz && {build} && {deploy}"
     aws.record("model", place)
     return f"{build} && {deploy}"

@@ -11,7 +11,9 @@ import checks
 import resources
 from aws import Failure, say, typed
 from botocore.exceptions import ClientError
-from resources import number, text
+from resources import Json, number, text
+
+OPTIONS: Json = {}  # beside the request
 
 
 def invoke(file: str, content_type: str) -> bytes:

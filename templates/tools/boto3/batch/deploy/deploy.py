@@ -148,4 +148,4 @@ def take_back(job: str, model: str) -> None:
 
 
 if __name__ == "__main__":
-    aws.main(__doc__, deploy, invoke, delete)
+    aws.main(__doc__, deploy, invoke, delete, {})

@@ -199,8 +199,10 @@ def main(
     deploy: Callable[[str], str],
     invoke: Callable[..., bytes],
     delete: Callable[[], str],
+    options: Json,
 ) -> None:
-    """Does what the command line says; the result is the last line on standard output."""
+    """Does what the command line says; the result is the last line on standard output. `options` are those of invoke,
+    with what argparse is told of each."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="deploy|invoke|delete", required=True)
     command = commands.add_parser("deploy")
@@ -209,8 +211,8 @@ def main(
     command = commands.add_parser("invoke", description=invoke.__doc__)
     command.add_argument("file", metavar="FILE")
     command.add_argument("content_type", metavar="CONTENT-TYPE", nargs="?", default="")
-    for option in resources.OPTIONS:
-        command.add_argument(option, metavar="NAME", default="")
+    for option, details in options.items():
+        command.add_argument(option, **details)
     command.set_defaults(run=lambda given: invoke(**{key: value for key, value in vars(given).items() if key != "run"}))
     command = commands.add_parser("delete")
     command.set_defaults(run=lambda _: delete().encode())

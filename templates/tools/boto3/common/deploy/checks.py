@@ -8,9 +8,8 @@ import re
 import shlex
 from pathlib import Path
 
-import resources
 from aws import REFUSALS, Failure, account, ask, client, recall, say, typed
-from model_archive import find_fault
+from model_data import require_model_data
 from resources import text
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([^\s/]+/)*[A-Za-z0-9+=,.@_-]{1,64}")
@@ -18,7 +17,6 @@ IMAGE = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+)|@(?P<digest>sha256:[0-9a-f]{64}))"
 )
-MODEL = re.compile(r"s3://([^/]+)/(.+\.tar\.gz)")
 CONTENT_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/jsonlines",
@@ -85,30 +83,6 @@ def building() -> str:
     """The command that builds an image for this instance type."""
     kind = f"INSTANCE_TYPE={shlex.quote(text('INSTANCE_TYPE'))} " if text("INSTANCE_TYPE") else ""
     return kind + typed("build_and_push.sh")
-
-
-def require_model_data() -> None:
-    """MODEL_DATA, after a look whether the archive is there and what is in it."""
-    own = recall("model")
-    model = (resources.model_url() or own) if text("MODEL_DELIVERY") == "s3" else ""
-    os.environ["MODEL_DATA"] = model
-    if text("MODEL_DELIVERY") != "s3":
-        return
-    if not model:
-        raise Failure(f"No model was uploaded to {text('AWS_REGION')} yet.", f"First: {typed('upload_model.sh')}")
-    place = MODEL.fullmatch(model)
-    if not place:  # where many models lie, or will lie
-        return
-    object_ = {"Bucket": place[1], "Key": place[2]}
-    found = ask(client("s3").head_object, **object_)
-    if not found:
-        raise Failure(f"There is no such model: {model}", f"Upload it: {typed('upload_model.sh')}")
-    if model == own:  # upload_model.sh has packed it
-        return
-    say(f"Reading {model} ({found['ContentLength']} bytes): has it links?")
-    if fault := find_fault(client("s3").get_object(**object_)["Body"]):
-        how = f"Pack it again with the files themselves: {typed('upload_model.sh')} does so."
-        raise Failure(f"SageMaker would not unpack {model}: {fault}", how)
 
 
 def check_role(repository: str) -> None:

@@ -24,7 +24,7 @@ import aws
 import checks
 import resources
 from aws import Failure, say, typed
-from invoke import invoke
+from invoke import OPTIONS, invoke
 from resources import Json, text
 
 
@@ -222,4 +222,4 @@ def delete() -> str:
 
 
 if __name__ == "__main__":
-    aws.main(__doc__, deploy, invoke, delete)
+    aws.main(__doc__, deploy, invoke, delete, OPTIONS)

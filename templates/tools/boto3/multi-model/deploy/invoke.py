@@ -9,7 +9,9 @@ import checks
 import resources
 from aws import Failure, typed
 from botocore.exceptions import ClientError
-from resources import text
+from resources import Json, text
+
+OPTIONS: Json = {"--target-model": {"metavar": "NAME", "default": ""}}  # beside the request
 
 
 def invoke(file: str, content_type: str, target_model: str) -> bytes:

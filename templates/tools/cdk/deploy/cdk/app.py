@@ -63,8 +63,10 @@ def find_content() -> None:
     model = ""
     if text("MODEL_DELIVERY") == "s3":
         model = resources.model_url() or recall("model")
-        if not model:
+        elsewhere = {} if model else resources.elsewhere()
+        if not model and not elsewhere:
             raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
+        os.environ.update(elsewhere)
     os.environ.update(ACCOUNT=account(), IMAGE_URI=image, MODEL_DATA=model)
 
 

@@ -1,0 +1,84 @@
+// What the name of a language model tells of its size, and what of it an instance can hold. Estimates, said as such.
+import { frameworks } from './frameworks.js';
+import { misfit } from './images.js';
+import { instanceTypes } from './instances.data.js';
+import type { Instance, InstanceType } from './instances.js';
+
+/** Parameters in billions; bits of each as it is stored. */
+export interface ModelSize {
+  parameters: number;
+  bits: number;
+}
+
+const gib = 2 ** 30;
+
+/** How the weights are stored, where the name says so; 16 bits where it does not. */
+const quantisations: readonly [RegExp, number][] = [
+  [/(?:^|[-_.])(?:awq|gptq|autoround|w4a16|(?:int|nf|mxfp|nvfp|fp)4|(?:bnb-)?4-?bit)(?:$|[-_.])|^gpt-oss/, 4],
+  [/(?:^|[-_.])(?:(?:int|fp)8|w8a(?:8|16)|8-?bit)(?:$|[-_.])|^deepseek-(?:v3|r1)(?!-distill)/, 8],
+];
+/** Models with billions of parameters that are not in their names. Source: their cards on the Hugging Face Hub. */
+const unnamed: readonly [RegExp, number][] = [[/^deepseek-(?:v3|r1)(?!-distill)/, 685]];
+/** Experts share what is not theirs: Mixtral-8x7B has 46.7 billion, 8x22B 141. */
+const ofExperts = 0.84;
+/** Scales, and layers that stay in 16 bits, by the bits of all others. */
+const overhead: Readonly<Record<number, number>> = { 4: 1.15, 8: 1.05, 16: 1 };
+
+/** What the last part of a Hugging Face id or of an S3 prefix says; nothing where it says no size. */
+export function sizeOf(modelName: string): ModelSize | undefined {
+  const name = modelName.replace(/\/+$/, '').split('/').at(-1)?.toLowerCase() ?? '';
+  const [, bits] = quantisations.find(([pattern]) => pattern.test(name)) ?? [undefined, 16];
+  const [, known] = unnamed.find(([pattern]) => pattern.test(name)) ?? [];
+  const parameters = known ?? billions(name);
+  return parameters ? { parameters, bits } : undefined;
+}
+
+/** 8x7b, 30b beside a3b (those that are active), 0.5b, 135m. */
+function billions(name: string): number | undefined {
+  const experts = /(?:^|[-_.])(\d+)x(\d+(?:\.\d+)?)b(?:$|[-_.])/.exec(name);
+  if (experts) return Number(experts[1]) * Number(experts[2]) * ofExperts;
+  const found = [...name.matchAll(/(?:^|[-_])(\d+(?:\.\d+)?)(b|m)(?=$|[-_.])/g)];
+  const sizes = found.map(([, number, unit]) => Number(number) / (unit === 'm' ? 1000 : 1));
+  return sizes.length ? Math.max(...sizes) : undefined;
+}
+
+/** GiB that the weights take. */
+export const weightsOf = ({ parameters, bits }: ModelSize) =>
+  ((parameters * 1e9 * bits) / 8 / gib) * (overhead[bits] ?? 1);
+
+/** Of the GPUs' memory an engine takes so much. Source: vLLM's gpu-memory-utilization; SGLang's is near it. */
+const share = 0.9;
+/** GiB of each GPU for what an engine computes with: activations, CUDA graphs, buffers between the GPUs. */
+const perGpu = 1.5;
+/** The least room for the KV cache, as a part of the weights: some ten thousand tokens. */
+const cache = 0.1;
+
+/** GiB of weights that an instance's GPUs hold at most, with room for the KV cache; nothing where that is not known. */
+export function roomOf({ gpu }: Instance): number | undefined {
+  return gpu && (gpu.count * (gpu.memoryGiB * share - perGpu)) / (1 + cache);
+}
+
+/** GPUs without bfloat16, in which most models are stored. */
+export const isWithoutBfloat16 = ({ gpu }: Instance) => gpu?.name === 't4';
+
+/** The smallest type that holds so many GiB of weights: by its GPUs, their memory, then its CPUs. */
+export function smallestFor(weights: number): InstanceType | undefined {
+  const rank = ({ gpu, vcpu }: InstanceType) => [gpu?.count ?? 0, gpu?.memoryGiB ?? 0, vcpu] as const;
+  return instanceTypes
+    .filter((type) => !misfit(type, frameworks.transformers) && (roomOf(type) ?? 0) >= weights)
+    .map((type) => ({ type, rank: rank(type) }))
+    .sort(({ rank: a }, { rank: b }) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])[0]?.type;
+}
+
+const minutes = (seconds: number, least: number) => Math.min(3600, Math.max(least, Math.ceil(seconds / 60) * 60));
+/** GiB a second: of a download from S3, from the Hub, and of reading into the GPUs. Ours, and on the slow side. */
+const speed = { s3: 0.2, hub: 0.1, load: 0.2 };
+/** Seconds that an engine takes beside reading the weights: imports, compilation, CUDA graphs. */
+const start = 420;
+
+/** Seconds that a container may take from its start to the first good ping, and before that to fetch the weights from S3. */
+export function secondsFor(weights: number | undefined, fromHub: boolean): { startup: number; download: number } {
+  if (weights === undefined) return { startup: 1800, download: 1800 };
+  const startup = start + weights / speed.load + (fromHub ? weights / speed.hub : 0);
+  return { startup: minutes(startup, 600), download: minutes(300 + weights / speed.s3, 1200) };
+}

@@ -1,0 +1,193 @@
+"""SageMaker's POST /invocations for the engine's own routes, as an ASGI middleware in the engine's process.
+
+    {"messages": …}    POST /v1/chat/completions         {"input": …}     POST /v1/embeddings
+    {"prompt": …}      POST /v1/completions              {"inputs": …}    the classic form, see classic.py
+    anything else      the engine's own /invocations
+
+Everything else passes untouched: the answers of OpenAI's forms, streams, and the end of a client that goes away, which
+the engine sees itself. Errors become {"error": "…"}, as the contract has it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from serving import classic
+from serving.classic import BadRequest, Json
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+LIMIT = 25 * 2**20  # bytes of a request: SageMaker's own
+ROUTES = {"messages": "/v1/chat/completions", "prompt": "/v1/completions", "input": "/v1/embeddings"}
+CLASSIC = {"embed": "/v1/embeddings", "classify": "/classify"}  # by SM_TASK
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that does not reach the engine: a status, and what the client is told."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ClientGone(Exception):
+    """The client went away before its request was complete."""
+
+
+class Adapter:
+    """The engine's server with /invocations in all forms."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.classic = CLASSIC.get(os.environ.get("SM_TASK", ""), "/v1/completions")
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        try:
+            request = parse(scope, await read(scope, receive))
+            path, body = self.route(request)
+        except ClientGone:
+            return
+        except Refused as refusal:
+            await answer(send, refusal.status, {"error": str(refusal)})
+            return
+        except BadRequest as error:
+            await answer(send, 400, {"error": str(error)})
+            return
+        reply = Reply(send, request if "inputs" in request else None)
+        await self.app(redirect(scope, path, body), replay(body, receive), reply)
+
+    def route(self, request: Json) -> tuple[str, bytes]:
+        """The engine's route for a request, and what it gets there."""
+        if "inputs" in request:
+            translate = classic.to_completion if self.classic == "/v1/completions" else classic.to_input
+            return self.classic, json.dumps(translate(request)).encode()
+        path = next((path for key, path in ROUTES.items() if key in request), "/invocations")
+        return path, json.dumps(request).encode()
+
+
+def header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key.lower() == name), b"")
+
+
+async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
+    """The whole body. Raises Refused where it is too large, ClientGone where it does not come."""
+    length = header(scope, b"content-length")
+    size, parts = 0, []
+    while True:
+        if size > LIMIT or (length.isdigit() and int(length) > LIMIT):
+            raise Refused(413, f"The body is larger than {LIMIT // 2**20} MB.")
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if not message.get("more_body"):
+            break
+    if size > LIMIT:
+        raise Refused(413, f"The body is larger than {LIMIT // 2**20} MB.")
+    return b"".join(parts)
+
+
+def parse(scope: MutableMapping[str, Any], body: bytes) -> Json:
+    """The JSON object in a body. Raises Refused."""
+    kind = header(scope, b"content-type").partition(b";")[0].strip().lower()
+    if kind not in (b"application/json", b""):
+        raise Refused(415, "The content type has to be application/json.")
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused(400, "The body is not JSON.") from None
+    if not isinstance(request, dict):
+        raise Refused(400, 'The body has to be a JSON object with "messages", "prompt", "input" or "inputs".')
+    return request
+
+
+def redirect(scope: MutableMapping[str, Any], path: str, body: bytes) -> MutableMapping[str, Any]:
+    """The scope of the same request to another route, with another body."""
+    changed = (b"content-length", b"content-type", b"transfer-encoding", b"content-encoding")
+    headers = [(key, value) for key, value in scope["headers"] if key.lower() not in changed]
+    headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """What the engine receives: the body, then whatever else comes, such as the client's end."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
+
+
+async def answer(send: Send, status: int, content: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    body = json.dumps(content, ensure_ascii=False).encode()
+    own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Reply:
+    """What the engine sends, on its way to the client: translated where the request was classic, or is an error."""
+
+    def __init__(self, send: Send, request: Json | None) -> None:
+        self.send = send
+        self.request = request  # of the classic form
+        self.start: Message = {}
+        self.parts: list[bytes] = []
+        self.stream: classic.Stream | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self.begin(message)
+        elif message["type"] == "http.response.body" and (self.start or self.stream):
+            await self.go_on(message.get("body", b""), bool(message.get("more_body")))
+        else:
+            await self.send(message)
+
+    async def begin(self, message: Message) -> None:
+        kind = next((value for key, value in message["headers"] if key.lower() == b"content-type"), b"")
+        good = message["status"] < 400
+        if good and self.request is None:
+            await self.send(message)
+        elif good and kind.startswith(b"text/event-stream"):
+            self.stream = classic.Stream(self.request or {})
+            await self.send(message)
+        else:
+            self.start = message
+
+    async def go_on(self, chunk: bytes, more: bool) -> None:
+        if self.stream:
+            await self.send({"type": "http.response.body", "body": self.stream.feed(chunk), "more_body": more})
+            return
+        self.parts.append(chunk)
+        if not more:
+            status, content = self.translate(self.start["status"], b"".join(self.parts))
+            retry = tuple((key, value) for key, value in self.start["headers"] if key.lower() == b"retry-after")
+            if status in (429, 503) and not retry:
+                retry = ((b"retry-after", b"1"),)
+            await answer(self.send, status, content, retry)
+
+    def translate(self, status: int, body: bytes) -> tuple[int, Any]:
+        try:
+            content = json.loads(body)
+        except ValueError:
+            content = body.decode(errors="replace")
+        if status < 400 and self.request is not None:
+            data = "data" in content
+            return status, classic.from_data(content) if data else classic.from_completion(content, self.request)
+        log.warning("The engine answered %s: %s", status, classic.message_of(content))
+        if status >= 500 and status != 503:
+            return status, {"error": "The model failed on this request. The reason is in the log of the endpoint."}
+        return status, {"error": classic.message_of(content) or f"The engine refused the request ({status})."}

@@ -1,0 +1,129 @@
+"""The classic form of a request, {"inputs": …, "parameters": {…}}, and of its answer, from and to OpenAI's completions.
+
+    {"inputs": "Once"}                      [{"generated_text": " upon a time"}]
+    {"inputs": ["Once", "Twice"]}           [{"generated_text": …}, {"generated_text": …}]
+    {"inputs": "Once", "stream": true}      data: {"token": {"text": " upon"}, "generated_text": null}   and so on;
+                                            the last one has the whole text
+
+Where SM_TASK=embed is in the container's environment, {"inputs": …} is answered by vectors, [[…], …]; with
+SM_TASK=classify by [{"label": …, "score": …}, …].
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+MAX_NEW_TOKENS = 256  # where a request says nothing
+RENAMED: dict[str, str] = {"max_new_tokens": "max_tokens", "stop_sequences": "stop", "num_return_sequences": "n"}
+SAME = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "frequency_penalty", "presence_penalty", "seed"]
+SAME += ["stop", "stop_token_ids", "skip_special_tokens", "ignore_eos", "min_tokens", "logit_bias"]
+OURS = ("do_sample", "return_full_text")
+KNOWN = sorted([*RENAMED, *SAME, *OURS])
+
+
+class BadRequest(ValueError):
+    """The request cannot be understood. The text is for the client."""
+
+
+def to_completion(request: Json) -> Json:
+    """The request as one of POST /v1/completions. Raises BadRequest."""
+    parameters = request.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise BadRequest('"parameters" has to be a JSON object.')
+    unknown = sorted(set(parameters) - set(KNOWN))
+    if unknown:
+        raise BadRequest(f"Unknown parameters: {', '.join(unknown)[:200]}. Known are: {', '.join(KNOWN)}.")
+    own: Json = {"max_tokens": MAX_NEW_TOKENS}
+    own |= {RENAMED.get(str(name), str(name)): value for name, value in parameters.items() if name not in OURS}
+    if parameters.get("do_sample") is False:
+        own["temperature"] = 0
+    rest = {name: value for name, value in request.items() if name in ("model", "stream")}
+    return {"prompt": texts_of(request), **own, **rest}
+
+
+def to_input(request: Json) -> Json:
+    """The request as one of POST /v1/embeddings or /classify. Raises BadRequest."""
+    rest = {"model": request["model"]} if "model" in request else {}
+    return {"input": texts_of(request), **rest}
+
+
+def texts_of(request: Json) -> str | list[str]:
+    inputs = request["inputs"]
+    texts = inputs if isinstance(inputs, list) else [inputs]
+    if texts and all(isinstance(text, str) for text in texts):
+        return inputs  # type: ignore[no-any-return]
+    raise BadRequest('"inputs" has to be a text or a list of texts.')
+
+
+def from_completion(answer: Json, request: Json) -> list[Json]:
+    """The answer of POST /v1/completions in the classic form; with the prompts before it, where they were asked for."""
+    choices = sorted(answer["choices"], key=lambda choice: int(choice["index"]))
+    pairs = zip(prompts_of(request), choices, strict=True)
+    return [{"generated_text": prompt + choice["text"]} for prompt, choice in pairs]
+
+
+def from_data(answer: Json) -> list[Any]:
+    """The answer of POST /v1/embeddings, a vector for each text, or of /classify, a label for each."""
+    data = sorted(answer["data"], key=lambda each: int(each["index"]))
+    if data and "embedding" in data[0]:
+        return [each["embedding"] for each in data]
+    return [{"label": each["label"], "score": max(each["probs"])} for each in data]
+
+
+def prompts_of(request: Json) -> list[str]:
+    """What stands before each generated text: the prompt, or nothing."""
+    parameters = request.get("parameters") or {}
+    inputs = request["inputs"] if isinstance(request["inputs"], list) else [request["inputs"]]
+    prompts = inputs if parameters.get("return_full_text") else [""] * len(inputs)
+    return [prompt for prompt in prompts for _ in range(parameters.get("num_return_sequences") or 1)]
+
+
+class Stream:
+    """Server-sent events of completions in, events of the classic form out."""
+
+    def __init__(self, request: Json) -> None:
+        self.rest = b""
+        self.texts = prompts_of(request)
+        self.ended = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The events that are complete with this chunk."""
+        lines = (self.rest + chunk).split(b"\n")
+        self.rest = lines.pop()
+        return b"".join(self.events(lines))
+
+    def events(self, lines: list[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            data = line.removeprefix(b"data:").strip()
+            if not line.startswith(b"data:") or self.ended:
+                continue
+            if data == b"[DONE]":
+                self.ended = True
+                for at, whole in enumerate(self.texts):
+                    yield event({"token": None, "generated_text": whole, "index": at})
+                continue
+            message = json.loads(data)
+            if "error" in message:
+                self.ended = True
+                yield event({"error": message_of(message) or "The model failed on this request."})
+                continue
+            for choice in message.get("choices", ()):
+                at, text = int(choice["index"]), choice.get("text", "")
+                if text:
+                    self.texts[at] += text
+                    yield event({"token": {"text": text}, "generated_text": None, "index": at})
+
+
+def event(data: Json) -> bytes:
+    return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
+
+
+def message_of(answer: Any) -> str:
+    """What an engine's error says, whatever its form; empty where it says nothing."""
+    for key in ("error", "message", "detail"):
+        if isinstance(answer, dict) and key in answer:
+            return message_of(answer[key])
+    return " ".join(answer.split())[:500] if isinstance(answer, str) else ""

@@ -1,0 +1,101 @@
+"""Which model the engine serves, and what follows from it: where it lies, over how many GPUs, with which adapters."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from serving import engine
+from serving.errors import StartError
+from serving.options import Options
+
+CONFIGS = ("config.json", "params.json")  # of Transformers, of Mistral
+PARALLEL = "tensor-parallel-size"
+
+
+def choose(options: Options, environ: MutableMapping[str, str]) -> Options:
+    """The options with the model: its folder where SageMaker has put one, else that of the Hub.
+
+    Raises StartError where there is none, or where its weights are pickles and the options ask for safetensors.
+    """
+    folder = Path(environ.get("SM_MODEL_DIR") or "/opt/ml/model")
+    there = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+    config: dict[str, Any] = {}
+    if there:
+        config = read_config(folder)
+        require_safetensors(folder, options)
+        environ["HF_HUB_OFFLINE"] = "1"
+        options = {**options, **adapters(folder), "model": str(folder)}
+        options.pop("revision", None)
+    elif "model" in options:
+        options = {"revision": environ["MODEL_REVISION"], **options} if environ.get("MODEL_REVISION") else options
+        config = config_on_hub(options, environ) if gpus(environ) != 1 else {}
+    else:
+        raise StartError(f"There is no model in {folder}, and options.json names none of the Hugging Face Hub.")
+    return fit_to_gpus(options, config, gpus(environ))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    for name in CONFIGS:
+        if (folder / name).is_file():
+            try:
+                return dict(json.loads((folder / name).read_text()))
+            except ValueError as error:
+                raise StartError(f"The model's {name} cannot be read: {error}") from None
+    raise StartError(f"The model in {folder} has no config.json. Its files have to lie in the folder itself.")
+
+
+def require_safetensors(folder: Path, options: Options) -> None:
+    """Other weights are pickles, and loading them runs the code that they hold."""
+    if options.get("load-format") == "safetensors" and not any(folder.glob("*.safetensors")):
+        raise StartError(
+            f"The model in {folder} has no .safetensors files. Others may be pickles, which run code when they are "
+            "loaded: where you trust them, set OPTION_LOAD_FORMAT=auto."
+        )
+
+
+def adapters(folder: Path) -> Options:
+    """The options for the LoRA adapters that lie in the model's folder, as adapters/NAME/adapter_config.json."""
+    found = sorted(folder.glob("adapters/*/adapter_config.json"))
+    if not found:
+        return {}
+    try:
+        ranks = [int(json.loads(file.read_text()).get("r", 8)) for file in found]
+    except (ValueError, TypeError, AttributeError):
+        raise StartError(f"One of the adapter_config.json in {folder}/adapters cannot be read.") from None
+    return engine.adapters({file.parent.name: str(file.parent) for file in found}, max(ranks))
+
+
+def config_on_hub(options: Options, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The model's config.json; empty where it cannot be had, for the engine then says what is wrong."""
+    try:
+        from huggingface_hub import hf_hub_download
+
+        which = {"revision": options.get("revision"), "token": environ.get("HF_TOKEN")}
+        return dict(json.loads(Path(hf_hub_download(str(options["model"]), "config.json", **which)).read_text()))
+    except Exception:
+        return {}
+
+
+def gpus(environ: Mapping[str, str]) -> int:
+    """How many GPUs there are; 0 where that cannot be told."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES", "").strip()
+    if visible:
+        return len([each for each in visible.split(",") if each.strip()])
+    return len([path for path in glob.glob("/dev/nvidia*") if path.removeprefix("/dev/nvidia").isdecimal()])
+
+
+def fit_to_gpus(options: Options, config: Mapping[str, Any], count: int) -> Options:
+    """The options with no more tensor parallelism than there are GPUs, and such that it divides the attention heads."""
+    wanted = options.get(PARALLEL)
+    if wanted is None or not str(wanted).isdecimal():
+        return options
+    most = max(1, min(int(wanted), count or int(wanted)))
+    inner = config.get("text_config")
+    heads = config.get("num_attention_heads") or (inner.get("num_attention_heads") if isinstance(inner, dict) else 0)
+    while heads and heads % most:
+        most -= 1
+    return {**options, PARALLEL: most}

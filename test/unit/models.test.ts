@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { instanceOf } from '../../generators/catalog/instances.js';
+import { roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../../generators/catalog/models.js';
+import { resolve } from '../../generators/config/resolve.js';
+import { readObject } from '../../generators/config/sources.js';
+
+const from = (answers: object) => resolve([readObject({ framework: 'transformers', ...answers }, 'the test')]);
+
+describe('the size of a language model', () => {
+  const sizes: readonly [string, number, number][] = [
+    ['Qwen/Qwen3-8B', 8, 16],
+    ['Qwen/Qwen3-0.6B', 0.6, 16],
+    ['Qwen/Qwen3-30B-A3B-Instruct-2507', 30, 16],
+    ['Qwen/Qwen3-235B-A22B-FP8', 235, 8],
+    ['Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4', 7, 4],
+    ['meta-llama/Llama-3.1-70B-Instruct', 70, 16],
+    ['hugging-quants/Meta-Llama-3.1-8B-Instruct-AWQ-INT4', 8, 4],
+    ['unsloth/Meta-Llama-3.1-8B-bnb-4bit', 8, 4],
+    ['mistralai/Mixtral-8x7B-Instruct-v0.1', 47.04, 16],
+    ['HuggingFaceTB/SmolLM2-135M-Instruct', 0.135, 16],
+    ['deepseek-ai/DeepSeek-R1-Distill-Qwen-7B', 7, 16],
+    ['deepseek-ai/DeepSeek-V3', 685, 8],
+    ['openai/gpt-oss-120b', 120, 4],
+    ['google/gemma-3-27b-it', 27, 16],
+    ['s3://bucket/models/my-llama-13b/', 13, 16],
+  ];
+  for (const [name, parameters, bits] of sizes)
+    it(`is read from ${name}`, () => assert.deepEqual(sizeOf(name), { parameters, bits }));
+
+  it('is not made up where the name does not say it', () => {
+    for (const name of [
+      'org/model',
+      'mistralai/Mistral-Nemo-Instruct-2407',
+      's3://bucket/finetune-2024/',
+      'a/v1.5',
+      'b/abc7b',
+    ])
+      assert.equal(sizeOf(name), undefined, name);
+  });
+});
+
+describe('what an instance holds', () => {
+  it('is its GPUs’ memory, without what the engine and the KV cache take', () => {
+    const weights = (name: string) => weightsOf(sizeOf(name) ?? assert.fail());
+    assert.equal(Math.round(weights('Qwen/Qwen3-8B')), 15);
+    assert.ok(weights('a/b-8b-awq') < 5);
+    assert.equal(roomOf(instanceOf('ml.m5.large')), undefined);
+    assert.equal(smallestFor(weights('Qwen/Qwen3-8B'))?.type, 'ml.g5.xlarge');
+    assert.equal(smallestFor(weights('a/b-70b'))?.type, 'ml.g7e.12xlarge');
+    assert.equal(smallestFor(1e4), undefined);
+  });
+
+  it('gives the time that reading so much takes', () => {
+    const [small, large] = [secondsFor(1, false), secondsFor(400, true)];
+    assert.ok(small.startup < large.startup && small.download < large.download);
+    assert.ok(large.startup <= 3600 && large.startup % 60 === 0);
+  });
+});
+
+describe('a language model', () => {
+  it('that does not fit is refused, with the smallest type that does, and a way to say the estimate is wrong', () => {
+    const { problems } = from({ modelName: 'a/b-70b', instanceType: 'ml.g5.xlarge' });
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]?.message ?? '', /a\/b-70b takes about 131 GiB .*ml\.g5\.xlarge hold/);
+    assert.match(problems[0]?.hint ?? '', /--instance-type=ml\.g7e\.12xlarge, .*--model-memory=GIB/);
+    assert.ok(from({ modelName: 'a/b-70b', instanceType: 'ml.g5.xlarge', modelMemory: 16 }).project);
+  });
+
+  it('of unknown size is taken, with a warning', () => {
+    const { warnings, project } = from({ modelName: 'org/model' });
+    assert.ok(project);
+    assert.match(warnings.join('\n'), /org\/model says how large it is/);
+  });
+
+  it('is started by the GPUs of its instance, and in half precision where they know no bfloat16', () => {
+    const options = (instanceType: string) => from({ modelName: 'a/b-1b', instanceType }).project?.language?.options;
+    assert.equal(options('ml.g6.12xlarge')?.['tensor-parallel-size'], 4);
+    assert.equal(options('ml.g6.12xlarge')?.dtype, undefined);
+    assert.equal(options('ml.g4dn.xlarge')?.dtype, 'half');
+  });
+
+  it('is refused where it cannot run', () => {
+    const problem = (answers: object) => from({ modelName: 'a/b-1b', ...answers }).problems.map(({ key }) => key);
+    assert.deepEqual(problem({ instanceType: 'ml.p3.2xlarge' }), ['instanceType']);
+    assert.deepEqual(problem({ instanceType: 'ml.m5.large' }), ['modelServer']);
+    assert.deepEqual(problem({ modelDelivery: 'image' }), ['modelDelivery']);
+    assert.deepEqual(problem({ includeSampleModel: true }), ['includeSampleModel']);
+    assert.ok(problem({ deployTarget: 'batch' }).includes('deployTarget'));
+    assert.ok(problem({ multiModel: true }).includes('multiModel'));
+  });
+});
