@@ -59,8 +59,8 @@ async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run
     return { name, runner: 'mocha', command: process.execPath, args };
   };
   const own = mochaRun(suite);
-  if (suite === 'serve')
-    return [{ ...own, runner: 'pytest', command: tool('python'), args: [...pytest, 'test/serve'] }];
+  if (suite === 'serve' || suite === 'engines')
+    return [{ ...own, runner: 'pytest', command: tool('python'), args: [...pytest, `test/${suite}`] }];
   if (suite === 'deploy') {
     const files = readdirSync(join(root, 'test/deploy')).filter((file) => file.endsWith('.test.ts'));
     return files.reverse().map((file) => mochaRun(`deploy/${file}`)); // the longest, training, first

@@ -21,7 +21,7 @@ from serving.errors import StartError
 Options = dict[str, Any]  # by the name of the option, such as max-model-len; values are of JSON
 GENERIC = "OPTION_"
 FIXED = ("host", "port")  # SageMaker's to say
-SECRET = re.compile(r"(?:^|[-_])(?:key|token|secret|password|authorization)s?$", re.IGNORECASE)
+SECRET = re.compile(r"(?:^|[-_])(?:keys?|token|secrets?|passwords?|authorization)$", re.IGNORECASE)
 
 
 def read(file: Path, environ: Mapping[str, str], own: str) -> Options:

@@ -1,0 +1,99 @@
+"""A stand-in for an engine's server, with the adapter before it: routes, errors and streams look as vLLM's do.
+
+uvicorn standin:app        what reached the engine is told by GET /seen
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from serving.adapter import Adapter
+
+app = FastAPI()
+app.add_middleware(Adapter)
+seen: list[dict[str, Any]] = []
+WORDS = ["Once", " upon", " a", " time…"]
+
+
+def error(status: int, message: str) -> JSONResponse:
+    content = {"error": {"message": message, "type": "BadRequestError", "param": None, "code": status}}
+    return JSONResponse(content, status)
+
+
+def gone(request: dict[str, Any]) -> dict[str, Any]:
+    seen.append({**request, "finished": False})
+    return seen[-1]
+
+
+@app.get("/ping")
+def ping() -> Response:
+    return Response()
+
+
+@app.get("/seen")
+def tell() -> list[dict[str, Any]]:
+    return seen
+
+
+@app.post("/v1/completions")
+async def complete(request: Request) -> Response:
+    body = await request.json()
+    entry = gone({"path": "/v1/completions", **body})
+    if body.get("temperature", 0) > 2:
+        return error(400, "temperature must be\n in [0, 2]")
+    if body["prompt"] == "fail":
+        return error(500, "CUDA error in /usr/lib/python3/secret.py")
+    if body["prompt"] == "busy":
+        return error(503, "The engine is overloaded")
+    prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
+    count = len(prompts) * body.get("n", 1)
+
+    async def events() -> Any:
+        try:
+            for word in WORDS:
+                for at in range(count):
+                    choice = {"index": at, "text": word, "finish_reason": None}
+                    yield f"data: {json.dumps({'choices': [choice]})}\n\n"
+                await asyncio.sleep(0.3 if body["prompt"] == "slowly" else 0)
+                if body["prompt"] == "break":
+                    yield f"data: {json.dumps({'error': {'message': 'The request was aborted'}})}\n\n"
+            yield "data: [DONE]\n\n"
+            entry["finished"] = True
+        except asyncio.CancelledError:
+            entry["cancelled"] = True
+            raise
+
+    if body.get("stream"):
+        return StreamingResponse(events(), media_type="text/event-stream")
+    choices = [{"index": at, "text": "".join(WORDS)} for at in reversed(range(count))]
+    return JSONResponse({"object": "text_completion", "choices": choices})
+
+
+@app.post("/v1/chat/completions")
+async def chat(request: Request) -> Response:
+    body = await request.json()
+    gone({"path": "/v1/chat/completions", **body})
+    if body.get("model") == "nobody":
+        return error(404, "The model `nobody` does not exist.")
+    return JSONResponse({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}]})
+
+
+@app.post("/v1/embeddings")
+async def embed(request: Request) -> Response:
+    texts = (await request.json())["input"]
+    texts = [texts] if isinstance(texts, str) else texts
+    return JSONResponse({"data": [{"index": at, "embedding": [at, 0.5]} for at in reversed(range(len(texts)))]})
+
+
+@app.post("/classify")
+async def classify(request: Request) -> Response:
+    await request.json()
+    return JSONResponse({"data": [{"index": 0, "label": "good", "probs": [0.1, 0.9], "num_classes": 2}]})
+
+
+@app.post("/invocations")
+async def invocations(request: Request) -> Response:
+    return JSONResponse({"asked": await request.json()})

@@ -1,0 +1,56 @@
+"""A tiny random Llama with a tokenizer, as a folder of the Hugging Face Hub: tiny_model.py FOLDER
+
+It generates nonsense, but in the way and in the files of a real one. With an adapter of the name `loud`, in LoRA's form.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
+HEADS = 4
+
+
+def write_model(folder: Path) -> None:
+    """The files of the model. Its weights are the same each time."""
+    torch.manual_seed(0)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {word: at for at, word in enumerate(["<s>", "</s>", *letters])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", chat_template=CHAT)
+    fast.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=HEADS,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def write_adapter(folder: Path, rank: int = 8) -> None:
+    """A LoRA adapter for its query projections, strong enough to be seen."""
+    folder.mkdir(parents=True)
+    prefix = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
+    shapes = {"A": (rank, 64), "B": (64, rank)}
+    weights = {prefix.format(layer, side): torch.randn(*shape) for layer in range(2) for side, shape in shapes.items()}
+    save_file(weights, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 64, "target_modules": ["q_proj"], "bias": "none"}
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "task_type": "CAUSAL_LM"}))
+
+
+if __name__ == "__main__":
+    write_model(Path(sys.argv[1]))
+    write_adapter(Path(sys.argv[1]) / "adapters/loud")
