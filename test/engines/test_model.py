@@ -56,7 +56,7 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
 
 def test_pickles_are_loaded_only_where_they_are_asked_for(tmp_path: Path) -> None:
     write(tmp_path, None, "pytorch_model.bin")
-    with pytest.raises(StartError, match="pickles.*OPTION_LOAD_FORMAT=auto"):
+    with pytest.raises(StartError, match=r"pickles.*OPTION_LOAD_FORMAT=auto"):
         choose(HUB, tmp_path)
     assert choose({"load-format": "auto"}, tmp_path)[0]["model"] == str(tmp_path)
 
@@ -121,7 +121,7 @@ def test_the_token_is_read_from_secrets_manager_or_the_start_ends(monkeypatch: p
         environ = {"HF_TOKEN_SECRET": ARN, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
         token.fetch(environ)
         assert environ["HF_TOKEN"] == "hf_abc"
-        with pytest.raises(StartError, match="other cannot be read. May the role.*not yours"):
+        with pytest.raises(StartError, match=r"other cannot be read. May the role.*not yours"):
             token.fetch({**environ, "HF_TOKEN_SECRET": f"{ARN}-other"})
         server.shutdown()
     nothing: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """A tiny random Llama with a tokenizer, as a folder of the Hugging Face Hub: tiny_model.py FOLDER
 
-It generates nonsense, but in the way and in the files of a real one. With an adapter of the name `loud`, in LoRA's form.
+It generates nonsense, but in the way and in the files of a real one. Beside it is a LoRA adapter, `loud`.
 """
 
 import json
