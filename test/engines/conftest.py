@@ -49,7 +49,8 @@ def start(code: Path) -> Iterator[Callable[..., int]]:
     def run(**variables: str) -> int:
         port = free_port()
         env = {**os.environ, "PYTHONPATH": f"{code}:{HERE}", **variables}
-        command = [sys.executable, "-m", "uvicorn", "standin:app", f"--port={port}", "--log-level=warning"]
+        options = ["--middleware=serving.adapter.Adapter", "--host=127.0.0.1", f"--port={port}"]
+        command = [sys.executable, HERE / "vllm", "serve", "org/name", *options]
         running.append(subprocess.Popen(command, env=env))
         deadline = time.monotonic() + 30
         while True:

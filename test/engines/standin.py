@@ -1,6 +1,6 @@
-"""A stand-in for an engine's server, with the adapter before it: routes, errors and streams look as vLLM's do.
+"""A stand-in for an engine's server: routes, errors and streams look as vLLM's do.
 
-uvicorn standin:app        what reached the engine is told by GET /seen
+What reached it is told by GET /seen, and the command that started it by the prompt "command".
 """
 
 import asyncio
@@ -10,10 +10,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from serving.adapter import Adapter
-
 app = FastAPI()
-app.add_middleware(Adapter)
+COMMAND: list[str] = []
 seen: list[dict[str, Any]] = []
 WORDS = ["Once", " upon", " a", " time…"]
 
@@ -68,6 +66,8 @@ async def complete(request: Request) -> Response:
 
     if body.get("stream"):
         return StreamingResponse(events(), media_type="text/event-stream")
+    if body["prompt"] == "command":
+        return JSONResponse({"choices": [{"index": 0, "text": json.dumps(COMMAND)}]})
     choices = [{"index": at, "text": "".join(WORDS)} for at in reversed(range(count))]
     return JSONResponse({"object": "text_completion", "choices": choices})
 

@@ -1,5 +1,11 @@
 // Every combination of choices that makes another container, of those that can be generated.
-import { type Framework, formatsOf, frameworkNames, frameworks, type Server } from '../../generators/catalog/frameworks.js';
+import {
+  type Framework,
+  formatsOf,
+  frameworkNames,
+  frameworks,
+  type Server,
+} from '../../generators/catalog/frameworks.js';
 import { serverOf } from '../../generators/catalog/servers.js';
 import { isAvailable } from '../../generators/catalog/unavailable.js';
 

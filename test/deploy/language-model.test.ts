@@ -1,0 +1,257 @@
+// A language model behind an engine, which a stand-in takes the place of: from the Hub and from S3, until it is deleted.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
+import { generateProject } from '../support/generate.js';
+import { clearAway, describeEndpoint } from '../support/lives.js';
+import { must, rig, run, scratch, unique } from '../support/rig.js';
+import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { root, tool } from '../support/tools.js';
+
+const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
+const TEXT = 'Once upon a time…';
+const commit = 'c'.repeat(40);
+
+/** What the Hub's API says of some models. */
+const known: Readonly<Record<string, object>> = {
+  'org/tiny-1b': { sha: commit, siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.safetensors' }] },
+  'org/pickled-1b': { sha: commit, siblings: [{ rfilename: 'pytorch_model.bin' }] },
+  'org/gated-1b': { sha: commit, gated: 'manual', siblings: [{ rfilename: 'model.safetensors' }] },
+};
+
+describe('a language model', function () {
+  this.timeout(600_000);
+  const folder = scratch(); // its name has a space
+  const image = unique('engine');
+  const names: string[] = [];
+  let hub: Server;
+  let asked = 0;
+  let HF_ENDPOINT: string;
+
+  const project = async (stem: string, answers: Record<string, unknown>) => {
+    const projectName = unique(stem);
+    const directory = path.join(folder, projectName);
+    names.push(projectName);
+    const common = { framework: 'transformers', awsRoleArn: role, deployTool: ['cli', 'boto3', 'cdk'] };
+    await generateProject({ ...common, projectName, ...answers }, directory);
+    return { directory, name: projectName };
+  };
+  const env = () => ({ HF_ENDPOINT, BASE_IMAGE: image, PATH });
+  const file = (directory: string, request: object) => {
+    const place = path.join(directory, 'request.json');
+    writeFileSync(place, JSON.stringify(request));
+    return place;
+  };
+  const ask = async (directory: string, request: object, ...options: string[]) =>
+    succeed(directory, 'invoke.sh', [...options, file(directory, request)], env());
+  /** The command line that the engine was started with. */
+  const command = async (directory: string): Promise<string[]> =>
+    JSON.parse(JSON.parse(await ask(directory, { inputs: 'command' }))[0].generated_text);
+  const modelOf = async (endpoint: string) => {
+    const { EndpointConfigName } = await describeEndpoint(endpoint);
+    return (await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName)).PrimaryContainer;
+  };
+  const writeModel = (directory: string, more = '') => {
+    mkdirSync(path.join(directory, 'model/adapters/loud'), { recursive: true });
+    writeFileSync(path.join(directory, 'model/config.json'), '{"num_attention_heads": 6}');
+    writeFileSync(path.join(directory, 'model/model.safetensors'), `weights${more}`);
+    writeFileSync(path.join(directory, 'model/adapters/loud/adapter_config.json'), '{"r": 8}');
+  };
+
+  before(async () => {
+    const { BASE_IMAGE } = rig('BASE_IMAGE', 'AWS_ENDPOINT_URL');
+    await must('docker', ['build', '--tag', image, '--build-arg', `BASE_IMAGE=${BASE_IMAGE}`, `${root}/test/engines`]);
+    hub = createServer(({ url = '' }, response) => {
+      asked += 1;
+      const model = known[/^\/api\/models\/(.+)\/revision\/main$/.exec(url)?.[1] ?? ''];
+      response.writeHead(model ? 200 : 404).end(JSON.stringify(model ?? { error: 'Repository not found' }));
+    });
+    await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
+    HF_ENDPOINT = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`;
+  });
+  after(async () => {
+    hub.close();
+    for (const name of names) await clearAway(path.join(folder, name), name);
+    await run('docker', ['image', 'rm', '--force', image]);
+  });
+
+  describe('from the Hub', () => {
+    let directory: string;
+    let name: string;
+
+    it('is deployed at the newest commit, without a token, and answers in every form', async () => {
+      ({ directory, name } = await project('hub', { modelName: 'org/tiny-1b' }));
+      await succeed(directory, 'build_and_push.sh', [], env());
+      const { result, err } = await script(directory, 'deploy.sh', [], env());
+      assert.equal(result, name, err);
+      assert.match(err, new RegExp(`org/tiny-1b comes from the Hugging Face Hub, at its revision ${commit}`));
+      assert.match(err, /^Next: .*invoke\.sh .*sample_request\.json/m);
+      const { Environment, ModelDataUrl, ModelDataSource } = await modelOf(name);
+      assert.deepEqual(
+        [Environment, ModelDataUrl, ModelDataSource],
+        [{ MODEL_REVISION: commit }, undefined, undefined],
+      );
+      assert.deepEqual(JSON.parse(await ask(directory, { inputs: 'Once' })), [{ generated_text: TEXT }]);
+      const chat = JSON.parse(readFileSync(path.join(directory, 'test/chat_request.json'), 'utf8'));
+      assert.equal(JSON.parse(await ask(directory, chat)).choices[0].message.content, 'Paris');
+    });
+
+    it('is streamed', async () => {
+      for (const request of [{ inputs: 'Once' }, { prompt: 'Once' }]) {
+        assert.equal(await ask(directory, request, '--stream'), TEXT);
+        const py = ['invoke', '--stream', file(directory, request)];
+        assert.equal(await succeed(directory, 'deploy.py', py, env()), TEXT);
+      }
+      const broken = await script(directory, 'invoke.sh', ['--stream', file(directory, { inputs: 'break' })], env());
+      assert.equal(broken.code, 1);
+      assert.match(broken.err, /The model stopped: The request was aborted/);
+      await refuse(/takes no option but --stream/, directory, 'invoke.sh', ['--loud', 'x']);
+    });
+
+    it('is started by its options and those of the container', async () => {
+      const words = await command(directory);
+      assert.deepEqual(words.slice(0, 2), ['serve', 'org/tiny-1b']);
+      for (const word of [
+        `--revision=${commit}`,
+        '--tensor-parallel-size=4',
+        '--load-format=safetensors',
+        '--port=8080',
+      ])
+        assert.ok(words.includes(word), `${word} in ${words}`);
+      assert.ok(words.includes('pid=1')); // which gets SageMaker's signals
+      const CONTAINER_ENV = JSON.stringify({ OPTION_OVERRIDE: '{"a": "b c"}', OPTION_TENSOR_PARALLEL_SIZE: '2' });
+      await succeed(directory, 'deploy.sh', [], { ...env(), CONTAINER_ENV });
+      const changed = await command(directory);
+      assert.ok(changed.includes('--override={"a": "b c"}') && changed.includes('--tensor-parallel-size=2'));
+    });
+
+    it('stays at its commit, which the Hub is asked for once', async () => {
+      const before = asked;
+      assert.equal(await succeed(directory, 'deploy.sh', [], env()), name);
+      assert.equal(await succeed(directory, 'deploy.py', ['deploy'], env()), name);
+      assert.equal(asked, before);
+      await refuse(/has to be the ARN of a secret/, directory, 'deploy.sh', [], {
+        ...env(),
+        HF_TOKEN_SECRET: 'hf_abc',
+      });
+      await refuse(/the Hub cannot be reached. First: /, directory, 'deploy.sh', [], {
+        ...env(),
+        NETWORK_ISOLATION: 'true',
+      });
+    });
+
+    it('scales by the requests that an instance works on', async () => {
+      await succeed(directory, 'deploy.sh', [], { ...env(), MAX_INSTANCE_COUNT: '3' });
+      const { ScalingPolicies } = await aws(
+        ...['application-autoscaling', 'describe-scaling-policies', '--service-namespace', 'sagemaker'],
+        ...['--resource-id', `endpoint/${name}/variant/AllTraffic`],
+      );
+      const tracking = ScalingPolicies[0].TargetTrackingScalingPolicyConfiguration;
+      const metric = 'SageMakerVariantConcurrentRequestsPerModelHighResolution';
+      assert.deepEqual(
+        [tracking.TargetValue, tracking.PredefinedMetricSpecification.PredefinedMetricType],
+        [16, metric],
+      );
+    });
+
+    it('is taken from S3 once it was uploaded, with its adapters, in a network of its own', async () => {
+      writeModel(directory);
+      const { result: place, err } = await script(directory, 'upload_model.sh', [], env());
+      assert.match(place, new RegExp(`^s3://sagemaker-us-east-1-123456789012/${name}/model/[0-9a-f]{64}/$`), err);
+      assert.equal(await succeed(directory, 'upload_model.sh', [], env()), place);
+      assert.equal(await succeed(directory, 'deploy.sh', [], { ...env(), NETWORK_ISOLATION: 'true' }), name);
+      const { Environment, ModelDataSource } = await modelOf(name);
+      const source = { S3Uri: place, S3DataType: 'S3Prefix', CompressionType: 'None' };
+      assert.deepEqual([Environment, ModelDataSource?.S3DataSource], [{}, source]);
+      const words = await command(directory);
+      assert.equal(words[1], '/opt/ml/model');
+      assert.ok(words.includes('loud=/opt/ml/model/adapters/loud'));
+      assert.ok(words.includes('--tensor-parallel-size=3')); // of 6 heads
+    });
+
+    it('is removed, with what was uploaded', async () => {
+      assert.equal(Number(await succeed(directory, 'delete.sh', [], env())) > 2, true);
+      assert.deepEqual(await leftOf(name), []);
+      await succeed(directory, 'delete.sh', ['--all'], env());
+      const left = await aws(
+        's3api',
+        'list-objects-v2',
+        '--bucket',
+        'sagemaker-us-east-1-123456789012',
+        '--prefix',
+        `${name}/`,
+      );
+      assert.equal(left?.Contents, undefined);
+      assert.equal(await succeed(directory, 'delete.sh', [], env()), '0');
+    });
+  });
+
+  describe('that cannot be had', () => {
+    const refused = async (modelName: string, reason: RegExp, more: Record<string, string> = {}) => {
+      const { directory, name } = await project('not', { modelName });
+      const IMAGE_URI = 'public.ecr.aws/x/y:1';
+      await refuse(reason, directory, 'deploy.sh', [], { ...env(), IMAGE_URI, ...more });
+      await refuse(reason, directory, 'deploy.py', ['deploy'], { ...env(), IMAGE_URI, ...more });
+      assert.deepEqual(await leftOf(name), []);
+      return directory;
+    };
+    it('is refused at once', async () => {
+      await refused('org/pickled-1b', /org\/pickled-1b has no \.safetensors files; others may be pickles/);
+      await refused('org/gated-1b', /org\/gated-1b is not open to all\. Accept its terms at https:.*HF_TOKEN_SECRET/);
+      await refused('org/none-1b', /The Hub has no model org\/none-1b .*\(404\)/);
+      await refused('org/tiny-1b', /The Hub cannot be asked .*Name a commit/, { HF_ENDPOINT: 'http://127.0.0.1:1' });
+    });
+    it('is refused at once where S3 has none, and is not uploaded', async () => {
+      const directory = await refused(
+        's3://some-bucket/llama-1b/',
+        /There is no model at s3:\/\/some-bucket\/llama-1b\//,
+      );
+      await refuse(/There is no model in .*model/, directory, 'upload_model.sh', [], env());
+      writeModel(directory);
+      rmSync(path.join(directory, 'model/model.safetensors'));
+      await refuse(/no \.safetensors files/, directory, 'upload_model.sh', [], env());
+      rmSync(path.join(directory, 'model/config.json'));
+      await refuse(/no config\.json/, directory, 'upload_model.sh', [], env());
+      await refuse(/There is no folder \/none/, directory, 'upload_model.sh', ['/none'], env());
+    });
+  });
+
+  it('in S3 is deployed as an asynchronous endpoint, with boto3', async () => {
+    const modelName = 's3://sagemaker-us-east-1-123456789012/shared/llama-1b/';
+    const { directory, name } = await project('asy', { modelName, deployTarget: 'async' });
+    writeModel(directory);
+    await succeed(directory, 'upload_model.sh', [], env()); // makes the bucket
+    await must('aws', ['s3', 'cp', '--recursive', '--quiet', path.join(directory, 'model'), modelName]);
+    await succeed(directory, 'build_and_push.sh', [], env());
+    assert.equal(await succeed(directory, 'deploy.py', ['deploy'], env()), name);
+    assert.equal((await modelOf(name)).ModelDataSource.S3DataSource.S3Uri, modelName);
+    const request = file(directory, { inputs: 'Once' });
+    assert.deepEqual(JSON.parse(await succeed(directory, 'deploy.py', ['invoke', request], env())), [
+      { generated_text: TEXT },
+    ]);
+    assert.deepEqual(JSON.parse(await succeed(directory, 'invoke.sh', [request], env())), [{ generated_text: TEXT }]);
+    assert.ok(Number(await succeed(directory, 'deploy.py', ['delete'], env())) > 2);
+  });
+
+  it('has a stack of the CDK, whose role may read the token and the model', async () => {
+    installCdk();
+    const { directory, name } = await project('cdk', { modelName: 'org/tiny-1b', awsRoleArn: undefined });
+    const HF_TOKEN_SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:huggingface-AbCdEf';
+    const IMAGE_URI = 'public.ecr.aws/x/y:1';
+    const out = path.join(folder, 'cdk.out');
+    const { PATH: _, ...others } = env();
+    const ended = await synthesize(directory, out, { ...others, HF_TOKEN_SECRET, IMAGE_URI });
+    assert.equal(ended.code, 0, ended.err);
+    const template = readTemplate(path.join(out, `${name}.template.json`));
+    const { Environment } = only(template, 'Model')?.Properties.PrimaryContainer ?? {};
+    assert.deepEqual(Environment, { MODEL_REVISION: commit, HF_TOKEN_SECRET });
+    const reads = rightsOf(template).filter(({ action }) => action === 'secretsmanager:GetSecretValue');
+    assert.deepEqual(
+      reads.map(({ resource }) => resource),
+      [HF_TOKEN_SECRET],
+    );
+  });
+});
