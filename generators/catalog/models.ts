@@ -61,13 +61,21 @@ export function roomOf({ gpu }: Instance): number | undefined {
 /** GPUs without bfloat16, in which most models are stored. */
 export const isWithoutBfloat16 = ({ gpu }: Instance) => gpu?.name === 't4';
 
-/** The smallest type that holds so many GiB of weights: by its GPUs, their memory, then its CPUs. */
+/**
+ * The smallest type that holds so many GiB of weights: of the G families before P, which cost more, then by its GPUs, their
+ * memory and its CPUs.
+ */
 export function smallestFor(weights: number): InstanceType | undefined {
-  const rank = ({ gpu, vcpu }: InstanceType) => [gpu?.count ?? 0, gpu?.memoryGiB ?? 0, vcpu] as const;
+  const rank = ({ type, gpu, vcpu }: InstanceType) => [
+    Number(type.startsWith('ml.p')),
+    gpu?.count,
+    gpu?.memoryGiB,
+    vcpu,
+  ];
+  const order = (type: InstanceType) => rank(type).reduce<number>((sum, each = 0) => sum * 1000 + each, 0);
   return instanceTypes
     .filter((type) => !misfit(type, frameworks.transformers) && (roomOf(type) ?? 0) >= weights)
-    .map((type) => ({ type, rank: rank(type) }))
-    .sort(({ rank: a }, { rank: b }) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])[0]?.type;
+    .sort((one, other) => order(one) - order(other))[0];
 }
 
 const minutes = (seconds: number, least: number) => Math.min(3600, Math.max(least, Math.ceil(seconds / 60) * 60));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fitPage } from '../../docs/fit.js';
 import { frameworkNames, servers } from '../../generators/catalog/frameworks.js';
 import { unavailable } from '../../generators/catalog/unavailable.js';
 import { help, jsonSchema, referencePage } from '../../generators/config/describe.js';
@@ -31,8 +32,9 @@ describe('the table of parameters', () => {
     }
   });
 
-  it('is what docs/parameters.md says: npm run docs writes it anew', () => {
+  it('is what docs/parameters.md and docs/fit.md say: npm run docs writes it anew', () => {
     assert.equal(readFileSync(join(root, 'docs/parameters.md'), 'utf8'), referencePage());
+    assert.equal(readFileSync(join(root, 'docs/fit.md'), 'utf8'), fitPage());
   });
 
   it('has the values that are not available yet', () => {
