@@ -1,13 +1,13 @@
 // Runs suites, one after the other, lets their own closing lines show, and ends with the sum:
 //   tsx test/run.ts unit generate serve
-//   tsx test/run.ts frameworks [FRAMEWORK …]
+//   tsx test/run.ts frameworks [FRAMEWORK … | engines]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { preloadAws } from './support/aws.js';
 import { installCdk } from './support/cdk.js';
-import { prepareFrameworks } from './support/frameworks.js';
+import { prepareEngines, prepareFrameworks } from './support/frameworks.js';
 import { installTools, root, tool } from './support/tools.js';
 
 interface Counts {
@@ -66,13 +66,18 @@ async function runsOf(suite: string, frameworks: readonly string[]): Promise<Run
     return files.reverse().map((file) => mochaRun(`deploy/${file}`)); // the longest, training, first
   }
   if (suite !== 'frameworks') return [own];
-  const prepared = await prepareFrameworks(frameworks);
+  const wanted = frameworks.filter((each) => each !== 'engines');
+  const prepared = frameworks.length && !wanted.length ? [] : await prepareFrameworks(wanted);
   const runs = prepared.map(({ framework, python, projects }): Run => {
     const which = [`--framework=${framework}`, `--projects=${projects}`];
     const name = `${suite}: ${framework}`;
     return { name, runner: 'pytest', command: python, args: [...pytest, 'test/frameworks', ...which] };
   });
-  return frameworks.length ? runs : [own, ...runs];
+  if (frameworks.length && !frameworks.includes('engines')) return runs;
+  const { python, project } = await prepareEngines();
+  const args = [...pytest, 'test/vllm', `--project=${project}`];
+  const engines: Run = { name: `${suite}: engines`, runner: 'pytest', command: python, args };
+  return frameworks.length ? [...runs, engines] : [own, ...runs, engines];
 }
 
 /** What takes runs one after the other, beside others of its kind. */

@@ -4,13 +4,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { combinations } from './combinations.js';
 import { generateProject } from './generate.js';
-import { installFramework } from './tools.js';
+import { installEngines, installFramework } from './tools.js';
 
 /** A framework that can be tested: `projects` holds folders called FRAMEWORK-FORMAT-SERVER. */
 interface Prepared {
   framework: string;
   python: string;
   projects: string;
+}
+
+/** Prepares projects of both engines, for a GPU of today and for a T4; the Python of vLLM, and one of the projects. */
+export async function prepareEngines(): Promise<{ python: string; project: string }> {
+  const projects = mkdtempSync(join(tmpdir(), 'engines-'));
+  process.on('exit', () => rmSync(projects, { recursive: true, force: true }));
+  for (const modelServer of ['vllm', 'sglang'])
+    for (const [suffix, instanceType] of Object.entries({ '': 'gpu-enabled', '-t4': 'ml.g4dn.xlarge' })) {
+      const answers = { framework: 'transformers', modelServer, instanceType, modelName: 's3://bucket/tiny-1b/' };
+      await generateProject(answers, join(projects, `${modelServer}${suffix}`));
+    }
+  return { python: join(installEngines(), 'python'), project: join(projects, 'vllm') };
 }
 
 /** Prepares those named, or all that can be generated. */

