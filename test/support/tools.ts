@@ -1,7 +1,7 @@
 // The Python environments of the tests, each installed once into .venv of the checkout, or into a folder of .venvs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
@@ -66,9 +66,9 @@ export function installEngines(): string {
   run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, '--override', override, ...asked]);
   run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, '--no-deps', alone]);
   // It knows by the name and version of its package whether it is a build for CPUs, and has another name on PyPI.
-  const site = join(folder, 'lib', readdirSync(join(folder, 'lib'))[0] ?? '', 'site-packages');
+  const site = outcome(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).output.trim();
   const info = join(site, `vllm-${version('vllm')}+cpu.dist-info`);
-  mkdirSync(info);
+  mkdirSync(info, { recursive: true });
   writeFileSync(join(info, 'METADATA'), `Metadata-Version: 2.1\nName: vllm\nVersion: ${version('vllm')}+cpu\n`);
   writeFileSync(stamp, [...asked, alone].join());
   return join(folder, 'bin');
