@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { build, type Ended, must, project, rig, run, scratch, train, unique } from '../support/rig.js';
+import { build, type Ended, must, project, rig, run, scratch, train, unique, until } from '../support/rig.js';
 import { root, tool } from '../support/tools.js';
 
 const scripts = path.join(root, 'templates/test/test');
@@ -167,7 +167,8 @@ describe('check_contract.py and an image', function () {
     ] as const) {
       const checking = spawn(tool('python'), [program, '--image', image, '--request', request, '--model', model]);
       const ended = new Promise((resolve) => checking.on('close', resolve));
-      await pause(signal === 'SIGINT' ? 400 : 2500);
+      await until('a container', 60, async () => (await containersOf(image)) || undefined);
+      if (signal === 'SIGTERM') await pause(2000); // it is asked by now
       checking.kill(signal);
       assert.equal(await ended, status);
       assert.equal(await containersOf(image), '');

@@ -149,7 +149,7 @@ export async function post({ url }: Container, type: string, body: string) {
 export function request(url: string, { body = '', ...options }: http.RequestOptions & { body?: string } = {}) {
   // biome-ignore lint/suspicious/noExplicitAny: a test knows what it asked for
   return new Promise<{ status: number | undefined; body: any }>((resolve, reject) => {
-    const asked = http.request(url, { agent: false, timeout: 30_000, ...options }, (answer) => {
+    const asked = http.request(url, { agent: false, timeout: 90_000, ...options }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
