@@ -47,6 +47,7 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
         'max-model-len': 'auto', // what fits beside the weights, at most what the model was made for
         'load-format': 'safetensors',
         'disable-access-log-for-endpoints': '/ping',
+        'shutdown-timeout': '25', // to finish what it works on: SageMaker kills it after 30 s
       },
     },
   },

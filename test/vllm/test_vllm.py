@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from conftest import Engine
 
-PROMPT = {"prompt": "Once", "max_tokens": 8, "temperature": 0}
-CLASSIC = {"inputs": "Once", "parameters": {"max_new_tokens": 8, "do_sample": False}}
+PROMPT = {"prompt": "Once", "max_tokens": 8, "min_tokens": 8, "temperature": 0}
+CLASSIC = {"inputs": "Once", "parameters": {"max_new_tokens": 8, "min_tokens": 8, "do_sample": False}}
 
 
 def ask(engine: Engine, body: Any) -> tuple[int, Any]:

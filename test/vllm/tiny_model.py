@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
-HEADS = 4
+WIDTH, HEADS = 128, 4  # 32 for each head: what attention on CPUs takes at least
 
 
 def write_model(folder: Path) -> None:
@@ -28,7 +28,7 @@ def write_model(folder: Path) -> None:
     fast.save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=64,
+        hidden_size=WIDTH,
         intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=HEADS,
@@ -44,7 +44,7 @@ def write_adapter(folder: Path, rank: int = 8) -> None:
     """A LoRA adapter for its query projections, strong enough to be seen."""
     folder.mkdir(parents=True)
     prefix = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
-    shapes = {"A": (rank, 64), "B": (64, rank)}
+    shapes = {"A": (rank, WIDTH), "B": (WIDTH, rank)}
     weights = {prefix.format(layer, side): torch.randn(*shape) for layer in range(2) for side, shape in shapes.items()}
     save_file(weights, folder / "adapter_model.safetensors")
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": 64, "target_modules": ["q_proj"], "bias": "none"}
