@@ -2,7 +2,6 @@
 
 /** Values of a parameter that are refused with "not available yet". */
 export const unavailable: Readonly<Record<string, readonly unknown[]>> = {
-  framework: ['transformers'],
   modelServer: ['vllm', 'sglang'],
 };
 

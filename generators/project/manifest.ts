@@ -181,9 +181,8 @@ function sampleFiles({ framework, entry }: Project): FileSpec[] {
 }
 
 function readme(project: Project): string[] {
-  const { entry, serverEntry, format, image, cpuBuild, modelDelivery, multiModel, sample, tests, training, target } =
-    project;
-  const { tools, build } = project;
+  const { framework, entry, serverEntry, format, image, cpuBuild, modelDelivery, multiModel, sample } = project;
+  const { tests, training, target, tools, build } = project;
   const has = (module: string) => entry.modules?.includes(module) ?? false;
   return [
     'about.md.ejs',
@@ -191,11 +190,13 @@ function readme(project: Project): string[] {
     ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
     ...(serverEntry.readme ? [serverEntry.readme] : []),
     ...(tests ? ['contract.md.ejs'] : []),
-    entry.formats.length ? 'model.md.ejs' : 'model-custom.md',
+    entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     'handler.md',
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
-    'requests.md',
+    has('texts') ? 'requests-texts.md' : 'requests.md',
+    'answers.md',
+    ...(has('texts') ? ['parameters-texts.md'] : []),
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
     ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),
