@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { combinations } from '../support/combinations.js';
+import { combinations, trains } from '../support/combinations.js';
 import { generateProject } from '../support/generate.js';
 import { has, outcome, root, tool } from '../support/tools.js';
 
@@ -37,7 +37,7 @@ const variants = combinations.flatMap((combination) =>
       instanceType,
       includeSampleModel: rich,
       includeTests: rich,
-      includeTraining: rich,
+      includeTraining: rich && trains(combination.framework),
       ...(rich && {
         awsRoleArn: 'arn:aws:iam::123456789012:role/service-role/Name+=,.@-_x',
         awsRegion: 'eu-central-1',

@@ -54,8 +54,8 @@ def find_task(config: Any, pooling: str) -> str:
     task = EMBED if pooling else next((task for end, task in ENDINGS.items() if name.endswith(end)), None)
     if task is None or (task == EMBED and config.is_encoder_decoder):
         raise StartError(
-            f"The architecture ({name or 'none in config.json'}) does not say what the model is for. Set SM_TASK to one of "
-            f"{', '.join(TASKS)}, or change load() and predict() in model_handler.py."
+            f"The architecture ({name or 'none is named'}) does not say what the model is for. Set SM_TASK to one "
+            f"of {', '.join(TASKS)}, or change load() and predict() in model_handler.py."
         )
     return task
 
