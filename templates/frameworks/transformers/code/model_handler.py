@@ -194,11 +194,20 @@ def generate(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
     settings = {"max_new_tokens": NEW_TOKENS, "do_sample": not SAMPLING.isdisjoint(parameters), **parameters}
     stop = settings.pop("stop", [])
     stops = [stop] if isinstance(stop, str) else stop
-    if stops:
-        settings |= {"stop_strings": stops, "tokenizer": model.tokenizer}
-    rows = model.network.generate(**batch, **settings, pad_token_id=model.tokenizer.pad_token_id)
-    texts = model.tokenizer.batch_decode(rows[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [{"generated_text": cut_at(text, stops)} for text in texts]
+
+    def read(rows: torch.Tensor) -> list[str]:
+        new = rows[:, batch["input_ids"].shape[1] :]
+        return [str(text) for text in model.tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+    def end(rows: torch.Tensor, _: object) -> torch.Tensor:
+        return torch.tensor([any(stop in text for stop in stops) for text in read(rows)], device=rows.device)
+
+    # Not generate()'s stop_strings: it goes through the whole vocabulary first, and fails for some.
+    ends = transformers.StoppingCriteriaList([end] if stops else [])
+    rows = model.network.generate(
+        **batch, **settings, stopping_criteria=ends, pad_token_id=model.tokenizer.pad_token_id
+    )
+    return [{"generated_text": cut_at(text, stops)} for text in read(rows)]
 
 
 PREDICT: Mapping[str, Callable[[Loaded, Batch, Parameters], list[Any]]] = {
