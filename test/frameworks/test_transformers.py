@@ -58,7 +58,7 @@ BROKEN = {
     "of another framework": (put("model.safetensors", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "no weights": (leave_out("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
     "no config": (leave_out("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),
-    "no tokenizer": (leave_out("tokenizer.json", "tokenizer_config.json"), "does not load: .*okenizer"),
+    "no tokenizer": (leave_out("tokenizer.json", "tokenizer_config.json"), "There is no tokenizer in"),
     "pickles": (put("pytorch_model.bin", b"\x80\x04", "*.safetensors"), r"are pickles \(\*\.bin\)"),
     "for something else": (
         edit("config.json", architectures=["BertForTokenClassification"]),

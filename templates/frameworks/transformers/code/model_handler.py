@@ -87,6 +87,8 @@ def load(model_dir: Path) -> Loaded:
     pooling, normalize = read_pooling(model_dir)
     task = find_task(config, pooling)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, **local)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # so is that of a folder without one
+        raise StartError(f"There is no tokenizer in {model_dir}, or it knows no words. Put its files there.")
     half = torch.bfloat16 if config.dtype == torch.bfloat16 else torch.float16
     network, info = LOADERS[task].from_pretrained(
         model_dir,
