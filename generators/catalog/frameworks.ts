@@ -27,6 +27,10 @@ export interface FrameworkEntry {
   cpuBuild?: { package: string; index: string };
   /** What its library needs of the system and the base image does not have: Debian's name of it, and Homebrew's. */
   systemPackage?: { debian: string; homebrew: string };
+  /** The model is a folder's contents, in whatever format. */
+  folder?: true;
+  /** What a request looks like, where it is not numbers. */
+  example?: string;
   /** Requirement sets that making a model takes, and serving it does not. */
   makingRequirements?: readonly string[];
 }
@@ -35,6 +39,8 @@ export const servers = ['fastapi', 'flask', 'vllm', 'sglang', 'mms'] as const;
 export type Server = (typeof servers)[number];
 
 const web: readonly Server[] = ['fastapi', 'flask'];
+
+const torchForCpus = { package: 'torch', index: 'https://download.pytorch.org/whl/cpu' };
 
 const pickle = { what: 'is a pickle', instead: 'skops', why: 'loads nothing that is not on an explicit list' };
 const pickles = {
@@ -87,7 +93,7 @@ export const frameworks = {
     servers: web,
     gpu: { cuda: 13 },
     modules: ['tensors', 'gpu'],
-    cpuBuild: { package: 'torch', index: 'https://download.pytorch.org/whl/cpu' },
+    cpuBuild: torchForCpus,
   },
   onnx: {
     label: 'ONNX',
@@ -97,7 +103,16 @@ export const frameworks = {
     modules: ['tensors', 'gpu'],
     makingRequirements: ['onnx-making'],
   },
-  transformers: { label: 'Transformers', formats: [], servers: ['vllm', 'sglang'], gpu: { cuda: 13 } },
+  transformers: {
+    label: 'Transformers',
+    formats: [],
+    servers: ['vllm', 'sglang', 'fastapi'],
+    gpu: { cuda: 13 },
+    modules: ['pretrained', 'texts', 'gpu'],
+    cpuBuild: torchForCpus,
+    folder: true,
+    example: '{"inputs": ["a text", "another"]}',
+  },
   custom: { label: 'your own code', formats: [], servers: web, gpu: {} },
 } as const satisfies Record<string, FrameworkEntry>;
 

@@ -39,9 +39,11 @@ function missing(open: readonly Key[], answers: Answers): Problem[] {
 
 /** What is asked for and cannot be generated yet. */
 function notYet(answers: Answers, origins: Settled['origins']): Problem[] {
-  const asked = keys.filter((key) => origins[key] !== 'default' && !isAvailable(key, answers[key]));
+  const asked = keys.filter((key) => !isAvailable(key, answers[key]));
   return asked.map((key) => {
-    const hint = valuesOf(key).length ? `available: ${choicesFor(key, {}).join(', ')}` : `leave ${flagOf(key)} out`;
+    const hint = valuesOf(key).length
+      ? `available: ${choicesFor(key, answers).join(', ')}`
+      : `leave ${flagOf(key)} out`;
     return { key, from: origins[key] ?? 'no source', message: `${show(answers[key])} is not available yet`, hint };
   });
 }

@@ -231,7 +231,7 @@ const readmeOfEngine = ({ serverEntry, tests, language }: Project): string[] => 
 
 /** How any other model is served, and asked. */
 function readmeOfContainer(project: Project): string[] {
-  const { entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
+  const { framework, entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
   const has = (module: string) => entry.modules?.includes(module) ?? false;
   return [
     'about.md.ejs',
@@ -239,11 +239,13 @@ function readmeOfContainer(project: Project): string[] {
     ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
     ...(serverEntry.readme ? [serverEntry.readme] : []),
     ...(tests ? ['contract.md.ejs'] : []),
-    entry.formats.length ? 'model.md.ejs' : 'model-custom.md',
+    entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     'handler.md',
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
-    'requests.md',
+    has('texts') ? 'requests-texts.md' : 'requests.md',
+    'answers.md',
+    ...(has('texts') ? ['parameters-texts.md'] : []),
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
     ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),

@@ -7,7 +7,7 @@ const shell = quoteFor('next.sh');
 
 /** The commands that lead from a generated project to an answer, then to an endpoint. */
 export function nextSteps(project: Project, directory: string, cwd: string): string {
-  const { entry, format, sample, tests, modelFile, steps, language } = project;
+  const { entry, sample, tests, modelFile, steps, language } = project;
   const below = relative(cwd, directory);
   const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
   const enter = `cd ${shell(folder)}`;
@@ -23,7 +23,7 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
   const [image] = steps.up.filter(({ command }) => !command.includes('/iam/'));
   const commands = [enter, ...first, tests ? 'test/run_local.sh' : (image?.command ?? '')];
   const place = (name: string) => shell(`${folder}/model/${name}`);
-  const own = format?.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
+  const own = project.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
   const put = sample ? '' : `First put ${own}. `;
   if (language) {
     const all = [enter, ...steps.up.map(({ command }) => command)];

@@ -34,6 +34,10 @@ export interface Project {
   readonly format: Format | undefined;
   /** The file in model/ that the sample writes and the handler looks for first. */
   readonly modelFile: string;
+  /** The model is a folder's contents. */
+  readonly folder: boolean;
+  /** A request, as people may try first. */
+  readonly example: string;
   readonly server: Server;
   /** What the catalogue says of the server. */
   readonly serverEntry: ServerEntry;
@@ -128,6 +132,8 @@ export function projectFrom(complete: Answers): Project {
     entry,
     format,
     modelFile: format?.file ?? `model.${format?.name ?? 'json'}`,
+    folder: format?.folder ?? entry.folder ?? false,
+    example: entry.example ?? '{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
     server: modelServer,
     serverEntry,
     targetEntry,

@@ -31,8 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Of the frameworks' own tests only those of this one, whose library is installed."""
-    skip = collection_path.suffix == ".py" and collection_path.stem != f"test_{config.getoption('framework')}"
-    return (skip and collection_path.stem not in ("test_every", "test_training")) or None
+    framework = config.getoption("framework")
+    trains = any(config.getoption("projects").glob(f"{framework}-*/train"))
+    own = (f"test_{framework}", "test_every", *(["test_training"] if trains else []))
+    return (collection_path.suffix == ".py" and collection_path.stem not in own) or None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,6 +1,6 @@
 // The requirement sets, as the manifest merges them: they resolve, and to nothing beyond what they pin.
 import assert from 'node:assert/strict';
-import { entryOf, frameworkNames } from '../../generators/catalog/frameworks.js';
+import { entryOf, frameworkNames, gpuServers } from '../../generators/catalog/frameworks.js';
 import { isAvailable } from '../../generators/catalog/unavailable.js';
 import { isComment, platformsOf, read, resolve, sets } from '../support/pins.js';
 
@@ -11,9 +11,10 @@ const pinsOf = (set: string) => read(set).filter((line) => !isComment(line));
 const combinations = frameworks.flatMap((framework) => {
   const { formats, servers } = entryOf(framework);
   const beside = [...new Set(formats.flatMap(({ requirements }) => requirements ?? []))];
+  const web = servers.filter((server) => !gpuServers.has(server)); // engines have images of their own
   const own = [framework, `${framework}-gpu`].filter((set) => sets.includes(set));
   return own.flatMap((set) =>
-    platformsOf(set).map((platform) => ({ set, platform, all: [set, ...beside, ...servers, 'mms'] })),
+    platformsOf(set).map((platform) => ({ set, platform, all: [set, ...beside, ...web, 'mms'] })),
   );
 });
 

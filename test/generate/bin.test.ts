@@ -121,7 +121,7 @@ describe('the bin refuses', () => {
     refused(run(folder, []), 2, /framework is required/);
     refused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
     refused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
-    refused(run(folder, ['demo', '--framework=transformers', '--model-name=a/b']), 2, /not available yet/);
+    refused(run(folder, ['demo', '--framework=transformers', '--model-name=a/b']), 2, /vllm.*not available yet/);
     refused(
       run(folder, ['demo', '--framework=sklearn', '--config=none.json']),
       2,

@@ -233,6 +233,12 @@ def test_a_handler_can_add_content_types() -> None:
         content.decode(b"one two", "text/other", others)
 
 
-def test_predictions_that_are_objects_are_no_csv() -> None:
+def test_objects_are_lines_of_csv_where_they_hold_plain_values() -> None:
+    outputs = [{"label": "good, really", "score": np.float32(0.5)}, {"label": "bad", "score": 1}]
+    assert content.encode(outputs, CSV) == b'"good, really",0.5\nbad,1\n'
+
+
+@pytest.mark.parametrize("prediction", [{"place": [1, 2]}, {"place": np.zeros(2)}, {"a": {"b": 1}}, [{"label": "bad"}]])
+def test_predictions_that_hold_objects_or_lists_in_objects_are_no_csv(prediction: Any) -> None:
     with pytest.raises(NotAcceptable, match="are objects"):
-        content.encode([{"label": 1}], "text/csv")
+        content.encode([prediction], CSV)

@@ -18,6 +18,7 @@ from serving.file_types import recognize
         (b'{"learner":{}}', "XGBoost"),
         (b"{L\0\0\0\0\0\0\0\x07learner", "UBJSON"),
         (b"\x08\x0a\x12\x04onnx", "ONNX"),
+        (b"\x80\0\0\0\0\0\0\0" + b'{"__metadata__":{}}', "safetensors"),
     ],
 )
 def test_a_file_is_known_by_its_start(content: bytes, kind: str, tmp_path: Path) -> None:

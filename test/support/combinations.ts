@@ -16,7 +16,13 @@ const available = <T>(key: string, values: readonly T[]) => values.filter((value
 export const combinations = available('framework', frameworkNames).flatMap((framework) =>
   ours(frameworks[framework].servers).flatMap((modelServer) =>
     formatsOrNone(framework).flatMap((format) =>
-      (['s3', 'image'] as const).map((modelDelivery) => ({ framework, modelServer, ...format, modelDelivery })),
+      (['s3', 'image'] as const).map((modelDelivery) => ({
+        framework,
+        modelServer,
+        ...format,
+        ...(framework === 'transformers' && { modelName: 'org/tiny' }),
+        modelDelivery,
+      })),
     ),
   ),
 );
@@ -36,9 +42,13 @@ function formatsOrNone(framework: Framework): { modelFormat?: string }[] {
   return formats.length ? formats : [{}];
 }
 
+/** Whether there is a training container for a framework. */
+export const trains = (framework: Framework): boolean => framework !== 'transformers';
+
 /** One of each framework, so that together they have both servers and both deliveries. */
 export const oneOfEach = [...new Set(combinations.map(({ framework }) => framework))].flatMap((framework, at) => {
-  const [server, delivery] = [at % 2 ? 'fastapi' : 'flask', at % 3 ? 's3' : 'image'];
+  const flask = at % 2 === 0 && (frameworks[framework].servers as readonly string[]).includes('flask');
+  const [server, delivery] = [flask ? 'flask' : 'fastapi', at % 3 ? 's3' : 'image'];
   return combinations
     .filter((each) => each.framework === framework && each.modelServer === server && each.modelDelivery === delivery)
     .slice(0, 1);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { combinations } from './combinations.js';
+import { combinations, trains } from './combinations.js';
 import { generateProject } from './generate.js';
 import { installEngines, installFramework } from './tools.js';
 
@@ -35,7 +35,8 @@ export async function prepareFrameworks(names: readonly string[]): Promise<Prepa
   for (const { modelDelivery: _, ...combination } of wanted) {
     const { framework, modelFormat, modelServer } = combination;
     const folder = join(projects, `${framework}-${modelFormat ?? 'own'}-${modelServer}`);
-    await generateProject({ ...combination, includeSampleModel: true, includeTraining: true }, folder);
+    const extras = { includeSampleModel: true, includeTraining: trains(framework) };
+    await generateProject({ ...combination, ...extras }, folder);
   }
   return [...new Set(wanted.map(({ framework }) => framework))].map((framework) => ({
     framework,

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
+import { nextSteps } from '../../generators/project/next.js';
+import { render } from '../../generators/project/render.js';
 
 const from = (answers: object) => resolve([readObject(answers, 'the test')]);
 const sklearn = { framework: 'sklearn' };
@@ -63,6 +65,34 @@ describe('a target', () => {
     );
     assert.ok(has({ deployTool: ['cdk'] }, 'deploy/cdk/app.py') && has({ deployTool: ['cdk'] }, 'deploy/delete.sh'));
     assert.ok(has({ buildTarget: 'codebuild' }, 'deploy/submit_build.sh') && !has({}, 'deploy/submit_build.sh'));
+  });
+});
+
+describe('a small transformer', () => {
+  const small = { framework: 'transformers', modelServer: 'fastapi', modelName: 'org/tiny' };
+  const built = (answers: object) => from({ ...small, ...answers }).project;
+
+  it('is served on a CPU or a GPU, wherever other models are', () => {
+    assert.equal(built({})?.image.gpu, true);
+    for (const answers of [
+      { instanceType: 'cpu-optimized' },
+      { instanceType: 'cpu-optimized', deployTarget: 'serverless' },
+      { instanceType: 'cpu-optimized', deployTarget: 'batch' },
+      { instanceType: 'ml.m5.large', deployTarget: 'async', modelDelivery: 'image' },
+    ])
+      assert.equal(built(answers)?.image.gpu, false, JSON.stringify(answers));
+  });
+
+  it('has a model that is a folder, and requests of texts', () => {
+    const project = built({ instanceType: 'cpu-optimized' });
+    assert.ok(project);
+    assert.match(nextSteps(project, '/x', '/'), /First put the files of your model into x\/model\//);
+    const readme = render(manifest(project), project).find(({ path }) => path === 'README.md')?.text ?? '';
+    assert.match(readme, /hf download org\/tiny --revision COMMIT --local-dir model/);
+    assert.doesNotMatch(readme, /5\.1, 3\.5|numbers as NumPy/);
+    const bucket = built({ instanceType: 'cpu-optimized', modelName: 's3://bucket/path/' });
+    assert.ok(bucket);
+    assert.match(render(manifest(bucket), bucket)[0]?.text ?? '', /aws s3 sync s3:\/\/bucket\/path\/ model/);
   });
 });
 

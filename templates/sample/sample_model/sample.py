@@ -1,5 +1,6 @@
 """What is behind every sample: made-up data, the same every time, and the requests that fit it."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,26 @@ def make_data(houses: int = 1000, tests: int = 200) -> tuple[NDArray[Any], NDArr
 
 
 def finish(what: str, model: Path, test_x: NDArray[Any], test_y: NDArray[Any], predictions: NDArray[Any]) -> None:
-    """Writes two of the tests as a request, in JSON and in CSV, and says what was made and what to type next."""
+    """Writes two of the tests as a request, and says how well the model predicts the prices."""
     error = np.square(test_y - np.ravel(predictions)).sum() / np.square(test_y - test_y.mean()).sum()
-    files = [model, *save_request(test_x[:2], PROJECT / "test")]
-    print(f"Trained {what} on made-up houses. R2 on {len(test_x)} others: {1 - error:.2f}.")
+    report(f"Trained {what} on made-up houses. R2 on {len(test_x)} others: {1 - error:.2f}.", model, test_x[:2])
+
+
+def report(made: str, model: Path, records: Any) -> None:
+    """Writes the records as a request, and says what was made and what to type next."""
+    files = [model, *save_request(records, PROJECT / "test")]
+    print(made)
     print("Wrote " + ", ".join(str(file.relative_to(PROJECT)) for file in files))
     run_local = PROJECT / "test/run_local.sh"
     print("Next: " + ("test/run_local.sh" if run_local.exists() else "SM_MODEL_DIR=model code/serve"))
 
 
-def save_request(records: NDArray[Any], folder: Path) -> list[Path]:
-    """Writes the records as a request, once in JSON and once in CSV."""
+def save_request(records: Any, folder: Path) -> list[Path]:
+    """Writes the records, rows of numbers or texts, as a request, once in JSON and once in CSV."""
     folder.mkdir(exist_ok=True)
     as_json, as_csv = folder / "sample_request.json", folder / "sample_request.csv"
-    as_json.write_text(json.dumps({"instances": records.tolist()}) + "\n")
-    as_csv.write_text("".join(",".join(map(str, record)) + "\n" for record in records.tolist()))
+    plain = np.asarray(records).tolist()
+    as_json.write_text(json.dumps({"instances": plain}) + "\n")
+    with as_csv.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(each if isinstance(each, list) else [each] for each in plain)
     return [as_json, as_csv]

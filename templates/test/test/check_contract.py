@@ -209,8 +209,9 @@ def write_npy(kind: str, shape: tuple[int, ...], data: bytes) -> bytes:
 
 
 def flatten(value: Any) -> list[Any]:
-    """The values in lists of lists, in their order."""
-    return [inner for item in value for inner in flatten(item)] if isinstance(value, list) else [value]
+    """The values in lists of lists and in objects, in their order."""
+    items = list(value.values()) if isinstance(value, dict) else value
+    return [inner for item in items for inner in flatten(item)] if isinstance(items, list) else [value]
 
 
 def are_numbers(value: Any) -> bool:
@@ -230,7 +231,7 @@ def same(one: Any, other: Any) -> bool:
 CLIENTS = 32
 READERS: dict[str, Callable[[bytes], Any]] = {  # of answers: what is predicted for each record
     JSON: lambda body: json.loads(body)["predictions"],
-    CSV: lambda body: csv.reader(body.decode().splitlines()),
+    CSV: lambda body: csv.reader(body.decode().splitlines(keepends=True)),
     JSON_LINES: lambda body: map(json.loads, body.splitlines()),
     NPY: read_npy,
 }
@@ -298,6 +299,12 @@ def word_refusals(server: Server) -> None:
         require(list(told) == ["error"] and isinstance(told["error"], str), f'{reply}; expected {{"error": "..."}}')
         leak = LEAK.search(told["error"])
         require(not leak, f"{reply}; expected no {leak and leak[0]!r} in it")
+
+
+def answer_npy(server: Server) -> None:
+    named = any(isinstance(each, dict) for each in server.post(server.body).json()["predictions"])
+    if are_numbers(server.predictions) and not named:
+        server.agree(server.body, Accept=NPY)
 
 
 def end_in_newline(server: Server) -> None:
@@ -377,9 +384,7 @@ RULES: dict[str, Rule] = {
     "the q-values of Accept are obeyed": lambda s: s.post(s.body, Accept=ACCEPT).expect(200, CSV),
     "Accept: text/csv gets one line for each record": lambda s: s.agree(s.body, Accept=CSV),
     "Accept: application/jsonlines gets one line for each record": lambda s: s.agree(s.body, Accept=JSON_LINES),
-    "Accept: application/x-npy gets an array, where the predictions are numbers": lambda s: (
-        s.agree(s.body, Accept=NPY) if are_numbers(s.predictions) else None
-    ),
+    "Accept: application/x-npy gets an array, where the predictions are numbers": answer_npy,
     "answers in JSON, csv and jsonlines end in a newline": end_in_newline,
     "a connection stays open for more requests": lambda s: require(
         s.post(s.body).stays_open, "the server closed the connection after its answer; expected it to stay open"

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -40,7 +40,7 @@ def decode(
     media_type, charset = parse_content_type(content_type or JSON)
     decoder = others.get(media_type) or DECODERS.get(media_type)
     if decoder is None:
-        known = " or ".join([*DECODERS, *others])
+        known = " or ".join({**DECODERS, **others})
         raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {known}.")
     if not body or body.isspace():
         raise BadRequest("The body is empty.")
@@ -171,15 +171,22 @@ def to_json_line(value: Any) -> bytes:
 
 
 def to_csv(outputs: Any) -> bytes:
-    """One line a record: its value, or its values with commas between."""
-    values = [to_plain(value) for value in predictions_of(outputs)]
-    if any(isinstance(value, dict) for value in values):
-        raise NotAcceptable(f"These predictions are objects. Ask for {JSON}.")
+    """One line a record: its value, or its values with commas between, those of an object in their order."""
     lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows(
-        value if isinstance(value, (list, tuple)) else [value] for value in values
-    )
+    csv.writer(lines, lineterminator="\n").writerows(map(to_fields, predictions_of(outputs)))
     return lines.getvalue().encode()
+
+
+def to_fields(prediction: Any) -> Sequence[Any]:
+    """A prediction as the fields of a line of CSV."""
+    value = to_plain(prediction)
+    nested: tuple[type, ...] = (dict,)
+    if isinstance(value, dict):
+        value, nested = [to_plain(field) for field in value.values()], (dict, list)
+    fields: Sequence[Any] = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(field, nested) for field in fields):
+        raise NotAcceptable(f"These predictions are objects. Ask for {JSON}.")
+    return fields
 
 
 def to_npy(outputs: Any) -> bytes:

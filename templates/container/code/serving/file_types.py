@@ -38,6 +38,8 @@ def recognize(path: Path) -> str | None:
             start = file.read(16)
     except OSError:
         return None
+    if start[8:10] == b'{"':  # before that a length, which may look like anything
+        return "weights in safetensors (Transformers: model.safetensors)"
     if path.suffix == ".pb" and start.startswith(b"\x08"):  # the files of a SavedModel start as ONNX models do
         return "a TensorFlow SavedModel" if path.name == "saved_model.pb" else None
     return next((kind for first, kind in STARTS if start.startswith(first)), None)

@@ -1,0 +1,101 @@
+"""What the files of a Hugging Face model say: serving/pretrained.py. With real models: test_transformers.py."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from serving.errors import StartError
+from serving.pretrained import CLASSIFY, EMBED, GENERATE, check_files, find_task, read_pooling
+
+
+def write(folder: Path, **files: object) -> Path:
+    """Files of JSON; "__" stands for a slash."""
+    for name, content in files.items():
+        path = folder / f"{name.replace('__', '/')}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+def test_weights_are_safetensors_or_are_allowed_to_be_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "README.md").touch()
+    for name, message in (("config.json", "no Hugging Face model in"), ("pytorch_model.bin", "only README.md, config")):
+        with pytest.raises(StartError, match=message):
+            check_files(tmp_path)
+        (tmp_path / name).touch()
+    with pytest.raises(StartError, match=r"are pickles .*set SM_ALLOW_PICKLE=true"):
+        check_files(tmp_path)
+    monkeypatch.setenv("SM_ALLOW_PICKLE", "true")
+    assert check_files(tmp_path) is False
+    (tmp_path / "model.safetensors").touch()
+    assert check_files(tmp_path) is True
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [
+        ("BertForSequenceClassification", CLASSIFY),
+        ("LlamaForCausalLM", GENERATE),
+        ("GPT2LMHeadModel", GENERATE),
+        ("XLMRobertaModel", EMBED),
+        ("BertForMaskedLM", EMBED),
+    ],
+)
+def test_the_architecture_says_what_a_model_is_for(
+    architecture: str, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SimpleNamespace(architectures=[architecture], is_encoder_decoder=False)
+    assert find_task(config, "") == task
+    assert find_task(config, "mean") == EMBED
+    monkeypatch.setenv("SM_TASK", "Text-Generation")
+    assert find_task(config, "") == GENERATE
+
+
+@pytest.mark.parametrize(
+    ("architectures", "both"), [(None, False), (["ViTForImageClassification"], False), (["MarianMTModel"], True)]
+)
+def test_a_model_for_something_else_is_not_served(architectures: Any, both: bool) -> None:
+    with pytest.raises(StartError, match=r"does not say what the model is for\. Set SM_TASK to one of text-classif"):
+        find_task(SimpleNamespace(architectures=architectures, is_encoder_decoder=both), "")
+
+
+TRANSFORMER = {"path": "", "type": "sentence_transformers.models.Transformer"}
+POOLING = {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
+NORMALIZE = {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+DENSE = {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+
+
+@pytest.mark.parametrize(
+    ("pooling", "known"),
+    [
+        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "include_prompt": True}, "mean"),
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
+        ({"pooling_mode": "lasttoken", "include_prompt": True}, "last"),
+    ],
+)
+def test_sentence_transformers_say_how_their_vectors_are_made(pooling: object, known: str, tmp_path: Path) -> None:
+    assert read_pooling(tmp_path) == ("", False)
+    write(tmp_path, modules=[TRANSFORMER, POOLING], **{"1_Pooling__config": pooling})
+    assert read_pooling(tmp_path) == (known, False)
+    write(tmp_path, modules=[TRANSFORMER, POOLING, NORMALIZE])
+    assert read_pooling(tmp_path) == (known, True)
+
+
+@pytest.mark.parametrize(
+    ("modules", "pooling", "message"),
+    [
+        ([TRANSFORMER, POOLING], {"pooling_mode_max_tokens": True}, "with pooling_mode_max_tokens: change embed"),
+        ([TRANSFORMER, POOLING], {"pooling_mode": ["mean", "max"]}, "with mean, max: change embed"),
+        ([TRANSFORMER, POOLING, DENSE], {"pooling_mode": "mean"}, "with mean, Dense: change embed"),
+        ([TRANSFORMER], {}, "with no pooling: change embed"),
+    ],
+)
+def test_vectors_that_are_made_in_another_way_are_not_made_wrongly(
+    modules: object, pooling: object, message: str, tmp_path: Path
+) -> None:
+    write(tmp_path, modules=modules, **{"1_Pooling__config": pooling})
+    with pytest.raises(StartError, match=message):
+        read_pooling(tmp_path)
