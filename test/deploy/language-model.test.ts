@@ -35,7 +35,7 @@ describe('a language model', function () {
     const projectName = unique(stem);
     const directory = path.join(folder, projectName);
     names.push(projectName);
-    const common = { framework: 'transformers', awsRoleArn: role, deployTool: ['cli', 'boto3', 'cdk'] };
+    const common = { framework: 'transformers', deployTool: ['cli', 'boto3', 'cdk'] };
     await generateProject({ ...common, projectName, ...answers }, directory);
     return { directory, name: projectName };
   };
@@ -83,7 +83,7 @@ describe('a language model', function () {
     let name: string;
 
     it('is deployed at the newest commit, without a token, and answers in every form', async () => {
-      ({ directory, name } = await project('hub', { modelName: 'org/tiny-1b' }));
+      ({ directory, name } = await project('hub', { modelName: 'org/tiny-1b', awsRoleArn: role }));
       await succeed(directory, 'build_and_push.sh', [], env());
       const { result, err } = await script(directory, 'deploy.sh', [], env());
       assert.equal(result, name, err);
@@ -191,7 +191,7 @@ describe('a language model', function () {
 
   describe('that cannot be had', () => {
     const refused = async (modelName: string, reason: RegExp, more: Record<string, string> = {}) => {
-      const { directory, name } = await project('not', { modelName });
+      const { directory, name } = await project('not', { modelName, awsRoleArn: role });
       const IMAGE_URI = 'public.ecr.aws/x/y:1';
       await refuse(reason, directory, 'deploy.sh', [], { ...env(), IMAGE_URI, ...more });
       await refuse(reason, directory, 'deploy.py', ['deploy'], { ...env(), IMAGE_URI, ...more });
@@ -221,7 +221,7 @@ describe('a language model', function () {
 
   it('in S3 is deployed as an asynchronous endpoint, with boto3', async () => {
     const modelName = 's3://sagemaker-us-east-1-123456789012/shared/llama-1b/';
-    const { directory, name } = await project('asy', { modelName, deployTarget: 'async' });
+    const { directory, name } = await project('asy', { modelName, deployTarget: 'async', awsRoleArn: role });
     writeModel(directory);
     await succeed(directory, 'upload_model.sh', [], env()); // makes the bucket
     await must('aws', ['s3', 'cp', '--recursive', '--quiet', path.join(directory, 'model'), modelName]);
@@ -238,7 +238,7 @@ describe('a language model', function () {
 
   it('has a stack of the CDK, whose role may read the token and the model', async () => {
     installCdk();
-    const { directory, name } = await project('cdk', { modelName: 'org/tiny-1b', awsRoleArn: undefined });
+    const { directory, name } = await project('cdk', { modelName: 'org/tiny-1b' });
     const HF_TOKEN_SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:huggingface-AbCdEf';
     const IMAGE_URI = 'public.ecr.aws/x/y:1';
     const out = path.join(folder, 'cdk.out');

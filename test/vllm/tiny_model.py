@@ -37,7 +37,12 @@ def write_model(folder: Path) -> None:
         bos_token_id=0,
         eos_token_id=1,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():  # what is no letter is never the likeliest: a text can be seen
+        for word, at in vocabulary.items():
+            if not (len(word) == 1 and word.isascii()):
+                model.lm_head.weight[at] = 0
+    model.save_pretrained(folder)
 
 
 def write_adapter(folder: Path, rank: int = 8) -> None:
