@@ -121,7 +121,8 @@ describe('the bin refuses', () => {
     refused(run(folder, []), 2, /framework is required/);
     refused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
     refused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
-    refused(run(folder, ['demo', '--framework=transformers', '--model-name=a/b']), 2, /vllm.*not available yet/);
+    const large = ['--framework=transformers', '--model-name=a/b-70b', '--instance-type=ml.g5.xlarge'];
+    refused(run(folder, ['demo', ...large]), 2, /a\/b-70b takes about 131 GiB/);
     refused(
       run(folder, ['demo', '--framework=sklearn', '--config=none.json']),
       2,

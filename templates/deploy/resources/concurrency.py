@@ -1,5 +1,4 @@
 
-
 def scaling_policies() -> list[tuple[str, str, Json]]:
     """What scales it: more instances when each works on more than CONCURRENCY_PER_INSTANCE requests at a time."""
     metric = "SageMakerVariantConcurrentRequestsPerModelHighResolution"

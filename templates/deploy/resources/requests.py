@@ -1,5 +1,4 @@
 
-
 def scaling_policies() -> list[tuple[str, str, Json]]:
     """What scales it: more instances when each gets more than INVOCATIONS_PER_INSTANCE requests a minute."""
     tracking = {
