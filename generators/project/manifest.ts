@@ -180,7 +180,7 @@ function settings({ targetEntry, image, build, training, language }: Project): s
 }
 
 /** deploy/iam: who may do what. */
-function rights({ targetEntry, tools, build, modelDelivery, training }: Project): FileSpec[] {
+function rights({ targetEntry, tools, build, modelDelivery, training, language }: Project): FileSpec[] {
   const document = (name: string, parts: readonly string[]) => ({
     path: `deploy/iam/${name}.json`,
     statements: parts.map((part) => `deploy/iam/${name}/${part}.json`),
@@ -192,7 +192,7 @@ function rights({ targetEntry, tools, build, modelDelivery, training }: Project)
   return [
     ...programs('deploy', 'deploy/iam', ['create_role.sh', 'fill.py']),
     ...from('deploy', 'deploy/iam', ['trust.json']),
-    document('execution-role', ['common', ...model, ...execution, ...jobs]),
+    document('execution-role', ['common', ...model, ...(language?.id ? ['hub'] : []), ...execution, ...jobs]),
     document('deployer', ['common', ...model, ...deployer]),
     // Policies of their own: all in one would be longer than IAM allows.
     ...[...others, ...jobs].map((tool) => ({

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { breakModel, sample } from '../support/lives.js';
+import { breakModel, buildEngine, sample, writeLanguageModel } from '../support/lives.js';
 import { lookAlike } from '../support/lookalike.js';
 import { must, project, rig, run, scratch, unique } from '../support/rig.js';
 import { aws, refuse, script, succeed } from '../support/scripts.js';
@@ -124,6 +124,47 @@ describe('what the documents of deploy/iam permit', function () {
       writeFileSync(file, calls.map((call) => JSON.stringify(call)).join('\n'));
       await check('calls', directory, bucket, file);
     });
+});
+
+describe('what the documents of a language model permit', function () {
+  this.timeout(600_000);
+  const folder = scratch();
+  const answers = { framework: 'transformers', modelName: 'org/tiny-1b', instanceType: 'gpu-enabled' };
+  const generate = (projectName: string, more: object) =>
+    project(folder, { projectName, includeSampleModel: false, ...answers, ...more });
+
+  it('is enough for every setting, in every partition, and no more', async () => {
+    const targets = ['realtime', 'async'].map((deployTarget, at) => generate(`iam-language-${at}`, { deployTarget }));
+    await check('documents', ...(await Promise.all(targets)));
+  });
+
+  it('is enough for all that is called in its life, and no more', async () => {
+    const [name, image] = [unique('iam-language'), unique('engine')];
+    const directory = await generate(name, {});
+    await buildEngine(image);
+    const { calls, server, url } = await recorder();
+    const bucket = `${name}-bucket`;
+    const env = { AWS_ENDPOINT_URL: url, S3_BUCKET: bucket, BASE_IMAGE: image, PATH };
+    const request = path.join(directory, 'test/sample_request.json');
+    try {
+      await succeed(directory, 'iam/create_role.sh', [], env);
+      await succeed(directory, 'build_and_push.sh', [], env);
+      writeLanguageModel(directory);
+      await succeed(directory, 'upload_model.sh', [], env);
+      await succeed(directory, 'deploy.sh', [], { ...env, MAX_INSTANCE_COUNT: '2' });
+      await succeed(directory, 'invoke.sh', [request], env);
+      await succeed(directory, 'invoke.sh', ['--stream', request], env);
+      await refuse(/ {2}\| /, directory, 'deploy.sh', [], { ...env, CONTAINER_ENV: '{"SM_MODEL_DIR": "/opt/program"}' });
+    } finally {
+      await script(directory, 'delete.sh', ['--all'], env);
+      server.close();
+      await run('aws', ['s3', 'rb', '--force', `s3://${bucket}`]);
+      await run('docker', ['image', 'rm', '--force', image, name]);
+    }
+    const file = path.join(folder, 'language.jsonl');
+    writeFileSync(file, calls.map((call) => JSON.stringify(call)).join('\n'));
+    await check('calls', directory, bucket, file);
+  });
 });
 
 describe('create_role.sh', function () {

@@ -28,7 +28,8 @@ resources.load_settings()
 documents = {file.stem: fill.document(file) for file in Path("deploy/iam").glob("*.json")}
 known = [fill.values()[name][0] for name in ("NAME", "PROJECT_NAME", "S3_BUCKET", "ROLE_ARN")]
 folder = f"s3://{os.environ['S3_BUCKET']}/{os.environ['PROJECT_NAME']}"
-uploaded = resources.model_url() or f"{folder}/0123abc/model.tar.gz"
+as_they_are = "ModelDataSource" in Path(resources.__file__).read_text()
+uploaded = resources.model_url() or f"{folder}/{'model/0123abc/' if as_they_are else '0123abc/model.tar.gz'}"
 os.environ["MODEL_DATA"] = "" if os.environ["MODEL_DELIVERY"] == "image" else uploaded
 os.environ["BATCH_INPUT"] = os.environ.get("BATCH_INPUT") or f"{folder}/batch/input/0123abc/records.csv"
 os.environ["TRANSFORM_JOB"] = "job"
@@ -62,6 +63,7 @@ EVERYTHING = {
     "TRAIN_CHECKPOINTS": "s3://kept",
     "TRAIN_SPOT": "true",
     "TRAIN_IMAGE_URI": "999999999999.dkr.ecr.us-east-1.amazonaws.com/team/training:v1",
+    "HF_TOKEN_SECRET": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-AbCdEf",
     "BUILD_ROLE_ARN": "arn:aws:iam::123456789012:role/build",
 }
 IMAGE = "123456789012.dkr.ecr.{}/own:v1"
@@ -89,8 +91,9 @@ def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list
     """The documents of a project under these settings, what FILL knows of these, and what SageMaker is asked for."""
     known_here = (project / "deploy/settings.sh").read_text()
     own = {name: value for name, value in settings.items() if f"\n{name}=" in known_here}
-    if "MODEL_DATA" in own and '"MultiModel"' in (project / "deploy/resources.py").read_text():
-        own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0]  # where many models lie
+    resources = (project / "deploy/resources.py").read_text()
+    if "MODEL_DATA" in own and ('"MultiModel"' in resources or '"ModelDataSource"' in resources):
+        own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0] + "/"  # where many models lie, or files
     env = {"PATH": os.environ["PATH"], "ACCOUNT": Place().account, "AWS_REGION": "us-east-1", "ROLE_ARN": "", **own}
     command = [sys.executable, "-c", FILL]
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)

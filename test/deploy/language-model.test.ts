@@ -1,15 +1,15 @@
 // A language model behind an engine, which a stand-in takes the place of: from the Hub and from S3, until it is deleted.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
 import { generateProject } from '../support/generate.js';
-import { clearAway, describeEndpoint } from '../support/lives.js';
-import { must, rig, run, scratch, unique } from '../support/rig.js';
+import { buildEngine, clearAway, describeEndpoint, writeLanguageModel } from '../support/lives.js';
+import { must, run, scratch, unique } from '../support/rig.js';
 import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
-import { root, tool } from '../support/tools.js';
+import { tool } from '../support/tools.js';
 
 const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
 const TEXT = 'Once upon a time…';
@@ -54,16 +54,9 @@ describe('a language model', function () {
     const { EndpointConfigName } = await describeEndpoint(endpoint);
     return (await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName)).PrimaryContainer;
   };
-  const writeModel = (directory: string, more = '') => {
-    mkdirSync(path.join(directory, 'model/adapters/loud'), { recursive: true });
-    writeFileSync(path.join(directory, 'model/config.json'), '{"num_attention_heads": 6}');
-    writeFileSync(path.join(directory, 'model/model.safetensors'), `weights${more}`);
-    writeFileSync(path.join(directory, 'model/adapters/loud/adapter_config.json'), '{"r": 8}');
-  };
 
   before(async () => {
-    const { BASE_IMAGE } = rig('BASE_IMAGE', 'AWS_ENDPOINT_URL');
-    await must('docker', ['build', '--tag', image, '--build-arg', `BASE_IMAGE=${BASE_IMAGE}`, `${root}/test/engines`]);
+    await buildEngine(image);
     hub = createServer(({ url = '' }, response) => {
       asked += 1;
       const model = known[/^\/api\/models\/(.+)\/revision\/main$/.exec(url)?.[1] ?? ''];
@@ -158,7 +151,7 @@ describe('a language model', function () {
     });
 
     it('is taken from S3 once it was uploaded, with its adapters, in a network of its own', async () => {
-      writeModel(directory);
+      writeLanguageModel(directory);
       const { result: place, err } = await script(directory, 'upload_model.sh', [], env());
       assert.match(place, new RegExp(`^s3://sagemaker-us-east-1-123456789012/${name}/model/[0-9a-f]{64}/$`), err);
       assert.equal(await succeed(directory, 'upload_model.sh', [], env()), place);
@@ -210,7 +203,7 @@ describe('a language model', function () {
         /There is no model at s3:\/\/some-bucket\/llama-1b\//,
       );
       await refuse(/There is no model in .*model/, directory, 'upload_model.sh', [], env());
-      writeModel(directory);
+      writeLanguageModel(directory);
       rmSync(path.join(directory, 'model/model.safetensors'));
       await refuse(/no \.safetensors files/, directory, 'upload_model.sh', [], env());
       rmSync(path.join(directory, 'model/config.json'));
@@ -222,7 +215,7 @@ describe('a language model', function () {
   it('in S3 is deployed as an asynchronous endpoint, with boto3', async () => {
     const modelName = 's3://sagemaker-us-east-1-123456789012/shared/llama-1b/';
     const { directory, name } = await project('asy', { modelName, deployTarget: 'async', awsRoleArn: role });
-    writeModel(directory);
+    writeLanguageModel(directory);
     await succeed(directory, 'upload_model.sh', [], env()); // makes the bucket
     await must('aws', ['s3', 'cp', '--recursive', '--quiet', path.join(directory, 'model'), modelName]);
     await succeed(directory, 'build_and_push.sh', [], env());

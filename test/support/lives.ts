@@ -1,11 +1,11 @@
 // What the tests of a deployment's life share: a project of each target with one image, models to update to, a client.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { must, project, run } from './rig.js';
+import { must, project, rig, run } from './rig.js';
 import { aws, role, script, succeed } from './scripts.js';
-import { tool } from './tools.js';
+import { root, tool } from './tools.js';
 
 export const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 
@@ -63,6 +63,21 @@ export function client(name: string, directory: string) {
     return answered;
   };
   return { stop };
+}
+
+/** Builds a stand-in for an engine's image, under this name. */
+export const buildEngine = (image: string) =>
+  must('docker', [
+    ...['build', '--tag', image, '--build-arg', `BASE_IMAGE=${rig('BASE_IMAGE').BASE_IMAGE}`],
+    path.join(root, 'test/engines'),
+  ]);
+
+/** Writes what looks like a language model and a LoRA adapter. */
+export function writeLanguageModel(directory: string): void {
+  mkdirSync(path.join(directory, 'model/adapters/loud'), { recursive: true });
+  writeFileSync(path.join(directory, 'model/config.json'), '{"num_attention_heads": 6}');
+  writeFileSync(path.join(directory, 'model/model.safetensors'), 'weights');
+  writeFileSync(path.join(directory, 'model/adapters/loud/adapter_config.json'), '{"r": 8}');
 }
 
 /** Removes a project's deployments and repositories, and its images of the local engine. */

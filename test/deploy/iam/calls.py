@@ -19,6 +19,7 @@ BUCKETS = {
     "encryption": "PutEncryptionConfiguration",
 }
 OBJECTS = {"HEAD": "GetObject", "GET": "GetObject", "PUT": "PutObject", "POST": "PutObject", "DELETE": "DeleteObject"}
+WAYS = {"invocations": "", "async-invocations": "Async", "invocations-response-stream": "WithResponseStream"}
 TAGGING = {"sagemaker": "AddTags", "iam": "TagRole"}
 
 
@@ -36,9 +37,9 @@ def read(call: Json) -> tuple[str, Json]:
     url = urlsplit(call["path"])
     if service == "s3":
         return read_s3(call["method"], url.path, dict(parse_qsl(url.query, keep_blank_values=True)))
-    asked = re.fullmatch("/endpoints/([^/]+)/(async-)?invocations", url.path)
+    asked = re.fullmatch("/endpoints/([^/]+)/(.*invocations.*)", url.path)
     if asked:
-        return f"sagemaker:InvokeEndpoint{'Async' if asked[2] else ''}", {"endpointname": asked[1]}
+        return f"sagemaker:InvokeEndpoint{WAYS[asked[2]]}", {"endpointname": asked[1]}
     body = body_of(call)
     name = call["target"].rpartition(".")[2] or body["Action"]
     given = {key.lower(): value for key, value in body.items()}
