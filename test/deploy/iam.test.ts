@@ -154,7 +154,10 @@ describe('what the documents of a language model permit', function () {
       await succeed(directory, 'deploy.sh', [], { ...env, MAX_INSTANCE_COUNT: '2' });
       await succeed(directory, 'invoke.sh', [request], env);
       await succeed(directory, 'invoke.sh', ['--stream', request], env);
-      await refuse(/ {2}\| /, directory, 'deploy.sh', [], { ...env, CONTAINER_ENV: '{"SM_MODEL_DIR": "/opt/program"}' });
+      await refuse(/ {2}\| /, directory, 'deploy.sh', [], {
+        ...env,
+        CONTAINER_ENV: '{"SM_MODEL_DIR": "/opt/program"}',
+      });
     } finally {
       await script(directory, 'delete.sh', ['--all'], env);
       server.close();

@@ -22,6 +22,14 @@ const known: Readonly<Record<string, object>> = {
   'org/gated-1b': { sha: commit, gated: 'manual', siblings: [{ rfilename: 'model.safetensors' }] },
 };
 
+/** What lies there. */
+const files: Readonly<Record<string, string>> = {
+  'config.json': '{"num_attention_heads": 8}',
+  'model.safetensors': 'weights of the Hub',
+  'pytorch_model.bin': 'a pickle',
+  'README.md': '# Tiny',
+};
+
 describe('a language model', function () {
   this.timeout(600_000);
   const folder = scratch(); // its name has a space
@@ -57,10 +65,18 @@ describe('a language model', function () {
 
   before(async () => {
     await buildEngine(image);
-    hub = createServer(({ url = '' }, response) => {
+    hub = createServer(({ url = '', method }, response) => {
       asked += 1;
       const model = known[/^\/api\/models\/(.+)\/revision\/main$/.exec(url)?.[1] ?? ''];
-      response.writeHead(model ? 200 : 404).end(JSON.stringify(model ?? { error: 'Repository not found' }));
+      const content = files[url.split('/resolve/')[1]?.split('/')[1] ?? ''];
+      if (content !== undefined) {
+        const headers = { 'x-repo-commit': commit, etag: `"${content.length}"`, 'content-length': content.length };
+        response.writeHead(200, headers).end(method === 'HEAD' ? '' : content);
+      } else if (url.includes('/tree/')) {
+        const entries = Object.entries(files).map(([name, { length }]) => ({ path: name, size: length }));
+        const tree = entries.map((entry) => ({ type: 'file', oid: commit, ...entry }));
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(tree));
+      } else response.writeHead(model ? 200 : 404).end(JSON.stringify(model ?? { error: 'Repository not found' }));
     });
     await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
     HF_ENDPOINT = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`;
@@ -148,6 +164,15 @@ describe('a language model', function () {
         [tracking.TargetValue, tracking.PredefinedMetricSpecification.PredefinedMetricType],
         [16, metric],
       );
+    });
+
+    it('is fetched into model/ and copied to S3, with nothing that is not needed', async () => {
+      const place = await succeed(directory, 'upload_model.sh', [], { ...env(), HF_HOME: path.join(folder, 'hub') });
+      const [bucket = '', ...key] = place.slice('s3://'.length).split('/');
+      const { Contents } = await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', key.join('/'));
+      const names = Contents.map(({ Key }: { Key: string }) => path.basename(Key));
+      assert.deepEqual(names, ['config.json', 'model.safetensors']);
+      assert.equal(readFileSync(path.join(directory, 'model/model.safetensors'), 'utf8'), files['model.safetensors']);
     });
 
     it('is taken from S3 once it was uploaded, with its adapters, in a network of its own', async () => {
