@@ -1,7 +1,6 @@
 // What the table says to people and to editors: help, the parameter reference, --explain, the JSON Schema.
 import { z } from 'zod';
 import { typeFor } from '../catalog/instances.js';
-import { unavailable } from '../catalog/unavailable.js';
 import { flagOf, type Key, keys, table, variableOf } from './parameters.js';
 import type { Settled } from './settle.js';
 import { runFlags } from './sources.js';
@@ -69,8 +68,7 @@ export function referencePage(): string {
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const rows = keys.map((key) => {
     const { about, onlyFor } = table[key];
-    const later = (unavailable[key] ?? []).join(', ');
-    const notes = [about, onlyFor && `only for ${onlyFor.why}`, later && `not available yet: ${later}`];
+    const notes = [about, onlyFor && `only for ${onlyFor.why}`];
     const named = [key, flagOf(key), variableOf(key)].map((name) => `\`${name}\``);
     const cells = [...named, valuesInWords(key), defaultInWords(key), notes.filter(Boolean).join('; ')];
     return `| ${cells.map(cell).join(' | ')} |`;

@@ -1,5 +1,4 @@
 // Questions: a parameter as Yeoman's (inquirer's) question, with the choices that fit the answers so far.
-import { isAvailable } from '../catalog/unavailable.js';
 import { type Answers, type Key, table } from './parameters.js';
 import { conflicts } from './rules.js';
 import { choicesFor, malformed, type Settled } from './settle.js';
@@ -24,7 +23,7 @@ export function nextQuestion({ open, answers }: Settled, asked: ReadonlySet<Key>
 /** Whether there is a choice; a switch is none where it cannot be on. */
 function isQuestion(key: Key, known: Answers): boolean {
   if (kindOf(key) === 'boolean')
-    return isAvailable(key, true) && !conflicts({ ...known, [key]: true }, {}).some((problem) => problem.key === key);
+    return !conflicts({ ...known, [key]: true }, {}).some((problem) => problem.key === key);
   return table[key].required === true || choicesFor(key, known).length !== 1;
 }
 

@@ -1,11 +1,10 @@
 // The whole way from sources to a Project, or to every problem at once. Never throws for bad input.
 
-import { isAvailable } from '../catalog/unavailable.js';
 import { type Project, projectFrom } from '../project/project.js';
-import { type Answers, flagOf, type Key, keys, table, variableOf } from './parameters.js';
-import { type Problem, show } from './problems.js';
+import { type Answers, flagOf, type Key, table, variableOf } from './parameters.js';
+import type { Problem } from './problems.js';
 import { conflicts, doubts } from './rules.js';
-import { choicesFor, type Settled, settle } from './settle.js';
+import { type Settled, settle } from './settle.js';
 import { type Source, withInstanceImplied } from './sources.js';
 import { valuesOf } from './values.js';
 
@@ -18,12 +17,7 @@ export interface Resolution extends Settled {
 export function resolve(sources: readonly Source[]): Resolution {
   const settled = settle(sources.map(withInstanceImplied));
   const { answers, origins, open } = settled;
-  const problems = [
-    ...settled.problems,
-    ...missing(open, answers),
-    ...conflicts(answers, origins),
-    ...notYet(answers, origins),
-  ];
+  const problems = [...settled.problems, ...missing(open, answers), ...conflicts(answers, origins)];
   const warnings = [...settled.warnings, ...doubts(answers)];
   return { ...settled, problems, warnings, project: problems.length ? undefined : projectFrom(answers) };
 }
@@ -34,16 +28,5 @@ function missing(open: readonly Key[], answers: Answers): Problem[] {
     const values = valuesOf(key).join(', ');
     const hint = `give ${flagOf(key)}=…, ${variableOf(key)} or "${key}" in a config file${values && `: ${values}`}`;
     return { key, from: 'no source', message: `${key} is required`, hint };
-  });
-}
-
-/** What is asked for and cannot be generated yet. */
-function notYet(answers: Answers, origins: Settled['origins']): Problem[] {
-  const asked = keys.filter((key) => !isAvailable(key, answers[key]));
-  return asked.map((key) => {
-    const hint = valuesOf(key).length
-      ? `available: ${choicesFor(key, answers).join(', ')}`
-      : `leave ${flagOf(key)} out`;
-    return { key, from: origins[key] ?? 'no source', message: `${show(answers[key])} is not available yet`, hint };
   });
 }

@@ -1,5 +1,4 @@
 // From sources to answers: for each parameter the strongest value that is given, checked; else its default.
-import { isAvailable } from '../catalog/unavailable.js';
 import { type Answers, flagOf, type Key, type Known, keys, table } from './parameters.js';
 import { didYouMean, type Problem, show } from './problems.js';
 import type { Given, Source } from './sources.js';
@@ -74,9 +73,9 @@ function applies(key: Key, known: Known): boolean {
   return !onlyFor || onlyFor.when(known) === true;
 }
 
-/** The values that fit the answers so far and that this version can generate. */
+/** The values that fit the answers so far. */
 export function choicesFor(key: Key, known: Known): readonly unknown[] {
-  return (table[key].choices?.(known) ?? valuesOf(key)).filter((value) => isAvailable(key, value));
+  return table[key].choices?.(known) ?? valuesOf(key);
 }
 
 /** What is wrong with a value by itself. */

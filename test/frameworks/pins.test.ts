@@ -1,14 +1,12 @@
 // The requirement sets, as the manifest merges them: they resolve, and to nothing beyond what they pin.
 import assert from 'node:assert/strict';
 import { entryOf, frameworkNames, gpuServers } from '../../generators/catalog/frameworks.js';
-import { isAvailable } from '../../generators/catalog/unavailable.js';
 import { isComment, platformsOf, read, resolve, sets } from '../support/pins.js';
 
-const frameworks = frameworkNames.filter((name) => isAvailable('framework', name));
 const pinsOf = (set: string) => read(set).filter((line) => !isComment(line));
 
 /** A set for every framework, on CPU and GPU, with all that it may be installed beside. */
-const combinations = frameworks.flatMap((framework) => {
+const combinations = frameworkNames.flatMap((framework) => {
   const { formats, servers } = entryOf(framework);
   const beside = [...new Set(formats.flatMap(({ requirements }) => requirements ?? []))];
   const web = servers.filter((server) => !gpuServers.has(server)); // engines have images of their own
@@ -43,7 +41,7 @@ describe('the requirements of', function () {
   for (const { set, platform } of combinations)
     it(`${set} on ${platform} resolve to what is pinned`, () => checks.get(`${set} ${platform}`));
 
-  for (const framework of frameworks) {
+  for (const framework of frameworkNames) {
     const { gpu, cpuBuild } = entryOf(framework);
     if (gpu?.cuda)
       it(`${framework} for GPUs bring the CUDA that the catalogue names`, () => {

@@ -7,13 +7,11 @@ import {
   type Server,
 } from '../../generators/catalog/frameworks.js';
 import { serverOf } from '../../generators/catalog/servers.js';
-import { isAvailable } from '../../generators/catalog/unavailable.js';
 
 /** The servers that are no engine with an image of its own. */
-const ours = (servers: readonly Server[]) => available('modelServer', servers).filter((each) => !serverOf(each).engine);
-const available = <T>(key: string, values: readonly T[]) => values.filter((value) => isAvailable(key, value));
+const ours = (servers: readonly Server[]) => servers.filter((each) => !serverOf(each).engine);
 
-export const combinations = available('framework', frameworkNames).flatMap((framework) =>
+export const combinations = frameworkNames.flatMap((framework) =>
   ours(frameworks[framework].servers).flatMap((modelServer) =>
     formatsOrNone(framework).flatMap((format) =>
       (['s3', 'image'] as const).map((modelDelivery) => ({

@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fitPage } from '../../docs/fit.js';
 import { frameworkNames, servers } from '../../generators/catalog/frameworks.js';
-import { unavailable } from '../../generators/catalog/unavailable.js';
 import { help, jsonSchema, referencePage } from '../../generators/config/describe.js';
-import { flagOf, isKey, keys, variableOf } from '../../generators/config/parameters.js';
+import { flagOf, keys, variableOf } from '../../generators/config/parameters.js';
 import { valuesOf } from '../../generators/config/values.js';
 import { root } from '../support/tools.js';
 
@@ -35,13 +34,5 @@ describe('the table of parameters', () => {
   it('is what docs/parameters.md and docs/fit.md say: npm run docs writes it anew', () => {
     assert.equal(readFileSync(join(root, 'docs/parameters.md'), 'utf8'), referencePage());
     assert.equal(readFileSync(join(root, 'docs/fit.md'), 'utf8'), fitPage());
-  });
-
-  it('has the values that are not available yet', () => {
-    for (const [key, values] of Object.entries(unavailable)) {
-      assert.ok(isKey(key));
-      for (const value of values)
-        assert.ok(typeof value === 'boolean' || valuesOf(key).includes(value), `${key} ${value}`);
-    }
   });
 });
