@@ -48,12 +48,18 @@ export function imageFor(
 }
 
 /** Why a framework's build for GPUs does not run on an instance; nothing where it does, or has no GPU to run on. */
-export function misfit(instance: Instance, { label, gpu }: FrameworkEntry, target?: Target): string | undefined {
-  if (!gpu?.cuda || !hasGpu(instance)) return undefined;
-  if (target === 'batch' && gpu.cuda > batch.cuda)
-    return `${label} needs CUDA ${gpu.cuda}, and the GPU hosts of batch transform end with CUDA ${batch.cuda}`;
+export function misfit(
+  instance: Instance,
+  { label, gpu }: FrameworkEntry,
+  target?: Target,
+  engine?: Engine,
+): string | undefined {
+  const cuda = engine?.cuda ?? gpu?.cuda;
+  if (!cuda || !hasGpu(instance)) return undefined;
+  if (target === 'batch' && cuda > batch.cuda)
+    return `${label} needs CUDA ${cuda}, and the GPU hosts of batch transform end with CUDA ${batch.cuda}`;
   const last = cudaOf(instance);
-  if (gpu.cuda > last)
-    return `${label} needs CUDA ${gpu.cuda}, and the ${instance.gpu?.name} of ${instance.type} ends with CUDA ${last}`;
+  if (cuda > last)
+    return `${label} needs CUDA ${cuda}, and the ${instance.gpu?.name} of ${instance.type} ends with CUDA ${last}`;
   return instance.arch === 'arm64' ? `${label} for GPUs is built for x86_64, and ${instance.type} is arm64` : undefined;
 }

@@ -4,6 +4,7 @@ import { misfit } from '../catalog/images.js';
 import { doubtAbout, hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
 import { roomOf, sizeOf, smallestFor, weightsOf } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
+import { serverOf } from '../catalog/servers.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
 
@@ -29,8 +30,10 @@ const rules: readonly Rule[] = [
   },
   {
     key: 'instanceType',
-    broken: ({ framework, deployTarget }, instance) =>
-      framework && instance && misfit(instance, entryOf(framework), deployTarget),
+    broken: ({ framework, deployTarget, modelServer }, instance) =>
+      framework &&
+      instance &&
+      misfit(instance, entryOf(framework), deployTarget, modelServer && serverOf(modelServer).engine),
     hint: '--instance-type=gpu-enabled (ml.g5.xlarge), or a type without a GPU',
   },
   {
