@@ -148,6 +148,7 @@ describe('what the documents of a language model permit', function () {
     const request = path.join(directory, 'test/sample_request.json');
     try {
       await succeed(directory, 'iam/create_role.sh', [], env);
+      await succeed(directory, 'iam/create_role.sh', [], env);
       await succeed(directory, 'build_and_push.sh', [], env);
       writeLanguageModel(directory);
       await succeed(directory, 'upload_model.sh', [], env);
