@@ -8,7 +8,7 @@ import path from 'node:path';
 export async function preloadAws(): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'aws-'));
   const server = spawn('python3', [path.join(import.meta.dirname, 'aws_cli.py'), folder], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   process.on('exit', () => {
     server.kill();

@@ -7,6 +7,7 @@ and open files over to that process; it ends as the call ends, and the call with
 
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -20,7 +21,10 @@ from awscli.clidriver import create_clidriver
 CLIENT = """#!{python} -IS
 import json, os, socket, struct, sys
 line = socket.socket(socket.AF_UNIX)
-line.connect({address!r})
+try:
+    line.connect({address!r})
+except OSError:  # that process is gone: then the CLI itself
+    os.execv({cli!r}, ["aws", *sys.argv[1:]])
 told = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
 socket.send_fds(line, [struct.pack("!I", len(told))], [0, 1, 2])
 line.sendall(told)
@@ -82,7 +86,7 @@ if __name__ == "__main__":
         if service != "s3":
             driver.session.get_service_model(service.replace("s3api", "s3"))
     program = folder / "aws"
-    program.write_text(CLIENT.format(python=sys.executable, address=address))
+    program.write_text(CLIENT.format(python=sys.executable, address=address, cli=shutil.which("aws")))
     program.chmod(0o755)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
