@@ -91,5 +91,5 @@ if __name__ == "__main__":
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
-        print("ready", flush=True)
+        os.write(1, b"ready")  # all at once: who reads it closes the pipe
         serve(listener, driver)
