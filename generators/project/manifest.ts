@@ -30,7 +30,9 @@ const programs = (room: string, folder: string, names: readonly string[]) =>
 /** The files of a project. Pure: reads nothing, writes nothing. */
 export function manifest(project: Project): FileSpec[] {
   const { language, sample, tests, training, answers } = project;
-  const scripts = language ? from('engines', 'test', ['sample_request.json', 'chat_request.json']) : [];
+  const trial = language
+    ? from('engines', 'test', ['sample_request.json', 'chat_request.json'])
+    : programs('test', 'test', ['run_local.sh', 'check_contract.py']);
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
@@ -38,8 +40,7 @@ export function manifest(project: Project): FileSpec[] {
     ...(language ? engine(project, language) : container(project)),
     { path: 'model/.gitkeep', text: '' },
     ...when(sample, sampleFiles(project)),
-    ...when(tests && !language, programs('test', 'test', ['run_local.sh', 'check_contract.py'])),
-    ...when(tests, scripts),
+    ...when(tests, trial),
     ...when(training, trainingFiles(project)),
     ...deployment(project),
   ];
