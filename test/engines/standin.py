@@ -55,7 +55,7 @@ async def complete(request: Request) -> Response:
                 for at in range(count):
                     choice = {"index": at, "text": word, "finish_reason": None}
                     yield f"data: {json.dumps({'choices': [choice]})}\n\n"
-                await asyncio.sleep(0.3 if body["prompt"] == "slowly" else 0)
+                await asyncio.sleep(1 if body["prompt"] == "slowly" else 0)
                 if body["prompt"] == "break":
                     yield f"data: {json.dumps({'error': {'message': 'The request was aborted'}})}\n\n"
             yield "data: [DONE]\n\n"

@@ -82,12 +82,11 @@ def test_a_stream_comes_as_it_is_generated_and_ends_when_the_client_goes_away(po
     body = json.dumps({"inputs": "slowly", "stream": True}).encode()
     head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
-        began = time.monotonic()
         line.sendall(head % len(body) + body)
         received = b""
         while b"Once" not in received:
             received += line.recv(65536)
-        assert time.monotonic() - began < 1.0  # of 1.2 s
+        assert b"upon" not in received
     deadline = time.monotonic() + 10
     while not seen(port).get("cancelled"):
         assert time.monotonic() < deadline, "the engine goes on for nobody"

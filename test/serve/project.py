@@ -19,6 +19,7 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 FORMATS = ("joblib", "pkl", "skops")
 VARIANTS = ("fastapi", "flask", "flask-nginx")
 TIMEOUT = 30.0
+STARTING = 120.0  # seconds: TensorFlow takes long to import while all processors are taken
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Server:
                 return self.request("GET", "/ping").status == 200
             return False
 
-        wait_for(ready, "a good ping")
+        wait_for(ready, "a good ping", STARTING)
         return self
 
     def request(self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, **headers: str) -> Reply:

@@ -6,8 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,25 @@ PROMPT = {"prompt": "Once", "max_tokens": 8, "min_tokens": 8, "temperature": 0}
 CLASSIC = {"inputs": "Once", "parameters": {"max_new_tokens": 8, "min_tokens": 8, "do_sample": False}}
 
 
-def ask(engine: Engine, body: Any) -> tuple[int, Any]:
-    """Status and content of an answer; the events of a stream as a list."""
+def send(engine: Engine, body: Any) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=120)
     text = body if isinstance(body, str) else json.dumps(body)
     connection.request("POST", "/invocations", text, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    content = response.read().decode()
-    if response.headers.get_content_type() != "text/event-stream":
-        return response.status, json.loads(content)
-    lines = [line.removeprefix("data: ") for line in content.split("\n") if line.startswith("data: ")]
-    return response.status, [json.loads(line) for line in lines if line != "[DONE]"]
+    return connection.getresponse()
+
+
+def events(content: bytes) -> list[Any]:
+    """What the events of a stream hold."""
+    lines = [line.removeprefix(b"data: ") for line in content.split(b"\n") if line.startswith(b"data: ")]
+    return [json.loads(line) for line in lines if line != b"[DONE]"]
+
+
+def ask(engine: Engine, body: Any) -> tuple[int, Any]:
+    """Status and content of an answer; the events of a stream as a list."""
+    response = send(engine, body)
+    content = response.read()
+    streamed = response.headers.get_content_type() == "text/event-stream"
+    return response.status, events(content) if streamed else json.loads(content)
 
 
 def test_openais_forms_and_the_classic_one_say_the_same(engine: Engine) -> None:
@@ -108,13 +114,12 @@ def test_the_log_begins_with_the_command_line(engine: Engine) -> None:
 
 
 def test_sigterm_ends_it_once_what_was_asked_is_answered(engine: Engine) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        long = {**CLASSIC, "parameters": {"max_new_tokens": 400, "ignore_eos": True}, "stream": True}
-        asked = pool.submit(ask, engine, long)
-        time.sleep(0.5)  # it has reached the engine
-        engine.process.send_signal(signal.SIGTERM)
-        status, events = asked.result(60)
-    assert status == 200 and events[-1].get("generated_text"), events[-1]
+    long = {**CLASSIC, "parameters": {"max_new_tokens": 400, "ignore_eos": True}, "stream": True}
+    response = send(engine, long)
+    begun = response.readline()
+    engine.process.send_signal(signal.SIGTERM)
+    *_, last = events(begun + response.read())
+    assert last.get("generated_text"), last
     assert engine.process.wait(30) in (0, -signal.SIGTERM)
 
 

@@ -74,8 +74,9 @@ def config_on_hub(options: Options, environ: Mapping[str, str]) -> dict[str, Any
     try:
         from huggingface_hub import hf_hub_download
 
-        which = {"revision": options.get("revision"), "token": environ.get("HF_TOKEN")}
-        return dict(json.loads(Path(hf_hub_download(str(options["model"]), "config.json", **which)).read_text()))
+        model, revision = str(options["model"]), options.get("revision")
+        path = hf_hub_download(model, "config.json", revision=revision, token=environ.get("HF_TOKEN"))
+        return dict(json.loads(Path(path).read_text()))
     except Exception:
         return {}
 
