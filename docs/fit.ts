@@ -2,14 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type Instance, instanceOf } from '../generators/catalog/instances.js';
-import { roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../generators/catalog/models.js';
+import { holds, isTooSlowFromHub, roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../generators/catalog/models.js';
 
 const models = `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
   openai/gpt-oss-20b google/gemma-3-27b-it Qwen/Qwen3-30B-A3B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-32B
   mistralai/Mixtral-8x7B-Instruct-v0.1 meta-llama/Llama-3.3-70B-Instruct openai/gpt-oss-120b
-  Qwen/Qwen3-235B-A22B-FP8 meta-llama/Llama-3.1-405B-Instruct-FP8 deepseek-ai/DeepSeek-R1`.split(/\s+/);
+  meta-llama/Llama-4-Scout-17B-16E-Instruct Qwen/Qwen3-235B-A22B-FP8 meta-llama/Llama-3.1-405B-Instruct-FP8 deepseek-ai/DeepSeek-R1`.split(/\s+/);
 const types =
-  'g5.xlarge g6e.xlarge g6.12xlarge g6e.12xlarge g7e.12xlarge g6.48xlarge p4d.24xlarge p5.48xlarge p5en.48xlarge'
+  'g4dn.xlarge g5.xlarge g6e.xlarge g6.12xlarge g6e.12xlarge g7e.12xlarge g6.48xlarge p4d.24xlarge p5.48xlarge p5en.48xlarge'
     .split(' ')
     .map((name) => instanceOf(`ml.${name}`));
 
@@ -20,10 +20,10 @@ export function fitPage(): string {
     const size = sizeOf(name);
     if (!size) throw new Error(`the name says no size: ${name}`);
     const weights = weightsOf(size);
-    const { startup } = secondsFor(weights, true);
-    const smallest = smallestFor(weights)?.type ?? 'none';
-    const fits = types.map((type) => ((roomOf(type) ?? 0) >= weights ? 'yes' : '–'));
-    const cells = [`\`${name}\``, `${size.bits}`, weights.toFixed(1), ...fits, `\`${smallest}\``, `${startup}`];
+    const startup = isTooSlowFromHub(weights) ? 'from S3 only' : `${secondsFor(weights, true).startup}`;
+    const smallest = smallestFor(weights, name)?.type ?? 'none';
+    const fits = types.map((type) => (holds(type, weights, name) ? 'yes' : '–'));
+    const cells = [`\`${name}\``, `${size.bits}`, weights.toFixed(1), ...fits, `\`${smallest}\``, startup];
     return `| ${cells.join(' | ')} |`;
   });
   const rooms = types.map((type) => `| \`${type.type}\` | ${gpus(type)} | ${(roomOf(type) ?? 0).toFixed(0)} |`);

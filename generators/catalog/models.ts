@@ -12,29 +12,38 @@ export interface ModelSize {
 
 const gib = 2 ** 30;
 
-/** How the weights are stored, where the name says so; 16 bits where it does not. */
+/** How the weights are stored, where the name says so: by the first of these. */
 const quantisations: readonly [RegExp, number][] = [
-  [/(?:^|[-_.])(?:awq|gptq|autoround|w4a16|(?:int|nf|mxfp|nvfp|fp)4|(?:bnb-)?4-?bit)(?:$|[-_.])|^gpt-oss/, 4],
-  [/(?:^|[-_.])(?:(?:int|fp)8|w8a(?:8|16)|8-?bit)(?:$|[-_.])|^deepseek-(?:v3|r1)(?!-distill)/, 8],
+  [/(?:^|[-_.])(?:(?:int|fp)8|w8a(?:8|16)|8-?bit)(?:$|[-_.])/, 8],
+  [/(?:^|[-_.])(?:awq|gptq|autoround|w4a16|(?:int|nf|mxfp|nvfp|fp)4|(?:bnb-)?4-?bit)(?:$|[-_.])/, 4],
+  [/(?:^|[-_.])(?:bf16|fp16)(?:$|[-_.])/, 16],
+  [/^gpt-oss/, 4],
 ];
-/** Models with billions of parameters that are not in their names. Source: their cards on the Hugging Face Hub. */
-const unnamed: readonly [RegExp, number][] = [[/^deepseek-(?:v3|r1)(?!-distill)/, 685]];
+/** Models whose names do not say how large they are. Source: their cards on the Hugging Face Hub. */
+const unnamed: readonly [RegExp, ModelSize][] = [
+  [/^deepseek-(?:v3|r1)/, { parameters: 685, bits: 8 }],
+  [/^llama-4-scout/, { parameters: 109, bits: 16 }],
+  [/^llama-4-maverick/, { parameters: 400, bits: 16 }],
+];
 /** Experts share what is not theirs: Mixtral-8x7B has 46.7 billion, 8x22B 141. */
 const ofExperts = 0.84;
 /** Scales, and layers that stay in 16 bits, by the bits of all others. */
 const overhead: Readonly<Record<number, number>> = { 4: 1.15, 8: 1.05, 16: 1 };
 
+const lastPart = (modelName: string) => modelName.replace(/\/+$/, '').split('/').at(-1)?.toLowerCase() ?? '';
+const quantisationOf = (name: string) => quantisations.find(([pattern]) => pattern.test(name))?.[1];
+
 /** What the last part of a Hugging Face id or of an S3 prefix says; nothing where it says no size. */
 export function sizeOf(modelName: string): ModelSize | undefined {
-  const name = modelName.replace(/\/+$/, '').split('/').at(-1)?.toLowerCase() ?? '';
-  const [, bits] = quantisations.find(([pattern]) => pattern.test(name)) ?? [undefined, 16];
-  const [, known] = unnamed.find(([pattern]) => pattern.test(name)) ?? [];
-  const parameters = known ?? billions(name);
-  return parameters ? { parameters, bits } : undefined;
+  const name = lastPart(modelName);
+  const parameters = billions(name);
+  const size = parameters ? { parameters, bits: 16 } : unnamed.find(([pattern]) => pattern.test(name))?.[1];
+  return size && { ...size, bits: quantisationOf(name) ?? size.bits };
 }
 
-/** 8x7b, 30b beside a3b (those that are active), 0.5b, 135m. */
+/** 8x7b, 30b beside a3b (those that are active), 0.5b, 135m; nothing of 17b-16e, which tells only those that are active. */
 function billions(name: string): number | undefined {
+  if (/\d+b-\d+e(?:$|[-_.])/.test(name)) return undefined;
   const experts = /(?:^|[-_.])(\d+)x(\d+(?:\.\d+)?)b(?:$|[-_.])/.exec(name);
   if (experts) return Number(experts[1]) * Number(experts[2]) * ofExperts;
   const found = [...name.matchAll(/(?:^|[-_])(\d+(?:\.\d+)?)(b|m)(?=$|[-_.])/g)];
@@ -58,14 +67,21 @@ export function roomOf({ gpu }: Instance): number | undefined {
   return gpu && (gpu.count * (gpu.memoryGiB * share - perGpu)) / (1 + cache);
 }
 
-/** GPUs without bfloat16, in which most models are stored. */
-export const isWithoutBfloat16 = ({ gpu }: Instance) => gpu?.name === 't4';
+/** MXFP4 is computed with in bfloat16, which a T4 does not know. Source: vLLM's quantization/mxfp4.py. */
+export function isWithoutBfloat16({ gpu }: Instance, modelName: string): boolean {
+  const name = lastPart(modelName);
+  return gpu?.name === 't4' && /^gpt-oss|mxfp4/.test(name) && quantisationOf(name) === 4;
+}
+
+/** Whether an instance runs a model of so many GiB of weights. */
+export const holds = (instance: Instance, weights: number, modelName = '') =>
+  (roomOf(instance) ?? 0) >= weights && !isWithoutBfloat16(instance, modelName);
 
 /**
  * The smallest type that holds so many GiB of weights: of the G families before P, which cost more, then by its GPUs, their
  * memory and its CPUs.
  */
-export function smallestFor(weights: number): InstanceType | undefined {
+export function smallestFor(weights: number, modelName?: string): InstanceType | undefined {
   const rank = ({ type, gpu, vcpu }: InstanceType) => [
     Number(type.startsWith('ml.p')),
     gpu?.count,
@@ -74,19 +90,29 @@ export function smallestFor(weights: number): InstanceType | undefined {
   ];
   const order = (type: InstanceType) => rank(type).reduce<number>((sum, each = 0) => sum * 1000 + each, 0);
   return instanceTypes
-    .filter((type) => !misfit(type, frameworks.transformers) && (roomOf(type) ?? 0) >= weights)
+    .filter((type) => !misfit(type, frameworks.transformers) && holds(type, weights, modelName))
     .sort((one, other) => order(one) - order(other))[0];
 }
 
-const minutes = (seconds: number, least: number) => Math.min(3600, Math.max(least, Math.ceil(seconds / 60) * 60));
+/** The longest that SageMaker lets a container start, or fetches a model for it. */
+const most = 3600;
+const minutes = (seconds: number, least: number) => Math.min(most, Math.max(least, Math.ceil(seconds / 60) * 60));
 /** GiB a second: of a download from S3, from the Hub, and of reading into the GPUs. Ours, and on the slow side. */
 const speed = { s3: 0.2, hub: 0.1, load: 0.2 };
 /** Seconds that an engine takes beside reading the weights: imports, compilation, CUDA graphs. */
 const start = 420;
 
+const secondsToStart = (weights: number, fromHub: boolean) =>
+  start + weights / speed.load + (fromHub ? weights / speed.hub : 0);
+
+/** Whether so many GiB cannot be fetched from the Hub and loaded in the time that a container has. */
+export const isTooSlowFromHub = (weights: number) => secondsToStart(weights, true) > most;
+
 /** Seconds that a container may take from its start to the first good ping, and before that to fetch the weights from S3. */
 export function secondsFor(weights: number | undefined, fromHub: boolean): { startup: number; download: number } {
   if (weights === undefined) return { startup: 1800, download: 1800 };
-  const startup = start + weights / speed.load + (fromHub ? weights / speed.hub : 0);
-  return { startup: minutes(startup, 600), download: minutes(300 + weights / speed.s3, 1200) };
+  return {
+    startup: minutes(secondsToStart(weights, fromHub), 600),
+    download: minutes(300 + weights / speed.s3, 1200),
+  };
 }

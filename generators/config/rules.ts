@@ -2,7 +2,15 @@
 import { entryOf, gpuServers } from '../catalog/frameworks.js';
 import { misfit } from '../catalog/images.js';
 import { doubtAbout, hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
-import { roomOf, sizeOf, smallestFor, weightsOf } from '../catalog/models.js';
+import {
+  holds,
+  isTooSlowFromHub,
+  isWithoutBfloat16,
+  roomOf,
+  sizeOf,
+  smallestFor,
+  weightsOf,
+} from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { serverOf } from '../catalog/servers.js';
 import type { Answers, Key } from './parameters.js';
@@ -34,7 +42,10 @@ const rules: readonly Rule[] = [
       framework &&
       instance &&
       misfit(instance, entryOf(framework), deployTarget, modelServer && serverOf(modelServer).engine),
-    hint: '--instance-type=gpu-enabled (ml.g5.xlarge), or a type without a GPU',
+    hint: (answers) => {
+      const way = `--instance-type=gpu-enabled (${typeFor('gpu-enabled', answers.deployTarget, answers.framework)})`;
+      return onEngine(answers) ? way : `${way}, or a type without a GPU`;
+    },
   },
   {
     key: 'deployTarget',
@@ -63,9 +74,9 @@ const rules: readonly Rule[] = [
   },
   {
     key: 'instanceType',
-    broken: (answers, instance) => onEngine(answers) && instance && tooLarge(answers, instance),
+    broken: (answers, instance) => onEngine(answers) && instance && unfit(answers, instance),
     hint: (answers) => {
-      const { type } = smallestFor(memoryOf(answers)?.gib ?? 0) ?? {};
+      const { type } = smallestFor(memoryOf(answers)?.gib ?? 0, answers.modelName) ?? {};
       const fits = type
         ? `--instance-type=${type}, the smallest that does`
         : 'no instance does: a quantised model may fit';
@@ -149,12 +160,15 @@ export function memoryOf({ modelName = '', modelMemory }: Answers): { gib: numbe
   return { gib: weightsOf(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
 }
 
-function tooLarge(answers: Answers, instance: Instance): string | undefined {
+function unfit(answers: Answers, instance: Instance): string | undefined {
+  const { modelName = '' } = answers;
   const [memory, room] = [memoryOf(answers), roomOf(instance)];
-  if (!memory || room === undefined || memory.gib <= room) return undefined;
+  if (!memory || room === undefined || holds(instance, memory.gib, modelName)) return undefined;
   const { gpu, type } = instance;
-  const holds = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(room)} GiB of weights`;
-  return `${answers.modelName} takes about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${holds}, with room for the KV cache`;
+  if (isWithoutBfloat16(instance, modelName))
+    return `${modelName} is in MXFP4, which needs bfloat16, and the GPU of ${type} does not know that`;
+  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(room)} GiB of weights`;
+  return `${modelName} takes about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${held}, with room for the KV cache`;
 }
 
 /** The instance the answers stand for; undefined while they do not say. */
@@ -182,15 +196,21 @@ export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key
 /** What works, and may not be what was meant. */
 export function doubts(answers: Answers): string[] {
   const instance = instanceFor(answers);
-  const { framework, modelFormat, customInstanceType, instanceType } = answers;
+  const { framework, modelFormat, modelName, customInstanceType, instanceType } = answers;
+  const memory = memoryOf(answers);
   const entry = framework && entryOf(framework);
   const idle = entry && (entry.gpu ? instance?.neuron : instance?.gpu || instance?.neuron);
   const format = entry?.formats.find(({ name }) => name === modelFormat);
   return [
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
     onEngine(answers) &&
-      !memoryOf(answers) &&
-      `nothing in ${answers.modelName} says how large it is: whether it fits is not checked. --model-memory=GIB says it`,
+      modelName &&
+      !memory &&
+      `nothing in ${modelName} says how large it is: whether it fits is not checked. --model-memory=GIB says it`,
+    onEngine(answers) &&
+      !modelName?.startsWith('s3://') &&
+      isTooSlowFromHub(memory?.gib ?? 0) &&
+      `from the Hugging Face Hub, ${modelName} starts in more than the hour that SageMaker allows: copy it to S3 first, with deploy/upload_model.sh`,
     idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
     format?.pickle &&
       `a .${format.name} file ${format.pickle.what}: loading it runs the code it holds. Serve only files you trust, or use --model-format=${format.pickle.instead}`,

@@ -31,13 +31,14 @@ const programs = (room: string, folder: string, names: readonly string[]) =>
 export function manifest(project: Project): FileSpec[] {
   const { language, sample, tests, training, answers } = project;
   const trial = language
-    ? from('engines', 'test', ['sample_request.json', 'chat_request.json'])
+    ? from('engines', 'test', ['chat_request.json'])
     : programs('test', 'test', ['run_local.sh', 'check_contract.py']);
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
     { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
     ...(language ? engine(project, language) : container(project)),
+    ...when(language !== undefined, from('engines', 'test', ['sample_request.json'])),
     { path: 'model/.gitkeep', text: '' },
     ...when(sample, sampleFiles(project)),
     ...when(tests, trial),

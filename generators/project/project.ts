@@ -2,7 +2,7 @@
 import { entryOf, type Format, type Framework, type FrameworkEntry, type Server } from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
 import { type Instance, trainingTypeFor } from '../catalog/instances.js';
-import { isWithoutBfloat16, secondsFor } from '../catalog/models.js';
+import { secondsFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { type Engine, type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
@@ -92,8 +92,7 @@ function describeModel(answers: Answers, instance: Instance, engine: Engine): La
     options: {
       ...(fromS3 ? {} : { model: modelName }),
       'served-model-name': name,
-      'tensor-parallel-size': instance.gpu?.count ?? 1,
-      ...(isWithoutBfloat16(instance) ? { dtype: 'half' } : {}),
+      'tensor-parallel-size': instance.gpu?.count ?? 'auto',
       ...engine.options,
     },
   };

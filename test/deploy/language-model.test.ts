@@ -37,6 +37,7 @@ describe('a language model', function () {
   const names: string[] = [];
   let hub: Server;
   let asked = 0;
+  let withheld = ''; // a file that the Hub does not give
   let HF_ENDPOINT: string;
 
   const project = async (stem: string, answers: Record<string, unknown>) => {
@@ -68,8 +69,10 @@ describe('a language model', function () {
     hub = createServer(({ url = '', method }, response) => {
       asked += 1;
       const model = known[/^\/api\/models\/(.+)\/revision\/main$/.exec(url)?.[1] ?? ''];
-      const content = files[url.split('/resolve/')[1]?.split('/')[1] ?? ''];
-      if (content !== undefined) {
+      const file = url.split('/resolve/')[1]?.split('/')[1] ?? '';
+      const content = files[file];
+      if (content !== undefined && file === withheld) response.writeHead(404).end();
+      else if (content !== undefined) {
         const headers = { 'x-repo-commit': commit, etag: `"${content.length}"`, 'content-length': content.length };
         response.writeHead(200, headers).end(method === 'HEAD' ? '' : content);
       } else if (url.includes('/tree/')) {
@@ -166,13 +169,22 @@ describe('a language model', function () {
       );
     });
 
-    it('is fetched into model/ and copied to S3, with nothing that is not needed', async () => {
-      const place = await succeed(directory, 'upload_model.sh', [], { ...env(), HF_HOME: path.join(folder, 'hub') });
+    it('is fetched into model/, also in two runs, and copied to S3, with nothing that is not needed', async () => {
+      const own = { ...env(), HF_HOME: path.join(folder, 'hub') };
+      withheld = 'model.safetensors';
+      await refuse(/could not be fetched: .*Try again: it goes on/s, directory, 'upload_model.sh', [], own);
+      withheld = '';
+      const place = await succeed(directory, 'upload_model.sh', [], own);
       const [bucket = '', ...key] = place.slice('s3://'.length).split('/');
       const { Contents } = await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', key.join('/'));
       const names = Contents.map(({ Key }: { Key: string }) => path.basename(Key));
       assert.deepEqual(names, ['config.json', 'model.safetensors']);
       assert.equal(readFileSync(path.join(directory, 'model/model.safetensors'), 'utf8'), files['model.safetensors']);
+      const MODEL_REVISION = 'd'.repeat(40);
+      await refuse(/holds org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty it/, directory, 'upload_model.sh', [], {
+        ...own,
+        MODEL_REVISION,
+      });
     });
 
     it('is taken from S3 once it was uploaded, with its adapters, in a network of its own', async () => {
@@ -187,7 +199,7 @@ describe('a language model', function () {
       const words = await command(directory);
       assert.equal(words[1], '/opt/ml/model');
       assert.ok(words.includes('loud=/opt/ml/model/adapters/loud'));
-      assert.ok(words.includes('--tensor-parallel-size=3')); // of 6 heads
+      assert.ok(words.includes('--tensor-parallel-size=2')); // of 6 heads
     });
 
     it('is removed, with what was uploaded', async () => {
@@ -222,6 +234,16 @@ describe('a language model', function () {
       await refused('org/none-1b', /The Hub has no model org\/none-1b .*\(404\)/);
       await refused('org/tiny-1b', /The Hub cannot be asked .*Name a commit/, { HF_ENDPOINT: 'http://127.0.0.1:1' });
     });
+    it('is copied to S3 all the same, by those who may have it or who trust it', async () => {
+      const own = { ...env(), HF_HOME: path.join(folder, 'hub') };
+      const gated = await refused('org/gated-1b', /HF_TOKEN_SECRET/);
+      assert.match(await succeed(gated, 'upload_model.sh', [], { ...own, HF_TOKEN: 'hf_abc' }), /^s3:/);
+      const pickled = await refused('org/pickled-1b', /"load-format": "auto" in code\/options\.json/);
+      const options = path.join(pickled, 'code/options.json');
+      writeFileSync(options, readFileSync(options, 'utf8').replace('"safetensors"', '"auto"'));
+      assert.match(await succeed(pickled, 'upload_model.sh', [], own), /^s3:/);
+      assert.equal(readFileSync(path.join(pickled, 'model/pytorch_model.bin'), 'utf8'), files['pytorch_model.bin']);
+    });
     it('is refused at once where S3 has none, and is not uploaded', async () => {
       const directory = await refused(
         's3://some-bucket/llama-1b/',
@@ -229,6 +251,10 @@ describe('a language model', function () {
       );
       await refuse(/There is no model in .*model/, directory, 'upload_model.sh', [], env());
       writeLanguageModel(directory);
+      const index = path.join(directory, 'model/model.safetensors.index.json');
+      writeFileSync(index, '{"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}');
+      await refuse(/a part of the model is missing: model-2\.safetensors/, directory, 'upload_model.sh', [], env());
+      rmSync(index);
       rmSync(path.join(directory, 'model/model.safetensors'));
       await refuse(/no \.safetensors files/, directory, 'upload_model.sh', [], env());
       rmSync(path.join(directory, 'model/config.json'));

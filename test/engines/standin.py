@@ -33,7 +33,7 @@ def ping() -> Response:
 
 @app.get("/seen")
 def tell() -> list[dict[str, Any]]:
-    return seen
+    return seen[-1:]
 
 
 @app.post("/v1/completions")

@@ -64,6 +64,12 @@ def test_several_texts_have_their_answers_in_their_order_with_what_they_began_wi
     assert [each["generated_text"] for each in content] == [f"A: {TEXT}"] * 2 + [f"B: {TEXT}"] * 2
 
 
+def test_half_a_surrogate_pair_is_no_obstacle(port: int) -> None:
+    body = {"inputs": "\ud800", "parameters": {"return_full_text": True}}
+    assert ask(port, body)[:2] == (200, [{"generated_text": f"?{TEXT}"}])
+    assert events(ask(port, {**body, "stream": True})[1])[-1]["generated_text"] == f"?{TEXT}"
+
+
 def test_both_forms_are_streamed(port: int) -> None:
     status, content, kind = ask(port, {"prompt": "Once", "stream": True})
     assert (status, kind) == (200, "text/event-stream")
@@ -111,6 +117,9 @@ def test_a_stream_that_breaks_says_so_as_its_last_event(port: int) -> None:
         ({"inputs": ["a", 1]}, 400, "text or a list of texts"),
         ({"inputs": "a", "parameters": [1]}, 400, "parameters"),
         ({"inputs": "a", "parameters": {"max_tokens": 1}}, 400, "max_new_tokens"),
+        ({"inputs": "a", "parameters": {"\ud800": 1}}, 400, "Unknown parameters: ?"),
+        ({"inputs": "a", "parameters": {"num_return_sequences": "2"}}, 400, "whole number"),
+        ({"inputs": "a", "parameters": {"num_return_sequences": 0}}, 400, "whole number"),
         ({"inputs": "a", "parameters": {"temperature": 9}}, 400, "temperature must be in [0, 2]"),
         ({"messages": [], "model": "nobody"}, 404, "nobody"),
         ({"prompt": "busy"}, 503, "overloaded"),

@@ -62,22 +62,36 @@ def test_pickles_are_loaded_only_where_they_are_asked_for(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("heads", "wanted", "devices", "parallel"),
+    ("heads", "shared", "wanted", "devices", "parallel"),
     [
-        (32, 4, "0,1,2,3", 4),
-        (14, 4, "0,1,2,3", 2),
-        (32, 4, "0", 1),
-        (32, 2, "0,1,2,3", 2),
-        (12, 8, "", 6),
-        (7, 4, "", 1),
+        (32, 8, 4, "0,1,2,3", 4),
+        (14, 2, 4, "0,1,2,3", 2),
+        (32, 8, 4, "0", 1),
+        (32, 8, 2, "0,1,2,3", 2),
+        (12, None, 8, "", 4),
+        (7, 7, 4, "", 1),
+        (40, 10, 4, "0,1,2,3", 2),  # microsoft/phi-4
+        (28, 4, 8, "", 4),  # Qwen/Qwen2.5-7B
+        (24, 3, 3, "0,1,2,3", 3),
+        (32, 4, 8, "", 8),
+        (32, 8, "auto", "0,1,2,3", 4),
+        (32, 8, "auto", "", 1),
+        (None, None, 4, "0,1,2", 2),
     ],
 )
 def test_the_gpus_share_the_attention_heads_evenly(
-    tmp_path: Path, heads: int, wanted: int, devices: str, parallel: int
+    tmp_path: Path, heads: int | None, shared: int | None, wanted: int | str, devices: str, parallel: int
 ) -> None:
-    for config in ({"num_attention_heads": heads}, {"text_config": {"num_attention_heads": heads}}):
+    config = {"num_attention_heads": heads, "num_key_value_heads": shared}
+    for each in (config, {"text_config": config}, {"n_heads": heads, "n_kv_heads": shared}):
         options = {**HUB, model.PARALLEL: wanted}
-        assert choose(options, write(tmp_path, config), CUDA_VISIBLE_DEVICES=devices)[0][model.PARALLEL] == parallel
+        assert choose(options, write(tmp_path, each), CUDA_VISIBLE_DEVICES=devices)[0][model.PARALLEL] == parallel
+
+
+def test_gpus_that_the_engine_leaves_alone_are_told() -> None:
+    assert "2 of 4 GPUs. OPTION_TENSOR_PARALLEL_SIZE=auto takes" in model.idle_gpus({model.PARALLEL: "2"}, 4)
+    assert model.idle_gpus({model.PARALLEL: 2, "data-parallel-size": 2}, 4) == ""
+    assert model.idle_gpus({}, 1) == model.idle_gpus({}, 0) == ""
 
 
 def test_adapters_beside_the_model_are_loaded_by_their_names(tmp_path: Path) -> None:

@@ -13,15 +13,14 @@ interface Prepared {
   projects: string;
 }
 
-/** Prepares projects of both engines, for a GPU of today and for a T4; the Python of vLLM, and one of the projects. */
+/** Prepares a project of each engine; the Python of vLLM, and vLLM's project. */
 export async function prepareEngines(): Promise<{ python: string; project: string }> {
   const projects = mkdtempSync(join(tmpdir(), 'engines-'));
   process.on('exit', () => rmSync(projects, { recursive: true, force: true }));
-  for (const modelServer of ['vllm', 'sglang'])
-    for (const [suffix, instanceType] of Object.entries({ '': 'gpu-enabled', '-t4': 'ml.g4dn.xlarge' })) {
-      const answers = { framework: 'transformers', modelServer, instanceType, modelName: 's3://bucket/tiny-1b/' };
-      await generateProject(answers, join(projects, `${modelServer}${suffix}`));
-    }
+  for (const modelServer of ['vllm', 'sglang']) {
+    const answers = { framework: 'transformers', modelServer, modelName: 's3://bucket/tiny-1b/' };
+    await generateProject(answers, join(projects, modelServer));
+  }
   return { python: join(installEngines(), 'python'), project: join(projects, 'vllm') };
 }
 

@@ -23,6 +23,12 @@ describe('the size of a language model', () => {
     ['openai/gpt-oss-120b', 120, 4],
     ['google/gemma-3-27b-it', 27, 16],
     ['s3://bucket/models/my-llama-13b/', 13, 16],
+    ['Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8', 72, 8],
+    ['unsloth/gpt-oss-20b-BF16', 20, 16],
+    ['deepseek-ai/DeepSeek-R1-0528-Qwen3-8B', 8, 16],
+    ['cognitivecomputations/DeepSeek-V3-AWQ', 685, 4],
+    ['meta-llama/Llama-4-Scout-17B-16E-Instruct', 109, 16],
+    ['meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8', 400, 8],
   ];
   for (const [name, parameters, bits] of sizes)
     it(`is read from ${name}`, () => assert.deepEqual(sizeOf(name), { parameters, bits }));
@@ -34,6 +40,7 @@ describe('the size of a language model', () => {
       's3://bucket/finetune-2024/',
       'a/v1.5',
       'b/abc7b',
+      'c/new-moe-17B-64E',
     ])
       assert.equal(sizeOf(name), undefined, name);
   });
@@ -47,6 +54,8 @@ describe('what an instance holds', () => {
     assert.equal(roomOf(instanceOf('ml.m5.large')), undefined);
     assert.equal(smallestFor(weights('Qwen/Qwen3-8B'))?.type, 'ml.g5.xlarge');
     assert.equal(smallestFor(weights('a/b-70b'))?.type, 'ml.g7e.12xlarge');
+    assert.equal(smallestFor(10)?.type, 'ml.g4dn.xlarge');
+    assert.equal(smallestFor(10, 'openai/gpt-oss-20b')?.type, 'ml.g5.xlarge');
     assert.equal(smallestFor(1e4), undefined);
   });
 
@@ -70,13 +79,28 @@ describe('a language model', () => {
     const { warnings, project } = from({ modelName: 'org/model' });
     assert.ok(project);
     assert.match(warnings.join('\n'), /org\/model says how large it is/);
+    assert.doesNotMatch(from({}).warnings.join('\n'), /undefined/);
   });
 
-  it('is started by the GPUs of its instance, and in half precision where they know no bfloat16', () => {
-    const options = (instanceType: string) => from({ modelName: 'a/b-1b', instanceType }).project?.language?.options;
-    assert.equal(options('ml.g6.12xlarge')?.['tensor-parallel-size'], 4);
-    assert.equal(options('ml.g6.12xlarge')?.dtype, undefined);
-    assert.equal(options('ml.g4dn.xlarge')?.dtype, 'half');
+  it('is started by the GPUs of its instance; by all that there are where they are not known', () => {
+    const parallel = (instanceType: string) =>
+      from({ modelName: 'a/b-1b', instanceType }).project?.language?.options['tensor-parallel-size'];
+    assert.equal(parallel('ml.g6.12xlarge'), 4);
+    assert.equal(parallel('ml.g8.12xlarge'), 'auto');
+  });
+
+  it('in MXFP4 is refused by GPUs without bfloat16', () => {
+    const problem = (modelName: string) => from({ modelName, instanceType: 'ml.g4dn.xlarge' }).problems[0];
+    assert.match(problem('openai/gpt-oss-20b')?.message ?? '', /needs bfloat16.*ml\.g4dn\.xlarge/);
+    assert.match(problem('openai/gpt-oss-20b')?.hint ?? '', /--instance-type=ml\.g5\.xlarge/);
+    assert.equal(problem('Qwen/Qwen3-4B'), undefined);
+  });
+
+  it('that the Hub cannot give in an hour is taken, with a warning', () => {
+    const warnings = (modelName: string) => from({ modelName, instanceType: 'ml.p5en.48xlarge' }).warnings.join('\n');
+    assert.match(warnings('Qwen/Qwen3-235B-A22B'), /more than the hour.*deploy\/upload_model\.sh/);
+    assert.equal(warnings('s3://bucket/Qwen3-235B-A22B/'), '');
+    assert.equal(warnings('Qwen/Qwen3-8B'), '');
   });
 
   it('is refused where it cannot run', () => {

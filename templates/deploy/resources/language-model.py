@@ -30,6 +30,22 @@ def model_environment() -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
+PICKLES = (
+    "others may be pickles, which run code when they are loaded: where you trust them, set "
+    '"load-format": "auto" in code/options.json.'
+)
+
+
+def takes_pickles() -> bool:
+    """Whether the engine is told to load other weights than safetensors. Raises SettingError."""
+    try:
+        options = dict(json.loads((HERE.parent / "code/options.json").read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingError(f"code/options.json cannot be read: {error}") from None
+    told = [value for name, value in mapping("CONTAINER_ENV").items() if name.endswith("_LOAD_FORMAT")]
+    return "safetensors" not in (told or [str(options.get("load-format"))])
+
+
 def elsewhere() -> dict[str, str]:
     """Settings for a model that is not in S3; empty where there is none. Raises SettingError as hub.py does."""
     if not text("MODEL_ID"):

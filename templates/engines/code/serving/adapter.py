@@ -16,7 +16,7 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from serving import classic
+from serving import classic, engine
 from serving.classic import BadRequest, Json
 
 Message = MutableMapping[str, Any]
@@ -26,7 +26,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 LIMIT = 25 * 2**20  # bytes of a request: SageMaker's own
 ROUTES = {"messages": "/v1/chat/completions", "prompt": "/v1/completions", "input": "/v1/embeddings"}
-CLASSIC = {"embed": "/v1/embeddings", "classify": "/classify"}  # by SM_TASK
+CLASSIC = {"embed": "/v1/embeddings", "classify": engine.CLASSIFY}  # by SM_TASK
 log = logging.getLogger(__name__)
 
 
@@ -132,7 +132,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def answer(send: Send, status: int, content: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-    body = json.dumps(content, ensure_ascii=False).encode()
+    body = classic.encode(content)
     own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
     await send({"type": "http.response.body", "body": body})

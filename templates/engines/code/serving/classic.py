@@ -36,6 +36,9 @@ def to_completion(request: Json) -> Json:
     unknown = sorted(set(parameters) - set(KNOWN))
     if unknown:
         raise BadRequest(f"Unknown parameters: {', '.join(unknown)[:200]}. Known are: {', '.join(KNOWN)}.")
+    count = parameters.get("num_return_sequences")
+    if count is not None and (type(count) is not int or count < 1):
+        raise BadRequest('"num_return_sequences" has to be a whole number from 1.')
     own: Json = {"max_tokens": MAX_NEW_TOKENS}
     own |= {RENAMED.get(str(name), str(name)): value for name, value in parameters.items() if name not in OURS}
     if parameters.get("do_sample") is False:
@@ -117,8 +120,13 @@ class Stream:
                     yield event({"token": {"text": text}, "generated_text": None, "index": at})
 
 
+def encode(content: Any) -> bytes:
+    """JSON; half of a surrogate pair, which a request may hold, becomes a question mark."""
+    return json.dumps(content, ensure_ascii=False).encode(errors="replace")
+
+
 def event(data: Json) -> bytes:
-    return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
+    return b"data: " + encode(data) + b"\n\n"
 
 
 def message_of(answer: Any) -> str:

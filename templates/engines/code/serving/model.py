@@ -14,6 +14,8 @@ from serving.options import Options
 
 CONFIGS = ("config.json", "params.json")  # of Transformers, of Mistral
 PARALLEL = "tensor-parallel-size"
+HEADS = ("num_attention_heads", "n_heads")  # the names that Transformers and Mistral have for them
+SHARED_HEADS = ("num_key_value_heads", "n_kv_heads")  # for keys and values
 
 
 def choose(options: Options, environ: MutableMapping[str, str]) -> Options:
@@ -90,13 +92,33 @@ def gpus(environ: Mapping[str, str]) -> int:
 
 
 def fit_to_gpus(options: Options, config: Mapping[str, Any], count: int) -> Options:
-    """The options with no more tensor parallelism than there are GPUs, and such that it divides the attention heads."""
+    """The options with the tensor parallelism that was asked for ("auto": all GPUs), or less.
+
+    It is less where there are fewer GPUs, or where the model cannot be divided so: each GPU gets as many attention
+    heads as any other, and as many heads of keys and values, or one together with as many others. Less is a power of
+    two: the widths of layers are multiples of those.
+    """
+    if options.get(PARALLEL) == "auto":
+        options = {**options, PARALLEL: count or 1}
     wanted = options.get(PARALLEL)
     if wanted is None or not str(wanted).isdecimal():
         return options
-    most = max(1, min(int(wanted), count or int(wanted)))
     inner = config.get("text_config")
-    heads = config.get("num_attention_heads") or (inner.get("num_attention_heads") if isinstance(inner, dict) else 0)
-    while heads and heads % most:
-        most -= 1
-    return {**options, PARALLEL: most}
+    config = {**config, **(inner if isinstance(inner, dict) else {})}
+    heads, shared = (next((int(config[key]) for key in keys if config.get(key)), 0) for keys in (HEADS, SHARED_HEADS))
+    for size in range(min(int(wanted), count or int(wanted)), 1, -1):
+        power = size == int(wanted) or size & (size - 1) == 0
+        if power and heads % size == 0 and (shared % size == 0 or size % shared == 0):
+            return {**options, PARALLEL: size}
+    return {**options, PARALLEL: 1}
+
+
+def idle_gpus(options: Options, count: int) -> str:
+    """What to say of GPUs that the engine leaves alone; empty where it takes all."""
+    taken = 1
+    for name, each in options.items():
+        if name.endswith("-parallel-size") and str(each).isdecimal():
+            taken *= int(each)
+    if taken >= count:
+        return ""
+    return f"WARNING: the engine takes {taken} of {count} GPUs. OPTION_TENSOR_PARALLEL_SIZE=auto takes all that it can."

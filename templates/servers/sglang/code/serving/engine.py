@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from serving.options import Options, command_line
 
+CLASSIFY = "/v1/classify"  # its route that answers labels
 VARIABLES = "SM_SGLANG_"  # begins the names of variables that are options, as in the image that AWS has of it
 
 

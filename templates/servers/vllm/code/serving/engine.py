@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from serving.options import Options, command_line
 
+CLASSIFY = "/classify"  # its route that answers labels
 VARIABLES = "SM_VLLM_"  # begins the names of variables that are options, as in the image that AWS has of it
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank knows
 
