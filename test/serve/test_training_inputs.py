@@ -103,6 +103,7 @@ def test_an_empty_field_is_a_missing_value_where_the_framework_takes_it(tmp_path
         ("h,i\n1,2\n,4\n", "train/a.csv, line 3: the label is missing."),
         ("1,inf\n", "train/a.csv, line 1: column 2 is 'inf', not a finite number."),
         ("1,2\n3,4,5\n", "train/a.csv, line 2 has 3 columns, and the lines before it have 2."),
+        ('1,2\n"3,4\n5,6\n', "train/a.csv, line 2 has 1 columns, and the lines before it have 2."),
         ("1;2;3\n4;5;6\n", "train/a.csv, line 2: the label is '4;5;6', not a number."),
         ("", "There are no records in channel train."),
         ("a,b\n", "There are no records in channel train."),

@@ -68,3 +68,24 @@ def test_a_failure_leaves_the_model_folder_as_it_was(project: Path) -> None:
     assert train(project, "--fast").returncode == 2
     assert train(project, "--help").stdout.startswith("Usage: train/run_local.sh")
     assert list((project / "model").iterdir()) == []
+
+
+ENDS_BY_ITSELF = """
+import sys
+from dataclasses import dataclass
+from job import run
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    pass
+
+run(lambda job, given: sys.exit(0), Hyperparameters, {})
+"""
+
+
+def test_code_that_ends_the_process_is_a_failure(project: Path) -> None:
+    (project / "train/train.py").write_text(ENDS_BY_ITSELF)
+    (project.parent / "prices.csv").write_text("1,2\n2,4\n")
+    done = train(project, "prices.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ERROR: train() ended the process: 0\n" in done.stderr

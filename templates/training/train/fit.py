@@ -165,6 +165,7 @@ def next_steps(place: str) -> str:
     if text("MODEL_DELIVERY") == "image":
         return f"aws s3 cp {place} - | tar -xzf - -C {typed('../model')} && {build} && {deploy}"
     if "Mode" in resources.model_data():  # one of many
+        aws.record("target", text("TRAIN_JOB"))
         return f"aws s3 cp {place} {resources.model_url()}{text('TRAIN_JOB')}.tar.gz && {build} && {deploy}"
     aws.record("model", place)
     return f"{build} && {deploy}"

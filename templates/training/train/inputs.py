@@ -123,16 +123,18 @@ def read_lines(path: Path, folder: Path) -> Iterator[tuple[int, list[str]]]:
     """The lines of a file that have something in them, with their numbers; without a header."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
+        line = 1  # where a row begins: it may go on over several
         try:
             for row in rows:
-                if rows.line_num == 1 and is_header(row):
+                if line == 1 and is_header(row):
                     print(f"{path.relative_to(folder.parent)}: line 1 is a header, and is passed over", flush=True)
                 elif row:
-                    yield rows.line_num, row
+                    yield line, row
+                line = rows.line_num + 1
         except UnicodeDecodeError:
             raise InputError(f"{path.relative_to(folder.parent)} is not csv: it is not text in UTF-8.") from None
         except csv.Error as error:
-            raise InputError(f"{Place(path.relative_to(folder.parent), rows.line_num)}: {error}.") from None
+            raise InputError(f"{Place(path.relative_to(folder.parent), line)}: {error}.") from None
 
 
 def is_header(row: list[str]) -> bool:

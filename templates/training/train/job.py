@@ -24,6 +24,7 @@ import numpy as np
 from inputs import Data, InputError, parse, read_channel
 from numpy.typing import NDArray
 
+STOPPED = 128 + signal.SIGTERM  # the status of a job that SIGTERM has ended
 ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 # What is measured for each task; smaller is better.
 METRICS = {"regression": "rmse", "classification": "logloss"}
@@ -114,7 +115,12 @@ def run(
         job = open_job(given, model_dir, takes_missing)
         if can_stop:
             signal.signal(signal.SIGTERM, job.stop)
-        train(job, given)
+        try:
+            train(job, given)
+        except SystemExit as ended:
+            if ended.code == STOPPED:
+                raise
+            fail(f"train() ended the process: {ended.code}")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         publish(job, {**about, "hyperparameters": asdict(given)})
     except InputError as error:
@@ -134,7 +140,7 @@ def log(*words: str) -> None:
 def end_at_once(*_: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log("SIGTERM: ending at once. What was fitted until now cannot be saved; there is no model.")
-    sys.exit(128 + signal.SIGTERM)
+    sys.exit(STOPPED)
 
 
 def fail(reason: str) -> NoReturn:

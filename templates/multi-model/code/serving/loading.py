@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ class Entry:
     link: Link | None = None  # once it is loaded
     pid: int | None = None
     wanted: bool = True  # until it is unloaded
+    settled: threading.Event = field(default_factory=threading.Event)  # not while a process is loading it
     restarts: Restarts = field(default_factory=Restarts)
 
 

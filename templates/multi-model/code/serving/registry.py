@@ -72,6 +72,8 @@ class Registry:
         except BaseException:
             self.forget(entry)
             raise
+        finally:
+            entry.settled.set()
         return Answer(200, orjson.dumps({"status": "Workers scaled"}))
 
     def unload(self, name: str) -> Answer:
@@ -81,6 +83,7 @@ class Registry:
             if entry is None:
                 raise ModelNotFound(name)
             entry.wanted = False
+        entry.settled.wait(GRACE)
         if entry.link and not entry.link.closed.is_set():
             entry.link.stop()
             if not entry.link.closed.wait(GRACE):
@@ -139,20 +142,23 @@ class Registry:
     def replace(self, entry: Entry) -> None:
         """Called when a process has ended by itself: another loads the model, in a thread of its own."""
         entry.pid = None
+        entry.settled.clear()
         threading.Thread(target=self.restart, args=(entry,), name="restart", daemon=True).start()
 
     def restart(self, entry: Entry) -> None:
         """Loads a model again, or forgets it if that does not go."""
-        if not entry.wanted:
-            return
-        log.error("The process of model %s ended. Starting another.", entry.label)
         try:
+            if not entry.wanted:
+                return
+            log.error("The process of model %s ended. Starting another.", entry.label)
             if entry.restarts.too_many():
                 raise NotLoaded(entry.name)
             self.start(entry)
         except ServingError as error:
             self.forget(entry)
             log.critical("Model %s is unloaded: its process ended, and %s", entry.label, error)
+        finally:
+            entry.settled.set()
 
     def forget(self, entry: Entry) -> None:
         """Takes it out, if it is there."""

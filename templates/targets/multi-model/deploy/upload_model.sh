@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: deploy/upload_model.sh NAME
 #
-# Packs model/NAME/, or model/ itself where the files lie directly in it, and uploads it as the model NAME, which an
-# endpoint then answers for without a new deployment. It goes to NAME.tar.gz in MODEL_DATA, by default
+# Packs model/NAME/, or all of model/ where files lie directly in it, and uploads it as the model NAME, which an endpoint
+# then answers for without a new deployment. More than one model: each in a folder of its own. It goes to NAME.tar.gz in MODEL_DATA, by default
 # s3://S3_BUCKET/PROJECT_NAME/models/. Dot files stay out, links are refused.
 # Without S3_BUCKET it is the bucket sagemaker-REGION-ACCOUNT, which is made (encrypted, not public) if missing.
 #

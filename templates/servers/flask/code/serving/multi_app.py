@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -105,7 +106,8 @@ class GreenLink(Link):
                 self.line.sendall(data)
             except OSError:
                 return  # the other direction notices, too
-        self.line.shutdown(SHUT_WR)
+        with suppress(OSError):  # closed, where the process has ended
+            self.line.shutdown(SHUT_WR)
 
     def carry_in(self) -> None:
         """Takes what arrives, until the process has ended."""
