@@ -77,12 +77,11 @@ SETTINGS = [
 ]
 PARTITIONS = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
 # Rights for what no life calls: what Docker does in a push and the CLI about an upload that is given up; and what is
-# done about a bucket half-made or a job given up, what Application Auto Scaling looks up, deploy.py, and what looks at
-# the sources for CodeBuild.
+# done about a bucket half-made or a job given up, what Application Auto Scaling looks up, and deploy.py.
 PUSH = "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart"
 UNSEEN = {"s3:AbortMultipartUpload", *(f"ecr:{name}" for name in PUSH.split())}
 MODELS = "DescribeEndpointConfig DescribeModel StopTrainingJob StopTransformJob"
-SPARE = {"s3:DeleteBucket", "s3:GetObject", *(f"sagemaker:{name}" for name in MODELS.split())}
+SPARE = {"s3:DeleteBucket", *(f"sagemaker:{name}" for name in MODELS.split())}
 MAKING = "CreateRole DeleteRole DeleteRolePolicy PutRolePolicy TagRole UpdateAssumeRolePolicy"
 # Who makes what: all else is the deployer's.
 WHO = {"iam:GetRole": ["deployer", "role-maker"], **{f"iam:{name}": ["role-maker"] for name in MAKING.split()}}

@@ -2,8 +2,8 @@
 # Usage: deploy/upload_model.sh NAME
 #
 # Packs model/NAME/, or all of model/ where files lie directly in it, and uploads it as the model NAME, which an endpoint
-# then answers for without a new deployment. More than one model: each in a folder of its own. It goes to NAME.tar.gz in MODEL_DATA, by default
-# s3://S3_BUCKET/PROJECT_NAME/models/. Dot files stay out, links are refused.
+# then answers for without a new deployment. Several models have a folder each. It goes to NAME.tar.gz in MODEL_DATA, by
+# default s3://S3_BUCKET/PROJECT_NAME/models/. Dot files stay out, links are refused.
 # Without S3_BUCKET it is the bucket sagemaker-REGION-ACCOUNT, which is made (encrypted, not public) if missing.
 #
 #   NAME   letters, digits and . _ - after a letter or a digit
