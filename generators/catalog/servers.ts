@@ -20,6 +20,8 @@ export interface ServerEntry {
   packages?: readonly string[];
   /** Its part of README.md, in templates/project/readme. */
   readme?: string;
+  /** Before the names of parts that it has otherwise than our own servers: what a handler can do, how it answers. */
+  variant?: string;
   /** It has routes of a web framework beside SageMaker's. */
   routes?: true;
   engine?: Engine;
@@ -65,6 +67,7 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
     many: { files: [], modules: ['memory'] },
     packages: ['default-jre-headless'],
     readme: 'mms.md',
+    variant: 'mms-',
   },
 };
 

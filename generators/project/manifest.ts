@@ -235,19 +235,19 @@ const readmeOfEngine = ({ serverEntry, tests, language }: Project): string[] => 
 function readmeOfContainer(project: Project): string[] {
   const { framework, entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
   const has = (module: string) => entry.modules?.includes(module) ?? false;
-  const mms = project.server === 'mms' ? 'mms-' : '';
+  const { variant = '' } = serverEntry;
   return [
     'about.md.ejs',
     tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
     ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
     ...(serverEntry.readme ? [serverEntry.readme] : []),
-    ...(tests && !mms ? ['contract.md.ejs'] : []),
+    ...(tests && !variant ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
-    `${mms}handler.md`,
+    `${variant}handler.md`,
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
     has('texts') ? 'requests-texts.md' : 'requests.md',
-    `${mms}answers.md`,
+    `${variant}answers.md`,
     ...(has('texts') ? ['parameters-texts.md'] : []),
     ...(has('tensors') ? ['named.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
