@@ -26,6 +26,15 @@ def gone(request: dict[str, Any]) -> dict[str, Any]:
     return seen[-1]
 
 
+@app.middleware("http")
+async def refuse_unknown_models(request: Request, proceed: Any) -> Response:
+    """As an engine does on all of its routes."""
+    body = await request.body()
+    if b'"nobody"' in body and json.loads(body).get("model") == "nobody":
+        return error(404, "The model `nobody` does not exist.")
+    return await proceed(request)  # type: ignore[no-any-return]
+
+
 @app.get("/ping")
 def ping() -> Response:
     return Response()
@@ -76,14 +85,14 @@ async def complete(request: Request) -> Response:
 async def chat(request: Request) -> Response:
     body = await request.json()
     gone({"path": "/v1/chat/completions", **body})
-    if body.get("model") == "nobody":
-        return error(404, "The model `nobody` does not exist.")
     return JSONResponse({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}]})
 
 
 @app.post("/v1/embeddings")
 async def embed(request: Request) -> Response:
-    texts = (await request.json())["input"]
+    body = await request.json()
+    gone({"path": "/v1/embeddings", **body})
+    texts = body["input"]
     texts = [texts] if isinstance(texts, str) else texts
     return JSONResponse({"data": [{"index": at, "embedding": [at, 0.5]} for at in reversed(range(len(texts)))]})
 
@@ -96,4 +105,6 @@ async def classify(request: Request) -> Response:
 
 @app.post("/invocations")
 async def invocations(request: Request) -> Response:
-    return JSONResponse({"asked": await request.json()})
+    body = await request.body()
+    gone({"path": "/invocations", "body": body.decode()})
+    return JSONResponse({"asked": json.loads(body)})

@@ -6,9 +6,11 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import lay_out
 
 JSON = {"Content-Type": "application/json"}
 TEXT = "Once upon a time…"
@@ -45,6 +47,45 @@ def test_openais_forms_reach_the_engines_own_routes_untouched(port: int) -> None
     assert len(ask(port, {"input": ["a", "b"]})[1]["data"]) == 2
     assert ask(port, {"text_1": "a"})[1] == {"asked": {"text_1": "a"}}
     assert ask(port, chat, path="/v1/chat/completions")[0] == 200
+
+
+ADAPTER = {**JSON, "x-amzn-sagemaker-adapter-identifier": "loud"}
+CHAT = {"messages": [{"role": "user", "content": "Where?"}]}
+FORMS = [CHAT, {"prompt": "Once"}, {"input": ["a"]}, {"inputs": "Once"}]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: next(iter(form)))
+def test_the_adapter_that_sagemakers_header_names_answers(port: int, form: dict[str, Any]) -> None:
+    for body in (form, {**form, "model": "quiet"}):
+        assert ask(port, body, ADAPTER)[0] == 200
+        assert seen(port)["model"] == "loud"
+    assert ask(port, form)[0] == 200
+    assert "model" not in seen(port)
+    status, content, _ = ask(port, form, {**ADAPTER, "x-amzn-sagemaker-adapter-identifier": "nobody"})
+    assert (status, content) == (404, {"error": "The model `nobody` does not exist."})
+
+
+def test_a_request_of_a_session_is_the_engines_own_untouched(port: int) -> None:
+    headers = {**ADAPTER, "X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
+    for body in ('{"requestType":  "NEW_SESSION"}', '{"inputs":  "Once"}'):
+        assert ask(port, body, headers)[:2] == (200, {"asked": json.loads(body)})
+        assert (seen(port)["path"], seen(port)["body"]) == ("/invocations", body)
+
+
+def test_sglang_is_asked_for_an_adapter_in_its_own_way_and_keeps_no_sessions(
+    start: Callable[..., int], tmp_path: Path
+) -> None:
+    (tmp_path / "adapters/loud").mkdir(parents=True)
+    (tmp_path / "adapters/loud/adapter_config.json").write_text("{}")
+    code = lay_out(tmp_path / "code", "sglang")
+    port = start(PYTHONPATH=f"{code}:{Path(__file__).parent}", SM_MODEL_DIR=str(tmp_path))
+    for body, headers in [({"prompt": "Once"}, ADAPTER), ({"prompt": "Once", "model": "loud"}, JSON)]:
+        assert ask(port, body, headers)[0] == 200
+        assert seen(port)["model"] == "base:loud"
+    ask(port, {"prompt": "Once", "model": "org/name"})
+    assert seen(port)["model"] == "org/name"
+    status, content, _ = ask(port, {"prompt": "Once"}, {**JSON, "X-Amzn-SageMaker-Session-Id": "NEW_SESSION"})
+    assert status == 400 and "no sessions" in content["error"]
 
 
 def test_the_classic_form_is_answered_with_generated_text(port: int) -> None:

@@ -16,10 +16,11 @@ PROMPT = {"prompt": "Once", "max_tokens": 8, "min_tokens": 8, "temperature": 0}
 CLASSIC = {"inputs": "Once", "parameters": {"max_new_tokens": 8, "min_tokens": 8, "do_sample": False}}
 
 
-def send(engine: Engine, body: Any) -> http.client.HTTPResponse:
+def send(engine: Engine, body: Any, **headers: str) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=120)
     text = body if isinstance(body, str) else json.dumps(body)
-    connection.request("POST", "/invocations", text, {"Content-Type": "application/json"})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request("POST", "/invocations", text, {"Content-Type": "application/json", **named})
     return connection.getresponse()
 
 
@@ -29,9 +30,9 @@ def events(content: bytes) -> list[Any]:
     return [json.loads(line) for line in lines if line != b"[DONE]"]
 
 
-def ask(engine: Engine, body: Any) -> tuple[int, Any]:
-    """Status and content of an answer; the events of a stream as a list."""
-    response = send(engine, body)
+def ask(engine: Engine, body: Any, **headers: str) -> tuple[int, Any]:
+    """Status and content of an answer; the events of a stream as a list. Header names have underscores for hyphens."""
+    response = send(engine, body, **headers)
     content = response.read()
     streamed = response.headers.get_content_type() == "text/event-stream"
     return response.status, events(content) if streamed else json.loads(content)
@@ -85,6 +86,31 @@ def test_an_adapter_answers_by_its_name(engine: Engine) -> None:
     plain, loud = (ask(engine, {**PROMPT, **more})[1]["choices"][0]["text"] for more in ({}, {"model": "loud"}))
     assert plain != loud
     assert ask(engine, {**CLASSIC, "model": "loud"})[1] == [{"generated_text": loud}]
+
+
+def test_an_adapter_answers_by_sagemakers_header(engine: Engine) -> None:
+    chat = {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 8, "min_tokens": 8, "temperature": 0}
+    for form in (PROMPT, CLASSIC, chat):
+        named = ask(engine, {**form, "model": "loud"})
+        assert text_of(ask(engine, form, X_Amzn_SageMaker_Adapter_Identifier="loud")) == text_of(named)
+        assert text_of(ask(engine, form)) != text_of(named)
+        status, content = ask(engine, form, X_Amzn_SageMaker_Adapter_Identifier="nobody")
+        assert status == 404 and "nobody" in content["error"]
+
+
+def text_of(answer: tuple[int, Any]) -> str:
+    status, content = answer
+    assert status == 200, content
+    if isinstance(content, list):
+        return str(content[0]["generated_text"])
+    choice = content["choices"][0]
+    return str(choice["text"] if "text" in choice else choice["message"]["content"])
+
+
+def test_a_session_is_the_engines_to_know(engine: Engine) -> None:
+    """vLLM keeps none unless it is told to, and says so; the middleware would have answered this request."""
+    status, content = ask(engine, CLASSIC, X_Amzn_SageMaker_Session_Id="NEW_SESSION")
+    assert status == 400 and "sessions not enabled" in json.dumps(content)
 
 
 @pytest.mark.parametrize(

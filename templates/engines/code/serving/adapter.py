@@ -4,6 +4,9 @@
     {"prompt": …}      POST /v1/completions              {"inputs": …}    the classic form, see classic.py
     anything else      the engine's own /invocations
 
+X-Amzn-SageMaker-Adapter-Identifier becomes the request's "model": the LoRA adapter that it names answers. A request of
+a session (X-Amzn-SageMaker-Session-Id) goes to the engine's own /invocations unchanged.
+
 Everything else passes untouched: the answers of OpenAI's forms, streams, and the end of a client that goes away, which
 the engine sees itself. Errors become {"error": "…"}, as the contract has it.
 """
@@ -16,7 +19,7 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from serving import classic, engine
+from serving import classic, engine, model
 from serving.classic import BadRequest, Json
 
 Message = MutableMapping[str, Any]
@@ -26,6 +29,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 LIMIT = 25 * 2**20  # bytes of a request: SageMaker's own
 ROUTES = {"messages": "/v1/chat/completions", "prompt": "/v1/completions", "input": "/v1/embeddings"}
+ADAPTER, SESSION = b"x-amzn-sagemaker-adapter-identifier", b"x-amzn-sagemaker-session-id"
 CLASSIC = {"embed": "/v1/embeddings", "classify": engine.CLASSIFY}  # by SM_TASK
 log = logging.getLogger(__name__)
 
@@ -48,13 +52,20 @@ class Adapter:
     def __init__(self, app: App) -> None:
         self.app = app
         self.classic = CLASSIC.get(os.environ.get("SM_TASK", ""), "/v1/completions")
+        self.adapters = list(model.adapter_folders(model.model_dir(os.environ)))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
         try:
+            if header(scope, SESSION):
+                if not engine.SESSIONS:
+                    raise Refused(400, "This engine has no sessions: send the request without a session ID.")
+                await self.app(scope, receive, send)
+                return
             request = parse(scope, await read(scope, receive))
+            request = self.choose_adapter(request, header(scope, ADAPTER).decode("latin-1"))
             path, body = self.route(request)
         except ClientGone:
             return
@@ -66,6 +77,12 @@ class Adapter:
             return
         reply = Reply(send, request if "inputs" in request else None)
         await self.app(redirect(scope, path, body), replay(body, receive), reply)
+
+    def choose_adapter(self, request: Json, named: str) -> Json:
+        """The request for the LoRA adapter that the header names, else for one that it names itself as its model."""
+        own = request.get("model")
+        name = named or (own if own in self.adapters else None)
+        return {**request, "model": engine.model_of_adapter(name)} if name else request
 
     def route(self, request: Json) -> tuple[str, bytes]:
         """The engine's route for a request, and what it gets there."""

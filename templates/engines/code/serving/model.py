@@ -23,7 +23,7 @@ def choose(options: Options, environ: MutableMapping[str, str]) -> Options:
 
     Raises StartError where there is none, or where its weights are pickles and the options ask for safetensors.
     """
-    folder = Path(environ.get("SM_MODEL_DIR") or "/opt/ml/model")
+    folder = model_dir(environ)
     there = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
     config: dict[str, Any] = {}
     if there:
@@ -38,6 +38,11 @@ def choose(options: Options, environ: MutableMapping[str, str]) -> Options:
     else:
         raise StartError(f"There is no model in {folder}, and options.json names none of the Hugging Face Hub.")
     return fit_to_gpus(options, config, gpus(environ))
+
+
+def model_dir(environ: Mapping[str, str]) -> Path:
+    """Where SageMaker puts the model."""
+    return Path(environ.get("SM_MODEL_DIR") or "/opt/ml/model")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -59,16 +64,21 @@ def require_safetensors(folder: Path, options: Options) -> None:
         )
 
 
+def adapter_folders(folder: Path) -> dict[str, Path]:
+    """The LoRA adapters in the model's folder, as adapters/NAME/adapter_config.json, by their names."""
+    return {file.parent.name: file.parent for file in sorted(folder.glob("adapters/*/adapter_config.json"))}
+
+
 def adapters(folder: Path) -> Options:
-    """The options for the LoRA adapters that lie in the model's folder, as adapters/NAME/adapter_config.json."""
-    found = sorted(folder.glob("adapters/*/adapter_config.json"))
+    """The options that load the LoRA adapters in the model's folder."""
+    found = adapter_folders(folder)
     if not found:
         return {}
     try:
-        ranks = [int(json.loads(file.read_text()).get("r", 8)) for file in found]
+        ranks = [int(json.loads((each / "adapter_config.json").read_text()).get("r", 8)) for each in found.values()]
     except (ValueError, TypeError, AttributeError):
         raise StartError(f"One of the adapter_config.json in {folder}/adapters cannot be read.") from None
-    return engine.adapters({file.parent.name: str(file.parent) for file in found}, max(ranks))
+    return engine.adapters({name: str(each) for name, each in found.items()}, max(ranks))
 
 
 def config_on_hub(options: Options, environ: Mapping[str, str]) -> dict[str, Any]:

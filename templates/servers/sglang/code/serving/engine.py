@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from serving.options import Options, command_line
 
 CLASSIFY = "/v1/classify"  # its route that answers labels
+SESSIONS = False  # its own /invocations reads no header
 VARIABLES = "SM_SGLANG_"  # begins the names of variables that are options, as in the image that AWS has of it
 
 
@@ -21,3 +22,11 @@ def adapters(folders: Mapping[str, str], rank: int) -> Options:
     """The options that load LoRA adapters: folders by name, and the highest rank among them."""
     paths = [f"{name}={folder}" for name, folder in folders.items()]
     return {"enable-lora": True, "lora-paths": paths, "max-lora-rank": rank}
+
+
+def model_of_adapter(name: str) -> str:
+    """The `model` of a request that a LoRA adapter answers: BASE:ADAPTER. SGLang does not look at BASE.
+
+    Without the colon it answers with the base model, whatever the name.
+    """
+    return f"base:{name}"

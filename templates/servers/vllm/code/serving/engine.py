@@ -8,6 +8,7 @@ from serving.options import Options, command_line
 
 CLASSIFY = "/classify"  # its route that answers labels
 VARIABLES = "SM_VLLM_"  # begins the names of variables that are options, as in the image that AWS has of it
+SESSIONS = True  # its own /invocations reads X-Amzn-SageMaker-Session-Id
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank knows
 
 
@@ -23,3 +24,8 @@ def adapters(folders: Mapping[str, str], rank: int) -> Options:
     most = next((each for each in RANKS if each >= rank), rank)
     modules = [f"{name}={folder}" for name, folder in folders.items()]
     return {"enable-lora": True, "lora-modules": modules, "max-lora-rank": most, "max-loras": min(4, len(modules))}
+
+
+def model_of_adapter(name: str) -> str:
+    """The `model` of a request that a LoRA adapter answers."""
+    return name
