@@ -46,7 +46,7 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     const { projectDir, ...stored } = answers;
     const kept = resolution.origins.projectDir === 'default' ? stored : answers;
     const files = [{ path: configFile, text: `${JSON.stringify(kept, null, 2)}\n`, executable: false }];
-    const next = 'Next, type:\n\n  npx ml-container-creator\n';
+    const next = 'Next, type:\n\n  ml-container-creator\n';
     return { ...common, directory: around.cwd, files, next, summary: { project: kept, files: [configFile], warnings } };
   }
   const directory = directoryOf(answers, around.cwd);

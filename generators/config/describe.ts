@@ -59,7 +59,7 @@ package.json, the project's .yo-rc.json, your answer, default.
 Exit status: 0 done, 1 internal error, 2 the request is wrong, 3 files stand in the way, 130 cancelled.
 
 Try:
-  npx ml-container-creator demo --framework=sklearn --include-sample-model --skip-prompts
+  ml-container-creator demo --framework=sklearn --include-sample-model --skip-prompts
 `;
 }
 

@@ -1,7 +1,7 @@
 // The package as npm would publish it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { newFolder, quietEnv } from '../support/bin.js';
 import { outcome, root } from '../support/tools.js';
@@ -10,6 +10,22 @@ describe('the package', () => {
   it('is one that publint finds nothing in', () => {
     const { status, output } = outcome(join(root, 'node_modules/.bin/publint'), ['--strict', '--pack', 'npm', root]);
     assert.equal(status, 0, output);
+  });
+
+  it('is nowhere said to be on npm, where its names belong to nobody or to a stranger', () => {
+    const below = (folder: string) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
+    const files = ['README.md', ...['docs', 'generators', 'templates'].flatMap(below)];
+    const fetches = /\b(npx|npm (exec|create|init|install|i|add))\b[^&;#]* (generator-)?ml-container-creator/;
+    const found = files
+      .filter((path) => statSync(join(root, path)).isFile())
+      .flatMap((path) =>
+        readFileSync(join(root, path), 'utf8')
+          .split('\n')
+          .map((line) => `${path}: ${line}`),
+      )
+      .filter((line) => fetches.test(line) && !line.includes('inside the checkout only'));
+    assert.deepEqual(found, []);
   });
 
   it('generates from its tarball, with nothing but its dependencies beside it', () => {
