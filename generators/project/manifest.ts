@@ -139,7 +139,11 @@ function deployment(project: Project): FileSpec[] {
     ...programs(`targets/${models}`, 'deploy', ['upload_model.sh']),
     ...when(Boolean(language), programs('engines', 'deploy', ['hub.py', 'model_folder.py'])),
     ...when(streams, programs('engines', 'deploy', ['stream.py'])),
-    ...programs(`targets/${invoke ?? room}`, 'deploy', ['invoke.sh']),
+    ...programs(
+      room === 'batch' && !tools.includes('cli') ? 'tools/boto3/batch' : `targets/${invoke ?? room}`,
+      'deploy',
+      ['invoke.sh'],
+    ),
     ...when(tools.includes('cli'), [
       { path: 'deploy/checks.sh', parts: ['deploy/deploy/checks.sh', `deploy/checks/${form}.sh`] },
       ...programs(`targets/${room}`, 'deploy', ['deploy.sh']),

@@ -6,7 +6,7 @@
 #
 #   DOCKER_BUILD_OPTS   more options of docker buildx build, such as --no-cache
 #
-# Prints the image's name with its digest, which deploy.sh then deploys. Settings: deploy/settings.sh.
+# Prints the image's name with its digest, which is deployed next. Settings: deploy/settings.sh.
 # Needs Docker with buildx and the AWS CLI.
 set -euo pipefail
 # shellcheck source=/dev/null

@@ -30,7 +30,7 @@ misuse() {
   exit 2
 }
 
-# This script as seen from the project's folder: deploy/deploy.sh, deploy/iam/create_role.sh
+# This script as seen from the project's folder: deploy/invoke.sh, deploy/iam/create_role.sh
 SCRIPT=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/${0##*/}
 SCRIPT=${SCRIPT#"$PROJECT_DIR"/}
 
@@ -132,7 +132,7 @@ sign_in() {
 
 require_python() { command -v python3 >/dev/null || fail 'python3 is missing.' 'Install Python 3.9 or newer.'; }
 
-# The scripts remember their results here, so that deploy.sh needs no questions.
+# The scripts remember their results here, so that a deployment needs no questions.
 record() { # record NAME VALUE
   mkdir -p "$DEPLOY_DIR/.state/$ACCOUNT-$AWS_REGION"
   printf '%s\n' "$2" >"$DEPLOY_DIR/.state/$ACCOUNT-$AWS_REGION/$1"

@@ -14,7 +14,7 @@ from typing import Any
 
 import aws
 import resources
-from aws import Failure, typed
+from aws import Failure
 from botocore.exceptions import ClientError, EventStreamError
 from resources import text
 
@@ -32,7 +32,7 @@ def stream(file: str) -> bytes:
         for piece in pieces(answer["Body"]):
             print(piece, end="", flush=True)
     except (ClientError, EventStreamError) as error:
-        hint = f"Is it deployed in {text('AWS_REGION')}? {typed('deploy.sh')}"
+        hint = f"Is it deployed in {text('AWS_REGION')}? {aws.deployment()}"
         if error.response["Error"]["Code"].startswith("Model"):
             hint = f"The container's log is in CloudWatch: /aws/sagemaker/Endpoints/{resources.deployment()}"
         raise Failure(str(error), hint) from None

@@ -33,8 +33,8 @@ def report(made: str, model: Path, records: Any) -> None:
     files = [model, *save_request(records, PROJECT / "test")]
     print(made)
     print("Wrote " + ", ".join(str(file.relative_to(PROJECT)) for file in files))
-    run_local = PROJECT / "test/run_local.sh"
-    print("Next: " + ("test/run_local.sh" if run_local.exists() else "SM_MODEL_DIR=model code/serve"))
+    has_tests = (PROJECT / "test/run_local.sh").exists()
+    print("Next: " + ("test/run_local.sh" if has_tests else "SM_MODEL_DIR=model code/serve"))
 
 
 def save_request(records: Any, folder: Path) -> list[Path]:

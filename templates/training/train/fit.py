@@ -2,7 +2,7 @@
 """Trains a model in a SageMaker training job, with boto3, and follows it to its end.
 
 TRAIN and VALIDATION are csv files or folders of them, which are uploaded, or places in S3 (s3://BUCKET/PREFIX).
-Prints where the model.tar.gz is, which deploy.sh and deploy.py then deploy. Settings: deploy/settings.sh.
+Prints where the model.tar.gz is, which the next deployment takes. Settings: deploy/settings.sh.
 What SageMaker is asked for is in deploy/resources.py: training_job().
 """
 
@@ -157,11 +157,7 @@ def find_fault(place: str) -> str | None:
 def next_steps(place: str) -> str:
     """What deploys the model. Where that takes the model from S3, it takes this one from now on."""
     build = typed(next(name for name in BUILDERS if (HERE / name).exists()))
-    deploy = f"(cd {typed('cdk')} && cdk deploy)"
-    if (HERE / "deploy.sh").exists():
-        deploy = typed("deploy.sh")
-    elif (HERE / "deploy.py").exists():
-        deploy = typed("deploy.py", "deploy")
+    deploy = aws.deployment()
     if text("MODEL_DELIVERY") == "image":
         return f"aws s3 cp {place} - | tar -xzf - -C {typed('../model')} && {build} && {deploy}"
     if "Mode" in resources.model_data():  # one of many

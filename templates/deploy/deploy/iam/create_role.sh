@@ -9,7 +9,7 @@
 #             deployer and deployer-…    what those who run the other scripts have to be allowed
 #             role-maker                 what running this script needs; who may do that can give themselves any right
 #
-# Prints the role's ARN, which deploy.sh then uses. Settings: deploy/settings.sh. Needs the AWS CLI and python3.
+# Prints the role's ARN, which deployments use from then on. Settings: deploy/settings.sh. Needs the AWS CLI and python3.
 set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname -- "${BASH_SOURCE[0]}")/../common.sh"
@@ -70,7 +70,7 @@ call iam put-role-policy --role-name "$ROLE_NAME" --policy-name execution --poli
 on_failure :
 call iam wait role-exists --role-name "$ROLE_NAME"
 record role "$FOUND"
-[ -z "$ROLE_ARN" ] || [ "$ROLE_ARN" = "$FOUND" ] || say "The settings name another role, which deploy.sh takes: $ROLE_ARN"
+[ -z "$ROLE_ARN" ] || [ "$ROLE_ARN" = "$FOUND" ] || say "The settings name another role, which deployments use: $ROLE_ARN"
 next=$(building)
 [ -z "$IMAGE_URI$(recall "image-${PLATFORM#*/}")" ] || next=$(deployment)
 say "Next: $next"

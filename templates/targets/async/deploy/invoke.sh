@@ -26,7 +26,7 @@ upload_by_content "$1" async/input
 if ! aws sagemaker-runtime invoke-endpoint-async --endpoint-name "$ENDPOINT_NAME" --content-type "$CONTENT_TYPE" \
   ${ACCEPT:+--accept "$ACCEPT"} --input-location "$UPLOADED" --query '[OutputLocation,FailureLocation]' \
   --output text >"$SCRATCH/places" 2>"$SCRATCH/error"; then
-  fail "$(grep -v '^$' "$SCRATCH/error")" "Is it deployed in $AWS_REGION? $(typed deploy/deploy.sh)"
+  fail "$(grep -v '^$' "$SCRATCH/error")" "Is it deployed in $AWS_REGION? $(deployment)"
 fi
 read -r output failure <"$SCRATCH/places"
 say "In the queue; the answer will be at $output"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # what is set here is for the scripts that source it
-# What deploy.sh and delete.sh know of jobs.
+# What scripts that deploy and delete know of jobs.
 
 DEPLOYMENT=$JOB_NAME
 # Names have 63 characters at most: a model's is this, a hyphen and 10 of a hash.

@@ -15,7 +15,7 @@ require_request "$@"
 sign_in
 if ! aws sagemaker-runtime invoke-endpoint --endpoint-name "$ENDPOINT_NAME" --content-type "$CONTENT_TYPE" \
   ${ACCEPT:+--accept "$ACCEPT"} --body "fileb://$1" "$SCRATCH/answer" >/dev/null 2>"$SCRATCH/error"; then
-  hint="Is it deployed in $AWS_REGION? $(typed deploy/deploy.sh)"
+  hint="Is it deployed in $AWS_REGION? $(deployment)"
   ! grep -q '(ModelError)' "$SCRATCH/error" \
     || hint="The container's log is in CloudWatch: /aws/sagemaker/Endpoints/$ENDPOINT_NAME"
   fail "$(grep -v '^$' "$SCRATCH/error")" "$hint"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # what is set here is for the scripts that source it
-# What deploy.sh and delete.sh know of endpoints.
+# What scripts that deploy and delete know of endpoints.
 
 DEPLOYMENT=$ENDPOINT_NAME
 # Names have 63 characters at most: this, a hyphen and 10 of a hash.
@@ -60,7 +60,7 @@ unscale() {
   done <"$SCRATCH/scaled"
 }
 
-# remove_deployment: all that deploy.sh made
+# remove_deployment: all that was deployed
 remove_deployment() {
   settle
   if [ -n "$STATUS" ]; then

@@ -20,7 +20,8 @@ fi
 require_request "$@"
 if [ -n "$stream" ]; then
   require_python
-  exec python3 "$DEPLOY_DIR/stream.py" "$1"
+  python3 "$DEPLOY_DIR/stream.py" "$1"
+  exit
 fi
 sign_in
 if ! aws sagemaker-runtime invoke-endpoint --endpoint-name "$ENDPOINT_NAME" --content-type "$CONTENT_TYPE" \

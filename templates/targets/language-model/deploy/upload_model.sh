@@ -8,7 +8,7 @@
 #   FOLDER   without it, model/; where that is empty, MODEL_ID is fetched from the Hugging Face Hub into it first, by
 #            huggingface_hub (pip install huggingface_hub), with the token that it knows or HF_TOKEN
 #
-# Prints the S3 URI, which deploy.sh then deploys. Settings: deploy/settings.sh. Needs python3 and the AWS CLI.
+# Prints the S3 URI, which is deployed next. Settings: deploy/settings.sh. Needs python3 and the AWS CLI.
 set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -5,7 +5,7 @@
 # that of the files: the same files are uploaded once. Dot files stay out, links are refused.
 # Without S3_BUCKET it is the bucket sagemaker-REGION-ACCOUNT, which is made (encrypted, not public) if missing.
 #
-# Prints the S3 URI, which deploy.sh then deploys. Settings: deploy/settings.sh. Needs python3 and the AWS CLI.
+# Prints the S3 URI, which is deployed next. Settings: deploy/settings.sh. Needs python3 and the AWS CLI.
 set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -9,7 +9,7 @@
 #
 #   DOCKER_BUILD_OPTS   more options of docker buildx build, such as --no-cache
 #
-# Prints the image's name with its digest, which deploy.sh then deploys. Settings: deploy/settings.sh.
+# Prints the image's name with its digest, which is deployed next. Settings: deploy/settings.sh.
 # Needs the AWS CLI and python3, and no Docker.
 set -euo pipefail
 # shellcheck source=/dev/null
@@ -99,10 +99,10 @@ failed() {
 }
 
 BUILD_SCRIPT=deploy/build_and_push.sh
-if [ "$*" = train ] && [ -e "$PROJECT_DIR/train/build_and_push.sh" ]; then
+if [ "$*" = train ] && [ -d "$PROJECT_DIR/train" ]; then
   BUILD_SCRIPT=train/build_and_push.sh PLATFORM=linux/amd64
 else
-  [ $# = 0 ] || misuse "submit_build.sh takes no arguments but train, where there is train/build_and_push.sh: $*"
+  [ $# = 0 ] || misuse "submit_build.sh takes no argument but train, where there is train/: $*"
   [ "$MODEL_DELIVERY" = s3 ] || require_model
 fi
 export BUILD_SCRIPT PLATFORM

@@ -50,6 +50,15 @@ def typed(file: str, *arguments: str) -> str:
     return shlex.join([*(["python3"] if file.endswith(".py") else []), program, *arguments])
 
 
+def deployment() -> str:
+    """The command that deploys, as the caller can type it."""
+    if (HERE / "deploy.sh").exists():
+        return typed("deploy.sh")
+    if (HERE / "deploy.py").exists():
+        return typed("deploy.py", "deploy")
+    return f"(cd {typed('cdk')} && cdk deploy)"
+
+
 def explain(error: BaseException) -> int:
     """Says what went wrong and what to do; the exit status for it."""
     if isinstance(error, KeyboardInterrupt):

@@ -25,7 +25,7 @@ class EndpointStack(cdk.Stack):
 
     def __init__(self, scope: Construct, name: str, *, env: cdk.Environment) -> None:
         super().__init__(scope, name, env=env)
-        # The tags of the scripts but for one, without which deploy.sh and delete.sh leave alone what is this stack's.
+        # The tags of the scripts but for one, without which the scripts leave alone what is this stack's.
         tags = {tag["Key"]: tag["Value"] for tag in resources.tags() if tag["Key"] != f"{resources.OWNER}:endpoint"}
         self.tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
         role = text("ROLE_ARN") or execution_role(self, tags).role_arn
