@@ -198,9 +198,9 @@ export const parameters = {
     default: () => 'us-east-1' as const,
   }),
   awsRoleArn: define({
-    about: 'ARN of the execution role (may be empty: deploy.sh takes it)',
+    about: 'ARN of the execution role (can be left out and given at deployment)',
     schema: z.string().regex(/^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?:[\w+=,.@-]{1,128}\/)*[\w+=,.@-]{1,64}$/),
-    rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME',
+    rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME, with letters, digits and +=,.@_- only in path and name',
   }),
   includeSampleModel: toggle('A sample model that trains in seconds, offline', false),
   includeTests: toggle('Tests: run the server on this machine, check the contract', true),

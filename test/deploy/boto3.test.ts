@@ -67,7 +67,8 @@ describe('deploying with boto3', function () {
     const { name, directory, py, refused, predict, left } = realtime;
 
     it('refuses in a sentence what cannot work', async () => {
-      await refused(/not the ARN of a role/, ['deploy', 'x']);
+      for (const bad of ['x', role.replace('service-', 'a!b/')])
+        await refused(/not the ARN of a role that SageMaker takes/, ['deploy', bad]);
       await refused(/no such image/, ['deploy'], { IMAGE_URI: `${shared.IMAGE_URI?.split('@')[0]}:none` });
       await refused(/needed, but this one is tagged amd64/, ['deploy'], { INSTANCE_TYPE: 'ml.m6g.large' });
       await refused(/no such model/, ['deploy'], { MODEL_DATA: `${bucket}/none/model.tar.gz` });

@@ -64,8 +64,15 @@ describe('the deploy scripts', function () {
 
   it('take the roles of every partition, with paths, and nothing else', async () => {
     await refuse(/no role/, directory, 'deploy.sh');
-    for (const bad of ['x', 'arn:aws:iam::12:role/x', 'arn:aws:iam::123456789012:user/x', `${role}/`, `${role} x`])
-      await refuse(/not the ARN of a role/, directory, 'deploy.sh', [bad]);
+    for (const bad of [
+      'x',
+      'arn:aws:iam::12:role/x',
+      'arn:aws:iam::123456789012:user/x',
+      `${role}/`,
+      `${role} x`,
+      role.replace('service-', 'a!b/'),
+    ])
+      await refuse(/not the ARN of a role that SageMaker takes/, directory, 'deploy.sh', [bad]);
     for (const good of [role, role.replace('arn:aws:', 'arn:aws-cn:'), role.replace('arn:aws:', 'arn:aws-us-gov:')])
       await refuse(/No image/, directory, 'deploy.sh', [good]);
   });

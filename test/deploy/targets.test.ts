@@ -91,7 +91,7 @@ describe('the other targets', function () {
     const directory = await trained(folder, name, 'realtime', { awsRegion: 'eu-central-1' });
     const own = {
       ENDPOINT_NAME: `Fraud-${name}-`.padEnd(63, 'Xy9'),
-      ROLE_ARN: 'arn:aws-us-gov:iam::123456789012:role/a/b!c/Name+=,.@-_x',
+      ROLE_ARN: 'arn:aws-us-gov:iam::123456789012:role/a/b+=,.@-_c/Name+=,.@-_x',
       TAGS: JSON.stringify({ 'team / owner': `a+b=c.d_e:f/g@h - é "'$(x)\\`, empty: '' }),
       CONTAINER_ENV: JSON.stringify({ SM_LOG_LEVEL: 'DEBUG', ODD: `a b\t"'$(touch x)\\ é` }),
       AWS_REGION: undefined,

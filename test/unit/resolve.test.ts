@@ -107,6 +107,7 @@ describe('what is refused', () => {
     [{ ...sklearn, instanceType: 'cpu-optimized', customInstanceType: 'ml.c5.large' }, /only for instanceType custom/],
     [{ ...sklearn, awsRegion: 'us-east1' }, /did you mean us-east-1/],
     [{ ...sklearn, awsRoleArn: 'arn:aws:iam::1:role/x' }, /role ARN/],
+    [{ ...sklearn, awsRoleArn: 'arn:aws:iam::123456789012:role/a!b/Name' }, /letters, digits and \+=,\.@_- only/],
     [
       { ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' },
       /partition aws, and cn-north-1 is in aws-cn/,

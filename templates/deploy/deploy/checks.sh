@@ -15,11 +15,12 @@ check_all() {
 }
 
 require_role() {
-  local form='^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^[:space:]/]+/)*[A-Za-z0-9+=,.@_-]{1,64}$'
+  local form='^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$'
   ROLE_ARN=${ROLE_ARN:-$(recall role)}
   [ -n "$ROLE_ARN" ] || fail 'There is no role for SageMaker to take on.' \
     "Name one: $(typed deploy/deploy.sh) arn:aws:iam::ACCOUNT:role/NAME, or make one: $(typed deploy/iam/create_role.sh)"
-  [[ $ROLE_ARN =~ $form ]] || fail "This is not the ARN of a role: $ROLE_ARN" 'One is arn:aws:iam::ACCOUNT:role/NAME'
+  [[ $ROLE_ARN =~ $form ]] || fail "This is not the ARN of a role that SageMaker takes: $ROLE_ARN" \
+    'One is arn:aws:iam::ACCOUNT:role/PATH/NAME. Path and name have letters, digits and + = , . @ _ - only.'
 }
 
 # require_image: IMAGE_URI by digest, after a look whether it is there and for this architecture

@@ -12,7 +12,7 @@ from aws import REFUSALS, Failure, account, ask, client, recall, say, typed
 from model_data import require_model_data
 from resources import text
 
-ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([^\s/]+/)*[A-Za-z0-9+=,.@_-]{1,64}")
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}")
 IMAGE = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+)|@(?P<digest>sha256:[0-9a-f]{64}))"
@@ -42,7 +42,8 @@ def require_role(role_arn: str) -> None:
         how = f"Name one: {typed('deploy.py', 'deploy', 'ROLE_ARN')}, or make one: {typed('iam/create_role.sh')}"
         raise Failure("There is no role for SageMaker to take on.", how)
     if not ROLE.fullmatch(role):
-        raise Failure(f"This is not the ARN of a role: {role}", "One is arn:aws:iam::ACCOUNT:role/NAME")
+        form = "arn:aws:iam::ACCOUNT:role/PATH/NAME. Path and name have letters, digits and + = , . @ _ - only."
+        raise Failure(f"This is not the ARN of a role that SageMaker takes: {role}", f"One is {form}")
     os.environ["ROLE_ARN"] = role
 
 
