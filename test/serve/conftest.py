@@ -3,11 +3,11 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from project import FORMATS, TEMPLATES, VARIANTS, Server, assemble, write_sample
+from project import TEMPLATES, VARIANTS, Server, assemble, write_sample
 
 for folder in ("container/code", "frameworks/sklearn/code", "training/train"):
     sys.path.insert(0, str(TEMPLATES / folder))
@@ -17,14 +17,21 @@ import serving  # noqa: E402
 serving.__path__.append(str(TEMPLATES / "multi-model/code/serving"))
 
 
+class Samples(dict[str, Path]):
+    """The folders that train.py wrote model/ and test/ into, by the format of the model; made when asked for."""
+
+    def __init__(self, make_folder: Callable[[str], Path]) -> None:
+        self.make_folder = make_folder
+
+    def __missing__(self, name: str) -> Path:
+        self[name] = self.make_folder(name)
+        subprocess.run([sys.executable, write_sample(self[name], name)], check=True, capture_output=True)
+        return self[name]
+
+
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The sample model in each format: format -> the folder that train.py wrote model/ and test/ into."""
-    folders = {}
-    for name in FORMATS:
-        folders[name] = tmp_path_factory.mktemp(name)
-        subprocess.run([sys.executable, write_sample(folders[name], name)], check=True, capture_output=True)
-    return folders
+    return Samples(tmp_path_factory.mktemp)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -35,15 +42,21 @@ def variant(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def sample(samples: dict[str, Path]) -> Path:
+    """The sample that a module's tests serve: the one that starts quickest."""
+    return samples["json"]
+
+
 @pytest.fixture
-def project(variant: str, samples: dict[str, Path], tmp_path: Path) -> Path:
+def project(variant: str, sample: Path, tmp_path: Path) -> Path:
     """A project with the sample model, for the test to change."""
-    return assemble(tmp_path / "project", variant, samples["joblib"])
+    return assemble(tmp_path / "project", variant, sample)
 
 
 @pytest.fixture(scope="module")
-def server(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(variant: str, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The sample model, served; one server for all tests of a module."""
-    folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["joblib"])
+    folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, sample)
     with Server(folder, variant) as running:
         yield running.wait_until_ready()

@@ -32,11 +32,11 @@ def test_ruff_is_content(arguments: list[str], samples: dict[str, Path], tmp_pat
     check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *files, cwd=tmp_path)
 
 
-@pytest.mark.parametrize(("variant", "handler"), [("fastapi", "model_handler.py"), ("flask", "model_handler.skops.py")])
-def test_mypy_is_content(variant: str, handler: str, samples: dict[str, Path], tmp_path: Path) -> None:
-    folder = assemble(tmp_path / "project", variant, samples["joblib"], handler, multi_model=True)
+@pytest.mark.parametrize(("variant", "name"), [("fastapi", "joblib"), ("flask", "skops")])
+def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_path: Path) -> None:
+    folder = assemble(tmp_path / "project", variant, samples[name], multi_model=True)
     mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
-    check(*mypy, ".", "serve", samples["joblib"] / "sample_model/train.py", cwd=folder / "code")
+    check(*mypy, ".", "serve", samples[name] / "sample_model/train.py", cwd=folder / "code")
 
 
 def test_shellcheck_is_content() -> None:

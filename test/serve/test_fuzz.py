@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,12 @@ json_values = st.recursive(
 )
 envelopes = st.builds(lambda key, value: {key: value}, st.sampled_from(content.ENVELOPES), json_values)
 json_bodies = (json_values | envelopes).map(lambda value: json.dumps(value).encode(errors="surrogatepass"))
+
+
+@pytest.fixture(scope="module")
+def sample(samples: dict[str, Path]) -> Path:
+    """The model is scikit-learn's."""
+    return samples["joblib"]
 
 
 @st.composite

@@ -203,6 +203,7 @@ def measure_memory(server: Server) -> int:
     return total
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("variant", ["fastapi", "flask-nginx"], indirect=True)
 def test_memory_does_not_grow_over_100_000_requests(server: Server) -> None:
     def ask(count: int) -> None:

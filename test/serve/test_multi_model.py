@@ -71,7 +71,7 @@ def good(reply: Reply) -> Any:
 @pytest.fixture(scope="module")
 def many(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServer]:
     """A server without a model yet; each test names its own."""
-    folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["joblib"], multi_model=True)
+    folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["json"], multi_model=True)
     (folder / "code/model_handler.py").write_text(HANDLER)
     with ScriptedServer(folder, variant) as running:
         yield running.wait_until_ready()
@@ -295,6 +295,7 @@ def test_no_request_is_lost_while_models_come_and_go(many: ScriptedServer) -> No
     assert set(statuses) == {200}
 
 
+@pytest.mark.soak
 def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ScriptedServer) -> None:
     names = [f"m{number}" for number in range(MANY)]
     good(many.load("warm"))
@@ -346,14 +347,14 @@ def test_a_server_that_can_load_no_more_models_ends(many: ScriptedServer, varian
 def test_one_model_is_served_where_sagemaker_does_not_say_otherwise(
     samples: dict[str, Path], variant: str, tmp_path: Path
 ) -> None:
-    folder = assemble(tmp_path / "project", variant, samples["joblib"], multi_model=True)
+    folder = assemble(tmp_path / "project", variant, samples["json"], multi_model=True)
     with Server(folder, variant) as server:
         server.wait_until_ready()
         assert server.invoke(json.loads((folder / "test/sample_request.json").read_text())).status == 200
 
 
 def test_a_container_for_one_model_says_so(samples: dict[str, Path], variant: str, tmp_path: Path) -> None:
-    folder = assemble(tmp_path / "project", variant, samples["joblib"])
+    folder = assemble(tmp_path / "project", variant, samples["json"])
     with Server(folder, variant, SAGEMAKER_MULTI_MODEL="true") as server:
         assert server.wait() == 1
         assert "--multi-model" in server.last_line()

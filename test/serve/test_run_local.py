@@ -14,7 +14,7 @@ from project import TEMPLATES, assemble, list_descendants, wait_for, write_sampl
 
 @pytest.fixture
 def project(samples: dict[str, Path], tmp_path: Path) -> Path:
-    folder = assemble(tmp_path / "project", "fastapi", samples["joblib"])
+    folder = assemble(tmp_path / "project", "fastapi", samples["json"])
     shutil.copy(TEMPLATES / "test/test/run_local.sh", folder / "test")
     python = folder / ".venv/bin/python"
     python.parent.mkdir(parents=True)
@@ -47,12 +47,12 @@ def test_help_and_unknown_arguments(project: Path) -> None:
 
 
 def test_an_empty_model_folder_is_filled_by_the_sample(project: Path) -> None:
-    (project / "model/model.joblib").unlink()
+    (project / "model/model.json").unlink()
     (project / "model/.gitkeep").touch()
     assert "model/ is empty. Put your model files there." in run_local(project).stderr
-    write_sample(project, "joblib")
+    write_sample(project, "json")
     done = run_local(project)
-    assert (project / "model/model.joblib").exists()
+    assert (project / "model/model.json").exists()
     assert "predictions" in done.stdout
 
 
@@ -64,7 +64,7 @@ def test_a_missing_request_says_which_file_to_create(project: Path) -> None:
 
 
 def test_a_failure_shows_the_servers_log(project: Path) -> None:
-    (project / "model/model.joblib").write_text("broken")
+    (project / "model/model.json").write_text("broken")
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
     assert "does not load" in done.stderr

@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,12 @@ from project import Server
 
 RECORD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 CSV = ",".join(map(str, RECORD)).encode()
+
+
+@pytest.fixture(scope="module")
+def sample(samples: dict[str, Path]) -> Path:
+    """The model is scikit-learn's."""
+    return samples["joblib"]
 
 
 @pytest.fixture(scope="module")
