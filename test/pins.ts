@@ -42,7 +42,7 @@ async function refresh(set: string): Promise<void> {
   console.log(`${set}: ${lines.length} packages`);
 }
 
-installTools();
+await installTools();
 const order = [...servers, ...sets.filter((set) => !servers.includes(set)).sort()];
 const wanted = process.argv.slice(2);
 for (const set of order) if (wanted.length === 0 || wanted.includes(set)) await refresh(set);

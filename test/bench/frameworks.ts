@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Framework } from '../../generators/catalog/frameworks.js';
 import { combinations } from '../support/combinations.js';
-import { prepareFrameworks } from '../support/frameworks.js';
+import { framework as prepareFramework } from '../support/frameworks.js';
 import { must } from '../support/rig.js';
 import { installTools } from '../support/tools.js';
 import { sagemaker } from './contender.js';
@@ -41,14 +41,16 @@ export interface Sample {
 
 /** Generates a project of each framework, in its first format, and installs what it needs. Throws where that fails. */
 export async function prepareSamples(): Promise<Sample[]> {
-  installTools();
-  const prepared = await prepareFrameworks([]);
-  return prepared.flatMap(({ framework: name, python, projects }) => {
-    const fits = combinations.filter((each) => each.framework === name && each.modelServer === 'fastapi');
-    return fits.slice(0, 1).map(({ framework, modelFormat: format }) => {
-      return { framework, format, project: join(projects, `${framework}-${format ?? 'own'}-fastapi`), python };
-    });
-  });
+  await installTools();
+  const samples: Sample[] = [];
+  for (const framework of new Set(combinations.map((each) => each.framework))) {
+    const { python, projects, prepare } = prepareFramework(framework);
+    await prepare();
+    const [first] = combinations.filter((each) => each.framework === framework && each.modelServer === 'fastapi');
+    const format = first?.modelFormat;
+    samples.push({ framework, format, project: join(projects, `${framework}-${format ?? 'own'}-fastapi`), python });
+  }
+  return samples;
 }
 
 /** Measures them. The images come last: what Docker writes would slow the starts. */

@@ -104,7 +104,7 @@ describe('deploying with boto3', function () {
     });
 
     it('goes on after a Ctrl-C', async () => {
-      const env = { ...process.env, ...shared, POLL_SECONDS: '1' };
+      const env = { ...process.env, ...shared, POLL_SECONDS: '0.2' };
       const deploy = path.join(directory, 'deploy/deploy.py');
       const child = spawn(deploy, ['deploy'], { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
       let said = '';
@@ -175,12 +175,21 @@ describe('deploying with boto3', function () {
   });
 
   describe('to a serverless endpoint', () => {
-    const { name, py, refused, predict, left } = serverless;
+    const { name, directory, py, refused, predict, left } = serverless;
 
     it('deploys, answers and deletes', async () => {
       assert.equal(await py(['deploy']), name);
       assert.deepEqual(await predict(), expected);
       assert.equal(await py(['delete']), '3');
+    });
+
+    it('is asked and deleted by the scripts, too, where none of them deploys', async () => {
+      const image = await succeed(directory, 'build_and_push.sh');
+      await succeed(directory, 'upload_model.sh');
+      assert.equal(await py(['deploy'], { IMAGE_URI: image, MODEL_DATA: '' }), name);
+      assert.deepEqual(JSON.parse(await succeed(directory, 'invoke.sh', [json])).predictions, expected);
+      assert.equal(await succeed(directory, 'delete.sh'), '3');
+      await refuse(/Is it deployed/, directory, 'invoke.sh', [json]);
     });
 
     it('reads an archive that was packed elsewhere, and leaves nothing when that holds no model', async () => {
@@ -200,7 +209,7 @@ describe('deploying with boto3', function () {
   });
 
   describe('to an asynchronous endpoint', () => {
-    const { name, py, refused, predict } = queue;
+    const { name, directory, py, refused, predict } = queue;
 
     it('waits for the answer, or for what went wrong; is removed with what scales it', async () => {
       assert.equal(await py(['deploy'], { MAX_INSTANCE_COUNT: '2' }), name);
@@ -208,9 +217,12 @@ describe('deploying with boto3', function () {
       await refused(/"error":.*not JSON.*\n.*CloudWatch/, ['invoke', csv, 'application/json']);
       const alarms = () => aws('cloudwatch', 'describe-alarms', '--alarm-names', `${name}-wake`);
       assert.equal((await alarms()).MetricAlarms.length, 1);
+      assert.deepEqual(JSON.parse(await succeed(directory, 'invoke.sh', [json])).predictions, expected);
       assert.equal(await py(['delete']), '6'); // endpoint 3, policies 2, alarm 1
       assert.equal((await alarms()).MetricAlarms.length, 0);
       await refused(/Is it deployed/, ['invoke', json]);
+      await refuse(/Is it deployed/, directory, 'invoke.sh', [json]);
+      assert.equal(await succeed(directory, 'delete.sh'), '0');
     });
   });
 
@@ -219,8 +231,13 @@ describe('deploying with boto3', function () {
     const numbers = (lines: string) => lines.trim().split('\n').map(Number);
 
     it('predicts a file, and a folder; delete counts what it removed', async () => {
-      const { out, err } = await script(directory, 'deploy.py', ['invoke', csv], shared);
-      assert.deepEqual(numbers(out), expected, err);
+      for (const [program, ...args] of [
+        ['deploy.py', 'invoke', csv],
+        ['invoke.sh', csv],
+      ] as const) {
+        const { out, err } = await script(directory, program, args, shared);
+        assert.deepEqual(numbers(out), expected, err);
+      }
       const files = ['a.csv', 'b/b.csv'];
       mkdirSync(path.join(folder, 'input/b'), { recursive: true });
       for (const file of files) writeFileSync(path.join(folder, 'input', file), readFileSync(csv));
@@ -231,7 +248,7 @@ describe('deploying with boto3', function () {
         assert.deepEqual(numbers(predictions), expected);
       }
       assert.equal(await py(['delete']), '1');
-      assert.equal(await py(['delete']), '0');
+      assert.equal(await succeed(directory, 'delete.sh'), '0');
     });
 
     it('refuses nothing to predict, and leaves nothing of a job that fails', async () => {

@@ -201,7 +201,7 @@ describe('an image built in CodeBuild', function () {
   it('stops with Ctrl-C', async () => {
     appendFileSync(path.join(directory, 'Dockerfile'), 'RUN echo a long time && sleep 100\n');
     const { BASE_IMAGE } = rig('BASE_IMAGE');
-    const options = { env: { ...process.env, ...env, BASE_IMAGE, POLL_SECONDS: '1' }, detached: true };
+    const options = { env: { ...process.env, ...env, BASE_IMAGE, POLL_SECONDS: '0.2' }, detached: true };
     const child = spawn(path.join(directory, 'deploy/submit_build.sh'), options);
     let said = '';
     child.stderr.on('data', (text) => {

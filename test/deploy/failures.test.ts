@@ -102,7 +102,7 @@ describe('a deployment that fails', function () {
     await train42(directory, 10);
     await succeed(directory, 'upload_model.sh');
     const { BASE_IMAGE } = rig('BASE_IMAGE');
-    const env = { ...process.env, BASE_IMAGE, POLL_SECONDS: '1' };
+    const env = { ...process.env, BASE_IMAGE, POLL_SECONDS: '0.2' };
     const child = spawn(path.join(directory, 'deploy/deploy.sh'), {
       detached: true,
       env,

@@ -1,49 +1,14 @@
-// deploy/iam/: the role, and what those who deploy have to be allowed, held against what the scripts really call.
+// deploy/iam/: the role, and what those who deploy have to be allowed. What the scripts really call is held against that in
+// the tests that live through a target.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { breakModel, buildEngine, sample, writeLanguageModel } from '../support/lives.js';
 import { lookAlike } from '../support/lookalike.js';
-import { must, project, rig, run, scratch, unique } from '../support/rig.js';
+import { must, project, rig, scratch, unique } from '../support/rig.js';
+import { checkRights } from '../support/rights.js';
 import { aws, refuse, script, succeed } from '../support/scripts.js';
-import { root, tool } from '../support/tools.js';
-
-const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
-const instances = 'DesiredInstanceCount';
-const allowed = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>
-<EvaluationResults><member><EvalDecision>allowed</EvalDecision></member></EvaluationResults>
-</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`;
-
-/** Has Python check something; fails with what it found. */
-async function check(...args: string[]) {
-  const { code, out, err } = await run(tool('python'), ['-B', path.join(root, 'test/deploy/iam_checks.py'), ...args]);
-  assert.equal(code, 0, out + err);
-}
-
-/** A server that passes all to the look-alike and records it, but for what the look-alike does not know. */
-async function recorder() {
-  const calls: object[] = [];
-  const { pass } = lookAlike(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
-  const server = http.createServer(async (request, response) => {
-    const { method, url, headers } = request;
-    const body = Buffer.concat(await request.toArray());
-    const service = headers.authorization?.match(/Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//)?.[1];
-    const text = service === 's3' ? '' : body.toString();
-    const simulated = text.startsWith('Action=SimulatePrincipalPolicy');
-    // The look-alike knows no scaling of serverless endpoints.
-    const passed =
-      service === 'application-autoscaling' ? Buffer.from(text.replace(/DesiredProv\w+/, instances)) : body;
-    const answer = simulated ? { status: 200, headers: {}, body: allowed } : await pass(request, passed);
-    const target = headers['x-amz-target'] ?? '';
-    const input = headers['x-amzn-sagemaker-inputlocation'] ?? '';
-    calls.push({ method, path: url, service, target, input, body: text, status: answer.status });
-    response.writeHead(answer.status, answer.headers).end(answer.body);
-  });
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  return { calls, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
 
 describe('what the documents of deploy/iam permit', function () {
   this.timeout(600_000);
@@ -58,7 +23,7 @@ describe('what the documents of deploy/iam permit', function () {
 
   it('is enough for every target and every setting, in every partition, and no more', async () => {
     const projects = await Promise.all([...kinds, many, tools].map(generate));
-    await check('documents', ...projects);
+    await checkRights('documents', ...projects);
     for (const directory of projects.slice(-2))
       for (const document of ['execution-role', 'deployer', 'role-maker']) {
         const text = await must(path.join(directory, 'deploy/iam/create_role.sh'), ['--print', document]);
@@ -67,63 +32,6 @@ describe('what the documents of deploy/iam permit', function () {
         await must('aws', ['iam', 'delete-policy', '--policy-arn', Policy.Arn]);
       }
   });
-
-  for (const target of ['realtime', 'multi-model', 'serverless', 'async', 'batch'])
-    it(`is enough for all that is called in the life of ${target}, and no more`, async () => {
-      const name = unique(`iam-${target}`);
-      const boto3 = ['realtime', 'multi-model', 'batch'].includes(target);
-      const multiModel = target === 'multi-model';
-      const [model, asked] = multiModel ? [['first'], ['--target-model', 'first']] : [[], []];
-      const answers = { deployTarget: multiModel ? 'realtime' : target, multiModel };
-      const deployTool = ['cli', ...(boto3 ? ['boto3'] : [])];
-      const includeTraining = target === 'realtime';
-      const directory = await project(folder, { projectName: name, ...answers, deployTool, includeTraining });
-      await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
-      const { calls, server, url } = await recorder();
-      const bucket = `${name}-bucket`;
-      const env = { AWS_ENDPOINT_URL: url, S3_BUCKET: bucket };
-      const scaled = {
-        ...env,
-        MAX_INSTANCE_COUNT: '2',
-        PROVISIONED_CONCURRENCY: '1',
-        MAX_PROVISIONED_CONCURRENCY: '2',
-      };
-      try {
-        await succeed(directory, 'iam/create_role.sh', [], env);
-        await succeed(directory, 'iam/create_role.sh', [], env);
-        if (includeTraining) {
-          await succeed(directory, '../train/build_and_push.sh', [], env);
-          await succeed(directory, '../train/fit.py', [sample(directory, 'csv')], { ...env, PATH });
-        }
-        await succeed(directory, 'build_and_push.sh', [], env);
-        await succeed(directory, 'upload_model.sh', model, env);
-        await succeed(directory, 'deploy.sh', [], scaled);
-        await succeed(directory, 'invoke.sh', [...asked, sample(directory, 'csv')], env);
-        if (boto3) {
-          await succeed(directory, 'deploy.py', ['deploy'], { ...scaled, PATH, CONTAINER_ENV: '{"A": "b"}' });
-          await succeed(directory, 'deploy.py', ['invoke', ...asked, sample(directory, 'csv')], { ...env, PATH });
-        }
-        breakModel(directory);
-        await succeed(directory, 'upload_model.sh', multiModel ? ['second'] : [], env);
-        const broken = multiModel ? { CONTAINER_ENV: '{"SM_BATCH_ROWS": "x"}' } : {};
-        await refuse(/ {2}\| /, directory, 'deploy.sh', [], { ...scaled, ...broken }); // with the log
-        await succeed(directory, 'delete.sh', ['--all'], env);
-      } catch (error) {
-        await script(directory, 'delete.sh', ['--all'], env);
-        throw error;
-      } finally {
-        server.close();
-        await run('aws', ['s3', 'rb', '--force', `s3://${bucket}`]);
-        await run('bash', [
-          '-c',
-          'docker images --format {{.Repository}}:{{.Tag}} | grep "$0" | xargs docker image rm -f',
-          name,
-        ]);
-      }
-      const file = path.join(folder, `${target}.jsonl`);
-      writeFileSync(file, calls.map((call) => JSON.stringify(call)).join('\n'));
-      await check('calls', directory, bucket, file);
-    });
 });
 
 describe('what the documents of a language model permit', function () {
@@ -135,39 +43,7 @@ describe('what the documents of a language model permit', function () {
 
   it('is enough for every setting, in every partition, and no more', async () => {
     const targets = ['realtime', 'async'].map((deployTarget, at) => generate(`iam-language-${at}`, { deployTarget }));
-    await check('documents', ...(await Promise.all(targets)));
-  });
-
-  it('is enough for all that is called in its life, and no more', async () => {
-    const [name, image] = [unique('iam-language'), unique('engine')];
-    const directory = await generate(name, {});
-    await buildEngine(image);
-    const { calls, server, url } = await recorder();
-    const bucket = `${name}-bucket`;
-    const env = { AWS_ENDPOINT_URL: url, S3_BUCKET: bucket, BASE_IMAGE: image, PATH };
-    const request = path.join(directory, 'test/sample_request.json');
-    try {
-      await succeed(directory, 'iam/create_role.sh', [], env);
-      await succeed(directory, 'iam/create_role.sh', [], env);
-      await succeed(directory, 'build_and_push.sh', [], env);
-      writeLanguageModel(directory);
-      await succeed(directory, 'upload_model.sh', [], env);
-      await succeed(directory, 'deploy.sh', [], { ...env, MAX_INSTANCE_COUNT: '2' });
-      await succeed(directory, 'invoke.sh', [request], env);
-      await succeed(directory, 'invoke.sh', ['--stream', request], env);
-      await refuse(/ {2}\| /, directory, 'deploy.sh', [], {
-        ...env,
-        CONTAINER_ENV: '{"SM_MODEL_DIR": "/opt/program"}',
-      });
-    } finally {
-      await script(directory, 'delete.sh', ['--all'], env);
-      server.close();
-      await run('aws', ['s3', 'rb', '--force', `s3://${bucket}`]);
-      await run('docker', ['image', 'rm', '--force', image, name]);
-    }
-    const file = path.join(folder, 'language.jsonl');
-    writeFileSync(file, calls.map((call) => JSON.stringify(call)).join('\n'));
-    await check('calls', directory, bucket, file);
+    await checkRights('documents', ...(await Promise.all(targets)));
   });
 });
 

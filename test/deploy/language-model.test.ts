@@ -8,6 +8,7 @@ import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support
 import { generateProject } from '../support/generate.js';
 import { buildEngine, clearAway, describeEndpoint, writeLanguageModel } from '../support/lives.js';
 import { must, run, scratch, unique } from '../support/rig.js';
+import { recordCalls } from '../support/rights.js';
 import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 import { tool } from '../support/tools.js';
 
@@ -93,9 +94,15 @@ describe('a language model', function () {
   describe('from the Hub', () => {
     let directory: string;
     let name: string;
+    let recording: Awaited<ReturnType<typeof recordCalls>>;
+    after(() => recording.close());
 
     it('is deployed at the newest commit, without a token, and answers in every form', async () => {
-      ({ directory, name } = await project('hub', { modelName: 'org/tiny-1b', awsRoleArn: role }));
+      ({ directory, name } = await project('hub', { modelName: 'org/tiny-1b', deployTool: ['cli', 'boto3'] }));
+      recording = await recordCalls(name);
+      recording.start();
+      await succeed(directory, 'iam/create_role.sh', [], env());
+      await succeed(directory, 'iam/create_role.sh', [], env());
       await succeed(directory, 'build_and_push.sh', [], env());
       const { result, err } = await script(directory, 'deploy.sh', [], env());
       assert.equal(result, name, err);
@@ -190,7 +197,7 @@ describe('a language model', function () {
     it('is taken from S3 once it was uploaded, with its adapters, in a network of its own', async () => {
       writeLanguageModel(directory);
       const { result: place, err } = await script(directory, 'upload_model.sh', [], env());
-      assert.match(place, new RegExp(`^s3://sagemaker-us-east-1-123456789012/${name}/model/[0-9a-f]{64}/$`), err);
+      assert.match(place, new RegExp(`^s3://${recording.bucket}/${name}/model/[0-9a-f]{64}/$`), err);
       assert.equal(await succeed(directory, 'upload_model.sh', [], env()), place);
       assert.equal(await succeed(directory, 'deploy.sh', [], { ...env(), NETWORK_ISOLATION: 'true' }), name);
       const { Environment, ModelDataSource } = await modelOf(name);
@@ -202,20 +209,22 @@ describe('a language model', function () {
       assert.ok(words.includes('--tensor-parallel-size=2')); // of 6 heads
     });
 
+    it('shows the log of an engine that does not start', async () => {
+      const CONTAINER_ENV = '{"SM_MODEL_DIR": "/opt/program"}';
+      await refuse(/ {2}\| /, directory, 'deploy.sh', [], { ...env(), CONTAINER_ENV });
+    });
+
     it('is removed, with what was uploaded', async () => {
       assert.equal(Number(await succeed(directory, 'delete.sh', [], env())) > 2, true);
       assert.deepEqual(await leftOf(name), []);
       await succeed(directory, 'delete.sh', ['--all'], env());
-      const left = await aws(
-        's3api',
-        'list-objects-v2',
-        '--bucket',
-        'sagemaker-us-east-1-123456789012',
-        '--prefix',
-        `${name}/`,
-      );
+      const left = await aws('s3api', 'list-objects-v2', '--bucket', recording.bucket, '--prefix', `${name}/`);
       assert.equal(left?.Contents, undefined);
       assert.equal(await succeed(directory, 'delete.sh', [], env()), '0');
+    });
+
+    it('has called nothing that deploy/iam does not permit, which permits nothing more', async () => {
+      await recording.check(directory);
     });
   });
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { must, project, run, scratch, train, unique } from '../support/rig.js';
-import { arm, aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { recordCalls } from '../support/rights.js';
+import { arm, aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
+import { tool } from '../support/tools.js';
+import { csvOf, writeData } from '../support/training.js';
+
+const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
+const scaled = { MAX_INSTANCE_COUNT: '2' };
 
 describe('the life of an endpoint', function () {
   this.timeout(300_000);
@@ -10,13 +16,21 @@ describe('the life of an endpoint', function () {
   const name = unique('life');
   let directory: string;
   const request = () => path.join(directory, 'test/sample_request.json');
+  const py = (command: string, env: NodeJS.ProcessEnv = {}, ...args: string[]) =>
+    succeed(directory, 'deploy.py', [command, ...args], { PATH, ...env });
   const predict = async () => JSON.parse(await succeed(directory, 'invoke.sh', [request()])).predictions;
   const describeEndpoint = () => aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
 
+  let recording: Awaited<ReturnType<typeof recordCalls>>;
+
   before(async () => {
-    directory = await project(folder, { projectName: name, awsRoleArn: role });
+    const answers = { deployTool: ['cli', 'boto3'], includeTraining: true };
+    directory = await project(folder, { projectName: name, ...answers });
+    recording = await recordCalls(name);
+    recording.start();
   });
   after(async () => {
+    await recording.close();
     await arm({ throttle: {}, fail_endpoints: [] });
     await script(directory, 'delete.sh', ['--all']);
     const images = await must('docker', ['images', '--format', '{{.Repository}}:{{.Tag}}']);
@@ -24,7 +38,12 @@ describe('the life of an endpoint', function () {
     await run('docker', ['image', 'rm', '--force', ...mine]);
   });
 
-  it('begins with an image, pushed once', async () => {
+  it('begins with a role', async () => {
+    const made = await succeed(directory, 'iam/create_role.sh');
+    assert.equal(await succeed(directory, 'iam/create_role.sh'), made);
+  });
+
+  it('has an image, pushed once', async () => {
     const image = await succeed(directory, 'build_and_push.sh');
     assert.match(
       image,
@@ -49,15 +68,22 @@ describe('the life of an endpoint', function () {
     await refuse(/links.*\n\.\/link/, directory, 'upload_model.sh');
     unlinkSync(link);
     const uri = await succeed(directory, 'upload_model.sh');
-    assert.match(uri, new RegExp(`^s3://sagemaker-us-east-1-123456789012/${name}/[0-9a-f]{64}/model\\.tar\\.gz$`));
+    assert.match(uri, new RegExp(`^s3://${recording.bucket}/${name}/[0-9a-f]{64}/model\\.tar\\.gz$`));
     await must('touch', [path.join(directory, 'model/model.joblib')]);
     assert.equal(await succeed(directory, 'upload_model.sh'), uri);
     const archive = path.join(folder, 'model.tar.gz');
     await must('aws', ['s3', 'cp', uri, archive]);
     assert.equal(await must('tar', ['-tf', archive]), 'model.joblib');
-    const bucket = ['--bucket', 'sagemaker-us-east-1-123456789012'];
+    const bucket = ['--bucket', recording.bucket];
     const access = await aws('s3api', 'get-public-access-block', ...bucket);
     assert.deepEqual([...new Set(Object.values(access.PublicAccessBlockConfiguration))], [true]);
+  });
+
+  it('takes a model that a job has trained', async () => {
+    await succeed(directory, '../train/build_and_push.sh');
+    await writeData(directory);
+    const data = [csvOf(directory, 'train'), '--validation', csvOf(directory, 'validation')];
+    assert.match(await succeed(directory, '../train/fit.py', data, { PATH }), /^s3:.*model\.tar\.gz$/);
   });
 
   it('gets an endpoint that answers, and says what it costs before', async () => {
@@ -69,8 +95,16 @@ describe('the life of an endpoint', function () {
 
   it('stays as it is when nothing has changed', async () => {
     const before = await describeEndpoint();
-    assert.equal(await succeed(directory, 'deploy.sh', [role]), name);
+    assert.equal(await succeed(directory, 'deploy.sh'), name);
     assert.deepEqual(await describeEndpoint(), before);
+  });
+
+  it('is scaled, and is the deployment of deploy.py, too', async () => {
+    assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
+    assert.equal(await py('deploy', { ...scaled, CONTAINER_ENV: '{"A": "b"}' }), name);
+    const answer = await predict();
+    assert.deepEqual(JSON.parse(await py('invoke', {}, request())).predictions, answer);
+    assert.equal(await succeed(directory, 'deploy.sh'), name);
   });
 
   it('sends csv as csv, and shows what the container says of a bad request', async () => {
@@ -108,6 +142,7 @@ joblib.dump(model, "/project/model/model.joblib")`;
   });
 
   it('is not touched under the name of another project', async () => {
+    recording.pause();
     await refuse(/did not make/, directory, 'deploy.sh', [], {
       PROJECT_NAME: 'another',
       ENDPOINT_NAME: name,
@@ -115,6 +150,7 @@ joblib.dump(model, "/project/model/model.joblib")`;
     });
     const env = { PROJECT_NAME: 'another', ENDPOINT_NAME: name };
     assert.equal(await succeed(directory, 'delete.sh', [], env), '0');
+    recording.start();
   });
 
   it('ends with delete.sh, which counts what it removed', async () => {
@@ -148,8 +184,12 @@ joblib.dump(model, "/project/model/model.joblib")`;
   });
 
   it('ends with delete.sh --all, which removes images and models too', async () => {
-    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '7'); // endpoint 3, repository 1, models 3
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '10'); // endpoint 3, repository 1, models 3, data to train on 2, role 1
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
     assert.ok(!existsSync(path.join(directory, 'deploy/.state/123456789012-us-east-1')));
+  });
+
+  it('has called nothing that deploy/iam does not permit, which permits nothing more', async () => {
+    await recording.check(directory);
   });
 });

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
 import { clearAway, describeEndpoint, sample, train42 } from '../support/lives.js';
 import { must, project, scratch, unique } from '../support/rig.js';
-import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { recordCalls } from '../support/rights.js';
+import { aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
 import { tool } from '../support/tools.js';
 
 const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
@@ -14,7 +15,8 @@ describe('the life of an endpoint for many models', function () {
   this.timeout(300_000);
   const folder = scratch(); // its name has a space
   const name = unique('many');
-  const bucket = 'sagemaker-us-east-1-123456789012';
+  const bucket = `${name}-bucket`;
+  let recording: Awaited<ReturnType<typeof recordCalls>>;
   const prefix = `s3://${bucket}/${name}/models/`;
   let directory: string;
   let expected: number[];
@@ -34,15 +36,22 @@ describe('the life of an endpoint for many models', function () {
   };
 
   before(async () => {
-    const deployTool = ['cli', 'boto3', 'cdk'];
+    const deployTool = ['cli', 'boto3'];
     directory = await project(folder, { projectName: name, multiModel: true, deployTool });
     await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
+    recording = await recordCalls(name);
+    recording.start();
   });
-  after(() => clearAway(directory, name));
+  after(async () => {
+    await clearAway(directory, name);
+    await recording.close();
+  });
 
   it('begins without any model, and says how to add one', async () => {
+    await succeed(directory, 'iam/create_role.sh');
+    await succeed(directory, 'iam/create_role.sh');
     await succeed(directory, 'build_and_push.sh');
-    const { result, err } = await script(directory, 'deploy.sh', [role]);
+    const { result, err } = await script(directory, 'deploy.sh');
     assert.equal(result, name, err);
     assert.match(err, /^Next: .*upload_model\.sh first && .*invoke\.sh --target-model first .*sample_request\.json,/m);
     const { EndpointConfigName } = await describeEndpoint(name);
@@ -119,17 +128,21 @@ describe('the life of an endpoint for many models', function () {
   it('is the same deployment with boto3, from its beginning to its end', async () => {
     assert.match((await script(directory, 'deploy.py', ['deploy'], { PATH })).err, /runs exactly this already/);
     assert.equal(await succeed(directory, 'delete.sh'), '3');
-    const { result, err } = await script(directory, 'deploy.py', ['deploy'], { PATH });
+    const scaled = { MAX_INSTANCE_COUNT: '2' };
+    const { result, err } = await script(directory, 'deploy.py', ['deploy'], { PATH, ...scaled });
     assert.equal(result, name, err);
+    const wrong = { ...scaled, CONTAINER_ENV: '{"SM_BATCH_ROWS": "x"}' };
+    await refuse(/ {2}\| /, directory, 'deploy.sh', [], wrong); // with the log
     assert.match(err, /^Next: python3 .*deploy\.py' invoke --target-model \w+ .*sample_request\.json/m);
     assert.deepEqual(await pyPredict('first'), expected);
     assert.deepEqual([...new Set(await pyPredict('second.tar.gz'))], [42]);
     await upload('second');
-    assert.equal(await py('delete'), '3');
+    assert.equal(await py('delete'), '4'); // endpoint 3, policy 1
     assert.deepEqual(await leftOf(name), []);
   });
 
   it('takes models from another place, and refuses one model as that', async () => {
+    recording.pause(); // nobody has a right to other buckets
     const other = unique('models');
     await must('aws', ['s3', 'mb', `s3://${other}`]);
     const env = { MODEL_DATA: `s3://${other}/team` };
@@ -143,12 +156,14 @@ describe('the life of an endpoint for many models', function () {
       await deploy(/where all models lie, .* is one model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
       await deploy(/MODEL_DATA has to be s3:/, '/a/b/');
     }
+    recording.start();
   });
 
   it('is what the CDK makes, with a role that reads its models and no others', async () => {
     installCdk();
-    const out = path.join(folder, 'out');
-    const { code, err } = await synthesize(directory, out);
+    const [out, IMAGE_URI] = [path.join(folder, 'out'), 'public.ecr.aws/x/y:1'];
+    const answers = { projectName: name, multiModel: true, deployTool: ['cdk'] };
+    const { code, err } = await synthesize(await project(out, answers), out, { S3_BUCKET: bucket, IMAGE_URI });
     assert.equal(code, 0, err);
     const template = readTemplate(path.join(out, `${name}.template.json`));
     const { Mode, ModelDataUrl } = only(template, 'Model')?.Properties.PrimaryContainer ?? {};
@@ -166,8 +181,12 @@ describe('the life of an endpoint for many models', function () {
 
   it('ends with delete.sh --all, which removes the models, too', async () => {
     assert.equal((await objects()).length, 2);
-    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '3'); // repository 1, models 2
+    assert.equal(await succeed(directory, 'delete.sh', ['--all']), '4'); // repository 1, models 2, role 1
     assert.deepEqual([await objects(), await leftOf(name)], [[], []]);
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
+  });
+
+  it('has called nothing that deploy/iam does not permit, which permits nothing more', async () => {
+    await recording.check(directory);
   });
 });

@@ -1,4 +1,4 @@
-// The lives of the other targets, with the one image that is built here.
+// The lives of the other targets, and whether deploy/iam permits what they call, and no more.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,27 +12,35 @@ import {
   train42,
   trained,
 } from '../support/lives.js';
-import { must, scratch, unique } from '../support/rig.js';
+import { build, must, project, rig, scratch, unique } from '../support/rig.js';
+import { recordCalls } from '../support/rights.js';
 import { aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
+import { tool } from '../support/tools.js';
+
+const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
 
 describe('the other targets', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const folder = scratch();
-  let image = '';
-  const env = () => ({ IMAGE_URI: image });
   const lives: [string, string][] = [];
-  const begin = async (name: string, target: string) => {
-    const directory = await trained(folder, name, target);
-    lives.push([directory, name]);
-    await succeed(directory, 'upload_model.sh');
-    return directory;
-  };
+  let recording: Awaited<ReturnType<typeof recordCalls>> | undefined;
 
-  before(async () => {
-    const name = unique('image');
-    const directory = await trained(folder, name, 'realtime');
+  /** A project without a role, whose calls are recorded from its role on, up to its image and its model. */
+  const begin = async (name: string, deployTarget: string, more: Record<string, unknown> = {}) => {
+    const directory = await project(folder, { projectName: name, deployTarget, ...more });
     lives.push([directory, name]);
-    image = await succeed(directory, 'build_and_push.sh');
+    await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
+    recording = await recordCalls(name);
+    recording.start();
+    await succeed(directory, 'iam/create_role.sh');
+    await succeed(directory, 'iam/create_role.sh');
+    await succeed(directory, 'build_and_push.sh');
+    await succeed(directory, 'upload_model.sh');
+    return { directory, recording };
+  };
+  afterEach(async () => {
+    await recording?.close();
+    recording = undefined;
   });
   after(async () => {
     for (const [directory, name] of lives.reverse()) await clearAway(directory, name);
@@ -49,46 +57,74 @@ describe('the other targets', function () {
     const model = (await configOf(name)).ProductionVariants[0].ModelName;
     return (await aws('sagemaker', 'describe-model', '--model-name', model)).PrimaryContainer.Environment;
   };
+  const scaled = { MAX_INSTANCE_COUNT: '2', PROVISIONED_CONCURRENCY: '1', MAX_PROVISIONED_CONCURRENCY: '2' };
 
   for (const target of ['serverless', 'async'] as const)
-    it(`${target}: created, asked, updated, updated to a broken model, deleted`, async () => {
+    it(`${target}: created, asked, updated, updated to a broken model, deleted, all with the rights that it names`, async () => {
       const name = unique(target);
-      const directory = await begin(name, target);
-      const { result, err } = await script(directory, 'deploy.sh', [], env());
+      const { directory, recording } = await begin(name, target);
+      const { result, err } = await script(directory, 'deploy.sh', [], scaled);
       assert.equal(result, name, err);
       const first = await predict(directory);
       assert.equal(first.length, 2);
       assert.deepEqual(await predict(directory, sample(directory, 'csv')), first);
       const config = await configOf(name);
       if (target === 'serverless') {
-        assert.match(err, /^Cost: each request for as long as it takes, with 2048 MB in us-east-1 bills until/m);
-        assert.deepEqual(config.ProductionVariants[0].ServerlessConfig, { MemorySizeInMB: 2048, MaxConcurrency: 5 });
+        assert.match(
+          err,
+          /^Cost: each request for as long as it takes, with 2048 MB and a provisioned concurrency of 1 to 2 in us-east-1/m,
+        );
+        const serverless = { MemorySizeInMB: 2048, MaxConcurrency: 5, ProvisionedConcurrency: 1 };
+        assert.deepEqual(config.ProductionVariants[0].ServerlessConfig, serverless);
         assert.deepEqual(await environmentOf(name), { SM_WORKERS: '1' });
       } else {
-        assert.match(err, /^Cost: 0 to 1 x ml\.m5\.large \(none while no request waits\) in us-east-1 bills until/m);
+        assert.match(err, /^Cost: 0 to 2 x ml\.m5\.large \(none while no request waits\) in us-east-1 bills until/m);
         assert.equal(config.AsyncInferenceConfig.ClientConfig.MaxConcurrentInvocationsPerInstance, 4);
+        await scalesByBacklog(directory, name);
       }
 
       await train42(directory);
       await succeed(directory, 'upload_model.sh');
       const asking = target === 'serverless' ? client(name, directory) : undefined;
-      await succeed(directory, 'deploy.sh', [], env());
+      await succeed(directory, 'deploy.sh', [], scaled);
       assert.deepEqual(await predict(directory), [42, 42]);
       breakModel(directory);
       await succeed(directory, 'upload_model.sh');
-      const { err: reason } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh', [], env());
+      const { err: reason } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh', [], scaled);
       assert.match(reason, / {2}\| .*model.*\n(.*\n)*What ran before runs on/);
       if (asking) assert.ok((await asking.stop()) > 0);
       assert.deepEqual(await predict(directory), [42, 42]);
       assert.equal((await leftOf(name)).length, 3);
-      assert.equal(await succeed(directory, 'delete.sh'), target === 'async' ? '6' : '3'); // 2 policies, 1 alarm
+      assert.equal(await succeed(directory, 'delete.sh'), target === 'async' ? '6' : '4'); // async: 2 policies, 1 alarm
       assert.equal(await succeed(directory, 'delete.sh'), '0');
       assert.deepEqual(await leftOf(name), []);
+      await succeed(directory, 'delete.sh', ['--all']);
+      await recording.check(directory);
     });
+
+  /** What the container says of a bad request is shown; it scales to nothing by the backlog, unless one is to stay. */
+  async function scalesByBacklog(directory: string, name: string): Promise<void> {
+    const bad = path.join(folder, 'bad.json');
+    writeFileSync(bad, '{"instances": [["a"]]}');
+    await refuse(/\{"error":/, directory, 'invoke.sh', [bad]);
+    const ours = ['--service-namespace', 'sagemaker', '--resource-id', `endpoint/${name}/variant/AllTraffic`];
+    const { ScalingPolicies } = await aws('application-autoscaling', 'describe-scaling-policies', ...ours);
+    assert.deepEqual(ScalingPolicies.map(({ PolicyType }: { PolicyType: string }) => PolicyType).sort(), [
+      'StepScaling',
+      'TargetTrackingScaling',
+    ]);
+    const { MetricAlarms } = await aws('cloudwatch', 'describe-alarms', '--alarm-names', `${name}-wake`);
+    const step = ScalingPolicies.find(({ PolicyType }: { PolicyType: string }) => PolicyType === 'StepScaling');
+    assert.deepEqual(MetricAlarms[0].AlarmActions, [step.PolicyARN]);
+    await succeed(directory, 'deploy.sh', [], { MIN_INSTANCE_COUNT: '1' });
+    const after = await aws('application-autoscaling', 'describe-scaling-policies', ...ours);
+    assert.deepEqual(after.ScalingPolicies, []);
+  }
 
   it('realtime: with every odd but legal character, in another region, from an image that is not in ECR', async () => {
     const name = unique('odd');
     const directory = await trained(folder, name, 'realtime', { awsRegion: 'eu-central-1' });
+    lives.push([directory, name]);
     const own = {
       ENDPOINT_NAME: `Fraud-${name}-`.padEnd(63, 'Xy9'),
       ROLE_ARN: 'arn:aws-us-gov:iam::123456789012:role/a/b+=,.@-_c/Name+=,.@-_x',
@@ -96,7 +132,7 @@ describe('the other targets', function () {
       CONTAINER_ENV: JSON.stringify({ SM_LOG_LEVEL: 'DEBUG', ODD: `a b\t"'$(touch x)\\ é` }),
       AWS_REGION: undefined,
       AWS_DEFAULT_REGION: undefined,
-      IMAGE_URI: image.replace(/^[^/]+\/(.*)@.*$/, '$1:latest'),
+      IMAGE_URI: await build(directory, `${name}:latest`, rig('BASE_IMAGE').BASE_IMAGE),
     };
     await succeed(directory, 'upload_model.sh', [], own);
     const { result, err } = await script(directory, 'deploy.sh', [], own);
@@ -119,31 +155,10 @@ describe('the other targets', function () {
     assert.equal(await succeed(directory, 'delete.sh', ['--all'], own), '4'); // endpoint 3, model 1
   });
 
-  it('async: shows what the container says of a bad request, and scales to nothing by the backlog', async () => {
-    const name = unique('queue');
-    const directory = await begin(name, 'async');
-    await succeed(directory, 'deploy.sh', [], { ...env(), MAX_INSTANCE_COUNT: '2' });
-    const bad = path.join(folder, 'bad.json');
-    writeFileSync(bad, '{"instances": [["a"]]}');
-    await refuse(/\{"error":/, directory, 'invoke.sh', [bad]);
-    const ours = ['--service-namespace', 'sagemaker', '--resource-id', `endpoint/${name}/variant/AllTraffic`];
-    const { ScalingPolicies } = await aws('application-autoscaling', 'describe-scaling-policies', ...ours);
-    assert.deepEqual(ScalingPolicies.map(({ PolicyType }: { PolicyType: string }) => PolicyType).sort(), [
-      'StepScaling',
-      'TargetTrackingScaling',
-    ]);
-    const { MetricAlarms } = await aws('cloudwatch', 'describe-alarms', '--alarm-names', `${name}-wake`);
-    const step = ScalingPolicies.find(({ PolicyType }: { PolicyType: string }) => PolicyType === 'StepScaling');
-    assert.deepEqual(MetricAlarms[0].AlarmActions, [step.PolicyARN]);
-    await succeed(directory, 'deploy.sh', [], { ...env(), MIN_INSTANCE_COUNT: '1' });
-    const after = await aws('application-autoscaling', 'describe-scaling-policies', ...ours);
-    assert.deepEqual(after.ScalingPolicies, []);
-  });
-
   it('batch: a job over a file, a folder or S3; lines for lines; what fails is told, what was made is removed', async () => {
     const name = unique('batch');
-    const directory = await begin(name, 'batch');
-    const { result: job, err } = await script(directory, 'deploy.sh', [], env());
+    const { directory, recording } = await begin(name, 'batch', { deployTool: ['cli', 'boto3'] });
+    const { result: job, err } = await script(directory, 'deploy.sh');
     assert.match(job, new RegExp(`^${name.slice(0, 40)}-\\d{14}-[0-9a-f]{4}$`), err);
     assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until the job's end/m);
     const fetch = /^.*Next: (aws s3 cp .*predictions\/),/m.exec(err)?.[1] ?? '';
@@ -154,9 +169,9 @@ describe('the other targets', function () {
         .split('\n');
     const lines = read('sample_request.csv.out');
     assert.equal(lines.length, 2);
-    const asJson = await script(directory, 'invoke.sh', [sample(directory)], env());
+    const asJson = await script(directory, 'invoke.sh', [sample(directory)]);
     assert.deepEqual(asJson.out.trimEnd().split('\n'), lines);
-    const printed = await script(directory, 'invoke.sh', [sample(directory, 'csv')], env());
+    const printed = await script(directory, 'invoke.sh', [sample(directory, 'csv')]);
     assert.deepEqual(printed.out.trimEnd().split('\n'), lines);
 
     const records = path.join(folder, 'records');
@@ -164,7 +179,6 @@ describe('the other targets', function () {
     for (const file of ['a.csv', '2026/b.csv'])
       writeFileSync(path.join(records, file), readFileSync(sample(directory, 'csv')));
     const whole = await script(directory, 'deploy.sh', [], {
-      ...env(),
       BATCH_INPUT: records,
       BATCH_CONTENT_TYPE: 'text/csv',
       BATCH_STRATEGY: 'SingleRecord',
@@ -175,14 +189,24 @@ describe('the other targets', function () {
     assert.deepEqual([read('a.csv.out'), read('2026/b.csv.out')], [lines, lines]);
 
     writeFileSync(path.join(folder, 'broken.csv'), '1,2,nonsense\n');
-    const env2 = { ...env(), BATCH_INPUT: path.join(folder, 'broken.csv') };
-    const failed = await refuse(/failed: ClientError: See job logs/, directory, 'deploy.sh', [], env2);
+    const broken = { BATCH_INPUT: path.join(folder, 'broken.csv') };
+    const failed = await refuse(/failed: ClientError: See job logs/, directory, 'deploy.sh', [], broken);
     assert.match(failed.err, / {2}\| .*Bad HTTP status received from algorithm: 400/);
-    await refuse(/nothing in S3 at/, directory, 'deploy.sh', [], { ...env(), BATCH_INPUT: 's3://no-such-bucket/x' });
-    await refuse(/no file or folder/, directory, 'deploy.sh', [], { ...env(), BATCH_INPUT: 'no-such-file.csv' });
-    const wrong = { ...env(), BATCH_STRATEGY: 'Some' };
+    recording.pause(); // nobody has a right to other buckets
+    await refuse(/nothing in S3 at/, directory, 'deploy.sh', [], { BATCH_INPUT: 's3://no-such-bucket/x' });
+    recording.start();
+    await refuse(/no file or folder/, directory, 'deploy.sh', [], { BATCH_INPUT: 'no-such-file.csv' });
+    const wrong = { BATCH_STRATEGY: 'Some' };
     await refuse(/BATCH_STRATEGY has to be one of MultiRecord, SingleRecord/, directory, 'deploy.sh', [], wrong);
-    assert.equal(await succeed(directory, 'delete.sh'), '1');
+
+    await succeed(directory, 'deploy.py', ['deploy'], { PATH, CONTAINER_ENV: '{"A": "b"}' });
+    await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')], { PATH });
+    breakModel(directory);
+    await succeed(directory, 'upload_model.sh');
+    await refuse(/ {2}\| /, directory, 'deploy.sh');
+    assert.equal(await succeed(directory, 'delete.sh'), '2');
     assert.equal(await succeed(directory, 'delete.sh'), '0');
+    await succeed(directory, 'delete.sh', ['--all']);
+    await recording.check(directory);
   });
 });

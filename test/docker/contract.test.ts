@@ -1,10 +1,10 @@
-// check_contract.py --image: the images of this project pass; an image that breaks a rule about containers fails it.
+// check_contract.py --image: an image that breaks a rule about containers fails it; that ours pass is in serve.test.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { build, type Ended, must, project, rig, run, scratch, train, unique, until } from '../support/rig.js';
+import { containersOf, type Ended, must, rig, run, scratch, unique, until } from '../support/rig.js';
 import { root, tool } from '../support/tools.js';
 
 const scripts = path.join(root, 'templates/test/test');
@@ -15,35 +15,6 @@ const bindsToPort = `${label}.accept-bind-to-port=true`;
 /** Runs check_contract.py for an image. */
 const check = (image: string, request: string, model: string): Promise<Ended> =>
   run(tool('python'), [program, '--image', image, '--request', request, '--model', model]);
-
-/** The containers that were started under an image's name (it may have others elsewhere) and are still there. */
-async function containersOf(image: string): Promise<string> {
-  const all = await must('docker', ['ps', '--all', '--format', '{{.Image}} {{.ID}}']);
-  const own = all.split('\n').filter((line) => line.startsWith(`${image} `));
-  return own.join('\n');
-}
-
-for (const server of ['fastapi', 'flask']) {
-  describe(`check_contract.py and the image for ${server}`, function () {
-    this.timeout(300_000);
-    const folder = scratch();
-    const image = unique(`contract-${server}`);
-    after(() => run('docker', ['image', 'rm', '--force', image]));
-
-    it('passes every rule and leaves no container', async () => {
-      const directory = await project(folder, { projectName: server, modelServer: server });
-      await build(directory, image, rig('BASE_IMAGE').BASE_IMAGE);
-      await train(directory, image);
-      await must('chmod', ['-R', 'a+rX', folder]);
-      const request = path.join(directory, 'test/sample_request.json');
-      const { code, out, err } = await check(image, request, path.join(directory, 'model'));
-      const failures = out.split('\n').filter((line) => line && !line.startsWith('pass'));
-      assert.deepEqual(failures, ['46 passed, 0 failed'], err);
-      assert.equal(code, 0);
-      assert.equal(await containersOf(image), '');
-    });
-  });
-}
 
 /** How an image breaks the contract: BREAK of contract_server.py, a stage of the Dockerfile, its labels. */
 interface Broken {

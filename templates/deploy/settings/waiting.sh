@@ -1,2 +1,2 @@
-# Seconds between two looks at what is changing.
+# Polling interval in seconds, from 0.1 to 600.
 POLL_SECONDS=${POLL_SECONDS:-5}

@@ -23,7 +23,7 @@ import bucket
 import model_archive
 import resources
 from aws import Failure, recall, say, typed
-from resources import HERE, Json, number, text
+from resources import HERE, Json, text
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 BUILDERS = ("submit_build.sh", "build_and_push.sh")
@@ -135,7 +135,7 @@ def follow(job: str, place: str) -> None:
         return {**found, "Phase": phase if changing else found["TrainingJobStatus"]}
 
     ended = aws.wait(job, "Phase", look)
-    time.sleep(number("POLL_SECONDS", 1, 600))  # the last lines may come after the end
+    time.sleep(resources.polling_interval())  # the last lines may come after the end
     log.show()
     status = ended["Phase"]
     if status == "Completed":

@@ -19,7 +19,7 @@ OPTIONS: Json = {}  # beside the request
 def invoke(file: str, content_type: str) -> bytes:
     """Sends a file as one request; the answer, which also stays in S3. Waits for it for ANSWER_SECONDS at most."""
     kind = checks.require_request(file, content_type)
-    seconds, pause = number("ANSWER_SECONDS", 1, 10**6), number("POLL_SECONDS", 1, 600)
+    seconds, pause = number("ANSWER_SECONDS", 1, 10**6), resources.polling_interval()
     bucket.require_bucket()
     accept = {"Accept": text("ACCEPT")} if text("ACCEPT") else {}
     request = {"EndpointName": resources.deployment(), "ContentType": kind, **accept}
@@ -33,7 +33,7 @@ def invoke(file: str, content_type: str) -> bytes:
     return wait_for_answer(queued["OutputLocation"], queued.get("FailureLocation", ""), seconds, pause)
 
 
-def wait_for_answer(output: str, failure: str, seconds: int, pause: int) -> bytes:
+def wait_for_answer(output: str, failure: str, seconds: int, pause: float) -> bytes:
     began, due = time.monotonic(), 30.0
     while (answer := bucket.read(output)) is None:
         if failure and (reason := bucket.read(failure)) is not None:

@@ -132,7 +132,7 @@ def wait(name: str, key: str, look: Callable[[], Json]) -> Json:
 
     A look that fails is repeated, for what is being made goes on meanwhile; the third failure in a row is raised.
     """
-    pause, began = number("POLL_SECONDS", 1, 600), time.monotonic()
+    pause, began = resources.polling_interval(), time.monotonic()
     last, due, failures = "", 0.0, 0
     while True:
         try:

@@ -1,0 +1,91 @@
+// The runs that a suite is made of: most files one each, so that two lanes share them; the longest first.
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Framework } from '../../generators/catalog/frameworks.js';
+import { combinations } from './combinations.js';
+import { engines, framework } from './frameworks.js';
+import { root, tool } from './tools.js';
+
+/** One run of a runner. */
+export interface Run {
+  name: string;
+  runner: 'mocha' | 'pytest';
+  command: string;
+  args: readonly string[];
+  /** It needs no processor, for it waits for the network: it runs beside the lanes. */
+  waits?: true;
+  /** What is made before it starts, such as its environment. */
+  prepare?: () => Promise<unknown>;
+}
+
+const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+const reporter = join(root, 'test/support/reporter.ts');
+
+const mochaRun = (name: string): Run => ({
+  name,
+  runner: 'mocha',
+  command: process.execPath,
+  args: [mocha, '--no-color', '--reporter', reporter, `test/${name}`],
+});
+
+const pytestRun = (name: string, args: readonly string[], python = tool('python')): Run => ({
+  name,
+  runner: 'pytest',
+  command: python,
+  args: ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml', '-o', 'junit_family=xunit1', ...args],
+});
+
+/** The files of a suite, those of `first` before the others, which are in their order. */
+function filesOf(suite: string, ending: string, first: readonly string[]): string[] {
+  const found = readdirSync(join(root, 'test', suite)).filter((file) => file.endsWith(ending));
+  const known = first.map((name) => `${name}${ending}`);
+  return [...known, ...found.filter((file) => !known.includes(file)).sort()];
+}
+
+const quick = ['-m', 'not soak'];
+
+/** The serving code's tests but for the soak tests: what takes long by itself, and the rest together. */
+function serve(): Run[] {
+  const long = ['multi_model', 'load', 'lifecycle', 'check_contract', 'handler'].map(
+    (name) => `test/serve/test_${name}.py`,
+  );
+  const rest = pytestRun('serve/others', ['test/serve', ...quick, ...long.map((file) => `--ignore=${file}`)]);
+  return [...long.map((file) => pytestRun(file.slice('test/'.length), [file, ...quick])), rest];
+}
+
+/** Each framework in an environment of its own, and the engines; `names`, where only some are wanted. */
+function frameworks(names: readonly string[]): Run[] {
+  const long: Framework[] = ['tensorflow', 'pytorch', 'sklearn', 'transformers'];
+  const known = [...new Set([...long, ...combinations.map(({ framework }) => framework)])];
+  const one = (name: Framework): Run => {
+    const { python, projects, prepare } = framework(name);
+    const args = ['test/frameworks', `--framework=${name}`, `--projects=${projects}`];
+    return { ...pytestRun(`frameworks: ${name}`, args, python), prepare };
+  };
+  const vllm = (): Run => {
+    const { python, projects, prepare } = engines();
+    return {
+      ...pytestRun('frameworks: engines', ['test/vllm', `--project=${join(projects, 'vllm')}`], python),
+      prepare,
+    };
+  };
+  const pins: Run = { ...mochaRun('frameworks'), waits: true };
+  if (names.length === 0) return [pins, one('tensorflow'), vllm(), ...known.slice(1).map(one)];
+  return [...known.filter((each) => names.includes(each)).map(one), ...(names.includes('engines') ? [vllm()] : [])];
+}
+
+/** The runs of a suite. */
+export function runsOf(suite: string, names: readonly string[]): Run[] {
+  if (suite === 'frameworks') return frameworks(names);
+  if (suite === 'serve') return serve();
+  if (suite === 'soak') return [pytestRun(suite, ['test/serve', '-m', 'soak'])];
+  if (suite === 'engines') return [pytestRun(suite, ['test/engines'])];
+  if (suite === 'unit') return [mochaRun(suite)];
+  const first: Readonly<Record<string, readonly string[]>> = {
+    generate: ['projects', 'new-framework'],
+    deploy: ['targets', 'cdk', 'language-model', 'failures', 'boto3', 'life'],
+    docker: ['combinations', 'arm64'],
+  };
+  return filesOf(suite, '.test.ts', first[suite] ?? []).map((file) => mochaRun(`${suite}/${file}`));
+}
