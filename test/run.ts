@@ -94,7 +94,10 @@ await Promise.all([
   ...runs.filter(({ waits }) => waits).map((run) => work([run])),
 ]);
 if (suites.includes('serve')) {
-  if (!has('nginx')) console.log('\nflask behind nginx was not tested: apt-get install nginx-light, and again.');
+  if (!has('nginx'))
+    console.log(
+      `\n${sum.skipped} skipped: nginx is not installed. To test it: apt-get install nginx-light && npm test`,
+    );
   console.log('\nNot tested here, and what tests it:');
   console.log('  every framework, and the engines of language models    npm run test:frameworks');
   console.log('  that memory does not grow over very many requests      npm run test:soak');

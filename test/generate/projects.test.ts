@@ -120,7 +120,7 @@ describe('every generated project', () => {
       const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: deploy });
       assert.equal(status, 0, output);
     }
-    assert.ok(seen.size > 8);
+    assert.ok(seen.size > 5, `${seen.size} sets of programs`);
   });
 
   it('has Python to start engines with that mypy finds nothing in', () => {
