@@ -75,8 +75,16 @@ if (suites.includes('docker') || suites.includes('deploy')) {
 }
 if (suites.includes('deploy')) await timed('install the CDK', installCdk);
 const runs = suites.flatMap((suite) => runsOf(suite, first === 'frameworks' ? others : []));
-const queue = runs.filter(({ waits }) => !waits);
+const queue = alternate(runs.filter(({ waits }) => !waits));
 const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** What keeps a processor busy, and what mostly waits for containers, in turn: so each lane has one of them. */
+function alternate(runs: readonly Run[]): Run[] {
+  const waiting = runs.filter(({ name }) => /^(docker|deploy)\//.test(name));
+  const busy = runs.filter((run) => !waiting.includes(run));
+  const length = Math.max(waiting.length, busy.length);
+  return Array.from({ length }, (_, at) => [busy[at], waiting[at]].filter((run) => run !== undefined)).flat();
+}
 
 async function work(queue: Run[], env: Env = {}): Promise<void> {
   for (let run = queue.shift(); run; run = queue.shift()) {

@@ -5,8 +5,7 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'no
 import path from 'node:path';
 import { entryOf } from '../../generators/catalog/frameworks.js';
 import { combinations, oneOfEach, trains } from '../support/combinations.js';
-import { build, must, post, project, ready, rig, run, scratch, start, stop, unique } from '../support/rig.js';
-import { installFramework, tool } from '../support/tools.js';
+import { build, must, post, project, ready, rig, run, scratch, start, stop, train, unique } from '../support/rig.js';
 import { assertNear, csvOf, writeData } from '../support/training.js';
 
 /** Of scikit-learn both servers with and without skops, which together have both deliveries. */
@@ -55,10 +54,7 @@ describe('the image of every set of requirements', function () {
         prices = await writeData(directory);
         await build(path.join(directory, 'train'), training, BASE_IMAGE);
         await fit(directory, training);
-      } else {
-        const python = framework === 'sklearn' ? tool('python') : await installFramework(framework);
-        await must(python, [path.join(directory, 'sample_model/train.py')]);
-      }
+      } else await train(directory, await build(directory, image, BASE_IMAGE));
       await must('chmod', ['-R', 'a+rX', folder]);
       await build(directory, image, BASE_IMAGE);
       if (entryOf(framework).cpuBuild) await sayWhichTorch(image);

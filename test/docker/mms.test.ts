@@ -14,10 +14,11 @@ import {
   run,
   scratch,
   stop,
+  train,
   unique,
   until,
 } from '../support/rig.js';
-import { installFramework, root, tool } from '../support/tools.js';
+import { root, tool } from '../support/tools.js';
 
 const many = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
 const json = { 'content-type': 'application/json' };
@@ -37,8 +38,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       const answers = { framework, multiModel: true, modelServer: 'mms' };
       directory = await project(folder, { projectName: `mms-${framework}`, ...answers });
       await build(directory, image, rig('BASE_IMAGE').BASE_IMAGE);
-      const python = framework === 'sklearn' ? tool('python') : await installFramework(framework);
-      await must(python, [path.join(directory, 'sample_model/train.py')]);
+      await train(directory, image);
       sample = readFileSync(path.join(directory, 'test/sample_request.json'), 'utf8');
       for (const name of [...many, 'broken', 'empty']) mkdirSync(path.join(models, name, 'model'), { recursive: true });
       for (const name of many)

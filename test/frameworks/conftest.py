@@ -38,11 +38,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`folder` is each project: every format on every server. `one` is a project of each format."""
+    """`folder` is each project: every format on every server. `one` is a project of each format, `first` of one."""
     folders = sorted(metafunc.config.getoption("projects").glob(f"{metafunc.config.getoption('framework')}-*"))
     assert folders, "there are no projects"
     ones = [path for path in folders if path.name.endswith("-fastapi")]
-    for name, paths in (("folder", folders), ("one", ones)):
+    for name, paths in (("folder", folders), ("one", ones), ("first", ones[:1])):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, paths, ids=lambda path: path.name, indirect=True, scope="session")
 
@@ -79,6 +79,7 @@ def trained(request: pytest.FixtureRequest) -> Path:
 
 folder = pytest.fixture(scope="session", name="folder")(trained)
 one = pytest.fixture(scope="session", name="one")(trained)
+first = pytest.fixture(scope="session", name="first")(trained)
 
 
 @pytest.fixture(scope="session")

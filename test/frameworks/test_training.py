@@ -95,13 +95,6 @@ class Job:
         return [int(epoch) for epoch in re.findall(r"epoch=(\d+)$", self.log(), re.MULTILINE)]
 
 
-@pytest.fixture(scope="session")
-def first(request: pytest.FixtureRequest) -> Path:
-    """A project of one format, for what does not differ by format."""
-    folders = request.config.getoption("projects").glob(f"{request.config.getoption('framework')}-*")
-    return Path(min(folders))
-
-
 def make_houses(seed: int, classes: int = 0) -> tuple[Any, Any]:
     random = np.random.default_rng(seed)
     x = random.uniform(0, 10, (HOUSES, FEATURES))
