@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Usage: resources.py WHAT
 
-What AWS is asked for, made of the settings, for all that deploys. Prints WHAT as JSON:
+The requests that a deployment sends to AWS, made from the settings. Prints WHAT as JSON:
 model, cost and so on, by the names of the functions below. Keys and values are those of SageMaker's API.
 
 The settings are those of settings.sh; a variable of the same name in the environment wins.
