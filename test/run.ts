@@ -50,8 +50,7 @@ function finish(command: string, args: readonly string[], env: Env): Promise<End
 /** Runs one; a runner that fails without saying how many failed counts as one failure. */
 async function execute({ name, runner, command, args, prepare }: Run, env: Env): Promise<Counts> {
   const started = performance.now();
-  await prepare?.();
-  record('suite', (performance.now() - started) / 1000, `${name}: prepared`);
+  if (prepare) await timed(`${name}: prepared`, prepare);
   const python = runner === 'pytest';
   const report = join(tmpdir(), `report-${process.pid}-${started}.xml`);
   const { output, status, closing } = await finish(command, python ? [...args, `--junitxml=${report}`] : args, env);
