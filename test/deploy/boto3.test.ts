@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { breakModel, clearAway, describeEndpoint, sample, train42, trained } from '../support/lives.js';
+import { breakModel, clearAway, describeEndpoint, put42, sample, trained } from '../support/lives.js';
 import { must, scratch, unique } from '../support/rig.js';
 import { arm, aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 import { tool } from '../support/tools.js';
@@ -30,7 +30,7 @@ describe('deploying with boto3', function () {
       name,
       directory,
       py,
-      begin: () => trained(folder, name, target, { deployTool: ['boto3'], ...answers }),
+      begin: () => trained(folder, name, target, { deployTool: ['boto3'], awsRoleArn: role, ...answers }),
       refused: async (reason: RegExp, args: string[], env: NodeJS.ProcessEnv = {}) => {
         const ended = await refuse(reason, directory, 'deploy.py', args, { ...shared, ...env });
         assert.doesNotMatch(ended.err, /^Traceback/m);
@@ -135,7 +135,7 @@ describe('deploying with boto3', function () {
 
     it('updates in place to a new model, outliving a few throttled calls, and removes what was before', async () => {
       const before = await describeEndpoint(name);
-      await train42(directory);
+      put42(directory);
       await upload();
       await arm({ throttle: { CreateModel: 1, UpdateEndpoint: 2, DescribeEndpoint: 1 } });
       assert.equal(await py(['deploy'], { MODEL_DATA: '' }), name);

@@ -64,7 +64,7 @@ describe('deploy/cdk', function () {
   before(async function () {
     this.timeout(900_000);
     installCdk();
-    const answers = { framework: 'sklearn', includeSampleModel: true, deployTool: ['cli', 'cdk'] };
+    const answers = { framework: 'custom', includeSampleModel: true, deployTool: ['cli', 'cdk'] };
     const generate = (projectName: string, more: Record<string, unknown>) =>
       generateProject({ ...answers, projectName, ...more }, path.join(folder, projectName));
     directory = await generate(name, { instanceType: 'ml.m5.large' });

@@ -3,18 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  breakModel,
-  clearAway,
-  client,
-  describeEndpoint,
-  predict,
-  sample,
-  train42,
-  trained,
-} from '../support/lives.js';
+import { breakModel, clearAway, client, describeEndpoint, predict, put42, sample, trained } from '../support/lives.js';
 import { must, rig, run, scratch, unique, until } from '../support/rig.js';
-import { arm, aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
+import { arm, aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 
 describe('a deployment that fails', function () {
   this.timeout(600_000);
@@ -28,7 +19,7 @@ describe('a deployment that fails', function () {
   };
 
   before(async () => {
-    directory = await trained(folder, name, 'realtime');
+    directory = await trained(folder, name, 'realtime', { awsRoleArn: role });
     await succeed(directory, 'build_and_push.sh');
     await succeed(directory, 'upload_model.sh');
   });
@@ -76,7 +67,7 @@ describe('a deployment that fails', function () {
 
   it('loses no request of a client while it is updated, also to what does not start', async () => {
     const { stop } = client(name, directory);
-    await train42(directory);
+    put42(directory);
     await succeed(directory, 'upload_model.sh');
     assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
     assert.deepEqual(await predict(directory), [42, 42]);
@@ -84,7 +75,7 @@ describe('a deployment that fails', function () {
     await succeed(directory, 'upload_model.sh');
     await refuse(/did not pass the ping health check/, directory, 'deploy.sh', [], scaled);
     assert.ok((await stop()) > 5);
-    await train42(directory);
+    put42(directory);
     await succeed(directory, 'upload_model.sh');
   });
 
@@ -99,7 +90,7 @@ describe('a deployment that fails', function () {
 
   it('is gone on with, or deleted, after a Ctrl-C', async () => {
     await succeed(directory, 'delete.sh');
-    await train42(directory, 10);
+    put42(directory, 10);
     await succeed(directory, 'upload_model.sh');
     const { BASE_IMAGE } = rig('BASE_IMAGE');
     const env = { ...process.env, BASE_IMAGE, POLL_SECONDS: '0.2' };
@@ -131,17 +122,17 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
     refuse(reason, directory, 'deploy.sh', [], { IMAGE_URI: 'elsewhere/image:1', ...env });
 
   before(async () => {
-    directory = await trained(folder, name, 'serverless');
+    directory = await trained(folder, name, 'serverless', { awsRoleArn: role });
     await succeed(directory, 'upload_model.sh');
   });
   after(() => clearAway(directory, name));
 
   it('is refused at once for a model archive with links, or that is none', async () => {
     const bucket = 's3://sagemaker-us-east-1-123456789012';
-    symlinkSync('model.joblib', path.join(directory, 'model/link'));
+    symlinkSync('model.json', path.join(directory, 'model/link'));
     await must('tar', ['-C', path.join(directory, 'model'), '-czf', path.join(folder, 'own.tar.gz'), '.']);
     await must('aws', ['s3', 'cp', path.join(folder, 'own.tar.gz'), `${bucket}/${name}/own.tar.gz`]);
-    await refused(/link is a link \(to model\.joblib\)(?:.*\n)*.*upload_model\.sh/, {
+    await refused(/link is a link \(to model\.json\)(?:.*\n)*.*upload_model\.sh/, {
       MODEL_DATA: `${bucket}/${name}/own.tar.gz`,
     });
     await must('aws', ['s3', 'cp', sample(directory), `${bucket}/${name}/none.tar.gz`]);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
-import { clearAway, describeEndpoint, sample, train42 } from '../support/lives.js';
+import { clearAway, describeEndpoint, put42, sample, trained } from '../support/lives.js';
 import { must, project, scratch, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
 import { aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
@@ -32,13 +32,12 @@ describe('the life of an endpoint for many models', function () {
   /** Moves what is directly in model/ into the folder of a model. */
   const move = (model: string) => {
     mkdirSync(path.join(directory, 'model', model), { recursive: true });
-    renameSync(path.join(directory, 'model/model.joblib'), path.join(directory, 'model', model, 'model.joblib'));
+    renameSync(path.join(directory, 'model/model.json'), path.join(directory, 'model', model, 'model.json'));
   };
 
   before(async () => {
     const deployTool = ['cli', 'boto3'];
-    directory = await project(folder, { projectName: name, multiModel: true, deployTool });
-    await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
+    directory = await trained(folder, name, 'realtime', { multiModel: true, deployTool });
     recording = await recordCalls(name);
     recording.start();
   });
@@ -76,7 +75,7 @@ describe('the life of an endpoint for many models', function () {
   it('takes a second model while it runs, and each answers with its own predictions', async () => {
     const before = await describeEndpoint(name);
     move('first');
-    await train42(directory);
+    put42(directory);
     move('second');
     assert.equal(await upload('second'), `${prefix}second.tar.gz`);
     assert.deepEqual([...new Set(await predict('second'))], [42]);
@@ -90,7 +89,7 @@ describe('the life of an endpoint for many models', function () {
     const before = await objects();
     assert.equal(before.length, 2);
     assert.equal(await upload('first.tar.gz'), `${prefix}first.tar.gz`);
-    await train42(directory, 1);
+    put42(directory, 1);
     move('first');
     await refuse(/another model first: .*\n.*mv .*upload_model\.sh first-2/, directory, 'upload_model.sh', ['first']);
     assert.deepEqual(await objects(), before);

@@ -2,19 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  breakModel,
-  clearAway,
-  client,
-  describeEndpoint,
-  predict,
-  sample,
-  train42,
-  trained,
-} from '../support/lives.js';
-import { build, must, project, rig, scratch, unique } from '../support/rig.js';
+import { breakModel, clearAway, client, describeEndpoint, predict, put42, sample, trained } from '../support/lives.js';
+import { build, must, rig, scratch, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
-import { aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
+import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 import { tool } from '../support/tools.js';
 
 const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
@@ -27,9 +18,8 @@ describe('the other targets', function () {
 
   /** A project without a role, whose calls are recorded from its role on, up to its image and its model. */
   const begin = async (name: string, deployTarget: string, more: Record<string, unknown> = {}) => {
-    const directory = await project(folder, { projectName: name, deployTarget, ...more });
+    const directory = await trained(folder, name, deployTarget, more);
     lives.push([directory, name]);
-    await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
     recording = await recordCalls(name);
     recording.start();
     await succeed(directory, 'iam/create_role.sh');
@@ -83,7 +73,7 @@ describe('the other targets', function () {
         await scalesByBacklog(directory, name);
       }
 
-      await train42(directory);
+      put42(directory);
       await succeed(directory, 'upload_model.sh');
       const asking = target === 'serverless' ? client(name, directory) : undefined;
       await succeed(directory, 'deploy.sh', [], scaled);
@@ -123,7 +113,7 @@ describe('the other targets', function () {
 
   it('realtime: with every odd but legal character, in another region, from an image that is not in ECR', async () => {
     const name = unique('odd');
-    const directory = await trained(folder, name, 'realtime', { awsRegion: 'eu-central-1' });
+    const directory = await trained(folder, name, 'realtime', { awsRegion: 'eu-central-1', awsRoleArn: role });
     lives.push([directory, name]);
     const own = {
       ENDPOINT_NAME: `Fraud-${name}-`.padEnd(63, 'Xy9'),

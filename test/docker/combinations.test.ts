@@ -8,8 +8,8 @@ import { combinations, oneOfEach, trains } from '../support/combinations.js';
 import { build, must, post, project, ready, rig, run, scratch, start, stop, train, unique } from '../support/rig.js';
 import { assertNear, csvOf, writeData } from '../support/training.js';
 
-/** Of scikit-learn both servers with and without skops, which together have both deliveries. */
-const ofSklearn = ['fastapi joblib s3', 'fastapi skops image', 'flask pkl image', 'flask skops s3'];
+/** Of scikit-learn both servers with skops, which together have both deliveries; without it: docker/serve.test.ts. */
+const ofSklearn = ['fastapi skops image', 'flask skops s3'];
 const words = ({ modelServer, modelFormat = '', modelDelivery }: (typeof combinations)[number]) =>
   `${modelServer} ${modelFormat} ${modelDelivery}`;
 const chosen = [

@@ -176,9 +176,9 @@ def rename(model_dir: Path) -> None:
 
 
 @pytest.mark.only_for(TABULAR)  # each of the others has an instance of its own
-def test_many_models_of_it_come_answer_and_go(one: Path, tmp_path: Path) -> None:
+def test_many_models_of_it_come_answer_and_go(first: Path, tmp_path: Path) -> None:
     """Two copies of the sample, each in a process of its own, which the other's end does not disturb."""
-    folder = shutil.copytree(one, tmp_path / "project")
+    folder = shutil.copytree(first, tmp_path / "project")
     for source in ("multi-model/code", "servers/fastapi/code"):
         shutil.copytree(TEMPLATES / source, folder / "code", dirs_exist_ok=True)
     request = (folder / "test/sample_request.json").read_bytes()

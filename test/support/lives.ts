@@ -1,36 +1,34 @@
 // What the tests of a deployment's life share: a project of each target with one image, models to update to, a client.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { must, project, rig, run } from './rig.js';
-import { aws, role, script, succeed } from './scripts.js';
+import { aws, script, succeed } from './scripts.js';
 import { root, tool } from './tools.js';
 
 export const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 
-/** A project for `target` on x86, its sample trained. */
+/** A project for `target` on x86, its sample trained: a linear model, which starts soonest and loads as slowly as it says. */
 export async function trained(folder: string, name: string, target: string, answers: Record<string, unknown> = {}) {
-  const directory = await project(folder, { projectName: name, deployTarget: target, awsRoleArn: role, ...answers });
+  const common = { framework: 'custom', projectName: name, deployTarget: target };
+  const directory = await project(folder, { ...common, ...answers });
+  const handler = path.join(directory, 'code/model_handler.py');
+  const load = '    saved = json.loads(path.read_text())\n';
+  const source = readFileSync(handler, 'utf8');
+  assert.ok(source.includes(load));
+  writeFileSync(handler, source.replace(load, `${load}    __import__("time").sleep(saved.get("seconds", 0))\n`));
   await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
   return directory;
 }
 
-/** Puts a model into model/ that answers 42 to everything, and takes some seconds to load. */
-export const train42 = (directory: string, seconds = 0) =>
-  must(tool('python'), [
-    '-c',
-    `import joblib, sys
-made = "__import__('sklearn.dummy', fromlist=['*']).DummyRegressor(strategy='constant', constant=42).fit([[0] * 8], [0])"
-class Slow:
-    def __reduce__(self):
-        return eval, (f"__import__('time').sleep(${seconds}) or {made}",)
-joblib.dump(Slow() if ${seconds} else eval(made), sys.argv[1])`,
-    path.join(directory, 'model/model.joblib'),
-  ]);
+const modelFile = (directory: string) => path.join(directory, 'model/model.json');
 
-export const breakModel = (directory: string) =>
-  writeFileSync(path.join(directory, 'model/model.joblib'), 'not a model');
+/** Puts a model into model/ that answers 42 to everything, and takes some seconds to load. */
+export const put42 = (directory: string, seconds = 0) =>
+  writeFileSync(modelFile(directory), JSON.stringify({ weights: Array(8).fill(0), bias: 42, seconds }));
+
+export const breakModel = (directory: string) => writeFileSync(modelFile(directory), 'not a model');
 
 export const sample = (directory: string, ending = 'json') => path.join(directory, `test/sample_request.${ending}`);
 

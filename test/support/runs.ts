@@ -79,7 +79,10 @@ function frameworks(names: readonly string[]): Run[] {
 export function runsOf(suite: string, names: readonly string[]): Run[] {
   if (suite === 'frameworks') return frameworks(names);
   if (suite === 'serve') return serve();
-  if (suite === 'soak') return [pytestRun(suite, ['test/serve', '-m', 'soak'])];
+  if (suite === 'soak')
+    return ['load', 'multi_model'].map((name) =>
+      pytestRun(`soak: ${name}`, [`test/serve/test_${name}.py`, '-m', 'soak']),
+    );
   if (suite === 'engines') return [pytestRun(suite, ['test/engines'])];
   if (suite === 'unit') return [mochaRun(suite)];
   const first: Readonly<Record<string, readonly string[]>> = {
