@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from project import Server
+from project import Server, wait_for
 
 HANDLER = """
 import os
@@ -41,6 +41,7 @@ def test_it_is_loaded_where_it_predicts_in_one_process_with_all_cpus(late: Path,
 def test_more_processes_load_more_models(late: Path, variant: str) -> None:
     with Server(late, variant, SM_WORKERS="2") as server:
         server.wait_until_ready()
+        wait_for(lambda: server.log().count("The model is loaded.") == 2, "the model in both processes")
         found = {tuple(server.invoke([1]).json()["predictions"][0][1:3]) for _ in range(40)}
     assert all(loaded == predicted for loaded, predicted in found)
     assert server.log().count("The model is loaded.") == 2
