@@ -70,6 +70,8 @@ function frameworks(names: readonly string[]): Run[] {
       prepare,
     };
   };
+  const unknown = names.filter((name) => name !== 'engines' && !known.some((each) => each === name));
+  if (unknown.length > 0) throw new Error(`not frameworks: ${unknown.join(', ')}; other suites go before frameworks`);
   const pins: Run = { ...mochaRun('frameworks'), waits: true };
   if (names.length === 0) return [pins, one('tensorflow'), vllm(), ...known.slice(1).map(one)];
   return [...known.filter((each) => names.includes(each)).map(one), ...(names.includes('engines') ? [vllm()] : [])];
@@ -79,10 +81,11 @@ function frameworks(names: readonly string[]): Run[] {
 export function runsOf(suite: string, names: readonly string[]): Run[] {
   if (suite === 'frameworks') return frameworks(names);
   if (suite === 'serve') return serve();
-  if (suite === 'soak')
-    return ['load', 'multi_model'].map((name) =>
-      pytestRun(`soak: ${name}`, [`test/serve/test_${name}.py`, '-m', 'soak']),
-    );
+  if (suite === 'soak') {
+    const load = 'test/serve/test_load.py';
+    const rest = pytestRun('soak: others', ['test/serve', '-m', 'soak', `--ignore=${load}`]);
+    return [pytestRun('soak: load', [load, '-m', 'soak']), rest];
+  }
   if (suite === 'engines') return [pytestRun(suite, ['test/engines'])];
   if (suite === 'unit') return [mochaRun(suite)];
   const first: Readonly<Record<string, readonly string[]>> = {
