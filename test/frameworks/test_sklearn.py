@@ -2,14 +2,18 @@
 
 import pickle
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import joblib
 import numpy as np
+import pytest
 import skops.io
+from conftest import ROOT
 from numpy.typing import NDArray
+from project import Server
 from sklearn.linear_model import Ridge
 from test_every import double, put, rename, truncate
 
@@ -45,6 +49,34 @@ BROKEN = {
     "two candidates": (double, "Which is the model"),
     "another name": (rename, "There is no model.* only model.bin"),
 }
+
+
+OLD_FOREST = """
+import sys, joblib
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+x, y = make_classification(1000, 8, n_informative=5, flip_y=0.2, random_state=1)
+model = RandomForestClassifier(100, max_depth=4, class_weight="balanced", random_state=1).fit(x, y)
+joblib.dump(model, sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_forest_of_scikit_learn_1_3_is_served_only_where_that_is_allowed(
+    first: Path, allowed: bool, tmp_path: Path
+) -> None:
+    """It loads without an error, and other probabilities come out: the leaves' values mean something else since 1.4."""
+    project = shutil.copytree(first, tmp_path / "project")
+    make = ["uv", "run", "--no-project", "--python=3.11", "--with=scikit-learn==1.3.2", "python", "-c", OLD_FOREST]
+    subprocess.run([ROOT / ".venv/bin" / make[0], *make[1:], project / "model/model.joblib"], check=True)
+    environment = {"SM_ALLOW_VERSION_MISMATCH": "true"} if allowed else {}
+    with Server(project, "fastapi", **environment) as server:
+        if allowed:
+            assert server.wait_until_ready().invoke({"instances": [[1.0] * 8]}).status == 200
+            assert "saved by scikit-learn 1.3.2, is served by" in server.log()
+        else:
+            assert server.wait() != 0
+            assert "saved by scikit-learn 1.3.2, and " in server.last_line()
 
 
 def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float64]:

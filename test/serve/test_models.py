@@ -1,11 +1,11 @@
 """Loading: serving/models.py and the handlers for scikit-learn."""
 
-import logging
 import pickle
 import sys
 from pathlib import Path
 
 import pytest
+import sklearn
 from sklearn.linear_model import LinearRegression
 
 from serving.errors import BadRequest, StartError
@@ -80,22 +80,54 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
         model.predict(model.decode([[None]]))
 
 
-def test_a_model_of_another_version_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    state = {**vars(LinearRegression().fit([[0], [1]], [0, 2])), "_sklearn_version": "0.1"}
-    (tmp_path / "model.pkl").write_bytes(pickle_as(LinearRegression, state))
-    with caplog.at_level(logging.WARNING):
+class Saved:
+    """Pickled, a linear regression that this version of scikit-learn saved."""
+
+    def __init__(self, version: str) -> None:
+        self.state = {**vars(LinearRegression().fit([[0], [1]], [0, 2])), "_sklearn_version": version}
+
+    def __reduce__(self) -> object:
+        return LinearRegression, (), self.state
+
+
+class Unreadable:
+    """Pickled, what does not load."""
+
+    def __reduce__(self) -> object:
+        return getattr, ("", "what an older version had")
+
+
+@pytest.mark.parametrize("others", [(), (Unreadable(),)])
+def test_a_model_of_another_version_is_refused_whether_it_loads_or_not(
+    others: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps((Saved("0.1"), *others)))
+    message = rf"saved by scikit-learn 0\.1, and {sklearn.__version__} is installed.*SM_ALLOW_VERSION_MISMATCH=true"
+    with pytest.raises(StartError, match=message):
         load_model(import_handler(), tmp_path)
-    assert "from version 0.1 when using version" in caplog.text
 
 
-def pickle_as(kind: type, state: dict[str, object]) -> bytes:
-    """A pickle of an object of `kind` that was saved with `state`."""
+def test_a_model_of_another_version_is_served_with_a_warning_where_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SM_ALLOW_VERSION_MISMATCH", "true")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved("0.1")))
+    load_model(import_handler(), tmp_path)
+    assert f"saved by scikit-learn 0.1, is served by {sklearn.__version__}: its answers may differ" in caplog.text
 
-    class Saved:
-        def __reduce__(self) -> object:
-            return kind, (), state
 
-    return pickle.dumps(Saved())
+def test_another_patch_of_the_same_version_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    patch = ".".join([*sklearn.__version__.split(".")[:2], "99"])
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved(patch)))
+    load_model(import_handler(), tmp_path)
+    assert f"from version {patch} when using version" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_warnings_that_are_turned_off_hide_no_other_version(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved("0.1")))
+    with pytest.raises(StartError, match=r"saved by scikit-learn 0\.1"):
+        load_model(import_handler(), tmp_path)
 
 
 def test_hooks_are_used_if_the_handler_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 import importlib
 import logging
 import mmap
+import os
+import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +18,12 @@ from typing import Any
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
+from serving.settings import read_choice
 
 log = logging.getLogger(__name__)
+
+# What scikit-learn says of a pickle or a skops file that another version of it saved.
+OTHER_VERSION = r"Trying to unpickle estimator \S+ from version (\S+) when using version (\S+?)\. "
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,21 @@ def refuse_newer(library: str, saved: str, installed: str) -> None:
         )
 
 
+def refuse_other(library: str, saved: str, installed: str) -> None:
+    """Raises StartError for a model whose file another minor version of its library saved: it may answer differently.
+
+    SM_ALLOW_VERSION_MISMATCH=true has it served all the same.
+    """
+    if saved.split(".")[:2] == installed.split(".")[:2]:
+        return
+    if read_choice(os.environ, "SM_ALLOW_VERSION_MISMATCH", "false", ("true", "false")) == "false":
+        raise StartError(
+            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. "
+            f"Save it again with {installed}, or set SM_ALLOW_VERSION_MISMATCH=true to serve it all the same."
+        )
+    log.warning("This model, saved by %s %s, is served by %s: its answers may differ.", library, saved, installed)
+
+
 def guess(model_dir: Path) -> str:
     """What the only file in the folder looks like, as a sentence; nothing if there are several or it cannot be told."""
     kinds = [kind for path in list_files(model_dir) if (kind := recognize(path))]
@@ -151,16 +172,21 @@ def import_handler() -> ModuleType:
 
 @contextmanager
 def log_warnings() -> Iterator[None]:
-    """Logs each warning that is given inside once. Raises StartError for that of scikit-learn for a newer version."""
+    """Logs each warning that is given inside once. Raises StartError for a pickle of another version of scikit-learn.
+
+    What goes wrong inside with a model of another version goes wrong for that reason: it is the error that is raised.
+    """
     with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message=OTHER_VERSION)
         try:
             yield
         finally:
-            for text in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):
+            texts = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
+            for text in texts:
                 log.warning("While the model was loaded: %s", text)
-    for warning in caught:
-        if saved := getattr(warning.message, "original_sklearn_version", None):
-            refuse_newer("scikit-learn", saved, warning.message.current_sklearn_version)  # type: ignore[union-attr]
+            for text in texts:
+                if versions := re.match(OTHER_VERSION, text):
+                    refuse_other("scikit-learn", *versions.groups())
 
 
 def pass_on(_: Any, value: Any) -> Any:
