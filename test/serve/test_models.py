@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import sklearn
+from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
 
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file, import_handler, load_model
@@ -78,6 +80,29 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
         model.decode([[1, 2]])
     with pytest.raises(BadRequest, match="Record 1 has a missing"):
         model.predict(model.decode([[None]]))
+
+
+@pytest.mark.parametrize(
+    ("loaded", "message"),
+    [
+        (
+            {"model": LinearRegression(), "columns": []},
+            r"no model with predict or transform, but a dict of model, columns",
+        ),
+        ((LinearRegression(), None), "but a tuple of LinearRegression, NoneType"),
+        (DBSCAN(), r"but a DBSCAN, with .*fit_predict"),
+    ],
+)
+def test_what_cannot_predict_is_refused_by_what_it_is(loaded: object, message: str, tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(loaded))
+    with pytest.raises(StartError, match=message):
+        load_model(import_handler(), tmp_path)
+
+
+def test_a_transformer_transforms(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(StandardScaler().fit([[0], [2]])))
+    model = load_model(import_handler(), tmp_path)
+    assert model.encode(model.predict(model.decode([[3]]))).tolist() == [[2]]
 
 
 class Saved:

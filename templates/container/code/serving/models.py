@@ -144,6 +144,23 @@ def refuse_other(library: str, saved: str, installed: str) -> None:
     log.warning("This model, saved by %s %s, is served by %s: its answers may differ.", library, saved, installed)
 
 
+def require(loaded: Any, *methods: str) -> None:
+    """Raises StartError for what has none of these methods: it says what was loaded, and what that has instead."""
+    if any(callable(getattr(loaded, method, None)) for method in methods):
+        return
+    if isinstance(loaded, Mapping):
+        has = f"a {type(loaded).__name__} of {', '.join(map(str, list(loaded)[:10]))}"
+    elif isinstance(loaded, (list, tuple)):
+        has = f"a {type(loaded).__name__} of {', '.join(type(each).__name__ for each in loaded[:10])}"
+    else:
+        names = [name for name in dir(loaded) if not name.startswith("_") and callable(getattr(loaded, name, None))]
+        has = f"a {type(loaded).__name__}, with {', '.join(names[:10]) or 'no methods'}"
+    raise StartError(
+        f"What was loaded is no model with {' or '.join(methods)}, but {has}. Save the model itself, or take it out in "
+        "load() in code/model_handler.py."
+    )
+
+
 def guess(model_dir: Path) -> str:
     """What the only file in the folder looks like, as a sentence; nothing if there are several or it cannot be told."""
     kinds = [kind for path in list_files(model_dir) if (kind := recognize(path))]

@@ -11,7 +11,7 @@ import joblib
 from numpy.typing import NDArray
 
 from serving.errors import BadRequest
-from serving.models import find_model_file
+from serving.models import find_model_file, require
 from serving.request import current
 from serving.tabular import check_finite, to_matrix
 
@@ -21,7 +21,9 @@ def load(model_dir: Path) -> Any:
 
     Both run code that the file names: load only files you trust.
     """
-    return joblib.load(find_model_file(model_dir, ".joblib", ".pkl"))
+    model = joblib.load(find_model_file(model_dir, ".joblib", ".pkl"))
+    require(model, "predict", "transform")
+    return model
 
 
 def decode(model: Any, records: list[Any]) -> NDArray[Any]:
@@ -32,10 +34,12 @@ def decode(model: Any, records: list[Any]) -> NDArray[Any]:
 def predict(model: Any, inputs: NDArray[Any]) -> Any:
     """One prediction a record, in their order; with {"parameters": {"probabilities": true}} the probabilities, too.
 
-    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    A model that cannot predict transforms. The records may come from several requests with the same parameters:
+    BATCHING = False in this file ends that.
     """
+    work = model.predict if hasattr(model, "predict") else model.transform
     try:
-        predictions = model.predict(inputs)
+        predictions = work(inputs)
     except ValueError:
         check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
         raise

@@ -11,7 +11,7 @@ import skops.io
 from numpy.typing import NDArray
 
 from serving.errors import BadRequest, StartError
-from serving.models import find_model_file
+from serving.models import find_model_file, require
 from serving.request import current
 from serving.tabular import check_finite, to_matrix
 
@@ -29,7 +29,9 @@ def load(model_dir: Path) -> Any:
             f"{path.name} holds types that are not trusted: {', '.join(unknown)}. "
             "If you know them, add them to TRUSTED in code/model_handler.py."
         )
-    return skops.io.load(path, trusted=TRUSTED)
+    model = skops.io.load(path, trusted=TRUSTED)
+    require(model, "predict", "transform")
+    return model
 
 
 def decode(model: Any, records: list[Any]) -> NDArray[Any]:
@@ -40,10 +42,12 @@ def decode(model: Any, records: list[Any]) -> NDArray[Any]:
 def predict(model: Any, inputs: NDArray[Any]) -> Any:
     """One prediction a record, in their order; with {"parameters": {"probabilities": true}} the probabilities, too.
 
-    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    A model that cannot predict transforms. The records may come from several requests with the same parameters:
+    BATCHING = False in this file ends that.
     """
+    work = model.predict if hasattr(model, "predict") else model.transform
     try:
-        predictions = model.predict(inputs)
+        predictions = work(inputs)
     except ValueError:
         check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
         raise
