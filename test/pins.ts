@@ -1,48 +1,67 @@
 // Refreshes the pins in templates/requirements: npm run pins [SET …]
-// Each set names in its first line what it asks for; uv resolves that for Python 3.11 and newer, on both architectures of
-// images, and on a Mac, where people try their model.
-import { writeFileSync } from 'node:fs';
-import { fileOf, isComment, platformsOf, read, resolve, servers, sets } from './support/pins.js';
+// The library of a release is resolved with others of its time; then everything together, for the oldest Python of the
+// release, with the servers' versions of the set that has no library, where they fit.
+import { existsSync, writeFileSync } from 'node:fs';
+import { engineSet, fileOf, type PinSet, platformsOf, read, resolve, sets } from './support/pins.js';
 import { installTools } from './support/tools.js';
 
-/** The marker of a pin that is not everywhere, by where it is: x86_64, aarch64, a Mac. */
-const markers: Readonly<Record<string, string>> = {
-  'yes yes yes': '',
-  'yes no no': '; platform_machine == "x86_64"',
-  'no yes yes': '; platform_machine != "x86_64"',
-  'yes yes no': '; sys_platform == "linux"',
-  'no no yes': '; sys_platform != "linux"',
-  yes: '',
-};
+/** The marker of a pin, by where it is: on x86_64, aarch64 and a Mac, as 1, 2 and 4. lock.sh writes the same. */
+const markers: readonly string[] = [
+  '',
+  'platform_machine == "x86_64"',
+  'platform_machine == "aarch64"',
+  'sys_platform == "linux"',
+  'sys_platform == "darwin"',
+  'platform_machine != "aarch64"',
+  'platform_machine != "x86_64"',
+  '',
+];
 
 const nameOf = (pin: string) => pin.split('==', 1)[0] ?? '';
 
-/** What a set asks for, as pip names it, and the set it is installed beside, if it says so. */
-function header(set: string): { asked: string; beside?: string | undefined } {
-  const found = /^# Asked for: (.*)\. The rest is what these need(?:, beside (\S+)\.txt)?\.$/.exec(read(set)[0] ?? '');
-  if (!found?.[1]) throw new Error(`${set}.txt: the first line does not say what is asked for`);
-  return { asked: found[1].replaceAll(' ', '\n'), beside: found[2] };
+/** The pins of each platform as one list, with markers. */
+function merge(platforms: readonly (readonly string[])[]): string[] {
+  const pins = new Map<string, { where: number; via: Set<string> }>();
+  for (const [at, lines] of platforms.entries())
+    for (const line of lines) {
+      const [pin = '', via = ''] = line.split('  # via ');
+      const entry = pins.get(pin) ?? { where: 0, via: new Set() };
+      pins.set(pin, {
+        where: entry.where | (1 << at),
+        via: new Set([...entry.via, ...via.split(', ').filter(Boolean)]),
+      });
+    }
+  const sorted = [...pins].sort(([one], [other]) => (nameOf(one) < nameOf(other) ? -1 : 1));
+  return sorted.map(([pin, { where, via }]) => {
+    const marker = platforms.length > 1 && markers[where] ? ` ; ${markers[where]}` : '';
+    return `${pin}${marker}${via.size ? `  # via ${[...via].sort().join(', ')}` : ''}`;
+  });
 }
 
-/** Rewrites a set, its comments kept; a pin that is not for every platform gets a marker that says so. */
-async function refresh(set: string): Promise<void> {
-  const { asked, beside } = header(set);
-  const others = servers.includes(set) ? servers.slice(0, servers.indexOf(set)) : [...servers, beside ?? []].flat();
-  const where = { python: '3.11', gpu: set.endsWith('-gpu') };
-  const platforms = [...platformsOf(set), ...(where.gpu ? [] : ['aarch64-apple-darwin'])];
-  const pins = await Promise.all(platforms.map((platform) => resolve(asked, { ...where, platform }, others)));
-  const marked = [...new Set(pins.flat())].map((pin) => {
-    const marker = markers[pins.map((each) => (each.includes(pin) ? 'yes' : 'no')).join(' ')];
-    if (marker === undefined) throw new Error(`${set}: ${pin} is for platforms that no marker tells apart`);
-    return `${pin}${marker}`;
-  });
-  const known = new Set(beside ? read(beside) : []);
-  const lines = marked.filter((pin) => !known.has(pin)).sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
-  writeFileSync(fileOf(set), `${[...read(set).filter(isComment), ...lines].join('\n')}\n`);
-  console.log(`${set}: ${lines.length} packages`);
+/** What a set resolves to on one platform. */
+async function lock({ name, release, gpu, library, others, sources }: PinSet, platform: string): Promise<string[]> {
+  const { asOf, pythons } = release;
+  const where = { python: pythons[0], platform };
+  const ofItsTime = asOf ? await resolve(library, { ...where, asOf, gpu: true }) : [];
+  const common = pythons[0] === '3.10' ? 'custom-python3.10' : 'custom';
+  const known = name !== common && existsSync(fileOf(common)) ? read(common) : [];
+  const names = new Set(ofItsTime.map(nameOf));
+  const preferred = [...ofItsTime, ...known.filter((pin) => !names.has(nameOf(pin)))];
+  return resolve([...library, ...others], { ...where, gpu, sources }, preferred);
+}
+
+/** What a set resolves to on every platform. Old releases have no builds for a Mac: the lock of aarch64 stands in there. */
+function lockAll(set: PinSet): Promise<string[][]> {
+  const [x86 = '', ...others] = platformsOf(set);
+  const arm = others.slice(0, 1).map((platform) => lock(set, platform));
+  const mac = others.slice(1).map((platform) => lock(set, platform).catch(() => arm[0] as Promise<string[]>));
+  return Promise.all([lock(set, x86), ...arm, ...mac]);
 }
 
 await installTools();
-const order = [...servers, ...sets.filter((set) => !servers.includes(set)).sort()];
 const wanted = process.argv.slice(2);
-for (const set of order) if (wanted.length === 0 || wanted.includes(set)) await refresh(set);
+for (const set of [...sets, engineSet].filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+  const pins = merge(await lockAll(set));
+  writeFileSync(fileOf(set.name), `${pins.join('\n')}\n`);
+  console.log(`${set.name}: ${pins.length} packages`);
+}

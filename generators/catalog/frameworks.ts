@@ -9,8 +9,8 @@ export interface Format {
   folder?: true;
   /** Loading it runs code that the file holds: in what way, and which other format does not. */
   pickle?: { what: string; instead: string; why: string };
-  /** Requirement sets that only this format needs. */
-  requirements?: readonly string[];
+  /** Packages that only this format needs. */
+  packages?: readonly string[];
   /** The handler in templates/frameworks/FRAMEWORK/code/, where it is not model_handler.py. */
   handler?: string;
 }
@@ -19,11 +19,13 @@ export interface FrameworkEntry {
   label: string;
   formats: readonly Format[];
   servers: readonly Server[];
-  /** Whether predictions can run on a GPU: `cuda` is the version that the set requirements/FRAMEWORK-gpu.txt brings. */
-  gpu?: { cuda?: number };
+  /** The packages of the model's library, as requirements.in names them; {} is the release's version. */
+  library: readonly string[];
+  /** Whether predictions can run on a GPU: `cuda` is what the sets for GPUs bring, and `library` what they ask for. */
+  gpu?: { cuda?: number; library?: readonly string[] };
   /** Modules of code/serving that the handler needs beyond those of every project. */
   modules?: readonly string[];
-  /** A package of which PyPI has builds for GPUs only; requirements/FRAMEWORK.txt names the index for CPUs, too. */
+  /** A package of which PyPI has builds for GPUs only; requirements.in names the index for CPUs, too. */
   cpuBuild?: { package: string; index: string };
   /** What its library needs of the system and the base image does not have: Debian's name of it, and Homebrew's. */
   systemPackage?: { debian: string; homebrew: string };
@@ -31,8 +33,8 @@ export interface FrameworkEntry {
   folder?: true;
   /** What a request looks like, where it is not numbers. */
   example?: string;
-  /** Requirement sets that making a model takes, and serving it does not. */
-  makingRequirements?: readonly string[];
+  /** Packages that making a model takes, and serving it does not. */
+  makingPackages?: readonly string[];
 }
 
 export const servers = ['fastapi', 'flask', 'vllm', 'sglang', 'mms'] as const;
@@ -41,6 +43,11 @@ export type Server = (typeof servers)[number];
 const web: readonly Server[] = ['fastapi', 'flask'];
 
 const torchForCpus = { package: 'torch', index: 'https://download.pytorch.org/whl/cpu' };
+
+const onLinux = "sys_platform == 'linux'";
+const notOnLinux = "sys_platform != 'linux'";
+const onX86 = "platform_machine == 'x86_64'";
+const notOnX86 = "platform_machine != 'x86_64'";
 
 const pickle = { what: 'is a pickle', instead: 'skops', why: 'loads nothing that is not on an explicit list' };
 const pickles = {
@@ -55,21 +62,24 @@ export const frameworks = {
     formats: [
       { name: 'joblib', pickle },
       { name: 'pkl', pickle },
-      { name: 'skops', requirements: ['skops'], handler: 'model_handler.skops.py' },
+      { name: 'skops', packages: ['skops'], handler: 'model_handler.skops.py' },
     ],
     servers: web,
+    library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
   },
   xgboost: {
     label: 'XGBoost',
     formats: [{ name: 'json' }, { name: 'ubj' }],
     servers: web,
-    gpu: { cuda: 12 },
+    library: [`xgboost-cpu=={} ; ${onLinux}`, `xgboost=={} ; ${notOnLinux}`, 'numpy', 'scipy'],
+    gpu: { cuda: 12, library: ['xgboost=={}', 'numpy', 'scipy'] },
     modules: ['libsvm', 'gpu'],
   },
   lightgbm: {
     label: 'LightGBM',
     formats: [{ name: 'txt' }],
     servers: web,
+    library: ['lightgbm=={}', 'numpy', 'scipy'],
     modules: ['libsvm'],
     systemPackage: { debian: 'libgomp1', homebrew: 'libomp' },
   },
@@ -81,7 +91,8 @@ export const frameworks = {
       { name: 'SavedModel', file: 'saved_model.pb', folder: true, handler: 'model_handler.SavedModel.py' },
     ],
     servers: web,
-    gpu: { cuda: 12 },
+    library: [`tensorflow-cpu=={} ; ${onX86}`, `tensorflow=={} ; ${notOnX86}`, 'keras', 'numpy'],
+    gpu: { cuda: 12, library: ['tensorflow[and-cuda]=={}', 'keras', 'numpy'] },
     modules: ['tensors', 'gpu'],
   },
   pytorch: {
@@ -91,6 +102,7 @@ export const frameworks = {
       { name: 'pt2', pickle: pickles, handler: 'model_handler.pt2.py' },
     ],
     servers: web,
+    library: ['torch=={}', 'numpy'],
     gpu: { cuda: 13 },
     modules: ['tensors', 'gpu'],
     cpuBuild: torchForCpus,
@@ -99,21 +111,23 @@ export const frameworks = {
     label: 'ONNX',
     formats: [{ name: 'onnx' }],
     servers: web,
-    gpu: { cuda: 13 },
+    library: ['onnxruntime=={}', 'numpy'],
+    gpu: { cuda: 13, library: ['onnxruntime-gpu[cuda,cudnn]=={}', 'numpy'] },
     modules: ['tensors', 'gpu'],
-    makingRequirements: ['onnx-making'],
+    makingPackages: ['onnx'],
   },
   transformers: {
     label: 'Transformers',
     formats: [],
     servers: ['vllm', 'sglang', 'fastapi'],
+    library: ['transformers=={}', 'torch', 'numpy'],
     gpu: { cuda: 13 },
     modules: ['pretrained', 'texts', 'gpu'],
     cpuBuild: torchForCpus,
     folder: true,
     example: '{"inputs": ["a text", "another"]}',
   },
-  custom: { label: 'your own code', formats: [], servers: web, gpu: {} },
+  custom: { label: 'your own code', formats: [], servers: web, library: ['numpy'], gpu: {} },
 } as const satisfies Record<string, FrameworkEntry>;
 
 export type Framework = keyof typeof frameworks;

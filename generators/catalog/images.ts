@@ -3,9 +3,10 @@ import type { FrameworkEntry } from './frameworks.js';
 import { hasGpu, type Instance } from './instances.js';
 import type { Engine } from './servers.js';
 import type { Target, TargetEntry } from './targets.js';
+import type { Release } from './versions.js';
 
 /** What every image is built from. For a GPU, too: the requirement sets bring CUDA, all but the driver. */
-const base = 'public.ecr.aws/docker/library/python:3.13-slim';
+const baseOf = (python: string) => `public.ecr.aws/docker/library/python:${python}-slim`;
 
 /** Hosts by the newest CUDA that their driver is for. Source: ProductionVariant.InferenceAmiVersion, SageMaker's API. */
 const hosts: Readonly<Record<number, string>> = {
@@ -35,11 +36,12 @@ export function imageFor(
   instance: Instance,
   { gpu }: FrameworkEntry,
   { serverless }: TargetEntry,
+  python: string,
   engine?: Engine,
 ): Image {
   const onGpu = gpu !== undefined && hasGpu(instance);
   return {
-    base: engine?.image ?? base,
+    base: engine?.image ?? baseOf(python),
     platform: instance.arch === 'arm64' && !serverless ? 'linux/arm64' : 'linux/amd64',
     gpu: onGpu,
     amiVersion: (onGpu && hosts[cudaOf(instance)]) || '',
@@ -51,10 +53,11 @@ export function imageFor(
 export function misfit(
   instance: Instance,
   { label, gpu }: FrameworkEntry,
+  { cuda: own }: Partial<Release>,
   target?: Target,
   engine?: Engine,
 ): string | undefined {
-  const cuda = engine?.cuda ?? gpu?.cuda;
+  const cuda = engine?.cuda ?? own ?? gpu?.cuda;
   if (!cuda || !hasGpu(instance)) return undefined;
   if (target === 'batch' && cuda > batch.cuda)
     return `${label} needs CUDA ${cuda}, and the GPU hosts of batch transform end with CUDA ${batch.cuda}`;

@@ -90,7 +90,7 @@ export function smallestFor(weights: number, modelName?: string): InstanceType |
   ];
   const order = (type: InstanceType) => rank(type).reduce<number>((sum, each = 0) => sum * 1000 + each, 0);
   return instanceTypes
-    .filter((type) => !misfit(type, frameworks.transformers) && holds(type, weights, modelName))
+    .filter((type) => !misfit(type, frameworks.transformers, {}) && holds(type, weights, modelName))
     .sort((one, other) => order(one) - order(other))[0];
 }
 

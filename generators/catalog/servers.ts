@@ -5,8 +5,9 @@ import type { Server } from './frameworks.js';
 export interface Engine {
   /** The official image, by its exact version. */
   image: string;
-  /** The CUDA in it. */
+  /** The CUDA and the Python in it. */
   cuda: number;
+  python: string;
   /** Options of its command line beside the model, in code/options.json. */
   options: Readonly<Record<string, string>>;
 }
@@ -14,6 +15,10 @@ export interface Engine {
 export interface ServerEntry {
   /** Its files in templates/servers/SERVER/code. */
   files: readonly string[];
+  /** Packages of Python that it needs, beyond those of an engine's own image. */
+  requirements: readonly string[];
+  /** Those of them, or of what they need, that PyPI has no built packages of. */
+  sources?: readonly string[];
   /** For many models: more of its files, and what it takes of templates/multi-model/code/serving. */
   many?: { files: readonly string[]; modules: readonly string[] };
   /** Debian's packages that the image gets. */
@@ -37,14 +42,21 @@ const web = {
 } as const;
 
 const servers: Readonly<Record<Server, ServerEntry>> = {
-  fastapi: web,
-  flask: { ...web, files: [...web.files, 'nginx.conf'], packages: ['nginx'] },
+  fastapi: { ...web, requirements: ['fastapi', 'httptools', 'orjson', 'uvicorn', 'uvloop'] },
+  flask: {
+    ...web,
+    files: [...web.files, 'nginx.conf'],
+    requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging'],
+    packages: ['nginx'],
+  },
   vllm: {
     files: ['serving/engine.py'],
+    requirements: ['boto3'],
     readme: 'vllm.md',
     engine: {
       image: 'vllm/vllm-openai:v0.32.0',
       cuda: 13,
+      python: '3.12',
       options: {
         'max-model-len': 'auto', // what fits beside the weights, at most what the model was made for
         'load-format': 'safetensors',
@@ -55,16 +67,20 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
   },
   sglang: {
     files: ['serving/engine.py', 'serving/server.py'],
+    requirements: ['boto3'],
     readme: 'sglang.md',
     engine: {
       image: 'lmsysorg/sglang:v0.5.23',
       cuda: 13,
+      python: '3.12',
       options: { 'load-format': 'safetensors', 'log-level-http': 'warning' },
     },
   },
   mms: {
     files: ['log4j2.xml', 'serving/app.py', 'serving/multi.py', 'serving/handler_service.py', 'serving/unregister.py'],
     many: { files: [], modules: ['memory'] },
+    requirements: ['multi-model-server', 'orjson', 'sagemaker-inference'],
+    sources: ['sagemaker-inference'],
     packages: ['default-jre-headless'],
     readme: 'mms.md',
     variant: 'mms-',

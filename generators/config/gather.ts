@@ -5,6 +5,7 @@ import type { Answers, Key } from './parameters.js';
 import { nextQuestion, type Question, readAnswer } from './prompts.js';
 import { type Resolution, resolve } from './resolve.js';
 import { type CommandLine, type Given, readEnvironment, type Source } from './sources.js';
+import { readTraining } from './training.js';
 
 export interface Surroundings {
   cwd: string;
@@ -23,7 +24,11 @@ export async function gather(line: CommandLine, around: Surroundings, ask?: Ask)
     const answered: Source = { values: said, problems: [], warnings: [] };
     const before = resolve([...given, answered]);
     const directory = targetOf(before, ask !== undefined, around.cwd);
-    return directory === undefined ? before : resolve([...given, readStored(directory), answered]);
+    const stored = directory === undefined ? [] : [readStored(directory)];
+    const { answers, origins } = stored.length ? resolve([...given, ...stored, answered]) : before;
+    const { requirements } = answers;
+    const trained = requirements ? [readTraining(requirements, origins.requirements ?? '', around.cwd, answers)] : [];
+    return resolve([...given, ...trained, ...stored, answered]);
   };
   for (let resolution = all(); ; resolution = all()) {
     const question = ask && !wrong(resolution) ? nextQuestion(resolution, asked) : undefined;

@@ -7,17 +7,21 @@ import {
   formatsOf,
   frameworkNames,
   frameworks,
+  gpuServers,
   type Server,
   servers,
 } from '../catalog/frameworks.js';
 import { regions } from '../catalog/regions.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
+import { nameOf, pythons, releaseOf, releasesOf, standardRelease } from '../catalog/versions.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
   framework?: Framework | undefined;
   projectName?: string | undefined;
+  frameworkVersion?: string | undefined;
   multiModel?: boolean | undefined;
+  modelServer?: Server | undefined;
   deployTarget?: Target | undefined;
   instanceType?: string | undefined;
 }
@@ -32,6 +36,8 @@ export interface Parameter<T> {
   rule?: string;
   /** The values that fit the answers so far; undefined while that cannot be told. */
   choices?: (known: Known) => readonly T[] | undefined;
+  /** The values that a prompt offers, of many that are good. */
+  offers?: (known: Known) => readonly T[] | undefined;
   /** Asked, and accepted, only then; `why` completes "only for …"; `when` is undefined while that cannot be told. */
   onlyFor?: { why: string; when: (known: Known) => boolean | undefined };
   default?: (known: Known) => T | undefined;
@@ -41,6 +47,8 @@ export interface Parameter<T> {
   required?: true;
   /** Is never asked: its default is nearly always right. */
   silent?: true;
+  /** Is for one run: what follows from it is stored, and not the thing itself. */
+  transient?: true;
 }
 
 const define = <T>(parameter: Parameter<T>): Parameter<T> => parameter;
@@ -51,6 +59,13 @@ const serverless = {
   why: 'deployTarget serverless',
   when: ({ deployTarget }: Known) => deployTarget && deployTarget === 'serverless',
 };
+
+/** What installs the framework itself: engines have it in their images, and a framework of your own has none. */
+const ownImage = (why: string, when: (framework: Framework) => boolean) => ({
+  why,
+  when: ({ framework, modelServer }: Known) =>
+    framework && modelServer && !gpuServers.has(modelServer) && when(framework),
+});
 
 const instanceTypeName = /^ml\.[a-z][a-z0-9-]{0,18}\.[a-z0-9-]{1,18}$/;
 /** Hugging Face's org/name, or an S3 prefix without dot segments that ends in a slash. */
@@ -123,6 +138,36 @@ export const parameters = {
     choices: ({ framework, multiModel }) =>
       framework && [...frameworks[framework].servers, ...(multiModel ? (['mms'] as Server[]) : [])],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
+  }),
+  frameworkVersion: define({
+    about: 'Version of the framework that saved the model',
+    schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
+    rule: 'a version such as 1.3, which is its newest patch, or 1.3.1',
+    offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
+    onlyFor: ownImage('frameworks whose library is in the image', (framework) => framework !== 'custom'),
+    default: ({ framework }) => framework && nameOf(standardRelease(framework)),
+  }),
+  pythonVersion: define({
+    about: 'Python of the image',
+    schema: z.enum(pythons),
+    onlyFor: ownImage('images of our own', () => true),
+    default: ({ framework, frameworkVersion }) =>
+      framework && (releaseOf(framework, frameworkVersion) ?? standardRelease(framework)).pythons.at(-1),
+    silent: true,
+  }),
+  packages: define({
+    about: 'More packages that the model needs',
+    schema: z.array(z.string().regex(/^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w,-]+\])?(?:==[\w.+!]+)?$/)),
+    rule: 'names or name==version, such as pandas==2.3.3',
+    silent: true,
+  }),
+  requirements: define({
+    about: 'A pip freeze of the environment the model was trained in: the versions that the model needs come from it',
+    schema: z.string().min(1),
+    rule: 'the path of a file',
+    onlyFor: ownImage('images of our own', () => true),
+    silent: true,
+    transient: true,
   }),
   instanceType: define({
     about: 'Instance to run on',

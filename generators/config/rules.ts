@@ -13,6 +13,7 @@ import {
 } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { serverOf } from '../catalog/servers.js';
+import { nearestRelease, releaseOf } from '../catalog/versions.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
 
@@ -28,6 +29,37 @@ const partitionOfRole = (arn: string) => arn.split(':')[1];
 
 const rules: readonly Rule[] = [
   {
+    key: 'frameworkVersion',
+    broken: ({ framework, frameworkVersion }) =>
+      framework &&
+      frameworkVersion &&
+      !releaseOf(framework, frameworkVersion) &&
+      `there is no tested set of packages for ${entryOf(framework).label} ${frameworkVersion}`,
+    hint: ({ framework, frameworkVersion = '' }) =>
+      `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest`,
+  },
+  {
+    key: 'pythonVersion',
+    broken: ({ framework, frameworkVersion, pythonVersion }) =>
+      framework &&
+      pythonVersion &&
+      (!frameworkVersion || releaseOf(framework, frameworkVersion)) &&
+      !releaseOf(framework, frameworkVersion, pythonVersion) &&
+      `the packages for ${entryOf(framework).label} ${frameworkVersion ?? ''} have no builds for Python ${pythonVersion}`,
+    hint: ({ framework, frameworkVersion }) =>
+      `--python-version=${framework && releaseOf(framework, frameworkVersion)?.pythons.join(' or ')}`,
+  },
+  {
+    key: 'instanceType',
+    broken: ({ framework, frameworkVersion }, instance) =>
+      framework &&
+      instance &&
+      hasGpu(instance) &&
+      releaseOf(framework, frameworkVersion)?.cuda === false &&
+      `${entryOf(framework).label} ${frameworkVersion} has no packages that bring CUDA`,
+    hint: 'a type without a GPU, or a newer --framework-version',
+  },
+  {
     key: 'modelServer',
     broken: ({ modelServer }, instance) =>
       instance &&
@@ -38,10 +70,16 @@ const rules: readonly Rule[] = [
   },
   {
     key: 'instanceType',
-    broken: ({ framework, deployTarget, modelServer }, instance) =>
+    broken: ({ framework, frameworkVersion, deployTarget, modelServer }, instance) =>
       framework &&
       instance &&
-      misfit(instance, entryOf(framework), deployTarget, modelServer && serverOf(modelServer).engine),
+      misfit(
+        instance,
+        entryOf(framework),
+        releaseOf(framework, frameworkVersion) ?? {},
+        deployTarget,
+        modelServer && serverOf(modelServer).engine,
+      ),
     hint: (answers) => {
       const way = `--instance-type=gpu-enabled (${typeFor('gpu-enabled', answers.deployTarget, answers.framework)})`;
       return onEngine(answers) ? way : `${way}, or a type without a GPU`;
@@ -196,12 +234,14 @@ export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key
 /** What works, and may not be what was meant. */
 export function doubts(answers: Answers): string[] {
   const instance = instanceFor(answers);
-  const { framework, modelFormat, modelName, customInstanceType, instanceType } = answers;
+  const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion } = answers;
   const memory = memoryOf(answers);
   const entry = framework && entryOf(framework);
   const idle = entry && (entry.gpu ? instance?.neuron : instance?.gpu || instance?.neuron);
   const format = entry?.formats.find(({ name }) => name === modelFormat);
   return [
+    pythonVersion === '3.10' &&
+      'Python 3.10 gets no more security fixes: serve the model with it until it is trained again',
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
     onEngine(answers) &&
       modelName &&

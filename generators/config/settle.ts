@@ -73,9 +73,10 @@ function applies(key: Key, known: Known): boolean {
   return !onlyFor || onlyFor.when(known) === true;
 }
 
-/** The values that fit the answers so far. */
+/** The values that fit the answers so far, or those to offer. */
 export function choicesFor(key: Key, known: Known): readonly unknown[] {
-  return table[key].choices?.(known) ?? valuesOf(key);
+  const { choices, offers } = table[key];
+  return (choices ?? offers)?.(known) ?? valuesOf(key);
 }
 
 /** What is wrong with a value by itself. */

@@ -1,17 +1,20 @@
 // Which files a project has. Reads like the tree that is generated.
 import type { LanguageModel, Project } from './project.js';
+import type { Requirements } from './requirements.js';
 
 interface Spec {
   /** Where it lies in the project. */
   readonly path: string;
   readonly executable?: boolean;
 }
-/** One file to write: from a template, from several as its parts, from requirement sets or IAM statements merged, or of a text. */
+/** One file to write: from a template, from several as its parts, of requirements, from IAM statements merged, or of a text. */
 export type FileSpec = Spec &
   (
     | { template: string }
     | { parts: readonly string[] }
-    | { merge: readonly string[] }
+    | { asked: Requirements }
+    | { locked: Requirements }
+    | { added: readonly string[] }
     | { statements: readonly string[] }
     | { text: string }
   );
@@ -23,7 +26,7 @@ const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const when = (condition: boolean, files: readonly FileSpec[]) => (condition ? files : []);
 /** Files of a folder, taken from a room of templates/, where they lie as they will lie in the project. */
 const from = (room: string, folder: string, names: readonly string[]): FileSpec[] =>
-  names.map((name) => ({ path: `${folder}/${name}`, template: `${room}/${folder}/${name}` }));
+  names.map((name) => [folder, name].filter(Boolean).join('/')).map((path) => ({ path, template: `${room}/${path}` }));
 const programs = (room: string, folder: string, names: readonly string[]) =>
   from(room, folder, names).map((spec) => ({ ...spec, executable: true }));
 
@@ -37,6 +40,9 @@ export function manifest(project: Project): FileSpec[] {
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
     { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
+    ...installed('', project.requirements),
+    { path: '.python-version', text: `${project.python}\n` },
+    ...programs('project', '', ['lock.sh']),
     ...(language ? engine(project, language) : container(project)),
     ...when(language !== undefined, from('engines', 'test', ['sample_request.json'])),
     { path: 'model/.gitkeep', text: '' },
@@ -53,7 +59,6 @@ function engine({ server, serverEntry }: Project, { options }: LanguageModel): F
   return [
     { path: '.dockerignore', template: 'engines/_dockerignore' },
     { path: 'Dockerfile', template: 'engines/Dockerfile.ejs' },
-    { path: 'requirements.txt', merge: ['requirements/engine.txt'] },
     { path: 'code/options.json', text: json(options) },
     ...programs('engines', 'code', ['serve']),
     ...from('engines', 'code/serving', modulesOf(modules)),
@@ -68,13 +73,11 @@ function container(project: Project): FileSpec[] {
   const { framework, entry, format, server, serverEntry, multiModel } = project;
   const { files, many } = serverEntry;
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
-  const sets = [...librarySets(project), server];
   const modules =
     'settings single models request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
-    { path: 'requirements.txt', merge: sets.map((set) => `requirements/${set}.txt`) },
     { path: 'code/model_handler.py', template: handler },
     ...programs('container', 'code', ['serve']),
     ...from(
@@ -96,21 +99,20 @@ function container(project: Project): FileSpec[] {
   ];
 }
 
-/** The requirement sets of the model's library. */
-function librarySets({ framework, entry, format, image }: Project): string[] {
-  const own = image.gpu && entry.gpu?.cuda ? `${framework}-gpu` : framework;
-  return [own, ...(format?.requirements ?? [])];
-}
+/** What an image installs, in a folder: what is asked for, and its lock. */
+const installed = (folder: string, requirements: Requirements): FileSpec[] => [
+  { path: `${folder}requirements.in`, asked: requirements },
+  { path: `${folder}requirements.txt`, locked: requirements },
+];
 
 /** train/: the training image, what runs in it, and what starts the job. */
 function trainingFiles(project: Project): FileSpec[] {
-  const { framework, entry } = project;
-  const sets = [...librarySets(project), ...(entry.makingRequirements ?? [])];
+  const { framework, entry, trainingRequirements } = project;
   const ending = entry.formats.length > 1 ? 'py.ejs' : 'py';
   return [
     { path: 'train/Dockerfile', template: 'training/train/Dockerfile.ejs' },
     { path: 'train/.dockerignore', template: 'training/train/_dockerignore' },
-    { path: 'train/requirements.txt', merge: sets.map((set) => `requirements/${set}.txt`) },
+    ...installed('train/', trainingRequirements),
     { path: 'train/train.py', template: `frameworks/${framework}/train/train.${ending}` },
     ...from('training', 'train', ['job.py', 'inputs.py', 'local_job.py']),
     ...programs('training', 'train', ['run_local.sh', 'build_and_push.sh', 'fit.py']),
@@ -214,10 +216,7 @@ function sampleFiles({ framework, entry }: Project): FileSpec[] {
   return [
     { path: 'sample_model/train.py', template: `${room}/sample_model/train.py.ejs` },
     ...from('sample', 'sample_model', ['sample.py']),
-    ...(entry.makingRequirements ?? []).map((set) => ({
-      path: 'sample_model/requirements.txt',
-      template: `requirements/${set}.txt`,
-    })),
+    ...(entry.makingPackages ? [{ path: 'sample_model/requirements.txt', added: entry.makingPackages }] : []),
   ];
 }
 

@@ -16,7 +16,7 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
     : [
         'python3 -m venv .venv',
         '.venv/bin/pip install -r requirements.txt',
-        ...(entry.makingRequirements ? ['.venv/bin/pip install -r sample_model/requirements.txt'] : []),
+        ...(entry.makingPackages ? ['.venv/bin/pip install -r sample_model/requirements.txt'] : []),
         '.venv/bin/python sample_model/train.py',
       ];
   const first = sample ? train : [];

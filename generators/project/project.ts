@@ -6,8 +6,10 @@ import { secondsFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { type Engine, type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
+import { releaseOf, standardRelease } from '../catalog/versions.js';
 import type { Answers } from '../config/parameters.js';
 import { instanceFor, memoryOf } from '../config/rules.js';
+import { type Requirements, requirementsFor } from './requirements.js';
 import { type Step, stepsOn, stepsUp } from './steps.js';
 
 /** A language model, and how its engine is started. */
@@ -53,6 +55,10 @@ export interface Project {
   /** What to type, up to the deployment and from there on. */
   readonly steps: { readonly up: readonly Step[]; readonly on: readonly Step[] };
   readonly image: Image;
+  /** The Python of the image. */
+  readonly python: string;
+  readonly requirements: Requirements;
+  readonly trainingRequirements: Requirements;
   readonly region: string;
   readonly partition: string;
   /** Debian's packages that the image gets. */
@@ -100,7 +106,7 @@ function describeModel(answers: Answers, instance: Instance, engine: Engine): La
 
 /** The project that complete answers describe. */
 export function projectFrom(complete: Answers): Project {
-  const { projectDir: _, ...answers } = complete;
+  const { projectDir: _, requirements: __, ...answers } = complete;
   const { framework, projectName, modelServer, deployTarget, awsRegion, modelDelivery } = answers;
   const instance = instanceFor(answers);
   if (!framework || !projectName || !modelServer || !deployTarget || !awsRegion || !modelDelivery || !instance) {
@@ -111,8 +117,20 @@ export function projectFrom(complete: Answers): Project {
   const language = serverEntry.engine && describeModel(answers, instance, serverEntry.engine);
   const models = language ? 'language-model' : answers.multiModel ? 'multi-model' : 'single-model';
   const targetEntry = targetOf(deployTarget, models);
-  const image = imageFor(instance, entry, targetEntry, language?.engine);
+  const release = releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) ?? standardRelease(framework);
+  const python = language?.engine.python ?? answers.pythonVersion ?? release.pythons.at(-1) ?? '';
+  const image = imageFor(instance, entry, targetEntry, python, language?.engine);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
+  const cpuBuild = image.gpu || language ? undefined : entry.cpuBuild;
+  const requirements = requirementsFor(answers, {
+    entry,
+    serverEntry,
+    format,
+    release,
+    python,
+    cpuBuild,
+    gpu: image.gpu,
+  });
   const [tool = 'cli', ...others] = answers.deployTool ?? [];
   const facts = {
     target: deployTarget,
@@ -139,7 +157,15 @@ export function projectFrom(complete: Answers): Project {
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
     packages: [...(serverEntry.packages ?? []), ...(entry.systemPackage ? [entry.systemPackage.debian] : [])],
-    cpuBuild: image.gpu ? undefined : entry.cpuBuild,
+    cpuBuild,
+    python,
+    requirements,
+    trainingRequirements: {
+      ...requirements,
+      others: entry.makingPackages ?? [],
+      sources: [],
+      constraint: '../requirements.txt',
+    },
     seconds: language ? secondsFor(language.weights, language.id !== '') : standardSeconds,
     region: awsRegion,
     partition: partitionOf(awsRegion),

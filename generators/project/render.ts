@@ -6,6 +6,7 @@ import ejs from 'ejs';
 import type { FileSpec } from './manifest.js';
 import type { Project } from './project.js';
 import { quoteFor } from './quote.js';
+import { additionOf, inputOf, lockOf, type Requirements } from './requirements.js';
 
 /** A file as it will be written: the path is relative to the project's folder, with slashes. */
 export interface RenderedFile {
@@ -27,16 +28,24 @@ function template(name: string): string {
 }
 
 export function render(specs: readonly FileSpec[], project: Project): RenderedFile[] {
-  return specs.map((spec) => ({ path: spec.path, text: textOf(spec, project), executable: spec.executable ?? false }));
+  return specs.flatMap((spec) => {
+    const text = textOf(spec, project);
+    return text === undefined ? [] : [{ path: spec.path, text, executable: spec.executable ?? false }];
+  });
 }
 
-function textOf(spec: FileSpec, project: Project): string {
+/** A file's text; undefined for a lock that only lock.sh can make. */
+function textOf(spec: FileSpec, project: Project): string | undefined {
   if ('text' in spec) return spec.text;
-  if ('merge' in spec) return merge(spec.merge.map(template));
+  if ('asked' in spec) return inputOf(spec.asked, setOf(spec.asked));
+  if ('locked' in spec) return lockOf(spec.locked, setOf(spec.locked));
+  if ('added' in spec) return additionOf(project.requirements, spec.added, setOf(project.requirements));
   if ('statements' in spec) return policy(spec.statements.map(template));
   const parts = 'parts' in spec ? spec.parts : [spec.template];
   return parts.map((name) => fill(name, spec.path, project)).join('\n');
 }
+
+const setOf = ({ set }: Requirements) => template(`requirements/${set}.txt`);
 
 function fill(name: string, path: string, project: Project): string {
   if (!name.endsWith('.ejs')) return template(name);
@@ -44,21 +53,8 @@ function fill(name: string, path: string, project: Project): string {
   return ejs.render(template(name), { project }, options);
 }
 
-const nameOf = (pin: string) => pin.split('==', 1)[0] ?? '';
-const byName = (one: string, other: string) => (nameOf(one) < nameOf(other) ? -1 : 1);
-
 /** An IAM policy of the statements that each of `lists`, JSON arrays, holds. */
 function policy(lists: readonly string[]): string {
   const Statement = lists.flatMap((list) => JSON.parse(list));
   return `${JSON.stringify({ Version: '2012-10-17', Statement }, null, 2)}\n`;
-}
-
-/** Requirement sets as one: comments first, then each pin once, by name. Throws where two sets pin a package differently. */
-function merge(sets: readonly string[]): string {
-  const lines = [...new Set(sets.flatMap((set) => set.split('\n')))].filter((line) => line.trim() !== '');
-  const isComment = (line: string) => line.startsWith('#');
-  const pins = lines.filter((line) => !isComment(line)).sort(byName);
-  const twice = pins.find((pin, at) => at > 0 && nameOf(pin) === nameOf(pins[at - 1] ?? ''));
-  if (twice) throw new TypeError(`requirement sets disagree on ${nameOf(twice)}`);
-  return `${[...lines.filter(isComment), ...pins].join('\n')}\n`;
 }

@@ -1,62 +1,87 @@
-// The requirement sets, as the manifest merges them: they resolve, and to nothing beyond what they pin.
+// The requirement sets: they resolve to nothing beyond what they pin, for every Python and platform that they are for.
 import assert from 'node:assert/strict';
-import { entryOf, frameworkNames, gpuServers } from '../../generators/catalog/frameworks.js';
-import { isComment, platformsOf, read, resolve, sets } from '../support/pins.js';
+import { entryOf, type Framework, frameworkNames } from '../../generators/catalog/frameworks.js';
+import { packageName } from '../../generators/project/requirements.js';
+import { engineSet, libraryOf, type PinSet, platformsOf, read, resolve, sets } from '../support/pins.js';
 
-const pinsOf = (set: string) => read(set).filter((line) => !isComment(line));
+const pinOf = (line: string) => line.split('  #', 1)[0] ?? '';
+const others: Readonly<Record<string, readonly string[]>> = {
+  x86_64: ['platform_machine != "x86_64"', 'platform_machine == "aarch64"', 'sys_platform == "darwin"'],
+  aarch64: ['platform_machine == "x86_64"', 'platform_machine != "aarch64"', 'sys_platform == "darwin"'],
+};
 
-/** A set for every framework, on CPU and GPU, with all that it may be installed beside. */
-const combinations = frameworkNames.flatMap((framework) => {
-  const { formats, servers } = entryOf(framework);
-  const beside = [...new Set(formats.flatMap(({ requirements }) => requirements ?? []))];
-  const web = servers.filter((server) => !gpuServers.has(server)); // engines have images of their own
-  const own = [framework, `${framework}-gpu`].filter((set) => sets.includes(set));
-  return own.flatMap((set) =>
-    platformsOf(set).map((platform) => ({ set, platform, all: [set, ...beside, ...web, 'mms'] })),
-  );
-});
+/** The pins of a set on a machine that images are for. */
+function pinsOn(set: PinSet, platform: string): string[] {
+  const elsewhere = others[platform.split('-')[0] ?? ''] ?? [];
+  const lines = read(set.name).map(pinOf);
+  const here = lines.filter((pin) => !elsewhere.some((marker) => pin.endsWith(marker)));
+  return here.map((pin) => pin.split(' ;', 1)[0] ?? '').sort();
+}
 
-/** Fails unless the sets resolve to their own pins on this architecture, for the oldest Python and that of the image. */
-async function check(all: readonly string[], platform: string, gpu: boolean): Promise<void> {
-  const pins = [...new Set(all.flatMap(pinsOf))];
-  const elsewhere = [platform.startsWith('x86_64') ? '!= "x86_64"' : '== "x86_64"', '!= "linux"'];
-  const here = pins
-    .filter((pin) => !elsewhere.some((words) => pin.includes(words)))
-    .map((pin) => pin.split(';', 1)[0] ?? '');
-  for (const python of ['3.11', '3.13'])
-    assert.deepEqual((await resolve(pins.join('\n'), { platform, python, gpu })).sort(), here.sort(), python);
+const oldest = ({ release }: PinSet) => release.pythons[0];
+const newest = ({ release }: PinSet) => release.pythons.at(-1) ?? '';
+
+/** Fails unless a set resolves to its own pins. */
+async function check(set: PinSet, platform: string, python: string): Promise<void> {
+  const pins = pinsOn(set, platform);
+  const found = await resolve(pins, { platform, python, gpu: set.gpu, sources: set.sources });
+  assert.deepEqual(found.map(pinOf).sort(), pins);
+}
+
+/** Fails unless a set also resolves with another patch of its library. */
+async function checkPatch(set: PinSet, framework: Framework, patch: string): Promise<void> {
+  const platform = platformsOf(set)[0] ?? '';
+  const library = libraryOf(framework, set.release, false, patch).filter((each) => each.includes('=='));
+  const names = library.map(packageName);
+  const pins = pinsOn(set, platform).filter((pin) => !names.includes(packageName(pin)));
+  await resolve([...library, ...pins], { platform, python: newest(set), sources: set.sources });
 }
 
 describe('the requirements of', function () {
-  this.timeout(300_000);
-  let checks: Map<string, Promise<void>>;
+  this.timeout(600_000);
+  const checks = [...sets, engineSet].flatMap((set) => {
+    const { name, release, framework, gpu } = set;
+    const [x86 = '', arm] = platformsOf(set);
+    return [
+      ...[x86, ...(arm ? [arm] : [])].map((platform) => ({
+        title: `${name} on ${platform} resolve to what is pinned`,
+        run: () => check(set, platform, newest(set)),
+      })),
+      ...(oldest(set) === newest(set)
+        ? []
+        : [{ title: `${name} are for Python ${oldest(set)}, too`, run: () => check(set, x86, oldest(set)) }]),
+      ...(framework && !gpu ? release.patches.slice(1) : []).map((patch) => ({
+        title: `${name} resolve with ${patch}`,
+        run: () => checkPatch(set, framework as Framework, patch),
+      })),
+    ];
+  });
+  let results: readonly Promise<void>[];
 
   before(() => {
     // A few at once: most of it is waiting for the index, of which one finds in uv's cache what others have asked for.
     const rows = Array.from({ length: 4 }, () => Promise.resolve());
-    const started = combinations.map(({ set, platform, all }, at) => {
-      const one = () => check(all, platform, set.endsWith('-gpu'));
-      const row = at % rows.length;
-      const result = (rows[row] as Promise<void>).then(one);
-      rows[row] = result.catch(() => {});
+    results = checks.map(({ run }, at) => {
+      const result = (rows[at % rows.length] as Promise<void>).then(run);
+      rows[at % rows.length] = result.catch(() => {});
       return result;
     });
-    checks = new Map(combinations.map(({ set, platform }, at) => [`${set} ${platform}`, started[at] as Promise<void>]));
   });
 
-  for (const { set, platform } of combinations)
-    it(`${set} on ${platform} resolve to what is pinned`, () => checks.get(`${set} ${platform}`));
+  for (const [at, { title }] of checks.entries()) it(title, () => results[at]);
 
   for (const framework of frameworkNames) {
-    const { gpu, cpuBuild } = entryOf(framework);
-    if (gpu?.cuda)
-      it(`${framework} for GPUs bring the CUDA that the catalogue names`, () => {
-        const versions = pinsOf(`${framework}-gpu`).flatMap((pin) => /-cu(\d+)==/.exec(pin)?.[1] ?? []);
-        assert.deepEqual([...new Set(versions)], [String(gpu.cuda)]);
-      });
-    if (cpuBuild)
-      it(`${framework} name the index of ${cpuBuild.package} for CPUs`, () => {
-        assert.ok(read(framework).includes(`# ${cpuBuild.package} for CPUs: ${cpuBuild.index}`));
-      });
+    const { gpu } = entryOf(framework);
+    if (!gpu?.cuda) continue;
+    it(`${framework} for GPUs bring the CUDA that the catalogue names`, () => {
+      for (const { name, release } of sets.filter((set) => set.framework === framework && set.gpu)) {
+        const versions = read(name).flatMap((pin) => /-cu(\d+)==/.exec(pin)?.[1] ?? []);
+        const named = String(release.cuda ?? gpu.cuda);
+        assert.ok(
+          versions.every((version) => version === named),
+          `${name}: ${versions}`,
+        );
+      }
+    });
   }
 });

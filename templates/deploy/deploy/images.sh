@@ -24,6 +24,7 @@ require_docker() {
 build() {
   local options=() architecture
   IFS=$' \t\n' read -r -d '' -a options <<<"${DOCKER_BUILD_OPTS:-}" || true
+  bash "$PROJECT_DIR/lock.sh" --check || fail 'Nothing was built.'
   say "Building $1 for $2 from $BASE_IMAGE"
   docker buildx build --platform "$2" --provenance=false --load --build-arg "BASE_IMAGE=$BASE_IMAGE" \
     --tag "$1" --iidfile "$SCRATCH/image" ${options[@]+"${options[@]}"} "$3" >&2 \

@@ -13,7 +13,7 @@ prints the answer as the last line of stdout and stops the server. No Docker, no
 The first run makes a virtual environment in .venv and downloads requirements.txt into it.
 If model/ is empty and there is a sample_model/, the sample is trained first.
 
-PYTHON      the Python to use, 3.11 or newer (default: python3)
+PYTHON      the Python to use (default: the version in .python-version, as the image has it, or python3)
 CPU_INDEX   where pip finds builds for CPUs, if requirements.txt names such a place
 END
 }
@@ -57,17 +57,21 @@ check_files() {
 }
 
 install_requirements() {
-  local python=${PYTHON:-python3} installed=.venv/installed.txt
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    fail "$python is not Python 3.11 or newer. Install one and name it: PYTHON=/path/to/python3 test/run_local.sh"
-  if cmp -s requirements.txt "$installed" && .venv/bin/python -c '' 2>/dev/null; then
+  local python version image installed=.venv/installed.txt
+  [[ -f requirements.txt ]] || step ./lock.sh || fail "There is no requirements.txt, and it could not be made."
+  ./lock.sh --check || fail "requirements.txt is not what requirements.in asks for."
+  python=$(./lock.sh --python) || fail "There is no Python to serve with."
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  image=$(cat .python-version)
+  [[ $version == "$image" ]] || say "Serving on Python $version; the image has $image. To try it on that: uv python install $image"
+  if { echo "$version" && cat requirements.txt; } | cmp -s - "$installed" && .venv/bin/python -c '' 2>/dev/null; then
     return
   fi
   say "Downloading requirements.txt into .venv (once; a minute or two)"
   step "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment. On Debian: apt install python3-venv"
   install_for_cpus
-  install -r requirements.txt || fail "requirements.txt cannot be installed. pip says why above. It is meant for Python 3.11 to 3.13: is yours newer?"
-  cp requirements.txt "$installed"
+  install -r requirements.txt || fail "requirements.txt cannot be installed; pip says why above. It is for Python $image, and this is $version."
+  { echo "$version" && cat requirements.txt; } >"$installed"
 }
 
 # A package whose builds for CPUs are not on PyPI; requirements.txt says which, and where they are.

@@ -6,14 +6,13 @@
 # is a sample_model/. The first run makes a virtual environment in train/.venv, with train/requirements.txt in it.
 #
 #   --force     replaces the model that is in model/
-#   PYTHON      the Python to use, 3.11 or newer (default: python3)
+#   PYTHON      the Python to use (default: the version in .python-version, as the image has it, or python3)
 #   CPU_INDEX   where pip finds builds for CPUs, if train/requirements.txt names such a place
 #
 # Prints the model's folder. No Docker, no AWS.
 set -euo pipefail
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-python=${PYTHON:-python3}
 
 fail() {
   echo "ERROR: $*" >&2
@@ -22,10 +21,11 @@ fail() {
 
 install() { "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2; }
 
+# What train/.venv has to be made of.
+wanted() { "$python" -c 'import sys; print(sys.version_info[:2])' && cat "$here/requirements.txt"; }
+
 make_environment() {
   local package index
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-    || fail "$python is not Python 3.11 or newer. Install one and name it: PYTHON=/path/to/python3 train/run_local.sh"
   echo 'Downloading train/requirements.txt into train/.venv (once; a minute or two)' >&2
   "$python" -m venv --clear "$here/.venv" || fail 'There is no venv in this Python. On Debian: apt install python3-venv'
   # A package whose builds for CPUs are not on PyPI: requirements.txt says which, and where they are.
@@ -35,7 +35,7 @@ make_environment() {
       || echo "It cannot be reached: taking the $package of PyPI, which may bring CUDA, gigabytes of it" >&2
   fi
   install -r "$here/requirements.txt" || fail 'train/requirements.txt cannot be installed; pip says why above.'
-  cp "$here/requirements.txt" "$here/.venv/installed.txt"
+  wanted >"$here/.venv/installed.txt"
 }
 
 case " $* " in
@@ -44,7 +44,10 @@ case " $* " in
     exit 0
     ;;
 esac
-if ! cmp -s "$here/requirements.txt" "$here/.venv/installed.txt" || ! "$here/.venv/bin/python" -c ''; then
+[ -f "$here/requirements.txt" ] || "$here/../lock.sh"
+"$here/../lock.sh" --check || fail 'train/requirements.txt is not what train/requirements.in asks for.'
+python=$("$here/../lock.sh" --python) || fail 'There is no Python to train with.'
+if ! wanted | cmp -s - "$here/.venv/installed.txt" || ! "$here/.venv/bin/python" -c ''; then
   make_environment
 fi
 exec "$here/.venv/bin/python" "$here/local_job.py" "$@"

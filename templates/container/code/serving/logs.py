@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import orjson
 
@@ -72,7 +72,7 @@ def describe(request: Request) -> dict[str, object]:
 
 def to_iso(seconds: float) -> str:
     """A time in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def to_json(line: Mapping[str, object]) -> str:

@@ -28,8 +28,9 @@ from resources import OWNER, Json, SettingError, mapping, text
 ROOT = Path(__file__).resolve().parent.parent
 BUILDSPEC = "deploy/buildspec.yml"
 # Never ignored, whatever .dockerignore says.
-TRAINING = r"train/(?:Dockerfile|\.dockerignore|requirements\.txt|[^/]+\.(?:py|sh))"
-OWN = re.compile(r"Dockerfile|\.dockerignore|deploy/[^/]+\.sh|" + TRAINING + "|" + re.escape(BUILDSPEC))
+TRAINING = r"train/(?:Dockerfile|\.dockerignore|requirements\.(?:in|txt)|[^/]+\.(?:py|sh))"
+LOCK = r"requirements\.(?:in|txt)|\.python-version|lock\.sh"
+OWN = re.compile(rf"Dockerfile|\.dockerignore|{LOCK}|deploy/[^/]+\.sh|{TRAINING}|{re.escape(BUILDSPEC)}")
 # The machine that builds natively for a platform, and CodeBuild's own image with Docker and the AWS CLI in it.
 MACHINES = {
     "linux/amd64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
