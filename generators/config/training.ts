@@ -15,7 +15,8 @@ interface Entry {
   text: string;
 }
 
-const freeze = 'in the training environment, type: pip list --format=freeze > training.txt, and give --requirements=training.txt';
+const freeze =
+  'in the training environment, type: pip list --format=freeze > training.txt, and give --requirements=training.txt';
 const otherFormats: readonly [RegExp, string][] = [
   [/^(name|channels|dependencies|prefix):/m, 'is a conda environment'],
   [/^# This file may be used to create an environment using:/m, 'is a list of conda packages'],

@@ -29,7 +29,7 @@ check_line() {
 
 # belongs FOLDER: whether its lock is the one that was made from its requirements.in
 belongs() {
-  [ -f "$1/requirements.txt" ] && [ "$(head -n 1 "$1/requirements.txt")" = "$(tail -n +2 "$1/requirements.txt" | check_line "$1")" ]
+  [ "$(head -n 1 "$1/requirements.txt")" = "$(tail -n +2 "$1/requirements.txt" | check_line "$1")" ]
 }
 
 find_uv() {
@@ -129,6 +129,7 @@ if [ "$*" = --python ]; then
 fi
 if [ "$*" = --check ]; then
   for folder in "${folders[@]}"; do
+    [ -f "$folder/requirements.txt" ] || fail "There is no $folder/requirements.txt. Type: ./lock.sh"
     belongs "$folder" || fail "$folder/requirements.txt does not belong to $folder/requirements.in and .python-version. Type: ./lock.sh"
   done
   exit 0

@@ -3,13 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../support/tools.js';
+import { pinsFor, root } from '../support/tools.js';
 
-const own = (name: string) => [`test/bench/requirements/${name}.txt`];
+const own = (name: string) => () => readFileSync(join(root, `test/bench/requirements/${name}.txt`), 'utf8');
 
-/** Whose environment it is, and the files that pin what is in it. */
+/** Whose environment it is, and the pins of what is in it. */
 const requirements = {
-  ours: ['sklearn', 'fastapi', 'flask'].map((name) => `templates/requirements/${name}.txt`),
+  ours: () => pinsFor('sklearn').join('\n'),
   mlserver: own('mlserver'),
   bentoml: own('bentoml'),
   mlflow: own('mlflow'),
@@ -21,24 +21,21 @@ const folder = (name: Environment): string => join(root, '.bench', name);
 /** The path of a program in an environment. */
 export const program = (name: Environment, command: string): string => join(folder(name), 'bin', command);
 
-/** The pins of an environment. */
-const read = (name: Environment): string =>
-  requirements[name].map((path) => readFileSync(join(root, path), 'utf8')).join('\n');
-
 /** The pinned version of a package. */
 export const version = (name: Environment, distribution: string): string =>
-  read(name).match(new RegExp(`^${distribution}==(.*)$`, 'm'))?.[1] ?? 'unknown';
+  requirements[name]().match(new RegExp(`^${distribution}==(.*)$`, 'm'))?.[1] ?? 'unknown';
 
 /** Makes the environment if it is not there or not as it should be. False where that fails; pip says why on stderr. */
 export function install(name: Environment): boolean {
-  const wanted = createHash('sha256').update(read(name)).digest('hex');
+  const pins = requirements[name]();
+  const wanted = createHash('sha256').update(pins).digest('hex');
   const stamp = join(folder(name), 'installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true;
-  console.error(`Installing ${requirements[name].join(', ')} into .bench/${name} (once; a minute or two) …`);
-  const files = requirements[name].flatMap((path) => ['-r', join(root, path)]);
-  const done =
-    run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', folder(name)]) &&
-    run(program(name, 'pip'), ['install', '--quiet', '--disable-pip-version-check', ...files]);
+  console.error(`Installing what ${name} needs into .bench/${name} (once; a minute or two) …`);
+  if (!run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', folder(name)])) return false;
+  const file = join(folder(name), 'requirements.txt');
+  writeFileSync(file, pins);
+  const done = run(program(name, 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', file]);
   if (done) writeFileSync(stamp, wanted);
   return done;
 }

@@ -161,8 +161,10 @@ describe('an image built in CodeBuild', function () {
     const { hash, names } = await pack(directory);
     assert.ok(keys.some((key: string) => key === `${name}/build/${hash}/source.zip`));
     const others = names.filter((each) => !/^(code\/[\w./]+|(deploy|train)\/\w+\.(sh|py))$/.test(each));
-    const training = ['train/.dockerignore', 'train/Dockerfile', 'train/requirements.txt'];
-    assert.deepEqual(others, ['.dockerignore', 'Dockerfile', 'requirements.txt', 'deploy/buildspec.yml', ...training]);
+    const lock = ['lock.sh', 'requirements.in', 'requirements.txt'];
+    const training = ['.dockerignore', 'Dockerfile', ...lock.slice(1)].map((name) => `train/${name}`);
+    const image = ['.dockerignore', '.python-version', 'Dockerfile', ...lock, 'deploy/buildspec.yml'];
+    assert.deepEqual(others, [...image, ...training]);
     await must('touch', [path.join(directory, 'Dockerfile')]);
     assert.equal((await pack(directory)).hash, hash);
     const whole = await project(folder, { projectName: `${name}-w`, buildTarget: 'codebuild', modelDelivery: 'image' });

@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { newFolder, quietEnv } from '../support/bin.js';
 import { root } from '../support/tools.js';
 
-const entry = "averages: { label: 'Averages', formats: [{ name: 'avg' }], servers: web },";
+const entry = "averages: { label: 'Averages', formats: [{ name: 'avg' }], servers: web, library: ['numpy'] },";
 const files: Readonly<Record<string, string>> = {
-  'requirements/averages.txt': '# Asked for: numpy. The rest is what these need.\nnumpy==2.4.6\n',
+  'requirements/averages.txt': readFileSync(join(root, 'templates/requirements/custom.txt'), 'utf8'), // as npm run pins makes it
   'frameworks/averages/code/model_handler.py': `
 from serving.models import find_model_file
 from serving.tabular import to_matrix

@@ -1,6 +1,7 @@
 """Assembles a generated project from the templates, and runs its code/serve."""
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -65,6 +66,29 @@ def write_sample(folder: Path, model_format: str) -> Path:
     shutil.copy(TEMPLATES / "sample/sample_model/sample.py", train.parent)
     train.write_text(template.replace("<%= project.format.name %>", f'"{model_format}"'))
     return train
+
+
+PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def lock_nothing(folder: Path, *parts: str, image: str = PYTHON) -> None:
+    """lock.sh, the lock of a project that asks for no package, and environments in `parts` that have it installed.
+
+    The environments run this interpreter, whatever Python the image is said to have.
+    """
+    shutil.copy(TEMPLATES / "project/lock.sh", folder)
+    python = f"{image}\n"
+    (folder / ".python-version").write_text(python)
+    for part in parts:
+        body = asked = "# nothing to install\n"
+        (folder / part / "requirements.in").write_text(asked)
+        check = hashlib.sha256(f"{asked}{python}{body}".encode()).hexdigest()[:16]
+        (folder / part / "requirements.txt").write_text(f"# Check: {check}\n{body}")
+        environment = folder / part / ".venv"
+        (environment / "bin").mkdir(parents=True, exist_ok=True)
+        (environment / "bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (environment / "bin/python").chmod(0o755)
+        (environment / "installed.txt").write_text(f"{PYTHON}\n# Check: {check}\n{body}")
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:

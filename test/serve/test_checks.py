@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from project import TEMPLATES, assemble
 
-SERVERS = ("fastapi", "flask")
 CONFIG = Path(__file__).with_name("pyproject.toml")
 BIN = Path(sys.executable).parent
 # But for the parts of deploy/resources.py, which test/generate checks when they are one file.
@@ -40,7 +39,7 @@ def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_
 
 
 def test_shellcheck_is_content() -> None:
-    check(BIN / "shellcheck", TEMPLATES / "test/test/run_local.sh")
+    check(BIN / "shellcheck", TEMPLATES / "test/test/run_local.sh", TEMPLATES / "project/lock.sh")
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
@@ -49,23 +48,19 @@ def test_nginx_takes_its_configuration_as_it_stands() -> None:
 
 
 def test_files_that_are_run_are_executable() -> None:
-    for name in ("container/code/serve", "test/test/run_local.sh"):
+    for name in ("container/code/serve", "project/lock.sh", "test/test/run_local.sh"):
         assert (TEMPLATES / name).stat().st_mode & 0o111, name
 
 
-def test_the_sets_of_requirements_pin_all_and_agree_with_those_of_the_servers() -> None:
-    versions: dict[str, str] = {}
-    for file in sorted((TEMPLATES / "requirements").glob("*.txt"), key=lambda file: file.stem not in SERVERS):
-        comment, *lines = file.read_text().splitlines()
-        pins = [line for line in lines if not line.startswith("#")]
-        assert re.fullmatch(r"# Asked for: .*\. The rest is what these need(, beside \w+\.txt)?\.", comment)
-        assert pins == sorted(pins, key=lambda line: line.partition("=")[0])
-        for pin in pins:
-            name, _, version = pin.partition("==")
-            assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*(; \w+ [!=]= \"\w+\")?", pin), pin
-            assert versions.get(name, version) == version, f"{file.name}: {pin}"
-            if file.stem in SERVERS:
-                versions[name] = version
+@pytest.mark.parametrize("file", sorted((TEMPLATES / "requirements").glob("*.txt")), ids=lambda file: file.stem)
+def test_a_set_of_requirements_pins_all_and_says_what_needs_it(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    names = {line.partition("==")[0] for line in lines}
+    assert lines == sorted(lines, key=lambda line: line.partition("=")[0])
+    for line in lines:
+        pin, _, via = line.partition("  # via ")
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; \w+ [!=]= \"\w+\")?", pin), pin
+        assert {name.partition("[")[0] for name in via.split(", ") if name} <= names, line
 
 
 def test_files_are_short_enough_to_be_read() -> None:

@@ -9,19 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import TEMPLATES, assemble, list_descendants, wait_for, write_sample
+from project import PYTHON, TEMPLATES, assemble, list_descendants, lock_nothing, wait_for, write_sample
 
 
 @pytest.fixture
 def project(samples: dict[str, Path], tmp_path: Path) -> Path:
     folder = assemble(tmp_path / "project", "fastapi", samples["json"])
     shutil.copy(TEMPLATES / "test/test/run_local.sh", folder / "test")
-    python = folder / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    for file in ("requirements.txt", ".venv/installed.txt"):
-        (folder / file).write_text("# nothing to install\n")
+    lock_nothing(folder, ".")
     return folder
 
 
@@ -79,7 +74,23 @@ def test_a_refused_request_fails(project: Path) -> None:
 
 
 def test_an_old_python_is_refused(project: Path) -> None:
-    assert "false is not Python 3.11 or newer" in run_local(project, PYTHON="false").stderr
+    assert "false is not Python 3.10 or newer" in run_local(project, PYTHON="false").stderr
+
+
+@pytest.mark.parametrize("file", ["requirements.in", ".python-version", "requirements.txt"])
+def test_a_lock_that_does_not_belong_to_its_input_is_refused(project: Path, file: str) -> None:
+    with (project / file).open("a") as lines:
+        lines.write("numpy==1.0\n")
+    done = run_local(project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not belong to ./requirements.in and .python-version. Type: ./lock.sh" in done.stderr
+
+
+def test_another_python_than_that_of_the_image_is_said_on_screen(project: Path) -> None:
+    lock_nothing(project, ".", image="3.99")
+    done = run_local(project)
+    assert f"Serving on Python {PYTHON}; the image has 3.99." in done.stderr
+    assert "predictions" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import TEMPLATES, write_sample
+from project import TEMPLATES, lock_nothing, write_sample
 
 
 @pytest.fixture
@@ -18,18 +18,13 @@ def project(tmp_path: Path) -> Path:
     template = (TEMPLATES / "frameworks/sklearn/train/train.py.ejs").read_text()
     (folder / "train/train.py").write_text(template.replace("<%= project.format.name %>", '"joblib"'))
     (folder / "model").mkdir()
-    python = folder / "train/.venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    for file in ("requirements.txt", ".venv/installed.txt"):
-        (folder / "train" / file).write_text("# nothing to install\n")
+    lock_nothing(folder, ".", "train")
     return folder
 
 
 def train(project: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
     script = project / "train/run_local.sh"
-    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = {**os.environ, "PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [script, *map(str, arguments)], env=environ, cwd=project.parent, capture_output=True, text=True
     )

@@ -12,7 +12,7 @@ import { packageName, reach } from '../../generators/project/requirements.js';
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
 /** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
-function pinsFor(name: Framework): string[] {
+export function pinsFor(name: Framework): string[] {
   const { library, formats, makingPackages = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
   const asked = [...library, ...formats.flatMap(({ packages }) => packages ?? []), ...makingPackages, ...web];
@@ -35,6 +35,19 @@ export async function installTools(): Promise<void> {
   await install(venv, tool('python'), pins);
   markInstalled(venv, pins);
 }
+
+/** The path of a Python of this machine, by its version, 3.11; undefined where there is none. pyenv's are found, too. */
+export function pythonOf(version: string): string | undefined {
+  const found = spawnSync(tool('uv'), ['python', 'find', '--no-python-downloads', '--system', version], {
+    encoding: 'utf8',
+    env: { ...process.env, PYENV_VERSION: newestOf(version) },
+  });
+  return found.status === 0 ? found.stdout.trim() : undefined;
+}
+
+/** pyenv's name of a Python, 3.11.7; empty where it has none. */
+const newestOf = (version: string) =>
+  spawnSync('pyenv', ['latest', version], { encoding: 'utf8' }).stdout?.trim() ?? '';
 
 /** The folder of a framework's environment, or of the engines'. */
 export const environmentOf = (name: Framework | 'engines'): string => join(root, '.venvs', name);

@@ -117,15 +117,13 @@ describe('a GPU instance', () => {
   });
 
   it('gets the requirements for GPUs, and a CPU instance those for CPUs, from the index for them', () => {
-    const merged = (answers: object) => {
+    const installed = (answers: object) => {
       const { project } = from(answers);
-      assert.ok(project);
-      const sets = manifest(project).flatMap((spec) => ('merge' in spec ? spec.merge : []));
-      return [sets[0], project.cpuBuild?.package];
+      return [project?.requirements.set, project?.cpuBuild?.package];
     };
-    assert.deepEqual(merged({ ...pytorch, instanceType: 'gpu-enabled' }), ['requirements/pytorch-gpu.txt', undefined]);
-    assert.deepEqual(merged(pytorch), ['requirements/pytorch.txt', 'torch']);
-    const own = { framework: 'custom', instanceType: 'gpu-enabled' };
-    assert.deepEqual(merged(own), ['requirements/custom.txt', undefined]);
+    const gpu = { instanceType: 'gpu-enabled' };
+    assert.deepEqual(installed({ ...pytorch, ...gpu }), ['pytorch-2.15-gpu', undefined]);
+    assert.deepEqual(installed(pytorch), ['pytorch-2.15', 'torch']);
+    assert.deepEqual(installed({ framework: 'custom', ...gpu }), ['custom', undefined]);
   });
 });

@@ -22,7 +22,7 @@ fail() {
 install() { "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2; }
 
 # What train/.venv has to be made of.
-wanted() { "$python" -c 'import sys; print(sys.version_info[:2])' && cat "$here/requirements.txt"; }
+wanted() { "$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' && cat "$here/requirements.txt"; }
 
 make_environment() {
   local package index

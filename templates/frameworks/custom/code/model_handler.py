@@ -1,9 +1,9 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
 What is here serves an example, a linear model in model.json. Replace load() and predict() with your own, and put what
-they import into requirements.in, then ./lock.sh. A request goes through decode, predict and encode. Raise BadRequest("...") in any of
-them for an error of the client (status 400, the message goes to the client). Any other exception is a bug here: status
-500, the story in the log.
+they import into requirements.in, then type ./lock.sh. A request goes through decode, predict and encode. Raise
+BadRequest("...") in any of them for an error of the client (status 400, the message goes to the client). Any other
+exception is a bug here: status 500, the story in the log.
 """
 
 import json

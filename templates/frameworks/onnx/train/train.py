@@ -1,7 +1,8 @@
 """The one file to edit: what is trained, and with which hyperparameters. job.py has SageMaker's side.
 
 It fits a ridge regression, and writes it as a graph, model.onnx, for code/model_handler.py. Replace train() with your
-own, and put what it imports into train/requirements.in, then ./lock.sh. The columns of the csv are the label, then the features.
+own, and put what it imports into train/requirements.in, then ./lock.sh. The columns of the csv are the label, then the
+features.
 """
 
 from dataclasses import dataclass

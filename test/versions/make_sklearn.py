@@ -1,0 +1,32 @@
+"""A model of scikit-learn, saved by the version that runs this, and what it says of ten rows: model/ and expected.json.
+
+Which: forests since 1.3 (in 1.3 and before, its leaves hold counts, which newer versions take for probabilities),
+gradient boosting of 1.2, a pipeline before that.
+"""
+
+import json
+from pathlib import Path
+
+import joblib
+import sklearn
+from sklearn.datasets import make_classification
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+inputs, labels = make_classification(1000, 8, n_informative=5, flip_y=0.2, random_state=1)
+minor = int(sklearn.__version__.split(".")[1])
+if minor >= 3:
+    model = RandomForestClassifier(100, max_depth=4, class_weight="balanced", random_state=1)
+elif minor == 2:
+    model = GradientBoostingClassifier(random_state=1)
+else:
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+model.fit(inputs, labels)
+joblib.dump(model, "model/model.joblib")
+rows = inputs[:10]
+request = {"instances": rows.tolist(), "parameters": {"probabilities": True}}
+Path("test/sample_request.json").write_text(json.dumps(request))
+expected = {"predictions": model.predict(rows).tolist(), "probabilities": model.predict_proba(rows).tolist()}
+Path("expected.json").write_text(json.dumps(expected))
