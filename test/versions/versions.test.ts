@@ -59,10 +59,14 @@ describe('a model of another age', function () {
         console.log(`      not tested: Python ${version} is not on this machine`);
         this.skip();
       }
-      const extras =
-        framework === 'transformers'
-          ? { modelName: 'org/tiny', modelServer: 'fastapi', instanceType: 'ml.m5.large' }
-          : {};
+      const extras = {
+        ...(framework === 'transformers' && {
+          modelName: 'org/tiny',
+          modelServer: 'fastapi',
+          instanceType: 'ml.m5.large',
+        }),
+        ...(framework === 'tensorflow' && version === '3.11' && frameworkVersion !== '2.16' && { modelFormat: 'h5' }),
+      };
       const directory = await generateProject({ framework, frameworkVersion, ...extras }, join(folder, name));
       // What run_local.sh would download, but from uv's cache.
       run(tool('uv'), ['venv', '--quiet', '--python', python, '.venv'], directory);

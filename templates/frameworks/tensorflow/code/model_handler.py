@@ -48,20 +48,21 @@ def load(model_dir: Path) -> Model:
     choose_device(built=tf.test.is_built_with_cuda(), found=bool(gpus))
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all of its memory at once
-    net = keras.saving.load_model(path, compile=False, safe_mode=True)
+    net = keras.models.load_model(path, compile=False, safe_mode=True)
     if not getattr(net, "inputs", None):
         raise StartError(
             f"The model in {path.name} does not tell its inputs, as its class is your own. Build it from keras.Input, "
             "or write load(), decode() and predict() in model_handler.py for it."
         )
-    inputs = [Input(each.name, each.dtype.replace("string", "str"), each.shape) for each in net.inputs]
+    kinds = [tf.as_dtype(each.dtype).name.replace("string", "str") for each in net.inputs]
+    inputs = [Input(each.name, kind, tuple(each.shape)) for each, kind in zip(net.inputs, kinds, strict=True)]
     size = next((each.shape[0] for each in net.inputs if each.shape[0]), None)
     return Model(net, trace(net), inputs, size)
 
 
 def read_version(path: Path) -> str | None:
     """The version of Keras that saved the model; None if the file does not say."""
-    if path.suffix == ".keras":
+    if zipfile.is_zipfile(path):  # Keras 2.12 wrote .keras as HDF5, too
         with zipfile.ZipFile(path) as archive:
             return str(json.loads(archive.read("metadata.json"))["keras_version"])
     with h5py.File(path) as file:
@@ -74,13 +75,14 @@ def trace(net: Any) -> Any:
     structure = net.inputs[0] if isinstance(net, keras.Sequential) else net.input
 
     def call(tensors: dict[str, Any]) -> dict[str, Any]:
-        outputs = net(keras.tree.map_structure(lambda each: tensors[each.name], structure), training=False)
-        return outputs if isinstance(outputs, dict) else name_outputs(net, keras.tree.flatten(outputs))
+        outputs = net(tf.nest.map_structure(lambda each: tensors[each.name], structure), training=False)
+        return outputs if isinstance(outputs, dict) else name_outputs(net, tf.nest.flatten(outputs))
 
     signature = {each.name: tf.TensorSpec(each.shape, each.dtype) for each in net.inputs}
     return tf.function(call, input_signature=[signature]).get_concrete_function()
 
 
+@tf.autograph.experimental.do_not_convert
 def name_outputs(net: Any, tensors: list[Any]) -> dict[str, Any]:
     """The outputs by the names of their layers, or numbered where one layer has several or the model no names."""
     names = getattr(net, "output_names", [])
