@@ -7,7 +7,7 @@ export interface Release {
   /** The patches that the set also resolves with when its one line is changed, newest first; the first is in the set. */
   patches: readonly [string, ...string[]];
   /** The Pythons the set is for, oldest first: all of the library's time have builds for them. The last is the image's. */
-  pythons: readonly [string, ...string[]];
+  pythons: readonly [PythonVersion, ...PythonVersion[]];
   /** The day from which no other library is newer: models expect those of their time, and metadata rarely says so. */
   asOf?: string;
   /** The CUDA that its packages bring, where that is not the framework's; false where they bring none. */
@@ -49,7 +49,7 @@ export const releases: Partial<Record<Framework, readonly Release[]>> = {
   ],
   xgboost: [
     { patches: patches('3.4', 1), pythons: ['3.12', '3.13'], cuda: 13 },
-    { patches: patches('3.3', 0), pythons: ['3.12', '3.13'], asOf: '2026-08-04', cuda: 13 },
+    { patches: patches('3.3', 0), pythons: ['3.12', '3.13'], asOf: '2026-08-04' },
     { patches: patches('3.2', 0), pythons: to313 },
     { patches: patches('3.1', 3), pythons: to313, asOf: '2026-02-10' },
     { patches: patches('3.0', 5), pythons: to313, asOf: '2025-10-17' },
@@ -103,10 +103,16 @@ const own: readonly Release[] = [
 export const releasesOf = (framework: Framework): readonly Release[] => releases[framework] ?? own;
 
 /** The release that a version, `1.3` or `1.3.1`, belongs to; undefined where there is no set for it. */
-export function releaseOf(framework: Framework, version = '', python?: string): Release | undefined {
+export function releaseOf(framework: Framework, version = '', python?: PythonVersion): Release | undefined {
   const fits = ({ patches: all, pythons: known }: Release) =>
     (all.includes(version) || minorOf(all[0]) === version) && (!python || known.includes(python));
   return releasesOf(framework).find(fits);
+}
+
+/** The Pythons that there are sets for, of a version; undefined where there is no set. */
+export function pythonsOf(framework: Framework, version: string | undefined): readonly PythonVersion[] | undefined {
+  const fits = pythons.filter((python) => releaseOf(framework, version, python));
+  return fits.length ? fits : undefined;
 }
 
 /** The newest release that also runs on Python 3.11, as most machines have it. */

@@ -13,7 +13,7 @@ import {
 } from '../catalog/frameworks.js';
 import { regions } from '../catalog/regions.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
-import { nameOf, pythons, releaseOf, releasesOf, standardRelease } from '../catalog/versions.js';
+import { nameOf, pythons, pythonsOf, releaseOf, releasesOf, standardRelease } from '../catalog/versions.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
@@ -139,36 +139,6 @@ export const parameters = {
       framework && [...frameworks[framework].servers, ...(multiModel ? (['mms'] as Server[]) : [])],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
   }),
-  frameworkVersion: define({
-    about: 'Version of the framework that saved the model',
-    schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
-    rule: 'a version such as 1.3, which is its newest patch, or 1.3.1',
-    offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
-    onlyFor: ownImage('frameworks whose library is in the image', (framework) => framework !== 'custom'),
-    default: ({ framework }) => framework && nameOf(standardRelease(framework)),
-  }),
-  pythonVersion: define({
-    about: 'Python of the image',
-    schema: z.enum(pythons),
-    onlyFor: ownImage('images of our own', () => true),
-    default: ({ framework, frameworkVersion }) =>
-      framework && (releaseOf(framework, frameworkVersion) ?? standardRelease(framework)).pythons.at(-1),
-    silent: true,
-  }),
-  packages: define({
-    about: 'More packages that the model needs',
-    schema: z.array(z.string().regex(/^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w,-]+\])?(?:==[\w.+!]+)?$/)),
-    rule: 'names or name==version, such as pandas==2.3.3',
-    silent: true,
-  }),
-  requirements: define({
-    about: 'A pip freeze of the environment the model was trained in: the versions that the model needs come from it',
-    schema: z.string().min(1),
-    rule: 'the path of a file',
-    onlyFor: ownImage('images of our own', () => true),
-    silent: true,
-    transient: true,
-  }),
   instanceType: define({
     about: 'Instance to run on',
     schema: z.union([z.enum(['cpu-optimized', 'gpu-enabled', 'custom']), z.string().regex(instanceTypeName)]),
@@ -235,6 +205,37 @@ export const parameters = {
       image: 'copied in at build',
     },
     default: () => 's3' as const,
+  }),
+  frameworkVersion: define({
+    about: 'Version of the framework that saved the model',
+    schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
+    rule: 'a version such as 1.3, which is its newest patch, or 1.3.1',
+    offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
+    onlyFor: ownImage('frameworks whose library is in the image', (framework) => framework !== 'custom'),
+    default: ({ framework }) => framework && nameOf(standardRelease(framework)),
+  }),
+  pythonVersion: define({
+    about: 'Python of the image',
+    schema: z.enum(pythons),
+    choices: ({ framework, frameworkVersion }) => framework && pythonsOf(framework, frameworkVersion),
+    onlyFor: ownImage('images of our own', () => true),
+    default: ({ framework, frameworkVersion }) =>
+      framework && (releaseOf(framework, frameworkVersion) ?? standardRelease(framework)).pythons.at(-1),
+    silent: true,
+  }),
+  packages: define({
+    about: 'More packages that the model needs',
+    schema: z.array(z.string().regex(/^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w,-]+\])?(?:==[\w.+!]+)?$/)),
+    rule: 'names or name==version, such as pandas==2.3.3',
+    silent: true,
+  }),
+  requirements: define({
+    about: 'A pip freeze of the environment the model was trained in: the versions that the model needs come from it',
+    schema: z.string().min(1),
+    rule: 'the path of a file',
+    onlyFor: ownImage('images of our own', () => true),
+    silent: true,
+    transient: true,
   }),
   awsRegion: define({
     about: 'AWS region',

@@ -39,17 +39,6 @@ const rules: readonly Rule[] = [
       `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest`,
   },
   {
-    key: 'pythonVersion',
-    broken: ({ framework, frameworkVersion, pythonVersion }) =>
-      framework &&
-      pythonVersion &&
-      (!frameworkVersion || releaseOf(framework, frameworkVersion)) &&
-      !releaseOf(framework, frameworkVersion, pythonVersion) &&
-      `the packages for ${entryOf(framework).label} ${frameworkVersion ?? ''} have no builds for Python ${pythonVersion}`,
-    hint: ({ framework, frameworkVersion }) =>
-      `--python-version=${framework && releaseOf(framework, frameworkVersion)?.pythons.join(' or ')}`,
-  },
-  {
     key: 'instanceType',
     broken: ({ framework, frameworkVersion }, instance) =>
       framework &&

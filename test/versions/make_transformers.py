@@ -1,4 +1,4 @@
-"""A tiny classifier of texts, saved by the version that runs this, and what it says of two: model/ and expected.json."""
+"""A tiny classifier of texts, saved by the version that runs this, and what it says of two: model/, expected.json."""
 
 import json
 from pathlib import Path

@@ -134,14 +134,20 @@ def refuse_other(library: str, saved: str, installed: str) -> None:
 
     SM_ALLOW_VERSION_MISMATCH=true has it served all the same.
     """
-    if saved.split(".")[:2] == installed.split(".")[:2]:
+    if minor_of(saved) == minor_of(installed):
         return
     if read_choice(os.environ, "SM_ALLOW_VERSION_MISMATCH", "false", ("true", "false")) == "false":
         raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. "
-            f"Save it again with {installed}, or set SM_ALLOW_VERSION_MISMATCH=true to serve it all the same."
+            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. In the "
+            f"project's folder, type: ml-container-creator --project-dir=. --framework-version={minor_of(saved)}. Or save "
+            f"the model with {installed}; or set SM_ALLOW_VERSION_MISMATCH=true to serve it all the same."
         )
     log.warning("This model, saved by %s %s, is served by %s: its answers may differ.", library, saved, installed)
+
+
+def minor_of(version: str) -> str:
+    """`1.3` of `1.3.2`."""
+    return ".".join(version.split(".")[:2])
 
 
 def require(loaded: Any, *methods: str) -> None:
