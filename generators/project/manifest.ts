@@ -35,7 +35,10 @@ export function manifest(project: Project): FileSpec[] {
   const { language, sample, tests, training, answers } = project;
   const trial = language
     ? from('engines', 'test', ['chat_request.json'])
-    : programs('test', 'test', ['run_local.sh', 'check_contract.py']);
+    : [
+        ...programs('test', 'test', ['run_local.sh', 'check_contract.py']),
+        ...from('test', 'test', ['local_server.py']),
+      ];
   return [
     { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
     { path: '.gitignore', template: 'project/_gitignore' },
@@ -242,6 +245,7 @@ function readmeOfContainer(project: Project): string[] {
   return [
     'about.md.ejs',
     tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
+    ...(tests ? ['try-options.md'] : []),
     ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
     ...(serverEntry.readme ? [serverEntry.readme] : []),
     ...(tests && !variant ? ['contract.md.ejs'] : []),

@@ -35,7 +35,8 @@ def test_ruff_is_content(arguments: list[str], samples: dict[str, Path], tmp_pat
 def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_path: Path) -> None:
     folder = assemble(tmp_path / "project", variant, samples[name], multi_model=True)
     mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
-    check(*mypy, ".", "serve", samples[name] / "sample_model/train.py", cwd=folder / "code")
+    others = [samples[name] / "sample_model/train.py", TEMPLATES / "test/test/local_server.py"]
+    check(*mypy, ".", "serve", *others, cwd=folder / "code")
 
 
 def test_shellcheck_is_content() -> None:

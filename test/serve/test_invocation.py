@@ -331,4 +331,8 @@ def test_people_get_plain_text(capsys: pytest.CaptureFixture[str], monkeypatch: 
     logs.start("INFO")
     answer(add, inference_id="a")
     assert "INFO invocation id=a status=200 ms=" in capsys.readouterr().err
+    answer(fail(ValueError(SECRET)))
+    error = capsys.readouterr().err
+    assert "ERROR The handler failed.\nTraceback (most recent call last):\n  File " in error
+    assert f"\nValueError: {SECRET}\n" in error
     logging.getLogger().handlers.clear()

@@ -5,26 +5,29 @@ set -m # every step is a process group of its own, so that it can be ended with 
 
 usage() {
   cat <<'END'
-Usage: test/run_local.sh
+Usage: test/run_local.sh [--keep] [--wait SECONDS] [FILE [CONTENT-TYPE]]
 
-Starts code/serve on this machine with the model in model/, sends test/sample_request.json,
-prints the answer as the last line of stdout and stops the server. No Docker, no AWS.
+Starts code/serve on this machine with the model in model/, sends one request, prints the answer
+as the last line of stdout and stops the server. No Docker, no AWS. Warnings and errors from the
+server's log are shown on stderr.
+
+FILE            the request (default: test/sample_request.json)
+CONTENT-TYPE    what FILE contains (default: from its ending: .json .jsonl .csv .npy .libsvm)
+--keep          leave the server running until Ctrl-C, show its log and how to send it requests;
+                works without a request, too
+--wait SECONDS  how long the model may take to load (default: 480, as on an endpoint)
 
 The first run makes a virtual environment in .venv and downloads requirements.txt into it.
 If model/ is empty and there is a sample_model/, the sample is trained first.
 
-PYTHON      the Python to use (default: the version in .python-version, as the image has it, or python3)
-CPU_INDEX   where pip finds builds for CPUs, if requirements.txt names such a place
+PYTHON          the Python to use (default: the version in .python-version, as the image has it, or python3)
+CPU_INDEX       where pip finds builds for CPUs, if requirements.txt names such a place
 END
 }
 
 say() { echo "$*" >&2; }
 
 fail() {
-  if [[ -s $log ]]; then
-    say "The last lines of the server's log:"
-    tail -n 20 "$log" >&2
-  fi
   say "run_local.sh: $*"
   exit 1
 }
@@ -42,7 +45,6 @@ clean_up() {
     kill -- "-$group" 2>/dev/null || true
   done
   wait || true
-  rm -f "$log"
 }
 
 has_model() { [[ -n $(find model -mindepth 1 -maxdepth 1 ! -name '.*' -print -quit 2>/dev/null) ]]; }
@@ -50,9 +52,6 @@ has_model() { [[ -n $(find model -mindepth 1 -maxdepth 1 ! -name '.*' -print -qu
 check_files() {
   if ! has_model && [[ ! -f sample_model/train.py ]]; then
     fail "model/ is empty. Put your model files there."
-  fi
-  if has_model && [[ ! -f $request ]]; then
-    fail "There is no $request. Create it with a request for your model, such as {\"instances\": [[1.0, 2.0]]}."
   fi
 }
 
@@ -85,67 +84,74 @@ install_for_cpus() {
 
 install() { step .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
 
-# A port that nobody listens on, below those that Multi Model Server refuses.
-free_port() {
-  .venv/bin/python - <<'END'
-import random, socket
-
-while socket.socket().connect_ex(("127.0.0.1", port := random.randint(10000, 32767))) == 0:
-    pass
-print(port)
-END
+misuse() {
+  say "run_local.sh: $* See test/run_local.sh --help"
+  exit 2
 }
 
-start_server() {
-  port=$(free_port)
-  say "Starting code/serve on port $port"
-  SM_MODEL_DIR=$PWD/model SAGEMAKER_BIND_TO_PORT=$port .venv/bin/python code/serve >"$log" 2>&1 &
-  server=$!
-  local tries
-  for ((tries = 0; tries < 600; tries++)); do
-    kill -0 "$server" 2>/dev/null || fail "The server ended before it was ready."
-    if call ping >/dev/null 2>&1; then
-      return
-    fi
-    sleep 0.2
+# Sets keep, seconds, file and type.
+parse() {
+  keep='' seconds=480 file='' type=''
+  while (($#)); do
+    case $1 in
+      -h | --help) usage && exit ;;
+      --keep) keep=--keep ;;
+      --wait=*) seconds=${1#*=} ;;
+      --wait) seconds=${2:-} && shift "$(($# > 1))" ;;
+      -*) misuse "Unknown option $1." ;;
+      *)
+        [[ -z $type ]] || misuse "Unexpected argument $1."
+        if [[ -z $file ]]; then file=$1; else type=$1; fi
+        ;;
+    esac
+    shift
   done
-  fail "The server did not answer /ping within two minutes."
+  [[ $seconds =~ ^[1-9][0-9]{0,4}$ ]] || misuse "--wait takes whole seconds, 1 to 99999, not '$seconds'."
 }
 
-# call PATH [FILE]: prints the answer on one line; the error of a refused request goes to stderr.
-call() {
-  .venv/bin/python - "http://127.0.0.1:$port/$1" "${@:2}" <<'END'
-import json, pathlib, sys, urllib.error, urllib.request
+# Finds the request before anything is installed: FILE as a path from anywhere, and its type.
+find_request() {
+  [[ -n $file ]] || return 0
+  [[ -f $file && -r $file ]] || fail "There is no file to read at $file. Give the path of a request."
+  type=${type:-$(content_type "$file")}
+  [[ -n $type ]] || fail "Cannot infer the content type of $file. Give it: test/run_local.sh FILE CONTENT-TYPE"
+  [[ $file == /* ]] || file=$PWD/$file
+}
 
-url, *files = sys.argv[1:]
-body = pathlib.Path(files[0]).read_bytes() if files else None
-request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-try:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as response:
-        answer = response.read()
-except urllib.error.HTTPError as error:
-    sys.exit(f"{error.code} {error.read().decode()}")
-except OSError as error:
-    sys.exit(f"No answer: {error}")
-if files:
-    print(json.dumps(json.loads(answer)))
-END
+# As in deploy/invoke.sh: by the ending; nothing if that is another.
+content_type() {
+  case $(tr '[:upper:]' '[:lower:]' <<<"$1") in
+    *.json) echo application/json ;;
+    *.jsonl | *.jsonlines) echo application/jsonlines ;;
+    *.csv) echo text/csv ;;
+    *.npy) echo application/x-npy ;;
+    *.libsvm | *.svmlight) echo text/libsvm ;;
+  esac
+}
+
+# Training the sample writes the default request.
+check_request() {
+  [[ -z $file ]] || return 0
+  if [[ -f test/sample_request.json ]]; then
+    file=test/sample_request.json type=application/json
+  elif has_model && [[ -z $keep ]]; then
+    fail "There is no test/sample_request.json. Create it with a request for your model, such as
+  {\"instances\": [[1.0, 2.0]]}
+or send another file: test/run_local.sh FILE
+or only start the server: test/run_local.sh --keep"
+  fi
 }
 
 main() {
-  case ${1:-} in
-    -h | --help) usage && return ;;
-    ?*) say "run_local.sh: unknown argument $1. See test/run_local.sh --help" && return 2 ;;
-  esac
-
+  parse "$@"
+  find_request
   cd "$(dirname "${BASH_SOURCE[0]}")/.."
-  request=test/sample_request.json
-  log=$(mktemp)
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
 
   check_files
+  check_request
   install_requirements
   if ! has_model; then
     say "model/ is empty: training the sample model"
@@ -154,10 +160,10 @@ main() {
     fi
     step .venv/bin/python sample_model/train.py || fail "sample_model/train.py failed. It says why above."
     check_files
+    check_request
   fi
-  start_server
-  say "Sending $request"
-  call invocations "$request" || fail "The request was refused."
+  # From here on signals are its own: it stops the server.
+  exec .venv/bin/python test/local_server.py ${keep:+"$keep"} --wait "$seconds" ${file:+"$file" "$type"}
 }
 
 main "$@"
