@@ -138,9 +138,9 @@ def refuse_other(library: str, saved: str, installed: str) -> None:
         return
     if read_choice(os.environ, "SM_ALLOW_VERSION_MISMATCH", "false", ("true", "false")) == "false":
         raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. In the "
-            f"project's folder, type: ml-container-creator --project-dir=. --framework-version={minor_of(saved)}. Or save "
-            f"the model with {installed}; or set SM_ALLOW_VERSION_MISMATCH=true to serve it all the same."
+            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. In "
+            f"the project's folder, type: ml-container-creator --project-dir=. --framework-version={minor_of(saved)}. "
+            f"Or save the model with {installed}; or set SM_ALLOW_VERSION_MISMATCH=true to serve it all the same."
         )
     log.warning("This model, saved by %s %s, is served by %s: its answers may differ.", library, saved, installed)
 
