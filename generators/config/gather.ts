@@ -27,8 +27,9 @@ export async function gather(line: CommandLine, around: Surroundings, ask?: Ask)
     const stored = directory === undefined ? [] : [readStored(directory)];
     const { answers, origins } = stored.length ? resolve([...given, ...stored, answered]) : before;
     const { requirements } = answers;
-    const trained = requirements ? [readTraining(requirements, origins.requirements ?? '', around.cwd, answers)] : [];
-    return resolve([...given, ...trained, ...stored, answered]);
+    if (!requirements) return resolve([...given, ...stored, answered]);
+    const trained = readTraining(requirements, origins.requirements ?? '', around.cwd, answers);
+    return resolve([trained.packages, ...given, trained.version, ...stored, answered]);
   };
   for (let resolution = all(); ; resolution = all()) {
     const question = ask && !wrong(resolution) ? nextQuestion(resolution, asked) : undefined;

@@ -24,51 +24,68 @@ const otherFormats: readonly [RegExp, string][] = [
   [/^\s*[{[]/, 'is JSON, not a list of requirements'],
 ];
 
-/** The values that a requirements file gives, for the framework and packages that are known. */
-export function readTraining(path: string, from: string, cwd: string, answers: Answers): Source {
-  const refuse = (message: string, hint = freeze): Source => ({
-    values: [],
-    warnings: [],
-    problems: [{ key: 'requirements', from, message: `${path} ${message}`, hint }],
+/** What a requirements file gives: packages, which complete those that were asked for, and the framework's version. */
+export interface Training {
+  packages: Source;
+  version: Source;
+}
+
+const source = (values: readonly Given[], problems: readonly Problem[] = []): Source => ({
+  values,
+  problems,
+  warnings: [],
+});
+
+/** Reads a requirements file for the framework and packages that are known. */
+export function readTraining(path: string, from: string, cwd: string, answers: Answers): Training {
+  const problem = (message: string, hint = freeze): Problem => ({ key: 'requirements', from, message, hint });
+  const refuse = (...said: Parameters<typeof problem>): Training => ({
+    packages: source([], [problem(...said)]),
+    version: source([]),
   });
   const file = resolve(cwd, path);
-  if (!existsSync(file)) return refuse('does not exist', `it is looked for at ${file}`);
+  if (!existsSync(file)) return refuse(`${path} does not exist`, `it is looked for at ${file}`);
   const text = decode(readFileSync(file));
   const other = otherFormats.find(([pattern]) => pattern.test(text));
-  if (other) return refuse(other[1]);
+  if (other) return refuse(`${path} ${other[1]}`);
   const { framework, packages = [] } = answers;
-  if (!framework) return { values: [], warnings: [], problems: [] };
+  if (!framework) return { packages: source([]), version: source([]) };
+  const { library, label } = entryOf(framework);
+  const { versionOf, problems } = versionsIn(text);
+  const own = library.filter(isVersioned).map(packageName);
+  const version = [...own, ...(aliases[framework] ?? [])].map(versionOf).find(Boolean);
+  if (own.length && !version && !problems.length)
+    return refuse(`${path} does not name ${own[0]}, the package of ${label}`);
+  const free = [...library.filter((each) => !isVersioned(each)), ...packages].filter((each) => !each.includes('=='));
+  const pins = free.map(packageName).flatMap((name) => {
+    const found = versionOf(name);
+    return found ? [`${name}==${found}`] : [];
+  });
+  const kept = packages.filter((each) => !pins.some((pin) => packageName(pin) === packageName(each)));
+  const given = (key: Given['key'], value: unknown) => [{ key, value, from: path }];
+  return {
+    packages: source(
+      pins.length ? given('packages', [...kept, ...pins]) : [],
+      problems.map((message) => problem(`${path}, ${message}`)),
+    ),
+    version: source(version ? given('frameworkVersion', versionToTake(framework, version)) : []),
+  };
+}
+
+/** Gives the version of a package, undefined where it is not there; what is wrong with those it was asked for. */
+function versionsIn(text: string): { versionOf: (name: string) => string | undefined; problems: string[] } {
   const entries = entriesOf(text);
-  const problems: Problem[] = [];
-  const complain = (message: string) =>
-    problems.push({ key: 'requirements', from, message: `${path}, ${message}`, hint: freeze });
-  const versionOf = (name: string): string | undefined => {
+  const problems: string[] = [];
+  const versionOf = (name: string) => {
     const [entry, ...more] = entries.get(name) ?? [];
     if (!entry) return undefined;
     const version = /^[^=<>!~@;]*==\s*([\w.!+-]+)/.exec(entry.text)?.[1];
     if (more.length)
-      complain(`lines ${[entry, ...more].map(({ line }) => line).join(' and ')}: ${name} is there twice`);
-    else if (!version) complain(`line ${entry.line}: "${entry.text}" gives no version of ${name}`);
-    return version?.replace(/\+.*$/, '');
+      problems.push(`lines ${[entry, ...more].map(({ line }) => line).join(' and ')}: ${name} is there twice`);
+    else if (!version) problems.push(`line ${entry.line}: "${entry.text}" gives no version of ${name}`);
+    return version?.replace(/\+.*$/, ''); // without +cpu
   };
-  const { library, label } = entryOf(framework);
-  const [own, others] = [library.filter(isVersioned), library.filter((each) => !isVersioned(each))].map((each) => [
-    ...new Set(each.map(packageName)),
-  ]) as [string[], string[]];
-  const version = [...own, ...(aliases[framework] ?? [])].map(versionOf).find(Boolean);
-  if (own.length && !version && !problems.length) return refuse(`does not name ${own[0]}, the package of ${label}`);
-  const asked = packages.map(packageName);
-  const pins = [...others, ...asked].flatMap((name) => {
-    const found = packages.some((each) => packageName(each) === name && each.includes('=='))
-      ? undefined
-      : versionOf(name);
-    return found ? [`${name}==${found}`] : [];
-  });
-  const kept = packages.filter((each) => !pins.some((pin) => packageName(pin) === packageName(each)));
-  const values: Given[] = [];
-  if (version) values.push({ key: 'frameworkVersion', value: versionToTake(framework, version), from: path });
-  if (pins.length) values.push({ key: 'packages', value: [...kept, ...pins], from: path });
-  return { values, problems, warnings: [] };
+  return { versionOf, problems };
 }
 
 const isVersioned = (requirement: string) => requirement.includes('{}');

@@ -1,0 +1,96 @@
+// lock.sh: the lock of a project is what it makes, and it makes it anew.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { newFolder } from '../support/bin.js';
+import { generateProject } from '../support/generate.js';
+import { has, tool } from '../support/tools.js';
+
+describe('lock.sh', function () {
+  this.timeout(300_000);
+  let folder: string;
+  const path = (name: string) => join(folder, name);
+  const read = (name: string) => readFileSync(path(name), 'utf8');
+  const lock = (args: readonly string[] = [], env: Record<string, string> = {}) => {
+    const PATH = `${dirname(tool('uv'))}:${process.env.PATH}`;
+    const options = { cwd: '/', encoding: 'utf8', env: { ...process.env, PATH, ...env } } as const;
+    const { status, stdout, stderr } = spawnSync(path('lock.sh'), args, options);
+    return { status, stdout, stderr };
+  };
+  const good = (done: ReturnType<typeof lock>) => assert.equal(done.status, 0, done.stderr);
+
+  before(async () => {
+    const answers = { framework: 'sklearn', frameworkVersion: '1.3', includeTraining: true };
+    folder = await generateProject(answers, join(newFolder(), 'a project'));
+  });
+
+  it('makes the lock that the project has, and that of training', () => {
+    const files = ['requirements.txt', 'train/requirements.txt'];
+    const before = files.map(read);
+    good(lock(['--check']));
+    good(lock());
+    assert.deepEqual(files.map(read), before);
+  });
+
+  it('--check finds every change in what a lock is made of, and in the lock', () => {
+    for (const name of ['requirements.in', '.python-version', 'requirements.txt', 'train/requirements.in']) {
+      const text = read(name);
+      appendFileSync(path(name), '# changed\n');
+      const { status, stderr } = lock(['--check']);
+      assert.equal(status, 1, name);
+      assert.match(stderr, /does not belong to .*requirements\.in and \.python-version\. Type: \.\/lock\.sh/);
+      writeFileSync(path(name), text);
+    }
+    good(lock(['--check']));
+  });
+
+  it('keeps the versions that it can where a package is added', () => {
+    const before = read('requirements.txt').split('\n').slice(2);
+    appendFileSync(path('requirements.in'), 'pandas\n');
+    good(lock());
+    const after = read('requirements.txt').split('\n');
+    assert.deepEqual(
+      before.filter((pin) => !after.includes(pin)),
+      [],
+    );
+    assert.match(after.join('\n'), /^pandas==/m);
+    good(lock(['--check']));
+  });
+
+  it('says why there is no lock, and leaves the one that is there', () => {
+    const before = read('requirements.txt');
+    const { status, stderr } = (writeFileSync(path('.python-version'), '3.13\n'), lock());
+    assert.equal(status, 1);
+    assert.match(stderr, /scikit-learn==1\.3\.2 has no .*wheels/);
+    assert.match(stderr, /no solution for \.\/requirements\.in and Python 3\.13; .* Nothing was changed/);
+    assert.equal(read('requirements.txt'), before);
+    writeFileSync(path('.python-version'), '3.11\n');
+  });
+
+  it('--python names the Python of this machine to use, and refuses one that is too old', () => {
+    const python = lock(['--python']);
+    good(python);
+    assert.ok(existsSync(python.stdout.trim()));
+    assert.match(lock(['--python'], { PYTHON: 'false' }).stderr, /false is not Python 3\.10 or newer/);
+  });
+
+  it('installs uv for itself where it is missing', () => {
+    // A PATH without uv: links to all the rest.
+    const bin = path('bin');
+    mkdirSync(bin);
+    const programs = 'bash sh env python3 dirname cat cut head tail grep sort awk mktemp rm cp sha256sum sed'.split(
+      ' ',
+    );
+    for (const name of programs) {
+      const found = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim();
+      if (found.startsWith('/')) symlinkSync(found, join(bin, name));
+    }
+    assert.ok(has('python3'));
+    rmSync(path('requirements.txt'));
+    const { status, stderr } = lock([], { PATH: bin });
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /Installing uv into \.uv/);
+    assert.match(read('requirements.txt'), /^pandas==/m);
+  });
+});

@@ -1,0 +1,176 @@
+// The versions of the user's model: which sets there are, what a project asks for, and its lock.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { frameworkNames } from '../../generators/catalog/frameworks.js';
+import { nameOf, releaseOf, releasesOf } from '../../generators/catalog/versions.js';
+import { gather } from '../../generators/config/gather.js';
+import { resolve } from '../../generators/config/resolve.js';
+import { readArguments, readObject } from '../../generators/config/sources.js';
+import { manifest } from '../../generators/project/manifest.js';
+import { render } from '../../generators/project/render.js';
+
+const from = (answers: object) => resolve([readObject({ framework: 'sklearn', ...answers }, 'the test')]);
+const said = (answers: object) => from(answers).problems.map(({ message, hint }) => `${message}; ${hint}`);
+
+/** The text of a file of a project; undefined where it has none. */
+function file(answers: object, path: string): string | undefined {
+  const { project, problems } = from(answers);
+  assert.ok(project, JSON.stringify(problems));
+  return render(manifest(project), project).find((each) => each.path === path)?.text;
+}
+const lock = (answers: object) => file(answers, 'requirements.txt');
+
+describe('a version of a framework', () => {
+  it('has a set for each minor version, the newest first', () => {
+    for (const framework of frameworkNames) {
+      const names = releasesOf(framework).map(nameOf);
+      const numbers = names.map((name) =>
+        name.split('.').reduce((sum, part, at) => sum + Number(part) / 1000 ** at, 0),
+      );
+      assert.deepEqual(
+        numbers,
+        [...numbers].sort((one, other) => other - one),
+        framework,
+      );
+    }
+    assert.equal(releaseOf('sklearn', '1.3.1'), releaseOf('sklearn', '1.3'));
+    assert.equal(releaseOf('sklearn', '1.30'), undefined);
+  });
+
+  it('alone is its newest patch; another patch changes one line of the lock', () => {
+    const [minor, newest, other] = ['1.3', '1.3.2', '1.3.1'].map((frameworkVersion) => lock({ frameworkVersion }));
+    assert.equal(minor, newest);
+    const lines = (text = '') => text.split('\n').filter((line) => !line.startsWith('#'));
+    const changed = lines(other).filter((line) => !lines(newest).includes(line));
+    assert.deepEqual(changed, ['scikit-learn==1.3.1']);
+  });
+
+  it('brings its Python, its libraries and the image they are for', () => {
+    const old = { frameworkVersion: '1.0' };
+    assert.equal(file(old, '.python-version'), '3.10\n');
+    assert.match(file(old, 'Dockerfile') ?? '', /python:3\.10-slim/);
+    assert.match(lock(old) ?? '', /^numpy==1\.22\./m);
+    assert.equal(file({}, '.python-version'), '3.13\n');
+    assert.match(from(old).warnings.join(), /Python 3\.10 gets no more security fixes/);
+  });
+
+  it('without a set is refused with the nearest', () => {
+    assert.deepEqual(said({ frameworkVersion: '0.24' }), [
+      'there is no tested set of packages for scikit-learn 0.24; --framework-version=1.0 is the nearest',
+    ]);
+    assert.match(said({ frameworkVersion: '1.3.9' }).join(), /--framework-version=1\.3 is the nearest/);
+    assert.match(said({ frameworkVersion: '9.9' }).join(), /--framework-version=1\.9 is the nearest/);
+    assert.match(said({ frameworkVersion: 'newest' }).join(), /is not valid: a version such as 1\.3/);
+  });
+
+  it('is for the Pythons that its libraries have builds for', () => {
+    assert.match(said({ frameworkVersion: '1.3', pythonVersion: '3.13' }).join(), /what works: 3\.11/);
+    assert.equal(file({ pythonVersion: '3.12' }, '.python-version'), '3.12\n');
+    for (const pythonVersion of ['3.10', '3.11', '3.12', '3.13'])
+      assert.ok(lock({ framework: 'custom', pythonVersion }), pythonVersion);
+  });
+
+  it('gives way, where a project is generated anew for another, to the Python of that', () => {
+    const stored = readObject({ framework: 'sklearn', frameworkVersion: '1.9', pythonVersion: '3.13' }, '.yo-rc.json');
+    const { project, warnings } = resolve([readObject({ frameworkVersion: '1.3' }, 'a flag'), stored]);
+    assert.equal(project?.python, '3.11');
+    assert.match(warnings.join(), /pythonVersion "3\.13" from \.yo-rc\.json gives way/);
+  });
+
+  it('without packages that bring CUDA is refused on a GPU', () => {
+    const answers = { framework: 'tensorflow', instanceType: 'gpu-enabled' };
+    assert.match(
+      said({ ...answers, frameworkVersion: '2.12' }).join(),
+      /TensorFlow 2\.12 has no packages that bring CUDA/,
+    );
+    assert.deepEqual(said({ ...answers, frameworkVersion: '2.17' }), []);
+  });
+});
+
+describe('the lock of a project', () => {
+  it('has what it asks for, what that needs, and nothing else', () => {
+    const fastapi = lock({}) ?? '';
+    for (const name of ['scikit-learn', 'threadpoolctl', 'fastapi', 'starlette'])
+      assert.match(fastapi, new RegExp(`^${name}==`, 'm'));
+    assert.doesNotMatch(fastapi, /^(flask|gunicorn|skops|multi-model-server)==/m);
+    assert.match(lock({ modelFormat: 'skops', modelServer: 'flask' }) ?? '', /^flask==[\s\S]*^skops==/m);
+  });
+
+  it('has packages of the user that the set has, and is left to lock.sh where it lacks one', () => {
+    assert.match(lock({ packages: ['boto3'] }) ?? '', /^boto3==/m);
+    assert.equal(lock({ packages: ['boto3', 'pandas'] }), undefined);
+    assert.equal(lock({ packages: ['numpy==1.0'] }), undefined);
+    assert.match(file({ packages: ['numpy==1.0', 'pandas'] }, 'requirements.in') ?? '', /^numpy==1\.0\npandas$/m);
+    assert.doesNotMatch(file({ packages: ['numpy==1.0'] }, 'requirements.in') ?? '', /^numpy==[^1]/m);
+  });
+
+  it('of training takes its versions from that of serving', () => {
+    assert.match(file({ includeTraining: true }, 'train/requirements.in') ?? '', /^-c \.\.\/requirements\.txt$/m);
+    assert.doesNotMatch(file({ includeTraining: true }, 'train/requirements.txt') ?? '', /^fastapi==/m);
+  });
+});
+
+describe('--requirements', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'training-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** What comes of a file of the training environment. */
+  const read = async (content: string | Buffer, ...flags: string[]) => {
+    writeFileSync(join(folder, 'training.txt'), content);
+    const line = readArguments(['x', '--framework=sklearn', '--requirements=training.txt', ...flags]);
+    return gather(line, { cwd: folder, env: {} });
+  };
+  const problem = async (content: string) => {
+    const { problems } = await read(content);
+    return problems.map(({ message }) => message).join();
+  };
+  const freeze = 'joblib==1.2.0\nmatplotlib==3.7.1\nnumpy==1.24.3\nscikit-learn==1.2.1\nscipy==1.10.1\n';
+
+  it('gives the versions of what the model needs, and of nothing else', async () => {
+    const { answers, origins, project } = await read(freeze);
+    assert.equal(answers.frameworkVersion, '1.2.1');
+    assert.deepEqual(answers.packages, ['joblib==1.2.0', 'numpy==1.24.3', 'scipy==1.10.1']);
+    assert.deepEqual([origins.frameworkVersion, origins.packages], ['training.txt', 'training.txt']);
+    assert.equal(project?.answers.requirements, undefined); // what follows from it is stored, not the file
+  });
+
+  it('gives the versions of packages that are asked for by name', async () => {
+    const { answers } = await read(freeze, '--packages=matplotlib,pandas');
+    assert.ok(answers.packages?.includes('matplotlib==3.7.1'));
+  });
+
+  it('gives way to a flag', async () => {
+    assert.equal((await read(freeze, '--framework-version=1.3')).answers.frameworkVersion, '1.3');
+  });
+
+  it('reads hashes, markers, comments, continued lines, post releases and what PowerShell writes', async () => {
+    const lines =
+      'scikit-learn==1.4.1.post1 \\\n    --hash=sha256:abc \\\n    --hash=sha256:def\n# numpy==9\nnumpy==1.26.4 ; python_version > "3.8" # pinned\n';
+    for (const content of [lines, lines.replaceAll('\n', '\r\n'), Buffer.from(`\uFEFF${lines}`, 'utf16le')]) {
+      const { answers, problems } = await read(content);
+      assert.deepEqual(problems, []);
+      assert.equal(answers.frameworkVersion, '1.4');
+      assert.deepEqual(answers.packages, ['numpy==1.26.4']);
+    }
+  });
+
+  it('says what it cannot take, and in which line', async () => {
+    assert.match(await problem('numpy==1.0\n'), /training\.txt does not name scikit-learn/);
+    assert.match(await problem(`${freeze}numpy==1.25.0\n`), /lines 3 and 6: numpy is there twice/);
+    assert.match(await problem('scikit-learn\n'), /line 1: "scikit-learn" gives no version of scikit-learn/);
+    assert.match(await problem('scikit-learn @ file:///build/x\n'), /line 1: .* gives no version/);
+    assert.match(await problem('-e git+https://host/x#egg=scikit-learn\n'), /line 1: .* gives no version/);
+    assert.match(await problem('name: base\ndependencies:\n  - python=3.11\n'), /is a conda environment/);
+    assert.match(await problem('[tool.poetry]\nname = "x"\n'), /is TOML/);
+    const { problems } = await gather(readArguments(['--framework=sklearn', '--requirements=none.txt']), {
+      cwd: folder,
+      env: {},
+    });
+    assert.match(problems[0]?.message ?? '', /none\.txt does not exist/);
+  });
+});
