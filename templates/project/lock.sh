@@ -39,7 +39,7 @@ find_uv() {
     uv=$PWD/.uv/bin/uv
     [ ! -x "$uv" ] || return 0
     echo 'Installing uv into .uv' >&2
-    if ! python3 -m venv .uv || ! .uv/bin/python -m pip install --quiet --disable-pip-version-check uv >&2; then
+    if ! python3 -m venv .uv >&2 || ! .uv/bin/python -m pip install --quiet --disable-pip-version-check uv >&2; then
       fail 'uv cannot be installed; the reason is above. Install uv and try again.'
     fi
   fi
