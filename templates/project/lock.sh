@@ -11,7 +11,7 @@
 #   --check                         fails where requirements.txt does not belong to requirements.in and .python-version
 #   --python                        prints the Python of this machine to use: PYTHON, the version of the image, or python3
 #
-# Needs uv, and installs it into .uv where it is missing. An index of your own: UV_INDEX_URL, or see uv's documentation.
+# Needs uv, and installs it into .uv where it is missing. An index of your own: UV_DEFAULT_INDEX.
 set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")"
 

@@ -73,7 +73,7 @@ function frameworks(names: readonly string[]): Run[] {
   const unknown = names.filter((name) => name !== 'engines' && !known.some((each) => each === name));
   if (unknown.length > 0) throw new Error(`not frameworks: ${unknown.join(', ')}; other suites go before frameworks`);
   const pins: Run = { ...mochaRun('frameworks'), waits: true };
-  if (names.length === 0) return [pins, one('tensorflow'), vllm(), ...known.slice(1).map(one)];
+  if (names.length === 0) return [pins, one('tensorflow'), vllm(), mochaRun('versions'), ...known.slice(1).map(one)];
   return [...known.filter((each) => names.includes(each)).map(one), ...(names.includes('engines') ? [vllm()] : [])];
 }
 
