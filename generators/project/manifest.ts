@@ -70,7 +70,7 @@ function container(project: Project): FileSpec[] {
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
   const sets = [...librarySets(project), server];
   const modules =
-    'settings single models request invocation content batching tabular media_types file_types errors logs processes';
+    'settings single models versions advice request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
