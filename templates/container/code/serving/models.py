@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from serving import content, versions
+from serving import content, expected, versions
 from serving.advice import advise, describe
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
@@ -22,6 +22,8 @@ from serving.media_types import JSON
 from serving.request import CURRENT, Request
 
 log = logging.getLogger(__name__)
+
+DESCRIPTIONS = (expected.FILE, "signature.json")  # lie with a model and are none themselves
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Loader:
     def __init__(self, handler: ModuleType, model_dir: Path) -> None:
         self.preloads: bool = getattr(handler, "PRELOAD", True)
         self.thread_safe: bool = getattr(handler, "THREAD_SAFE", True)
+        self.model_dir = model_dir
         self.open = partial(open_model, handler, model_dir)
         self.model: Model | None = None
         self.reason = mmap.mmap(-1, 4096)  # shared with the processes that are forked from this one
@@ -71,7 +74,7 @@ class Loader:
         """The model, in a serving process. If it cannot be served, that ends the process and the server with it."""
         try:
             model = self.model or self.open()
-            try_out(model)
+            try_out(model, self.model_dir)
             return model
         except StartError as error:
             reason = str(error).encode()[: len(self.reason)]
@@ -87,7 +90,7 @@ class Loader:
 def load_model(handler: ModuleType, model_dir: Path) -> Model:
     """Loads the model and tries it. Raises StartError as open_model and try_out do."""
     model = open_model(handler, model_dir)
-    try_out(model)
+    try_out(model, model_dir)
     return model
 
 
@@ -122,9 +125,10 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
     )
 
 
-def try_out(model: Model) -> None:
-    """Raises StartError for a model that loads, and yet cannot predict."""
+def try_out(model: Model, model_dir: Path) -> None:
+    """Raises StartError for a model that loads, and yet cannot predict or does not agree with expected.json."""
     versions.check_object(model.loaded, model.answer)
+    expected.check_predictions(model_dir, model.answer)
 
 
 def find_model_file(model_dir: Path, *extensions: str) -> Path:
@@ -174,10 +178,10 @@ def find_other(model_dir: Path) -> str | None:
 
 
 def list_files(model_dir: Path) -> list[Path]:
-    """What lies in the folder, sorted; nothing if it is missing. Dot files, as .gitkeep, do not count."""
+    """What lies in the folder, sorted; nothing if it is missing. Neither dot files nor descriptions count."""
     if not model_dir.is_dir():
         return []
-    return sorted(path for path in model_dir.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in model_dir.iterdir() if path.name[0] != "." and path.name not in DESCRIPTIONS)
 
 
 def import_handler() -> ModuleType:
