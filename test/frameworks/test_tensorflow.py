@@ -225,6 +225,18 @@ def test_a_model_of_keras_2_is_served_only_where_that_is_allowed(
     assert re.search("It is loaded" if allowed == "true" else refused, message), message
 
 
+def test_a_layer_with_settings_of_keras_2_is_told(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keras.Sequential([keras.Input((3, 1)), keras.layers.LSTM(1)]).save(model_path)
+    old = ('"return_sequences"', '"time_major": false, "return_sequences"')
+    if model_path.suffix == ".keras":
+        rewrite(model_path, lambda _, content: content.replace(*(each.encode() for each in old)))
+    else:
+        with h5py.File(model_path, "a") as file:
+            file.attrs["model_config"] = file.attrs["model_config"].replace(*old)
+    [message] = load_each(model_path.parents[1], LOADED, model_path.parent)
+    assert "'time_major': False}. Another version of Keras saved the model. Generate the project with" in message
+
+
 def test_a_lambda_layer_is_refused_with_the_way_out(model_path: Path) -> None:
     keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: 2 * x)]).save(model_path)
     project = model_path.parents[1]

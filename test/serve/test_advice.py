@@ -174,6 +174,10 @@ def test_an_import_of_the_handler_that_fails(code: Path) -> None:
     (code / "model_handler.py").write_text("import lightgbm\n")
     with pytest.raises(StartError, match=r"does not import: ModuleNotFoundError.*Add lightgbm to requirements\.in"):
         import_handler()
+    (code / "model_handler.py").write_text("def load(")
+    importlib.invalidate_caches()
+    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Correct it\.$"):
+        import_handler()
 
 
 def test_both_ends_of_a_long_message_are_kept_and_the_first_cause() -> None:

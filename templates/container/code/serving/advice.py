@@ -35,24 +35,20 @@ OTHERS = (
 )
 GENERATE = "Save the model that this project serves there, or generate a project for this one."
 DAMAGED = re.compile(
-    r"EOF|BadZipFile|DecodeError|InvalidProtobuf|deserializing header|central directory|truncated|XGBoostError"
-    r"|UnpicklingError|Unable to (?:synchronously )?open file"
+    r"EOF|BadZipFile|DecodeError|InvalidProtobuf|deserializing header|central directory|truncated|UnpicklingError"
+    r"|Unable to (?:synchronously )?open file|src/common/json\.cc|string_view|Invalid model format"
 )
 FALLBACK = "Save it again with the versions in requirements.txt, or look at load() in code/model_handler.py."
 
 
 def advise(error: BaseException, other: str | None = None) -> str:
     """What to do about an error of load(), as a sentence. `other`: what a file is that is not what its name says."""
-    texts = [f"{type(cause).__name__}: {cause}" for cause in trace(error)]
-    for text in texts:
-        for pattern, advice in ADVICE:
-            if found := re.search(pattern, text):
-                words = [group for group in found.groups() if group]
-                return advice.format(*words) if isinstance(advice, str) else advice(*words)
+    if advice := look_up(error):
+        return advice
     if other:
         what = next((advice for kind, advice in OTHERS if kind in other), GENERATE)
         return f"The file looks like {other}. {what}"
-    if any(DAMAGED.search(text) for text in texts):
+    if any(DAMAGED.search(to_text(cause)) for cause in trace(error)):
         return (
             "The file is cut off or damaged. Copy it again, in binary mode (Git LFS: git lfs pull), and compare what "
             "sha256sum prints for it here and where it was saved."
@@ -60,19 +56,34 @@ def advise(error: BaseException, other: str | None = None) -> str:
     return FALLBACK
 
 
+def look_up(error: BaseException) -> str | None:
+    """What the table has for an error, or for what it was raised from."""
+    for text in map(to_text, trace(error)):
+        for pattern, advice in ADVICE:
+            if found := re.search(pattern, text):
+                words = [group for group in found.groups() if group]
+                return advice.format(*words) if isinstance(advice, str) else advice(*words)
+    return None
+
+
 def describe(error: BaseException) -> str:
     """Class and message of an error and of its first cause, on one line. Of a long message both ends are kept."""
     first, *causes = trace(error)
-    text = to_line(first)
+    text = shorten(to_text(first))
     if causes and str(causes[-1]) not in str(first):
-        text += f" (caused by {to_line(causes[-1])})"
+        text += f" (caused by {shorten(to_text(causes[-1]))})"
     return text
 
 
-def to_line(error: BaseException) -> str:
-    """Class and message of an error on one line of some 800 characters at most."""
-    text = " ".join(str(error).split()).removesuffix(".")
-    return f"{type(error).__name__}: {text if len(text) <= 800 else f'{text[:400]} … {text[-400:]}'}"
+def shorten(text: str) -> str:
+    """A text on one line of some 800 characters at most, without a full stop."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text if len(text) <= 800 else f"{text[:400]} … {text[-400:]}"
+
+
+def to_text(error: BaseException) -> str:
+    """Class and message of an error."""
+    return f"{type(error).__name__}: {error}"
 
 
 def trace(error: BaseException | None) -> Iterator[BaseException]:
@@ -144,6 +155,11 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
         r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'",
         "{0} is not part of Keras. Put it into code/layers.py, and into code/model_handler.py: from layers import {0}, "
         'and CUSTOM_OBJECTS = {{"{0}": {0}}}.',
+    ),
+    (
+        r"Unrecognized keyword arguments? passed to",
+        "Another version of Keras saved the model. Generate the project with --framework-version=VERSION, that of the "
+        "TensorFlow it was trained with, or save it again with this one.",
     ),
     (
         r"`Lambda` layer",

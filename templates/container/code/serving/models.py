@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from serving import content, expected, versions
-from serving.advice import advise, describe
+from serving.advice import advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
@@ -190,7 +190,8 @@ def import_handler() -> ModuleType:
         handler = importlib.import_module("model_handler")
     except (Exception, SystemExit) as error:
         log.exception("model_handler.py failed.")
-        raise StartError(f"model_handler.py does not import: {describe(error)}. {advise(error)}") from None
+        advice = look_up(error) or "Correct it."
+        raise StartError(f"model_handler.py does not import: {describe(error)}. {advice}") from None
     for name in ("load", "predict"):
         if not callable(getattr(handler, name, None)):
             raise StartError(f"model_handler.py has no function {name}(). Add it.")
