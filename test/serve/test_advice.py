@@ -113,6 +113,7 @@ def test_a_class_of_a_library_that_is_gone(tmp_path: Path, monkeypatch: pytest.M
     assert "no sklearn.linear_model._ridge.Older in the installed scikit-learn" in refusal(tmp_path / "model")
 
 
+@pytest.mark.parametrize("variant", ["fastapi"])
 def test_a_class_of_the_notebook_works_once_it_is_where_the_advice_says(project: Path, variant: str) -> None:
     """With the lines of the advice, as they stand there, and the class in the file that it names."""
     for path in (project / "model").iterdir():

@@ -82,9 +82,9 @@ def test_probabilities_are_compared_too(tmp_path: Path, model: Any) -> None:
 
 
 def test_a_tolerance_may_be_set(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(tmp_path, model, probabilities=(model.predict_proba(ROWS) + 1e-9).tolist())
+    folder = write(tmp_path, model, probabilities=(model.predict_proba(ROWS) + 9e-7).tolist())
     load(folder)
-    monkeypatch.setenv("SM_EXPECTED_TOLERANCE", "1e-12")
+    monkeypatch.setenv("SM_EXPECTED_TOLERANCE", "8e-7")
     assert "differ from" in refusal(folder)
     monkeypatch.setenv("SM_EXPECTED_TOLERANCE", "much")
     assert refusal(folder) == "SM_EXPECTED_TOLERANCE is 'much': set it to a number from 0 to 1, or unset it."
@@ -175,7 +175,11 @@ def test_handlers_of_all_kinds_are_compared(
 def test_a_difference_is_relative_and_what_is_no_number_is_exact(
     expected: object, found: object, difference: float
 ) -> None:
-    assert measure(expected, found) == pytest.approx(difference)
+    assert measure(expected, found, 1e-6) == pytest.approx(difference)
+
+
+def test_next_to_0_a_difference_is_relative_to_the_smallest_size() -> None:
+    assert [measure(0.0, 1e-9, smallest) for smallest in (1e-6, 1.0)] == pytest.approx([1e-3, 1e-9])
 
 
 def test_it_is_no_model(tmp_path: Path) -> None:

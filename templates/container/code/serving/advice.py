@@ -109,7 +109,7 @@ def advise_module(name: str) -> str:
     if util.find_spec(top):
         return advise_own(top, name)
     return (
-        f"Put {top}.py, or the folder {top}/ if it is a package, beside code/model_handler.py: a file of pickle names "
+        f"Put {top}.py, or the folder {top}/ if it is a package, beside code/model_handler.py: a pickle names "
         "modules as they were where the model was trained."
     )
 

@@ -19,8 +19,9 @@ from serving.settings import read_choice, read_fraction
 log = logging.getLogger(__name__)
 
 FILE = "expected.json"
-KINDS = ("predictions", "probabilities")
-SMALL = 1e-6  # a difference is relative to the larger number, or to this: 1e-12 agrees with 0, 1e-11 does not
+# What is compared -> the size that smaller numbers count as. A difference is relative to the size, so that next to 0
+# nothing would agree: rounding makes it 1e-17, and a probability may be 1 less the others, in float32.
+KINDS = {"predictions": 1e-6, "probabilities": 1.0}
 SHOWN = 3  # the records that an error shows, of those that differ
 
 Lists = dict[str, list[Any]]
@@ -30,8 +31,8 @@ Answer = Callable[[dict[str, Any]], Any]  # the JSON of a request -> that of its
 def check_predictions(model_dir: Path, answer: Answer) -> None:
     """Raises StartError if the model does not predict what expected.json says, or if that file is broken.
 
-    Numbers may differ by SM_EXPECTED_TOLERANCE (relative; 1e-6), whole numbers and texts not at all.
-    SM_EXPECTED=off skips the check.
+    Numbers may differ by SM_EXPECTED_TOLERANCE (1e-6) of their size, probabilities by as much in all, whole numbers and
+    texts not at all. SM_EXPECTED=off skips the check.
     """
     path = model_dir / FILE
     if not path.is_file() or read_choice(os.environ, "SM_EXPECTED", "on", ("on", "off")) == "off":
@@ -40,7 +41,7 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
     expected = read(path)
     found = predict(expected, answer)
     rows = [
-        (number, kind, was, now, measure(was, now))
+        (number, kind, was, now, measure(was, now, KINDS[kind]))
         for kind, values in found.items()
         for number, (was, now) in enumerate(zip(expected[kind], values, strict=True), 1)
     ]
@@ -65,7 +66,7 @@ def read(path: Path) -> Lists:
     except ValueError as error:
         raise StartError(f"{path} is not JSON: {error}. {again}") from None
     lists = saved if isinstance(saved, dict) else {}
-    kinds = ["inputs", "predictions", *(kind for kind in KINDS[1:] if kind in lists)]
+    kinds = ["inputs", "predictions", *(["probabilities"] if "probabilities" in lists else [])]
     for kind in kinds:
         if not isinstance(lists.get(kind), list) or not lists[kind]:
             raise StartError(f"{path} has no list of {kind}. {again}")
@@ -106,17 +107,20 @@ def predict(expected: Lists, answer: Answer) -> Lists:
     return {kind: lists[kind] for kind in wanted}
 
 
-def measure(expected: Any, found: Any) -> float:
-    """The largest difference of two values, relative to their size; infinity if they differ in anything but numbers."""
+def measure(expected: Any, found: Any, smallest: float) -> float:
+    """The largest difference of two values, relative to their size, which is at least `smallest`.
+
+    Infinity if they differ in anything but numbers, or in whole numbers.
+    """
     if is_number(expected) and is_number(found):
         if expected == found:
             return 0.0
         exact = isinstance(expected, int) and isinstance(found, int)
-        return math.inf if exact else abs(expected - found) / max(abs(expected), abs(found), SMALL)
+        return math.inf if exact else abs(expected - found) / max(abs(expected), abs(found), smallest)
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        return max(map(measure, expected, found), default=0.0)
+        return max((measure(*pair, smallest) for pair in zip(expected, found, strict=True)), default=0.0)
     if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
-        return max((measure(expected[name], found[name]) for name in expected), default=0.0)
+        return max((measure(expected[name], found[name], smallest) for name in expected), default=0.0)
     return 0.0 if expected == found and type(expected) is type(found) else math.inf
 
 
