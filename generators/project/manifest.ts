@@ -77,7 +77,7 @@ function container(project: Project): FileSpec[] {
   const { files, many } = serverEntry;
   const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
   const modules =
-    'settings single models request invocation content batching tabular media_types file_types errors logs processes';
+    'settings single models versions advice expected request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
@@ -250,6 +250,7 @@ function readmeOfContainer(project: Project): string[] {
     ...(serverEntry.readme ? [serverEntry.readme] : []),
     ...(tests && !variant ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
+    'expected.md',
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     `${variant}handler.md`,
     ...(format?.pickle ? ['pickle.md.ejs'] : []),

@@ -114,14 +114,43 @@ def test_a_broken_model_never_gives_a_good_ping(folder: Path, particular: Any, t
         status = server.wait()
     found = {first: server.last_line()}
     if folder.name.endswith("-fastapi"):
-        arguments = [project / "code", *(damaged[name] for name in others)]
-        done = subprocess.run([sys.executable, "-c", LOAD_EACH, *arguments], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        found.update(zip(others, map(str, json.loads(done.stdout.splitlines()[-1])), strict=True))
+        found.update(zip(others, load_each(project, LOADED, *(damaged[name] for name in others)), strict=True))
     wrong = [f"{name}: {line}" for name, line in found.items() if not re.search(expected[name], line)]
     assert status != 0 and not wrong, "\n".join(wrong)
 
 
+def test_a_model_is_served_only_if_it_predicts_what_is_expected(one: Path, tmp_path: Path) -> None:
+    """What the sample answers as expected.json; then with one of its numbers changed."""
+    records = json.loads((one / "test/sample_request.json").read_text())["instances"]
+    [answer] = load_each(one, f"model.answer({{'inputs': {records}}})", one / "model")
+    folders = [shutil.copytree(one / "model", tmp_path / name / "model") for name in ("same", "other")]
+    for folder, change in zip(folders, (0, 1), strict=True):
+        expected = {"inputs": records, "predictions": add(answer["predictions"], change)}
+        (folder / "expected.json").write_text(json.dumps(expected))
+    same, other = load_each(one, LOADED, *folders)
+    assert same == "It is loaded."
+    assert f"1 of {len(records)} predictions differ" in other
+
+
+def add(value: Any, number: int) -> Any:
+    """The value with a number added to the first number in it."""
+    if isinstance(value, list):
+        return [add(value[0], number), *value[1:]]
+    if isinstance(value, dict):
+        return {name: add(each, number) if not isinstance(each, str) else each for name, each in value.items()}
+    return value + number
+
+
+def load_each(project: Path, then: str, *folders: Path) -> list[Any]:
+    """What a process of the project says of each folder: the error of a model, or the value of `then`."""
+    program = LOAD_EACH.replace("THEN", then)
+    arguments = [project / "code", *folders]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+LOADED = "'It is loaded.'"
 LOAD_EACH = """
 import json, sys
 from pathlib import Path
@@ -131,7 +160,8 @@ from serving.errors import StartError
 handler, reasons = models.import_handler(), []
 for folder in sys.argv[2:]:
     try:
-        reasons.append(f"is loaded: {models.load_model(handler, Path(folder))}")
+        model = models.load_model(handler, Path(folder))
+        reasons.append(THEN)
     except StartError as error:
         reasons.append(str(error))
 print(json.dumps(reasons))

@@ -41,21 +41,31 @@ def make_newer(model_dir: Path) -> None:
             archive.writestr(name, content.replace(old, new) if name.endswith(end) else content)
 
 
-def save_weights_only(model_dir: Path) -> None:
-    torch.save(nn.Linear(8, 1).state_dict(), next(model_dir.glob("model.*")))
+def save_with_torch(made: Any, **how: bool) -> Any:
+    """What torch.save writes."""
+
+    def damage(model_dir: Path) -> None:
+        torch.save(made, next(model_dir.glob("model.*")), **how)
+
+    return damage
 
 
 def write_lightgbm(model_dir: Path) -> None:
     next(model_dir.glob("model.*")).write_bytes(b"tree\nversion=v4\nnum_class=1\n")
 
 
+CHECKPOINT = r"looks like a PyTorch checkpoint, .*Load it where its class is.*torch\.jit\.script.*torch\.export"
+
 BROKEN = {
-    "truncated": (truncate("model.*"), r"does not load: (RuntimeError|BadZipFile): .*Save it again"),
+    "truncated": (truncate("model.*"), r"does not load: (RuntimeError|BadZipFile): .*cut off or damaged"),
     "of another framework": (write_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"Which is the model"),
     "another name": (rename, r"There is no model\.pt.* in .*, only model\.bin"),
     "newer": (make_newer, r"with version 99, but the maximum|version SchemaVersion\(major=99.* does not match"),
-    "weights only": (save_weights_only, r"weights without the program: save it with torch\.export"),
+    "weights": (save_with_torch(nn.Linear(8, 1).state_dict()), CHECKPOINT),
+    "weights of old": (save_with_torch(nn.Linear(8, 1).state_dict(), _use_new_zipfile_serialization=False), CHECKPOINT),
+    "a module": (save_with_torch(nn.Linear(8, 1)), CHECKPOINT),
+    "a module of old": (save_with_torch(nn.Linear(8, 1), _use_new_zipfile_serialization=False), CHECKPOINT),
 }
 
 

@@ -1,6 +1,8 @@
 """What is particular to scikit-learn."""
 
+import json
 import pickle
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +17,7 @@ from conftest import ROOT
 from numpy.typing import NDArray
 from project import Server
 from sklearn.linear_model import Ridge
-from test_every import double, put, rename, truncate
+from test_every import LOAD_EACH, LOADED, double, put, rename, truncate
 
 
 def make_newer(model_dir: Path) -> None:
@@ -44,7 +46,7 @@ class Saved:
 
 BROKEN = {
     "newer": (make_newer, "saved by scikit-learn 9.1, and .* is installed|does not load: .*(version|protocol)"),
-    "truncated": (truncate("model.*"), "does not load: .*Save it again"),
+    "truncated": (truncate("model.*"), "does not load: .*cut off or damaged"),
     "of another framework": (put("model.joblib", b"tree\nversion=v4\n", "model.*"), "LightGBM|There is no model.skops"),
     "two candidates": (double, "Which is the model"),
     "another name": (rename, "There is no model.* only model.bin"),
@@ -77,6 +79,67 @@ def test_a_forest_of_scikit_learn_1_3_is_served_only_where_that_is_allowed(
         else:
             assert server.wait() != 0
             assert "saved by scikit-learn 1.3.2, and " in server.last_line()
+
+
+def run_with(packages: str, program: str, *arguments: object) -> str:
+    """What a program prints in an environment of its own."""
+    options = [option for package in packages.split() for option in ("--with", package)]
+    command = [ROOT / ".venv/bin/uv", "run", "--no-project", "--python=3.11", *options, "python", "-c", program]
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+SAVE = """
+import sys, joblib, numpy
+x, y = numpy.random.default_rng(1).normal(size=(200, 8)), numpy.arange(200) % 2
+{imports}
+joblib.dump({model}.fit(x, y), sys.argv[1], compress={compress})
+"""
+XGBOOST = "import xgboost", "xgboost.XGBClassifier(n_estimators=3)"
+LIGHTGBM = "import lightgbm", "lightgbm.LGBMClassifier(n_estimators=3)"
+FOREST = "from sklearn.ensemble import RandomForestClassifier", "RandomForestClassifier(3)"
+BOOSTING = "from sklearn.ensemble import GradientBoostingClassifier", "GradientBoostingClassifier(n_estimators=3)"
+IMPUTER = "from sklearn.impute import SimpleImputer", "SimpleImputer()"
+RANDOM = "from sklearn.linear_model import SGDClassifier", "SGDClassifier(random_state=numpy.random.RandomState(1))"
+OLD, NOW = "numpy<2 scikit-learn==1.3.2", "scikit-learn==1.9.1"
+
+
+@pytest.mark.parametrize(
+    ("model", "then", "now", "allowed", "message"),
+    [
+        (XGBOOST, f"{OLD} xgboost==1.7.6", NOW, False, "'xgboost'. Add xgboost to requirements.in, in the version"),
+        (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", False, "saved by XGBoost 1.7.6, and 3.2.0 is"),
+        (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", True, "It is loaded."),
+        (LIGHTGBM, f"{OLD} lightgbm==4.7.0", f"{OLD} lightgbm==3.3.5", False, "cannot predict: .* set lightgbm to the"),
+        (FOREST, "numpy<2 scikit-learn==1.2.2", NOW, False, "saved by scikit-learn 1.2.2, and 1.9.1 is installed"),
+        (BOOSTING, "numpy<2 scikit-learn==1.5.2", NOW, False, "saved by scikit-learn 1.5.2, and 1.9.1 is installed"),
+        (
+            IMPUTER,
+            OLD,
+            NOW,
+            True,
+            "cannot predict: .*'SimpleImputer' object has no attribute .* set scikit-learn to the",
+        ),
+        (RANDOM, "numpy==1.26.4 scikit-learn==1.3.2", "numpy==1.23.5 scikit-learn==1.3.2", False, "set numpy to the"),
+    ],
+)
+def test_what_another_version_saved_is_told_by_its_library(
+    model: tuple[str, str],
+    then: str,
+    now: str,
+    allowed: bool,
+    message: str,
+    first: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save = SAVE.format(imports=model[0], model=model[1], compress=3 if model in (XGBOOST, BOOSTING) else 0)
+    run_with(f"{then} joblib", save, tmp_path / "model.joblib")
+    monkeypatch.setenv("SM_ALLOW_VERSION_MISMATCH", str(allowed))
+    program = LOAD_EACH.replace("THEN", LOADED)
+    [said] = json.loads(run_with(f"{now} joblib orjson", program, first / "code", tmp_path).splitlines()[-1])
+    assert re.search(message, said), said
 
 
 def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float64]:

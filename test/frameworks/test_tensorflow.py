@@ -20,7 +20,7 @@ from conftest import replace_model, train
 from numpy.typing import NDArray
 from project import Server
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-from test_every import RECORD, truncate
+from test_every import LOADED, RECORD, load_each, truncate
 
 TOLERANCE = 1e-5  # float32, summed up in another order where other records are predicted with it
 FILE = "*model.*"  # model.keras, model.h5, saved_model.pb
@@ -75,26 +75,32 @@ def lose_weights(model_dir: Path) -> None:
         shutil.rmtree(model_dir / "variables")
 
 
-def make_newer(model_dir: Path) -> None:
-    path = find(model_dir)
-    if path.suffix == ".keras":
-        rewrite(path, lambda _, content: content.replace(b'"keras_version": "3', b'"keras_version": "9'))
-    elif path.suffix == ".h5":
-        with h5py.File(path, "a") as file:
-            file.attrs["keras_version"] = "9.0.0"
-    else:
-        saved = SavedModel.FromString(path.read_bytes())
-        saved.meta_graphs[0].meta_info_def.tensorflow_version = "9.0.0"
-        path.write_bytes(saved.SerializeToString())
+def set_version(version: str) -> Any:
+    """Has the file say that another version of Keras, or of TensorFlow, saved it."""
+
+    def damage(model_dir: Path) -> None:
+        path = find(model_dir)
+        if path.suffix == ".keras":
+            now = f'"keras_version": "{keras.__version__}"'.encode()
+            rewrite(path, lambda _, content: content.replace(now, f'"keras_version": "{version}"'.encode()))
+        elif path.suffix == ".h5":
+            with h5py.File(path, "a") as file:
+                file.attrs["keras_version"] = version
+        else:
+            saved = SavedModel.FromString(path.read_bytes())
+            saved.meta_graphs[0].meta_info_def.tensorflow_version = version
+            path.write_bytes(saved.SerializeToString())
+
+    return damage
 
 
 BROKEN = {
-    "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*Save it again"),
+    "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*cut off or damaged"),
     "of another framework": (put_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"Which is the model in .*: (new.*, old.*|1, 2)\?"),
     "another name": (rename, r"There is no (model.keras or model.h5|saved_model.pb) in .*, only .*model.bin"),
     "without weights": (lose_weights, r"does not load: .*Save it again"),
-    "newer": (make_newer, r"saved by (Keras|TensorFlow) 9"),
+    "newer": (set_version("9.0.0"), r"saved by (Keras|TensorFlow) 9"),
 }
 
 
@@ -167,6 +173,78 @@ def test_a_fixed_number_of_records_is_kept(one: Path, tmp_path: Path) -> None:
         reply = server.invoke({"instances": [[1, 2, 3]]})
         assert reply.status == 400
         assert reply.json()["error"] == "This model takes 2 records at a time, got 1."
+
+
+@pytest.fixture(params=["keras", "h5"])
+def model_path(request: pytest.FixtureRequest, pytestconfig: pytest.Config, tmp_path: Path) -> Path:
+    """Where the model goes in a project of one of Keras's own formats, which has none."""
+    project = pytestconfig.getoption("projects") / f"tensorflow-{request.param}-fastapi"
+    shutil.copytree(project, tmp_path / "project", ignore=shutil.ignore_patterns("model.*"))
+    return tmp_path / f"project/model/model.{request.param}"
+
+
+LAYERS = """
+import keras
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+def twice(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize("name", ["Doubled", "twice"])
+def test_what_is_not_part_of_keras_works_once_it_is_where_the_advice_says(name: str, model_path: Path) -> None:
+    made: dict[str, Any] = {"__name__": "notebook"}
+    exec(LAYERS, made)
+    layer = made["Doubled"]() if name == "Doubled" else keras.layers.Activation(made["twice"])
+    keras.Sequential([keras.Input((1,)), layer]).save(model_path)
+    project = model_path.parents[1]
+    [message] = load_each(project, LOADED, project / "model")
+    advice = re.search(r"code/layers\.py, .*: (from layers import \w+), and (CUSTOM_OBJECTS = {.*})\.$", message)
+    assert advice, message
+    (project / "code/layers.py").write_text(LAYERS)
+    handler = project / "code/model_handler.py"
+    lines = f"{advice[1]}\n{advice[2]}\n"
+    handler.write_text(handler.read_text().replace("CUSTOM_OBJECTS: dict[str, Any] = {}\n", lines))
+    with Server(project, "fastapi") as server:
+        assert server.wait_until_ready().invoke({"instances": [[3]]}).json() == {"predictions": [[6]]}
+
+
+@pytest.mark.parametrize("allowed", ["false", "true"])
+def test_a_model_of_keras_2_is_served_only_where_that_is_allowed(
+    allowed: str, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(model_path)
+    set_version("2.12.0")(model_path.parent)
+    monkeypatch.setenv("SM_ALLOW_VERSION_MISMATCH", allowed)
+    [message] = load_each(model_path.parents[1], LOADED, model_path.parent)
+    refused = rf"by Keras 2\.12\.0, and {keras.__version__} is .* Generate the project with --framework-version=2\.12"
+    assert re.search("It is loaded" if allowed == "true" else refused, message), message
+
+
+def test_a_layer_with_settings_of_keras_2_is_told(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keras.Sequential([keras.Input((3, 1)), keras.layers.LSTM(1)]).save(model_path)
+    old = ('"return_sequences"', '"time_major": false, "return_sequences"')
+    if model_path.suffix == ".keras":
+        rewrite(model_path, lambda _, content: content.replace(*(each.encode() for each in old)))
+    else:
+        with h5py.File(model_path, "a") as file:
+            file.attrs["model_config"] = file.attrs["model_config"].replace(*old)
+    [message] = load_each(model_path.parents[1], LOADED, model_path.parent)
+    assert "'time_major': False}. Another version of Keras saved the model. Generate the project with" in message
+
+
+def test_a_lambda_layer_is_refused_with_the_way_out(model_path: Path) -> None:
+    keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: 2 * x)]).save(model_path)
+    project = model_path.parents[1]
+    [message] = load_each(project, LOADED, project / "model")
+    assert "Use a layer class of your own instead of Lambda" in message
+    handler = project / "code/model_handler.py"
+    handler.write_text(handler.read_text().replace("safe_mode=True", "safe_mode=False"))
+    assert load_each(project, LOADED, project / "model") == ["It is loaded."]
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])

@@ -39,6 +39,16 @@ def edit(name: str, **values: object) -> Any:
     return damage
 
 
+def drop(name: str, key: str) -> Any:
+    """Takes a key out of a file of JSON."""
+
+    def damage(model_dir: Path) -> None:
+        path = model_dir / name
+        path.write_text(json.dumps({k: value for k, value in json.loads(path.read_text()).items() if k != key}))
+
+    return damage
+
+
 def leave_out(*names: str) -> Any:
     def damage(model_dir: Path) -> None:
         for name in names:
@@ -54,7 +64,7 @@ def add_code(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*Save it again"),
+    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*cut off or damaged"),
     "of another framework": (put("model.safetensors", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "no weights": (leave_out("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
     "no config": (leave_out("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),
@@ -69,7 +79,8 @@ BROKEN = {
         "not one for text-generation: .* no cls",
     ),
     "of other shapes": (edit("config.json", hidden_size=64), "does not load: RuntimeError: .*mismatch"),
-    "newer": (edit("config.json", model_type="bert9"), "does not load: ValueError: .*bert9"),
+    "newer": (edit("config.json", model_type="bert9"), "does not load: ValueError: .*bert9.*transformers_version of"),
+    "without a type": (drop("config.json", "model_type"), "config.json has no model_type. Copy all files"),
     "with code": (add_code, "does not load: ValueError: (?!.*the code ran)"),
 }
 

@@ -17,6 +17,8 @@ from serving.file_types import recognize
         (b"tree\nversion=v4\n", "LightGBM"),
         (b'{"learner":{}}', "XGBoost"),
         (b"{L\0\0\0\0\0\0\0\x07learner", "UBJSON"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch checkpoint"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         (b"\x08\x0a\x12\x04onnx", "ONNX"),
         (b"\x80\0\0\0\0\0\0\0" + b'{"__metadata__":{}}', "safetensors"),
     ],
@@ -32,7 +34,7 @@ def test_a_file_is_known_by_its_start(content: bytes, kind: str, tmp_path: Path)
         ("config.json", "Keras"),
         ("schema.json", "skops"),
         ("model/constants.pkl", "TorchScript"),
-        ("archive/data.pkl", "weights without the program"),
+        ("archive/data.pkl", "PyTorch checkpoint"),
         ("model/archive_format", "exported program"),
     ],
 )
@@ -45,6 +47,6 @@ def test_an_archive_is_known_by_a_member(member: str, kind: str, tmp_path: Path)
 def test_a_saved_model_is_a_folder_and_the_rest_is_not_known(tmp_path: Path) -> None:
     for name in ("saved_model.pb", "fingerprint.pb", "notes.txt"):
         (tmp_path / name).write_bytes(b"\x08x" if name.endswith(".pb") else b"x")
-    assert recognize(tmp_path) == recognize(tmp_path / "saved_model.pb") == "a TensorFlow SavedModel"
+    assert recognize(tmp_path) == recognize(tmp_path / "saved_model.pb") == "a TensorFlow SavedModel (saved_model.pb)"
     assert recognize(tmp_path / "fingerprint.pb") is recognize(tmp_path / "notes.txt") is None
     assert recognize(tmp_path / "missing") is None

@@ -3,8 +3,12 @@
 import zipfile
 from pathlib import Path
 
+CHECKPOINT = "a PyTorch checkpoint, weights or a module without the program"
+
 # The first bytes of a file -> what it is.
 STARTS = (
+    (b"version https://git-lfs", "a Git LFS pointer"),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9", CHECKPOINT),  # as torch.save wrote it before PyTorch 1.6
     (b"\x80", "a pickle (scikit-learn: model.joblib or model.pkl)"),
     (b"\x89HDF", "an HDF5 file (TensorFlow: model.h5)"),
     (b"tree\n", "a LightGBM model (model.txt)"),
@@ -17,7 +21,7 @@ STARTS = (
 MEMBERS = (
     ("constants.pkl", "a TorchScript file (PyTorch: model.pt)"),
     ("archive_format", "an exported program (PyTorch: model.pt2)"),
-    ("data.pkl", "a PyTorch checkpoint, weights without the program: save it with torch.export or torch.jit.script"),
+    ("data.pkl", CHECKPOINT),
     ("schema.json", "a skops file (scikit-learn: model.skops)"),
     ("config.json", "a Keras model (TensorFlow: model.keras)"),
 )
@@ -26,7 +30,7 @@ MEMBERS = (
 def recognize(path: Path) -> str | None:
     """What the file is, in words; None if that cannot be told."""
     if path.is_dir():
-        return "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else None
+        return "a TensorFlow SavedModel (saved_model.pb)" if (path / "saved_model.pb").exists() else None
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -35,11 +39,11 @@ def recognize(path: Path) -> str | None:
         pass
     try:
         with path.open("rb") as file:
-            start = file.read(16)
+            start = file.read(32)
     except OSError:
         return None
     if start[8:10] == b'{"':  # before that a length, which may look like anything
         return "weights in safetensors (Transformers: model.safetensors)"
     if path.suffix == ".pb" and start.startswith(b"\x08"):  # the files of a SavedModel start as ONNX models do
-        return "a TensorFlow SavedModel" if path.name == "saved_model.pb" else None
+        return "a TensorFlow SavedModel (saved_model.pb)" if path.name == "saved_model.pb" else None
     return next((kind for first, kind in STARTS if start.startswith(first)), None)

@@ -3,27 +3,27 @@
 import importlib
 import logging
 import mmap
-import os
-import re
-import textwrap
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import orjson
+
+from serving import content, expected, versions
+from serving.advice import advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
-from serving.settings import read_choice
+from serving.media_types import JSON
+from serving.request import CURRENT, Request
 
 log = logging.getLogger(__name__)
 
-# What scikit-learn says of a pickle or a skops file that another version of it saved.
-OTHER_VERSION = r"Trying to unpickle estimator \S+ from version (\S+) when using version (\S+?)\. "
+DESCRIPTIONS = (expected.FILE, "signature.json")  # lie with a model and are none themselves
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,17 @@ class Model:
     batching: bool = True  # BATCHING: whether predict may get the records of several requests at once
     media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
     decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
+    loaded: Any = None  # what load returned
+
+    def answer(self, body: Any) -> Any:
+        """The JSON that a client would get for a request of this JSON. Raises what the handler raises."""
+        return copy_context().run(self.run, Request(orjson.dumps(body)))
+
+    def run(self, request: Request) -> Any:
+        """The same, with the request as the current one."""
+        CURRENT.set(request)
+        records, request.parameters = content.decode(request.body, JSON, self.decoders)
+        return orjson.loads(content.to_json(self.encode(self.predict(self.decode(records)))))
 
 
 class Loader:
@@ -47,30 +58,43 @@ class Loader:
     def __init__(self, handler: ModuleType, model_dir: Path) -> None:
         self.preloads: bool = getattr(handler, "PRELOAD", True)
         self.thread_safe: bool = getattr(handler, "THREAD_SAFE", True)
-        self.load = partial(load_model, handler, model_dir)
+        self.model_dir = model_dir
+        self.open = partial(open_model, handler, model_dir)
         self.model: Model | None = None
         self.reason = mmap.mmap(-1, 4096)  # shared with the processes that are forked from this one
 
     def preload(self) -> None:
-        """Loads the model in the first process. Raises StartError as load_model does."""
-        self.model = self.load()
+        """Loads the model in the first process. Raises StartError as open_model does.
+
+        It is tried after the fork only: the threads of a prediction, such as OpenMP's, would not survive that.
+        """
+        self.model = self.open()
 
     def __call__(self) -> Model:
-        """The model, in a serving process. If it does not load there, that ends the process and the server with it."""
+        """The model, in a serving process. If it cannot be served, that ends the process and the server with it."""
         try:
-            return self.model or self.load()
+            model = self.model or self.open()
+            try_out(model, self.model_dir)
+            return model
         except StartError as error:
             reason = str(error).encode()[: len(self.reason)]
             self.reason[: len(reason)] = reason
             raise SystemExit(CANNOT_START) from None
 
     def check(self) -> None:
-        """Raises StartError, in the first process, if the model did not load in another."""
+        """Raises StartError, in the first process, if the model cannot be served in another."""
         if reason := self.reason[:].rstrip(b"\0").decode(errors="ignore"):
             raise StartError(reason)
 
 
 def load_model(handler: ModuleType, model_dir: Path) -> Model:
+    """Loads the model and tries it. Raises StartError as open_model and try_out do."""
+    model = open_model(handler, model_dir)
+    try_out(model, model_dir)
+    return model
+
+
+def open_model(handler: ModuleType, model_dir: Path) -> Model:
     """Loads the model. Raises StartError for a folder that is missing or empty, and for a model that does not load.
 
     The log has the whole story of a failure, before the error is raised.
@@ -81,16 +105,14 @@ def load_model(handler: ModuleType, model_dir: Path) -> Model:
             "On this machine: set SM_MODEL_DIR to the folder that has them."
         )
     try:
-        with log_warnings():
+        with versions.check_versions(list_files(model_dir)):
             loaded = handler.load(model_dir)
     except StartError:
         raise
     except (Exception, SystemExit) as error:
         log.exception("load() in model_handler.py failed.")
-        raise StartError(
-            f"The model in {model_dir} does not load: {describe(error)}. {guess(model_dir)}Save it again with the "
-            "versions in requirements.txt, or look at load() in model_handler.py."
-        ) from None
+        advice = advise(error, find_other(model_dir))
+        raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     return Model(
         decode=partial(getattr(handler, "decode", pass_on), loaded),
@@ -99,7 +121,14 @@ def load_model(handler: ModuleType, model_dir: Path) -> Model:
         batching=bool(getattr(handler, "BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
         decoders=getattr(handler, "DECODERS", {}),
+        loaded=loaded,
     )
+
+
+def try_out(model: Model, model_dir: Path) -> None:
+    """Raises StartError for a model that loads, and yet cannot predict or does not agree with expected.json."""
+    versions.check_object(model.loaded, model.answer)
+    expected.check_predictions(model_dir, model.answer)
 
 
 def find_model_file(model_dir: Path, *extensions: str) -> Path:
@@ -117,37 +146,6 @@ def find_model_file(model_dir: Path, *extensions: str) -> Path:
         raise StartError(f"There is no {name} in {model_dir}, only {there}. Save your model there as {name}.")
     names = ", ".join(path.name for path in files)
     raise StartError(f"Which is the model in {model_dir}: {names}? Name it {name}, or leave only one there.")
-
-
-def refuse_newer(library: str, saved: str, installed: str) -> None:
-    """Raises StartError for a model that a newer major version of its library has saved."""
-    majors = [int(number) if number.isdecimal() else 0 for number in (saved.split(".")[0], installed.split(".")[0])]
-    if majors[0] > majors[1]:
-        raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed. Pin {saved} in requirements.txt, "
-            f"or save the model with {installed}."
-        )
-
-
-def refuse_other(library: str, saved: str, installed: str) -> None:
-    """Raises StartError for a model whose file another minor version of its library saved: it may answer differently.
-
-    SM_ALLOW_VERSION_MISMATCH=true has it served all the same.
-    """
-    if minor_of(saved) == minor_of(installed):
-        return
-    if read_choice(os.environ, "SM_ALLOW_VERSION_MISMATCH", "false", ("true", "false")) == "false":
-        raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. In "
-            f"the project's folder, type: ml-container-creator --project-dir=. --framework-version={minor_of(saved)}. "
-            f"Or save the model with {installed}; or set SM_ALLOW_VERSION_MISMATCH=true to serve it all the same."
-        )
-    log.warning("This model, saved by %s %s, is served by %s: its answers may differ.", library, saved, installed)
-
-
-def minor_of(version: str) -> str:
-    """`1.3` of `1.3.2`."""
-    return ".".join(version.split(".")[:2])
 
 
 def require(loaded: Any, *methods: str) -> None:
@@ -168,16 +166,22 @@ def require(loaded: Any, *methods: str) -> None:
 
 
 def guess(model_dir: Path) -> str:
-    """What the only file in the folder looks like, as a sentence; nothing if there are several or it cannot be told."""
-    kinds = [kind for path in list_files(model_dir) if (kind := recognize(path))]
-    return f"The file looks like {kinds[0]}. " if len(kinds) == 1 else ""
+    """What find_other finds, as a sentence."""
+    other = find_other(model_dir)
+    return f"The file looks like {other}. " if other else ""
+
+
+def find_other(model_dir: Path) -> str | None:
+    """What the only file is that is not what its name says; None if there is none such, or several."""
+    kinds = [kind for path in list_files(model_dir) if (kind := recognize(path)) and path.suffix not in kind]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def list_files(model_dir: Path) -> list[Path]:
-    """What lies in the folder, sorted; nothing if it is missing. Dot files, as .gitkeep, do not count."""
+    """What lies in the folder, sorted; nothing if it is missing. Neither dot files nor descriptions count."""
     if not model_dir.is_dir():
         return []
-    return sorted(path for path in model_dir.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in model_dir.iterdir() if path.name[0] != "." and path.name not in DESCRIPTIONS)
 
 
 def import_handler() -> ModuleType:
@@ -186,37 +190,14 @@ def import_handler() -> ModuleType:
         handler = importlib.import_module("model_handler")
     except (Exception, SystemExit) as error:
         log.exception("model_handler.py failed.")
-        raise StartError(f"model_handler.py does not import: {describe(error)}. Correct it.") from None
+        advice = look_up(error) or "Correct it."
+        raise StartError(f"model_handler.py does not import: {describe(error)}. {advice}") from None
     for name in ("load", "predict"):
         if not callable(getattr(handler, name, None)):
             raise StartError(f"model_handler.py has no function {name}(). Add it.")
     return handler
 
 
-@contextmanager
-def log_warnings() -> Iterator[None]:
-    """Logs each warning that is given inside once. Raises StartError for a pickle of another version of scikit-learn.
-
-    What goes wrong inside with a model of another version goes wrong for that reason: it is the error that is raised.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.filterwarnings("always", message=OTHER_VERSION)
-        try:
-            yield
-        finally:
-            texts = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
-            for text in texts:
-                log.warning("While the model was loaded: %s", text)
-            for text in texts:
-                if versions := re.match(OTHER_VERSION, text):
-                    refuse_other("scikit-learn", *versions.groups())
-
-
 def pass_on(_: Any, value: Any) -> Any:
     """What a hook does that the handler does not have."""
     return value
-
-
-def describe(error: BaseException) -> str:
-    """Class and message of an error on one line, however long the message is."""
-    return f"{type(error).__name__}: {textwrap.shorten(str(error), 500, placeholder=' …')}".removesuffix(".")

@@ -78,6 +78,18 @@ def read_number(environ: Mapping[str, str], name: str, default: int, most: int =
     return int(text)
 
 
+def read_fraction(environ: Mapping[str, str], name: str, default: float) -> float:
+    """A number from 0 to 1."""
+    text = environ.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 1:
+        raise StartError(f"{name} is {text[:40]!r}: set it to a number from 0 to 1, or unset it.")
+    return number
+
+
 def read_choice(environ: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
     """One of `choices`, in whatever case it was written."""
     text = environ.get(name) or default

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
-from serving.models import find_model_file, refuse_newer
+from serving.models import find_model_file
 from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import to_matrix
+from serving.versions import refuse_newer
 
 DECODERS = {LIBSVM: from_libsvm}
 PRELOAD = count_math_threads() == 1  # more of OpenMP's threads would not survive a fork

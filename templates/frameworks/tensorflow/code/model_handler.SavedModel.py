@@ -19,8 +19,9 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device
-from serving.models import guess, list_files, refuse_newer
+from serving.models import guess, list_files
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
+from serving.versions import refuse_newer
 
 PRELOAD = False  # TensorFlow's threads do not survive a fork: the serving process loads the model itself
 FILE = "saved_model.pb"

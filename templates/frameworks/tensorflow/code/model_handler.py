@@ -22,10 +22,15 @@ from numpy.typing import NDArray
 
 from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device
-from serving.models import find_model_file, refuse_newer
+from serving.models import find_model_file
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
+from serving.versions import advise_release, refuse_newer, refuse_other
 
 PRELOAD = False  # TensorFlow's threads do not survive a fork: the serving process loads the model itself
+
+# Layers, functions and other objects of your own that the model holds: {"Scale": Scale}, imported from a file beside
+# this one. Those that are registered with keras.saving.register_keras_serializable need only be imported.
+CUSTOM_OBJECTS: dict[str, Any] = {}
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +48,12 @@ def load(model_dir: Path) -> Model:
     """Loads the model once, when the server starts. Raises StartError if the model does not tell its inputs."""
     path = find_model_file(model_dir, ".keras", ".h5")
     if saved := read_version(path):
-        refuse_newer("Keras", saved, keras.__version__)
+        refuse_version(saved)
     gpus = tf.config.list_physical_devices("GPU")
     choose_device(built=tf.test.is_built_with_cuda(), found=bool(gpus))
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all of its memory at once
-    net = keras.models.load_model(path, compile=False, safe_mode=True)
+    net = keras.models.load_model(path, CUSTOM_OBJECTS, compile=False, safe_mode=True)
     if not getattr(net, "inputs", None):
         raise StartError(
             f"The model in {path.name} does not tell its inputs, as its class is your own. Build it from keras.Input, "
@@ -68,6 +73,14 @@ def read_version(path: Path) -> str | None:
     with h5py.File(path) as file:
         version = file.attrs.get("keras_version")
     return version.decode() if isinstance(version, bytes) else version
+
+
+def refuse_version(saved: str) -> None:
+    """Raises StartError for a model of a newer Keras, or of Keras 2, which was part of TensorFlow up to 2.15."""
+    refuse_newer("Keras", saved, keras.__version__)
+    if saved.startswith("2.") and not keras.__version__.startswith("2."):
+        minor = max(12, int(saved.split(".")[1]))  # the oldest that there are packages for reads what is older, too
+        refuse_other("Keras", saved, keras.__version__, advise_release(f"2.{minor}"))
 
 
 def trace(net: Any) -> Any:

@@ -5,7 +5,6 @@ A request goes through decode, predict and encode. Raise BadRequest("...") in an
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 from serving.errors import BadRequest
 from serving.gpu import choose_device, has_gpu
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
-from serving.models import find_model_file, refuse_newer
+from serving.models import find_model_file
 from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import to_matrix
+from serving.versions import read_xgboost_version, refuse_newer
 
 DECODERS = {LIBSVM: from_libsvm}
 PRELOAD = count_math_threads() == 1 and not has_gpu()  # neither OpenMP's threads nor CUDA survive a fork
@@ -37,7 +37,7 @@ class Model(NamedTuple):
 def load(model_dir: Path) -> Model:
     """Loads the model once, when the server starts. Raises StartError for a model of a newer XGBoost."""
     path = find_model_file(model_dir, ".json", ".ubj")
-    if saved := read_version(path):
+    if saved := read_xgboost_version(path.read_bytes()):
         refuse_newer("XGBoost", saved, xgb.__version__)
     device = choose_device(built=bool(xgb.build_info()["USE_CUDA"]), found=has_gpu())
     settings = {"nthread": count_math_threads(), "device": device}
@@ -47,15 +47,6 @@ def load(model_dir: Path) -> Model:
     in_place = learner["gradient_booster"]["name"] != "gblinear"
     best = booster.attr("best_iteration") if in_place else None
     return Model(booster, learner["objective"]["name"], in_place, (0, int(best) + 1) if best else (0, 0))
-
-
-def read_version(path: Path) -> str | None:
-    """The major version that saved the model, "3", which stands at the end of the file, in JSON and in UBJSON."""
-    end = path.read_bytes()[-60:]
-    if found := re.search(rb'"version":\[(\d+)', end):
-        return found[1].decode()
-    found = re.search(rb"version\[#L.{8}[iU](.)", end, re.DOTALL)
-    return str(found[1][0]) if found else None
 
 
 def decode(model: Model, records: Any) -> NDArray[Any]:

@@ -1,0 +1,178 @@
+"""What to do about a model that does not load: one table, from what loading raises to what to type."""
+
+import re
+from collections.abc import Callable, Iterator
+from importlib import metadata, util
+
+# Libraries that models are made with, whose name to import is not that on PyPI; and others.
+PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "distutils": "setuptools",  # not in Python itself since 3.12
+    "feature_engine": "feature-engine",
+    "imblearn": "imbalanced-learn",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "sksurv": "scikit-survival",
+    "umap": "umap-learn",
+    "yaml": "pyyaml",
+}
+PUBLIC = re.compile(
+    "catboost|category_encoders|cloudpickle|dill|h5py|interpret|joblib|keras|lightgbm|mlxtend|ngboost|nltk|numba|numpy"
+    "|onnxruntime|pandas|pmdarima|polars|prophet|pyarrow|requests|river|scipy|sentence_transformers|shap|skops|skorch"
+    "|sktime|spacy|statsmodels|tensorflow|tokenizers|torch|torchvision|transformers|tslearn|xgboost"
+)
+
+# A file that is not what its name says: part of what it is (file_types.py) -> advice.
+OTHERS = (
+    ("Git LFS", "Fetch the file itself: git lfs pull."),
+    (
+        "checkpoint",
+        "Load it where its class is, and export the model: torch.jit.script(model.eval()).save('model.pt'), or for "
+        "model.pt2 torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2').",
+    ),
+)
+GENERATE = "Save the model that this project serves there, or generate a project for this one."
+DAMAGED = re.compile(
+    r"EOF|BadZipFile|DecodeError|InvalidProtobuf|deserializing header|central directory|truncated|UnpicklingError"
+    r"|Unable to (?:synchronously )?open file|src/common/json\.cc|string_view|Invalid model format"
+)
+FALLBACK = "Save it again with the versions in requirements.txt, or look at load() in code/model_handler.py."
+
+
+def advise(error: BaseException, other: str | None = None) -> str:
+    """What to do about an error of load(), as a sentence. `other`: what a file is that is not what its name says."""
+    if advice := look_up(error):
+        return advice
+    if other:
+        what = next((advice for kind, advice in OTHERS if kind in other), GENERATE)
+        return f"The file looks like {other}. {what}"
+    if any(DAMAGED.search(to_text(cause)) for cause in trace(error)):
+        return (
+            "The file is cut off or damaged. Copy it again, in binary mode (Git LFS: git lfs pull), and compare what "
+            "sha256sum prints for it here and where it was saved."
+        )
+    return FALLBACK
+
+
+def look_up(error: BaseException) -> str | None:
+    """What the table has for an error, or for what it was raised from."""
+    for text in map(to_text, trace(error)):
+        for pattern, advice in ADVICE:
+            if found := re.search(pattern, text):
+                words = [group for group in found.groups() if group]
+                return advice.format(*words) if isinstance(advice, str) else advice(*words)
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """Class and message of an error and of its first cause, on one line. Of a long message both ends are kept."""
+    first, *causes = trace(error)
+    text = shorten(to_text(first))
+    if causes and str(causes[-1]) not in str(first):
+        text += f" (caused by {shorten(to_text(causes[-1]))})"
+    return text
+
+
+def shorten(text: str) -> str:
+    """A text on one line of some 800 characters at most, without a full stop."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text if len(text) <= 800 else f"{text[:400]} … {text[-400:]}"
+
+
+def to_text(error: BaseException) -> str:
+    """Class and message of an error."""
+    return f"{type(error).__name__}: {error}"
+
+
+def trace(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from, the first cause last."""
+    while error:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def find_package(module: str) -> str | None:
+    """The name on PyPI of the installed library that a module belongs to; None if it belongs to none."""
+    return next(iter(metadata.packages_distributions().get(module.partition(".")[0], [])), None)
+
+
+def advise_module(name: str) -> str:
+    """What to do about a module that is missing."""
+    top = name.partition(".")[0]
+    if package := find_package(top):
+        return f"There is no {name} in the installed {package}. {advise_version(package)}"
+    if top in PACKAGES or PUBLIC.fullmatch(top):
+        package = PACKAGES.get(top, top)
+        return f"Add {package} to requirements.in, in the version the model was trained with, then run ./lock.sh."
+    if util.find_spec(top):
+        return advise_own(top, name)
+    return (
+        f"Put {top}.py, or the folder {top}/ if it is a package, beside code/model_handler.py: a pickle names "
+        "modules as they were where the model was trained."
+    )
+
+
+def advise_attribute(name: str, module: str) -> str:
+    """What to do about a class or function that a module does not have."""
+    if package := find_package(module):
+        return f"There is no {module}.{name} in the installed {package}. {advise_version(package)}"
+    return advise_own(module, name)
+
+
+def advise_own(module: str, name: str) -> str:
+    """What to do about a module of the user's that lacks what the model needs."""
+    return f"{module} beside code/model_handler.py has no {name}. Put the one there that the model was trained with."
+
+
+def advise_version(package: str) -> str:
+    """What to do about a model that another version of a library saved."""
+    return (
+        f"Another version than {metadata.version(package)} saved the model. In requirements.in, set {package} to the "
+        "version it was trained with, then run ./lock.sh."
+    )
+
+
+def advise_numpy() -> str:
+    """What to do about NumPy's random numbers, whose pickles only the version that saved them knows."""
+    return advise_version("numpy")
+
+
+# What an error says -> advice, which gets what the pattern finds: a text to fill in, or a function.
+ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
+    (r"^ModuleNotFoundError: No module named '([\w.]+)'", advise_module),
+    (
+        r"Can't get (?:local )?attribute '(\w+)[^']*' on <module '__(?:mp_)?main__'",
+        "{0} was defined in the notebook or script that saved the model. Put it into code/features.py, and these lines "
+        "into code/model_handler.py: import __main__; from features import {0}; __main__.{0} = {0}. Or import it from "
+        "features.py where the model is trained, too, and save the model again.",
+    ),
+    (r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'", advise_attribute),
+    (r"cannot import name '(\w+)' from '([\w.]+)'", advise_attribute),
+    (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
+    (
+        r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'",
+        "{0} is not part of Keras. Put it into code/layers.py, and into code/model_handler.py: from layers import {0}, "
+        'and CUSTOM_OBJECTS = {{"{0}": {0}}}.',
+    ),
+    (
+        r"Unrecognized keyword arguments? passed to",
+        "Another version of Keras saved the model. Generate the project with --framework-version=VERSION, that of the "
+        "TensorFlow it was trained with, or save it again with this one.",
+    ),
+    (
+        r"`Lambda` layer",
+        "Keras does not run code from a model file. Use a layer class of your own instead of Lambda and save the model "
+        "again, or set safe_mode=False in load() in code/model_handler.py if you trust the file.",
+    ),
+    (
+        r"Should have a `?model_type`? key",
+        "config.json has no model_type. Copy all files that model.save_pretrained() and tokenizer.save_pretrained() "
+        "wrote, or set the model_type there.",
+    ),
+    (
+        r"model type `\w+` but Transformers does not recognize",
+        "In requirements.in, set transformers to the transformers_version of config.json or newer, then run ./lock.sh.",
+    ),
+)

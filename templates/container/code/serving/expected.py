@@ -1,0 +1,129 @@
+"""model/expected.json: records, and what the model predicted for them where it was trained.
+
+{"inputs": [...], "predictions": [...]}, and "probabilities": [...] of a model that has them, all of one length. The
+server starts only if the model still predicts the same.
+"""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from serving.advice import describe
+from serving.errors import BadRequest, StartError
+from serving.settings import read_choice, read_fraction
+
+log = logging.getLogger(__name__)
+
+FILE = "expected.json"
+# What is compared -> the size that smaller numbers count as. A difference is relative to the size, so that next to 0
+# nothing would agree: rounding makes it 1e-17, and a probability may be 1 less the others, in float32.
+KINDS = {"predictions": 1e-6, "probabilities": 1.0}
+SHOWN = 3  # the records that an error shows, of those that differ
+
+Lists = dict[str, list[Any]]
+Answer = Callable[[dict[str, Any]], Any]  # the JSON of a request -> that of its answer
+
+
+def check_predictions(model_dir: Path, answer: Answer) -> None:
+    """Raises StartError if the model does not predict what expected.json says, or if that file is broken.
+
+    Numbers may differ by SM_EXPECTED_TOLERANCE (1e-6) of their size, probabilities by as much in all, whole numbers and
+    texts not at all. SM_EXPECTED=off skips the check.
+    """
+    path = model_dir / FILE
+    if not path.is_file() or read_choice(os.environ, "SM_EXPECTED", "on", ("on", "off")) == "off":
+        return
+    tolerance = read_fraction(os.environ, "SM_EXPECTED_TOLERANCE", 1e-6)
+    expected = read(path)
+    found = predict(expected, answer)
+    rows = [
+        (number, kind, was, now, measure(was, now, KINDS[kind]))
+        for kind, values in found.items()
+        for number, (was, now) in enumerate(zip(expected[kind], values, strict=True), 1)
+    ]
+    count, largest = len(expected["inputs"]), max(row[-1] for row in rows)
+    if largest <= tolerance:
+        log.info("%d of %d predictions agree (largest difference %.1g).", count, count, largest)
+        return
+    wrong = [row for row in rows if row[-1] > tolerance]
+    shown = [f"record {number}: expected {kind} {was!r:.200}, got {now!r:.200}" for number, kind, was, now, _ in wrong]
+    raise StartError(
+        f"{len({number for number, *_ in wrong})} of {count} predictions differ from {path}: "
+        f"{'; '.join(shown[:SHOWN])}. Install the versions that the model was trained with (requirements.in, then "
+        "./lock.sh), or write the file again where it was trained. SM_EXPECTED=off starts the server all the same."
+    )
+
+
+def read(path: Path) -> Lists:
+    """The lists of the file. NaN is null there, as in an answer. Raises StartError for a file that is broken."""
+    again = "Write it again where the model was trained, or delete it."
+    try:
+        saved = json.loads(path.read_bytes(), parse_constant=lambda _: None)
+    except ValueError as error:
+        raise StartError(f"{path} is not JSON: {error}. {again}") from None
+    lists = saved if isinstance(saved, dict) else {}
+    kinds = ["inputs", "predictions", *(["probabilities"] if "probabilities" in lists else [])]
+    for kind in kinds:
+        if not isinstance(lists.get(kind), list) or not lists[kind]:
+            raise StartError(f"{path} has no list of {kind}. {again}")
+    if len({len(lists[kind]) for kind in kinds}) > 1:
+        lengths = ", ".join(f"{len(lists[kind])} {kind}" for kind in kinds)
+        raise StartError(f"The lists in {path} differ in length: {lengths}. {again}")
+    return {kind: lists[kind] for kind in kinds}
+
+
+def predict(expected: Lists, answer: Answer) -> Lists:
+    """The model's predictions for the inputs, and its probabilities where they are expected and the handler has them.
+
+    Raises StartError if the handler fails, or does not give one prediction for each input.
+    """
+    request, wanted = {"inputs": expected["inputs"]}, [kind for kind in KINDS if kind in expected]
+    try:
+        try:
+            found = answer({**request, "parameters": dict.fromkeys(wanted[1:], True)})
+        except BadRequest:  # the handler does not know the parameter, or not these inputs
+            found = answer(request)
+    except (Exception, SystemExit) as error:
+        log.exception("The model failed on the inputs of %s.", FILE)
+        raise StartError(
+            f"The model fails on the inputs of {FILE}: {describe(error)}. Correct them, or predict() in "
+            "code/model_handler.py. SM_EXPECTED=off starts the server all the same."
+        ) from None
+    lists = found if isinstance(found, dict) else {}
+    for kind in wanted[1:]:
+        if kind not in lists:
+            log.warning("The %s in %s are not compared: code/model_handler.py gives none.", kind, FILE)
+            wanted.remove(kind)
+    for kind in wanted:
+        if not isinstance(lists.get(kind), list) or len(lists[kind]) != len(expected[kind]):
+            raise StartError(
+                f"The answer to the {len(expected['inputs'])} inputs of {FILE} is not a list of as many {kind}, so "
+                "that it cannot be compared. Delete the file, or set SM_EXPECTED=off."
+            )
+    return {kind: lists[kind] for kind in wanted}
+
+
+def measure(expected: Any, found: Any, smallest: float) -> float:
+    """The largest difference of two values, relative to their size, which is at least `smallest`.
+
+    Infinity if they differ in anything but numbers, or in whole numbers.
+    """
+    if is_number(expected) and is_number(found):
+        if expected == found:
+            return 0.0
+        exact = isinstance(expected, int) and isinstance(found, int)
+        return math.inf if exact else abs(expected - found) / max(abs(expected), abs(found), smallest)
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        return max((measure(*pair, smallest) for pair in zip(expected, found, strict=True)), default=0.0)
+    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
+        return max((measure(expected[name], found[name], smallest) for name in expected), default=0.0)
+    return 0.0 if expected == found and type(expected) is type(found) else math.inf
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number of JSON."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

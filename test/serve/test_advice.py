@@ -1,0 +1,190 @@
+"""What to do about a model that does not load: serving/advice.py. Each advice has a file that needs it here, or where
+its library is, in test/frameworks."""
+
+import importlib
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import joblib
+import numpy as np
+import pytest
+from project import Server
+from sklearn.ensemble import RandomForestRegressor
+
+from serving.advice import describe
+from serving.errors import StartError
+from serving.models import import_handler, load_model
+
+DOUBLED = """
+from sklearn.linear_model import LinearRegression
+
+class Doubled(LinearRegression):
+    def predict(self, rows):
+        return 2 * super().predict(rows)
+"""
+NOTEBOOK = f"""{DOUBLED}
+import pickle, sys
+with open(sys.argv[1], "wb") as file:
+    pickle.dump(Doubled().fit([[0], [1]], [0, 1]), file)
+"""
+HANDLER = Path(__file__).parents[2] / "templates/frameworks/sklearn/code/model_handler.py"
+
+
+@pytest.fixture(autouse=True)
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project's folder code/, whose modules are those of this test only."""
+    (tmp_path / "model").mkdir()
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "model_handler.py").write_text(HANDLER.read_text())
+    monkeypatch.syspath_prepend(code)
+    names = {"model_handler", "features"}
+    for name in names & set(sys.modules):
+        del sys.modules[name]
+    yield code
+    for name in names & set(sys.modules):
+        del sys.modules[name]
+
+
+def save_as_of(module: str, model: Path) -> None:
+    """Pickles a model whose class is one of a module that nobody has."""
+    parts = module.split(".")
+    names = [".".join(parts[: end + 1]) for end in range(len(parts))]
+    added = {name: ModuleType(name) for name in names if name not in sys.modules}
+    sys.modules.update(added)
+    exec(DOUBLED, vars(added[module]))
+    try:
+        model.write_bytes(pickle.dumps(added[module].Doubled().fit([[0], [1]], [0, 1])))
+    finally:
+        for name in added:
+            del sys.modules[name]
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(StartError) as caught:
+        load_model(import_handler(), folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "advice"),
+    [
+        ("xgboost.core", r"No module named 'xgboost.*'\. Add xgboost to requirements\.in, .*, then run \./lock\.sh\."),
+        ("imblearn", r"Add imbalanced-learn to requirements\.in, "),
+        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, beside code/model_handler\.py"),
+        ("mine.own", r"Put mine\.py, or the folder mine/ "),
+        ("sklearn.ensemble.forest", r"no sklearn\.ensemble\.forest in the installed scikit-learn.*lock\.sh"),
+        ("numpy._older", r"no numpy\._older in the installed numpy\. .*In requirements\.in, set numpy to "),
+    ],
+)
+def test_a_module_that_is_missing(module: str, advice: str, tmp_path: Path) -> None:
+    save_as_of(module, tmp_path / "model/model.pkl")
+    assert re.search(advice, refusal(tmp_path / "model"))
+
+
+def test_a_module_of_ones_own_is_found_beside_the_handler(code: Path, tmp_path: Path) -> None:
+    save_as_of("features", tmp_path / "model/model.pkl")
+    assert "Put features.py, or" in refusal(tmp_path / "model")
+    (code / "features.py").touch()
+    importlib.invalidate_caches()
+    assert "features beside code/model_handler.py has no Doubled" in refusal(tmp_path / "model")
+    del sys.modules["features"]
+    (code / "features.py").write_text(DOUBLED)
+    assert load_model(import_handler(), tmp_path / "model").answer([[3]])["predictions"] == pytest.approx([6])
+
+
+def test_a_package_of_ones_own_that_lacks_a_module(code: Path, tmp_path: Path) -> None:
+    save_as_of("features.linear", tmp_path / "model/model.pkl")
+    (code / "features").mkdir()
+    (code / "features/__init__.py").touch()
+    assert "features beside code/model_handler.py has no features.linear" in refusal(tmp_path / "model")
+
+
+def test_a_class_of_a_library_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["sklearn.linear_model._ridge"]
+    monkeypatch.setattr(module, "Older", type("Older", (), {"__module__": module.__name__}), raising=False)
+    (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(module.Older()))
+    monkeypatch.delattr(module, "Older")
+    assert "no sklearn.linear_model._ridge.Older in the installed scikit-learn" in refusal(tmp_path / "model")
+
+
+@pytest.mark.parametrize("variant", ["fastapi"])
+def test_a_class_of_the_notebook_works_once_it_is_where_the_advice_says(project: Path, variant: str) -> None:
+    """With the lines of the advice, as they stand there, and the class in the file that it names."""
+    for path in (project / "model").iterdir():
+        path.unlink()
+    subprocess.run([sys.executable, "-c", NOTEBOOK, project / "model/model.pkl"], check=True)
+    handler = project / "code/model_handler.py"
+    handler.write_text(HANDLER.read_text())
+    with Server(project, variant) as server:
+        assert server.wait() == 1
+    advice = re.search(r"Put it into code/features\.py.*?: (import __main__; .*?)\. ", server.last_line())
+    assert advice
+    (project / "code/features.py").write_text(DOUBLED)
+    handler.write_text(HANDLER.read_text() + advice[1].replace("; ", "\n") + "\n")
+    with Server(project, variant) as server:
+        assert server.wait_until_ready().invoke([[3]]).json()["predictions"] == pytest.approx([6])
+
+
+def save_joblib(path: Path) -> None:
+    joblib.dump(RandomForestRegressor(5).fit(np.eye(50), range(50)), path)
+
+
+def save_compressed(path: Path) -> None:
+    joblib.dump(RandomForestRegressor(5).fit(np.eye(50), range(50)), path, compress=3)
+
+
+def save_pickle(path: Path) -> None:
+    path.write_bytes(pickle.dumps(RandomForestRegressor(5).fit(np.eye(50), range(50))))
+
+
+@pytest.mark.parametrize("save", [save_joblib, save_compressed, save_pickle])
+@pytest.mark.parametrize("part", [0, 0.001, 0.1, 0.5, 0.99])
+def test_a_file_that_is_cut_off(save: Callable[[Path], None], part: float, tmp_path: Path) -> None:
+    path = tmp_path / "model/model.joblib"
+    save(path)
+    path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
+    assert "The file is cut off or damaged. Copy it again" in refusal(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"tree\nversion=v4\nnum_class=1\n", "like a LightGBM model (model.txt). Save the model that this project"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer. Fetch the file itself: "),
+        (b"PK\x05\x06" + bytes(18), "cut off or damaged"),
+    ],
+)
+def test_a_file_that_is_none_of_this_kind(content: bytes, advice: str, tmp_path: Path) -> None:
+    (tmp_path / "model/model.joblib").write_bytes(content)
+    assert advice in refusal(tmp_path / "model")
+
+
+def test_what_is_not_known_is_an_error_with_the_advice_that_fits_most(code: Path, tmp_path: Path) -> None:
+    (code / "model_handler.py").write_text("def load(d): raise KeyError('x')\ndef predict(m, i): pass\n")
+    (tmp_path / "model/any").touch()
+    assert "KeyError: 'x'. Save it again with the versions in requirements.txt" in refusal(tmp_path / "model")
+
+
+def test_an_import_of_the_handler_that_fails(code: Path) -> None:
+    (code / "model_handler.py").write_text("import lightgbm\n")
+    with pytest.raises(StartError, match=r"does not import: ModuleNotFoundError.*Add lightgbm to requirements\.in"):
+        import_handler()
+    (code / "model_handler.py").write_text("def load(")
+    importlib.invalidate_caches()
+    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Correct it\.$"):
+        import_handler()
+
+
+def test_both_ends_of_a_long_message_are_kept_and_the_first_cause() -> None:
+    error = ValueError(f"It does not\nload: {'x ' * 5000}for want of a layer.")
+    error.__cause__ = KeyError("layer_7")
+    text = describe(error)
+    assert text.startswith("ValueError: It does not load: x x ")
+    assert text.endswith("for want of a layer (caused by KeyError: 'layer_7')")
+    assert len(text) < 1000
