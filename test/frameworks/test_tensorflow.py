@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import replace_model, train
+from conftest import ROOT, replace_model, train
 from numpy.typing import NDArray
 from project import Server
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -293,6 +294,33 @@ def test_a_folder_of_tensorflow_serving_is_served(project: Path) -> None:
     with Server(project, "fastapi") as server:
         server.wait_until_ready()
         assert server.invoke({"instances": [RECORD]}).status == 200
+
+
+KERAS_2 = """
+import sys
+import numpy as np
+from tensorflow import keras
+model = keras.Sequential([keras.layers.Dense(1, input_shape=(8,))])
+model.compile("adam", "mse")
+model.fit(np.ones((4, 8)), np.ones(4), verbose=0)
+model.save(sys.argv[1], include_optimizer=sys.argv[2] == "with")
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["with", "without"])
+def test_an_optimizer_of_keras_2_ends_the_start_and_without_it_the_model_is_served(
+    optimizer: str, project: Path
+) -> None:
+    shutil.rmtree(project / "model")
+    make = ["uv", "run", "--no-project", "--python=3.11", "--with=tensorflow-cpu==2.12.1", "python", "-c", KERAS_2]
+    subprocess.run([ROOT / ".venv/bin" / make[0], *make[1:], project / "model", optimizer], check=True)
+    with Server(project, "fastapi") as server:
+        if optimizer == "with":
+            assert server.wait() != 0
+            assert re.search(r"saved by TensorFlow 2\.12.*--framework-version=2\.15", server.last_line())
+        else:
+            reply = server.wait_until_ready().invoke({"instances": [RECORD]})
+            assert reply.status == 200
 
 
 def test_the_only_signature_is_served_whatever_its_name(project: Path) -> None:

@@ -21,7 +21,7 @@ from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device
 from serving.models import guess, list_files
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
-from serving.versions import refuse_newer
+from serving.versions import advise_release, refuse_newer
 
 PRELOAD = False  # TensorFlow's threads do not survive a fork: the serving process loads the model itself
 FILE = "saved_model.pb"
@@ -42,13 +42,14 @@ class Model(NamedTuple):
 def load(model_dir: Path) -> Model:
     """Loads the model once, when the server starts. Raises StartError if there is no signature to serve."""
     folder = find_saved_model(model_dir)
-    if saved := read_version(folder):
+    saved = read_version(folder)
+    if saved:
         refuse_newer("TensorFlow", saved, tf.__version__)
     gpus = tf.config.list_physical_devices("GPU")
     choose_device(built=tf.test.is_built_with_cuda(), found=bool(gpus))
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all of its memory at once
-    owner = tf.saved_model.load(folder)
+    owner = read(folder, saved)
     signature = choose_signature(owner.signatures)
     inputs = [to_input(name, spec) for name, spec in signature.structured_input_signature[1].items()]
     size = next((each.shape[0] for each in inputs if each.shape), None)
@@ -79,6 +80,19 @@ def read_version(folder: Path) -> str | None:
     """The version of TensorFlow that saved the model; None if the file does not say."""
     graphs = SavedModel.FromString((folder / FILE).read_bytes()).meta_graphs
     return graphs[0].meta_info_def.tensorflow_version if graphs else None
+
+
+def read(folder: Path, saved: str | None) -> Any:
+    """The model in the folder. Raises StartError for one that was saved with an optimizer of Keras 2."""
+    try:
+        return tf.saved_model.load(folder)
+    except AttributeError as error:
+        if "add_slot" not in str(error):
+            raise
+    raise StartError(
+        f"The model was saved by TensorFlow {saved} with an optimizer of Keras 2, which {tf.__version__} does not read. "
+        f"{advise_release('2.15')}. Or save it again without the optimizer: model.save(path, include_optimizer=False)."
+    )
 
 
 def choose_signature(signatures: Any) -> Any:
