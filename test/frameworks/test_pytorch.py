@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import torch
 from conftest import replace_model
 from numpy.typing import NDArray
 from project import TEMPLATES, Server
-from test_every import RECORD, double, rename, truncate
+from test_every import LOADED, RECORD, double, load_each, rename, truncate
 from torch import nn
 
 from serving.errors import BadRequest, StartError
@@ -142,6 +143,22 @@ def answer(handler: ModuleType, model: Any, records: Any) -> Any:
     """What goes into the answer, for records as they come out of JSON."""
     outputs = handler.encode(model, handler.predict(model, handler.decode(model, records)))
     return outputs.tolist() if isinstance(outputs, np.ndarray) else outputs
+
+
+def test_a_module_is_served_once_it_is_exported_as_the_advice_says(
+    one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = "pt2" if one.name.startswith("pytorch-pt2") else "pt"
+    model = Rows()
+    torch.save(nn.Linear(8, 1), tmp_path / f"model.{ending}")
+    [message] = load_each(one, LOADED, tmp_path)
+    patterns = {"pt": r"torch\.jit\.script.*?'model\.pt'\)", "pt2": r"torch\.export\.save.*'model\.pt2'\)"}
+    advice = re.search(patterns[ending], message)
+    assert advice, message
+    monkeypatch.chdir(tmp_path)
+    exec(advice[0], {"torch": torch, "model": model, "example": torch.zeros(2, 8)})
+    handler = import_handler(ending)
+    assert answer(handler, handler.load(tmp_path), [RECORD] * 3) == [28] * 3
 
 
 def test_inputs_and_outputs_go_by_their_names(one: Path, tmp_path: Path) -> None:

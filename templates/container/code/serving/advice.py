@@ -29,14 +29,16 @@ OTHERS = (
     ("Git LFS", "Fetch the file itself: git lfs pull."),
     (
         "checkpoint",
-        "Load it where its class is, and export the model: torch.jit.script(model.eval()).save('model.pt'), or for "
-        "model.pt2 torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2').",
+        "Load it where its class is, and export the model: torch.jit.script(model.eval()).save('model.pt'), or "
+        "torch.export.save(torch.export.export(model.eval(), (example,), dynamic_shapes=({0: torch.export.Dim.AUTO},))"
+        ", 'model.pt2'), with an example of two records.",
     ),
 )
 GENERATE = "Save the model that this project serves there, or generate a project for this one."
 DAMAGED = re.compile(
     r"EOF|BadZipFile|DecodeError|InvalidProtobuf|deserializing header|central directory|truncated|UnpicklingError"
     r"|Unable to (?:synchronously )?open file|src/common/json\.cc|string_view|Invalid model format"
+    r"|unpack requires a buffer|IndexError: index out of range"
 )
 FALLBACK = "Save it again with the versions in requirements.txt, or look at load() in code/model_handler.py."
 

@@ -90,7 +90,7 @@ def read(folder: Path, saved: str | None) -> Any:
         if "add_slot" not in str(error):
             raise
     raise StartError(
-        f"The model was saved by TensorFlow {saved} with an optimizer of Keras 2, which {tf.__version__} does not read. "
+        f"The model was saved by TensorFlow {saved} with an optimizer of Keras 2, which {tf.__version__} cannot read. "
         f"{advise_release('2.15')}. Or save it again without the optimizer: model.save(path, include_optimizer=False)."
     )
 
