@@ -241,7 +241,7 @@ def test_what_keras_does_not_load_is_served_where_that_is_allowed(
     code = save_layer(keras.layers.Lambda(lambda x: 2 * x), keras_project)
     messages = load_each(keras_project, LOADED, dense, recurrent, code)
     assert f"by Keras 2.12.0, and {keras.__version__} is installed" in messages[0]
-    assert "Generate the project with --framework-version=2.12, or " in messages[0]
+    assert "ml-container-creator --project-dir=. --framework-version=2.12, or " in messages[0]
     assert "'time_major': False}. Another version of Keras saved the model. Generate the project with" in messages[1]
     assert "Use a layer class of your own instead of Lambda" in messages[2]
     handler = keras_project / "code/model_handler.py"
