@@ -109,8 +109,8 @@ lock() {
 }
 
 no_solution() {
-  fail "There is no solution for $1/requirements.in and Python $python; the reason is above. Nothing was changed." \
-    "'No usable wheels': name a Python in .python-version that the package has builds for."
+  fail "$1/requirements.in cannot be resolved for Python $python; the reason is above. Nothing was changed." \
+    "For 'no usable wheels': name a Python in .python-version that the package has builds for."
 }
 
 case " $* " in

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   build,
@@ -23,6 +23,7 @@ for (const server of ['fastapi', 'flask']) {
     this.timeout(300_000);
     const folder = scratch();
     const image = unique(server);
+    const password = `of-the-index-${server}`;
     let directory: string;
     let container: Container;
     const sample = (ending: string) => readFileSync(path.join(directory, `test/sample_request.${ending}`), 'utf8');
@@ -33,7 +34,10 @@ for (const server of ['fastapi', 'flask']) {
       // As a checkout with umask 077 leaves it; the user in the container is another one.
       await must('chmod', ['-R', 'go-rwx', directory]);
       chmodSync(path.join(directory, 'code/serve'), 0o600);
-      await build(directory, image, BASE_IMAGE);
+      // An index that asks for a password, which is PyPI here, and takes any.
+      const configuration = path.join(folder, 'pip.conf');
+      writeFileSync(configuration, `[global]\nindex-url = https://reader:${password}@pypi.org/simple\n`);
+      await build(directory, image, BASE_IMAGE, 'linux/amd64', ['--secret', `id=pip.conf,src=${configuration}`]);
       await train(directory, image);
       await must('chmod', ['-R', 'a+rX', folder]);
       container = await start(image, { model: path.join(directory, 'model') });
@@ -108,6 +112,14 @@ for (const server of ['fastapi', 'flask']) {
       console.log(`      ${megabytes(whole)}: base ${megabytes(base)}, packages ${megabytes(packages)}`);
       assert.ok(whole < 1.15 * (base + packages), megabytes(whole));
       assert.match(await must('docker', ['run', '--rm', image, 'sh', '-c', 'ls /opt/venv/bin']), /^(?!.*\bpip)/s);
+    });
+
+    it('holds nothing of the password that its packages were fetched with', async () => {
+      const archive = path.join(folder, 'image.tar');
+      await must('docker', ['save', '--output', archive, image]);
+      assert.ok(readFileSync(archive).includes('threadpoolctl')); // its layers are not compressed
+      assert.ok(!readFileSync(archive).includes(password));
+      assert.doesNotMatch(await must('docker', ['history', '--no-trunc', image]), new RegExp(password));
     });
 
     async function started(options: Parameters<typeof start>[1] = {}): Promise<Container> {

@@ -92,9 +92,15 @@ export const train = (directory: string, image: string) =>
   ]);
 
 /** Builds a project's image as build_and_push.sh does; the image's name. */
-export async function build(directory: string, tag: string, base: string, platform = 'linux/amd64'): Promise<string> {
+export async function build(
+  directory: string,
+  tag: string,
+  base: string,
+  platform = 'linux/amd64',
+  more: readonly string[] = [],
+): Promise<string> {
   const options = ['--platform', platform, '--provenance=false', '--load', '--build-arg', `BASE_IMAGE=${base}`];
-  await must('docker', ['buildx', 'build', ...options, '--tag', tag, directory]);
+  await must('docker', ['buildx', 'build', ...options, ...more, '--tag', tag, directory]);
   return tag;
 }
 
