@@ -136,3 +136,7 @@ export function setOf(framework: Framework, release: Release, gpu: boolean): str
   if (!nameOf(release) && !release.pythons.includes('3.11')) parts.push(`python${release.pythons[0]}`);
   return parts.filter(Boolean).join('-');
 }
+
+/** The name of a package at the beginning of a requirement, as PyPI normalizes it. */
+export const packageName = (requirement: string): string =>
+  (/^[A-Za-z0-9._-]+/.exec(requirement)?.[0] ?? '').toLowerCase().replace(/[-_.]+/g, '-');

@@ -3,8 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';
-import { minorOf, releaseOf } from '../catalog/versions.js';
-import { packageName } from '../project/requirements.js';
+import { minorOf, packageName, releaseOf } from '../catalog/versions.js';
 import type { Answers } from './parameters.js';
 import type { Problem } from './problems.js';
 import type { Given, Source } from './sources.js';

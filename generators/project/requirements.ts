@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Format, FrameworkEntry } from '../catalog/frameworks.js';
 import type { ServerEntry } from '../catalog/servers.js';
-import { patchOf, type Release, setOf } from '../catalog/versions.js';
+import { packageName, patchOf, type Release, setOf } from '../catalog/versions.js';
 import type { Answers } from '../config/parameters.js';
 
 /** What an image installs. */
@@ -54,10 +54,6 @@ export function requirementsFor({ framework, frameworkVersion, packages = [] }: 
     cpuBuild,
   };
 }
-
-/** The name of a package at the beginning of a requirement, as PyPI normalizes it. */
-export const packageName = (requirement: string): string =>
-  (/^[A-Za-z0-9._-]+/.exec(requirement)?.[0] ?? '').toLowerCase().replace(/[-_.]+/g, '-');
 
 const linesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 const pinOf = (line: string) => (line.split('#', 1)[0] ?? '').trimEnd();

@@ -1,7 +1,7 @@
 // The requirement sets: they resolve to nothing beyond what they pin, for every Python and platform that they are for.
 import assert from 'node:assert/strict';
 import { entryOf, type Framework, frameworkNames } from '../../generators/catalog/frameworks.js';
-import { packageName } from '../../generators/project/requirements.js';
+import { packageName } from '../../generators/catalog/versions.js';
 import { engineSet, libraryOf, type PinSet, platformsOf, read, resolve, sets } from '../support/pins.js';
 
 const pinOf = (line: string) => line.split('  #', 1)[0] ?? '';

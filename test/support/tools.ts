@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
 import { serverOf } from '../../generators/catalog/servers.js';
-import { setOf, standardRelease } from '../../generators/catalog/versions.js';
-import { packageName, reach } from '../../generators/project/requirements.js';
+import { packageName, setOf, standardRelease } from '../../generators/catalog/versions.js';
+import { reach } from '../../generators/project/requirements.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
