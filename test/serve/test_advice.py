@@ -105,12 +105,19 @@ def test_a_package_of_ones_own_that_lacks_a_module(code: Path, tmp_path: Path) -
     assert "features beside code/model_handler.py has no features.linear" in refusal(tmp_path / "model")
 
 
-def test_a_class_of_a_library_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["sklearn.linear_model._ridge"]
-    monkeypatch.setattr(module, "Older", type("Older", (), {"__module__": module.__name__}), raising=False)
-    (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(module.Older()))
-    monkeypatch.delattr(module, "Older")
-    assert "no sklearn.linear_model._ridge.Older in the installed scikit-learn" in refusal(tmp_path / "model")
+@pytest.mark.parametrize(
+    ("module", "advice"),
+    [
+        ("sklearn.linear_model._ridge", "There is no sklearn.linear_model._ridge.Older in the installed scikit-learn"),
+        ("json", "json of this Python has no Older. Generate the project with the --python-version of"),
+    ],
+)
+def test_a_class_that_is_gone(module: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.import_module(module)
+    monkeypatch.setattr(there, "Older", type("Older", (), {"__module__": module}), raising=False)
+    (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(there.Older()))
+    monkeypatch.delattr(there, "Older")
+    assert advice in refusal(tmp_path / "model")
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from project import ManyServer, Server, assemble
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from serving.errors import StartError
@@ -218,6 +219,18 @@ def test_a_server_starts_only_if_its_predictions_agree(
         assert server.wait() == 1
     assert "1 of 2 predictions differ from" in server.last_line()
     assert "record 2: expected predictions" in server.last_line()
+
+
+def test_a_model_with_threads_of_its_own_is_tried_where_it_is_served(samples: dict[str, Path], tmp_path: Path) -> None:
+    """They would not survive the fork: every request would hang."""
+    project = assemble(tmp_path / "project", "fastapi", samples["joblib"])
+    model = HistGradientBoostingClassifier(max_iter=5).fit(ROWS.repeat(50, 0), (ROWS[:, 0] > 0).repeat(50))
+    write(project / "model", model)
+    (project / "model/model.joblib").unlink()
+    with Server(project, "fastapi", SM_WORKERS="1", OMP_NUM_THREADS="2") as server:
+        server.wait_until_ready()
+        assert "20 of 20 predictions agree" in server.log()
+        assert server.invoke({"instances": ROWS.tolist()}).json() == {"predictions": model.predict(ROWS).tolist()}
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])

@@ -1,6 +1,7 @@
 """What to do about a model that does not load: one table, from what loading raises to what to type."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata, util
 
@@ -124,14 +125,16 @@ def advise_attribute(name: str, module: str) -> str:
 
 
 def advise_own(module: str, name: str) -> str:
-    """What to do about a module of the user's that lacks what the model needs."""
+    """What to do about a module of the user's, or of Python itself, that lacks what the model needs."""
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        return f"{module} of this Python has no {name}. Generate the project with the --python-version of the training."
     return f"{module} beside code/model_handler.py has no {name}. Put the one there that the model was trained with."
 
 
 def advise_version(package: str) -> str:
     """What to do about a model that another version of a library saved."""
     return (
-        f"Another version than {metadata.version(package)} saved the model. In requirements.in, set {package} to the "
+        f"A version other than {metadata.version(package)} saved the model. In requirements.in, set {package} to the "
         "version it was trained with, then run ./lock.sh."
     )
 
