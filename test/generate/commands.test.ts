@@ -57,9 +57,13 @@ const lookedFor = (text: string) =>
   );
 
 /** The lines of a file that name a program which the project does not have. */
+/** What the advice about a model that does not load has the user make. */
+const made = ['code/features.py', 'features.py', 'code/layers.py'];
+
 function misleading({ path, text }: RenderedFile, paths: readonly string[]): string[] {
   const found = lookedFor(text);
   const known = (name: string, isComment: boolean) =>
+    made.includes(name) ||
     paths.some((each) => each === name || each.endsWith(`/${name}`)) ||
     (!isComment && found.some((each) => each.endsWith(name) || name.endsWith(each) || name.startsWith(`${each}/`)));
   return text
