@@ -83,6 +83,12 @@ export const frameworks = {
     modules: ['libsvm'],
     systemPackage: { debian: 'libgomp1', homebrew: 'libomp' },
   },
+  catboost: {
+    label: 'CatBoost',
+    formats: [{ name: 'cbm' }],
+    servers: web,
+    library: ['catboost=={}', 'numpy'],
+  },
   tensorflow: {
     label: 'TensorFlow',
     formats: [

@@ -68,6 +68,7 @@ export const releases: Partial<Record<Framework, readonly Release[]>> = {
     { patches: patches('4.0', 0), pythons: only311, asOf: '2023-09-12' },
     { patches: patches('3.3', 5), pythons: only311, asOf: '2023-07-13' },
   ],
+  catboost: [{ patches: patches('1.2', 10, 8), pythons: to313 }],
   tensorflow: [
     { patches: patches('2.21', 0), pythons: to313 },
     { patches: patches('2.20', 0), pythons: to313, asOf: '2026-03-06' },

@@ -15,7 +15,8 @@ from conftest import train
 from project import TEMPLATES, ManyServer, Server, list_descendants, wait_for
 
 RECORD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-TABULAR = ("sklearn", "xgboost", "lightgbm", "tensorflow", "pytorch", "onnx", "custom")  # a record is a row of numbers
+# A record is a row of numbers.
+TABULAR = ("sklearn", "xgboost", "lightgbm", "catboost", "tensorflow", "pytorch", "onnx", "custom")
 EXPECTED = r"8 .* a record|is not a list of numbers|is not a number"
 
 

@@ -31,6 +31,7 @@ PARTICULAR = {
     "sklearn": Particular(bad="max_iter=x"),
     "xgboost": Particular("num_round", 500, takes_missing=True),
     "lightgbm": Particular("num_iterations", 500, takes_missing=True),
+    "catboost": Particular("iterations", 2000, takes_missing=True),
     "tensorflow": Particular("epochs", 100),
     "pytorch": Particular("epochs", 100),
     "onnx": Particular(classifies=False, bad="alpha=x"),
@@ -208,6 +209,10 @@ def count_rounds(model_dir: Path) -> int | None:
         import lightgbm
 
         return int(lightgbm.Booster(model_file=path).num_trees())
+    if (path := model_dir / "model.cbm").exists():
+        import catboost
+
+        return int(catboost.CatBoost().load_model(path).tree_count_)
     if (path := model_dir / "model.json").exists():
         import xgboost
 

@@ -15,6 +15,7 @@ from serving.file_types import recognize
         (pickle.dumps([1]), "pickle"),
         (b"\x89HDF\r\n", "HDF5"),
         (b"tree\nversion=v4\n", "LightGBM"),
+        (b"CBM1\xa0p\0\0", "CatBoost"),
         (b'{"learner":{}}', "XGBoost"),
         (b"{L\0\0\0\0\0\0\0\x07learner", "UBJSON"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch checkpoint"),

@@ -10,7 +10,7 @@ import { generateProject } from '../support/generate.js';
 import { sets } from '../support/pins.js';
 import { pythonOf, root, tool } from '../support/tools.js';
 
-const made = ['sklearn', 'xgboost', 'lightgbm', 'tensorflow', 'transformers'];
+const made = ['sklearn', 'xgboost', 'lightgbm', 'catboost', 'tensorflow', 'transformers'];
 const everySet = sets.filter(({ gpu, framework = '' }) => !gpu && made.includes(framework)).map(({ name }) => name);
 const some = 'sklearn-1.0 sklearn-1.2 sklearn-1.3 xgboost-1.7 xgboost-2.1 xgboost-3.4 lightgbm-3.3 lightgbm-4.2';
 const chosen =

@@ -60,10 +60,14 @@ class Job:
         if not all(map(math.isfinite, self.metrics.values())):
             raise InputError(f"The training diverged in epoch {epoch}. Is the learning rate too large?")
 
+    def checkpoint_due(self) -> bool:
+        """Whether the job is stopping, or keeps checkpoints and has made none for CHECKPOINT_SECONDS."""
+        late = time.monotonic() - self.saved >= CHECKPOINT_SECONDS
+        return self.stopping or (late and self.checkpoints is not None)
+
     def checkpoint(self, epoch: int, ending: str, write: Callable[[Path], object]) -> None:
         """Keeps what `write` writes to a file, once in CHECKPOINT_SECONDS and before the job stops."""
-        due = self.stopping or time.monotonic() - self.saved >= CHECKPOINT_SECONDS
-        if self.checkpoints is None or not due:
+        if self.checkpoints is None or not self.checkpoint_due():
             return
         target = self.checkpoints / f"{self.key}-{epoch:06}{ending}"
         partial = target.with_name(f".{target.name}")

@@ -39,7 +39,8 @@ GENERATE = "Save the model that this project serves there, or generate a project
 DAMAGED = re.compile(
     r"EOF|BadZipFile|DecodeError|InvalidProtobuf|deserializing header|central directory|truncated|UnpicklingError"
     r"|Unable to (?:synchronously )?open file|src/common/json\.cc|string_view|Invalid model format"
-    r"|unpack requires a buffer|IndexError: index out of range"
+    r"|unpack requires a buffer|IndexError: index out of range|required number of bytes|can not load pod"
+    r"|model file descriptor|Flatbuffers model verification"
 )
 FALLBACK = "Save it again with the versions in requirements.txt, or look at load() in code/model_handler.py."
 

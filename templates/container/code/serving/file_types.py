@@ -12,6 +12,7 @@ STARTS = (
     (b"\x80", "a pickle (scikit-learn: model.joblib or model.pkl)"),
     (b"\x89HDF", "an HDF5 file (TensorFlow: model.h5)"),
     (b"tree\n", "a LightGBM model (model.txt)"),
+    (b"CBM1", "a CatBoost model (model.cbm)"),
     (b'{"learner"', "an XGBoost model (model.json)"),
     (b'{"version"', "an XGBoost model (model.json)"),
     (b"{L", "an XGBoost model in UBJSON (model.ubj)"),
