@@ -120,15 +120,15 @@ def test_a_broken_model_never_gives_a_good_ping(folder: Path, particular: Any, t
     assert status != 0 and not wrong, "\n".join(wrong)
 
 
-def test_a_model_is_served_only_if_it_predicts_what_is_expected(one: Path, tmp_path: Path) -> None:
+def test_a_model_is_served_only_if_it_predicts_what_is_expected(first: Path, tmp_path: Path) -> None:
     """What the sample answers as expected.json; then with one of its numbers changed."""
-    records = json.loads((one / "test/sample_request.json").read_text())["instances"]
-    [answer] = load_each(one, f"model.answer({{'inputs': {records}}})", one / "model")
-    folders = [shutil.copytree(one / "model", tmp_path / name / "model") for name in ("same", "other")]
+    records = json.loads((first / "test/sample_request.json").read_text())["instances"]
+    [answer] = load_each(first, f"model.answer({{'inputs': {records}}})", first / "model")
+    folders = [shutil.copytree(first / "model", tmp_path / name / "model") for name in ("same", "other")]
     for folder, change in zip(folders, (0, 1), strict=True):
         expected = {"inputs": records, "predictions": add(answer["predictions"], change)}
         (folder / "expected.json").write_text(json.dumps(expected))
-    same, other = load_each(one, LOADED, *folders)
+    same, other = load_each(first, LOADED, *folders)
     assert same == "It is loaded."
     assert f"1 of {len(records)} predictions differ" in other
 

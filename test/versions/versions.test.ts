@@ -12,7 +12,7 @@ import { pythonOf, root, tool } from '../support/tools.js';
 
 const made = ['sklearn', 'xgboost', 'lightgbm', 'catboost', 'tensorflow', 'transformers'];
 const everySet = sets.filter(({ gpu, framework = '' }) => !gpu && made.includes(framework)).map(({ name }) => name);
-const some = 'sklearn-1.0 sklearn-1.2 sklearn-1.3 xgboost-1.7 xgboost-2.1 xgboost-3.4 lightgbm-3.3 lightgbm-4.2';
+const some = 'sklearn-1.0 sklearn-1.3 xgboost-1.7 xgboost-2.1 xgboost-3.4 lightgbm-3.3 lightgbm-4.2';
 const chosen =
   process.env.VERSIONS === 'all' ? everySet : `${some} tensorflow-2.12 tensorflow-2.16 transformers-4.57`.split(' ');
 
