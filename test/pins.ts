@@ -38,11 +38,15 @@ function merge(platforms: readonly (readonly string[])[]): string[] {
   });
 }
 
+/** Newer ones read the files of older ones, and not the other way round: people have the newest of the day they trained. */
+const timeless = ['joblib'];
+
 /** What a set resolves to on one platform. */
 async function lock({ name, release, gpu, library, others, sources }: PinSet, platform: string): Promise<string[]> {
   const { asOf, pythons } = release;
   const where = { python: pythons[0], platform };
-  const ofItsTime = asOf ? await resolve(library, { ...where, asOf, gpu: true }) : [];
+  const all = asOf ? await resolve(library, { ...where, asOf, gpu: true }) : [];
+  const ofItsTime = all.filter((pin) => !timeless.includes(nameOf(pin)));
   const common = pythons[0] === '3.10' ? 'custom-python3.10' : 'custom';
   const known = name !== common && existsSync(fileOf(common)) ? read(common) : [];
   const names = new Set(ofItsTime.map(nameOf));
