@@ -1,12 +1,19 @@
 // Everything decided and derived: the only thing the manifest and the templates see.
-import { entryOf, type Format, type Framework, type FrameworkEntry, type Server } from '../catalog/frameworks.js';
+import {
+  entryOf,
+  type Format,
+  type Framework,
+  type FrameworkEntry,
+  frameworkNames,
+  type Server,
+} from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
 import { type Instance, trainingTypeFor } from '../catalog/instances.js';
 import { secondsFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { type Engine, type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
-import { releaseOf, standardRelease } from '../catalog/versions.js';
+import { packageName, releaseOf, standardRelease } from '../catalog/versions.js';
 import type { Answers } from '../config/parameters.js';
 import { instanceFor, memoryOf } from '../config/rules.js';
 import { type Requirements, requirementsFor } from './requirements.js';
@@ -104,6 +111,15 @@ function describeModel(answers: Answers, instance: Instance, engine: Engine): La
   };
 }
 
+/** Debian's packages that a framework needs, and those of the packages beside it that are frameworks themselves. */
+function systemPackagesFor(entry: FrameworkEntry, packages: readonly string[] = []): string[] {
+  const names = new Set(packages.map(packageName));
+  const beside = frameworkNames
+    .map(entryOf)
+    .filter(({ library }) => library.some((each) => names.has(packageName(each))));
+  return [...new Set([entry, ...beside].flatMap(({ systemPackage }) => systemPackage?.debian ?? []))];
+}
+
 /** The project that complete answers describe. */
 export function projectFrom(complete: Answers): Project {
   const { projectDir: _, requirements: __, ...answers } = complete;
@@ -156,7 +172,7 @@ export function projectFrom(complete: Answers): Project {
     targetEntry,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
-    packages: [...(serverEntry.packages ?? []), ...(entry.systemPackage ? [entry.systemPackage.debian] : [])],
+    packages: [...(serverEntry.packages ?? []), ...systemPackagesFor(entry, answers.packages)],
     cpuBuild,
     python,
     requirements,

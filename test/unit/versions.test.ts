@@ -106,6 +106,11 @@ describe('the lock of a project', () => {
     assert.doesNotMatch(file({ packages: ['numpy==1.0'] }, 'requirements.in') ?? '', /^numpy==[^1]/m);
   });
 
+  it('of a booster beside scikit-learn brings what that needs of the system', () => {
+    assert.match(file({ packages: ['lightgbm==3.3.5'] }, 'Dockerfile') ?? '', /apt-get install .*libgomp1/);
+    assert.doesNotMatch(file({ packages: ['xgboost==1.7.6'] }, 'Dockerfile') ?? '', /apt-get/);
+  });
+
   it('of training takes its versions from that of serving', () => {
     assert.match(file({ includeTraining: true }, 'train/requirements.in') ?? '', /^-c \.\.\/requirements\.txt$/m);
     assert.doesNotMatch(file({ includeTraining: true }, 'train/requirements.txt') ?? '', /^fastapi==/m);
