@@ -51,10 +51,11 @@ export async function plan(command: Command, line: CommandLine, around: Surround
   }
   const directory = directoryOf(answers, around.cwd);
   const files = render(manifest(project), project);
+  const locked = files.some(({ path }) => path === 'requirements.txt');
   const summary = {
     project: { ...answers, directory, instance: project.instance },
     files: files.map(({ path }) => path),
     warnings,
   };
-  return { ...common, directory, files, next: nextSteps(project, directory, around.cwd), summary };
+  return { ...common, directory, files, next: nextSteps(project, directory, around.cwd, locked), summary };
 }

@@ -25,7 +25,7 @@ export interface FrameworkEntry {
   gpu?: { cuda?: number; library?: readonly string[] };
   /** Modules of code/serving that the handler needs beyond those of every project. */
   modules?: readonly string[];
-  /** A package of which PyPI has builds for GPUs only; requirements.in names the index for CPUs, too. */
+  /** A package whose builds on PyPI are for GPUs only; requirements.in names the index of those for CPUs. */
   cpuBuild?: { package: string; index: string };
   /** What its library needs of the system and the base image does not have: Debian's name of it, and Homebrew's. */
   systemPackage?: { debian: string; homebrew: string };

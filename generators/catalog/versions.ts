@@ -12,7 +12,7 @@ export interface Release {
   asOf?: string;
   /** The CUDA that its packages bring, where that is not the framework's; false where they bring none. */
   cuda?: number | false;
-  /** What is asked for, where that is not the framework's `library`. */
+  /** Its packages, if they are not those of the framework's `library`. */
   library?: readonly string[];
 }
 

@@ -18,8 +18,8 @@ function defaultInWords(key: Key): string {
     projectDir: './PROJECT-NAME',
     modelFormat: 'the framework’s first',
     modelServer: 'the first that fits',
-    frameworkVersion: 'the newest for Python 3.11',
-    pythonVersion: 'the newest with builds of the framework',
+    frameworkVersion: 'the newest that runs on Python 3.11',
+    pythonVersion: 'the newest that the framework has builds for',
   };
   if (Object.hasOwn(named, key)) return named[key as keyof typeof named];
   const { onlyFor } = table[key];

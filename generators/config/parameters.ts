@@ -211,14 +211,17 @@ export const parameters = {
     schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
     rule: 'a version such as 1.3, which is its newest patch, or 1.3.1',
     offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
-    onlyFor: ownImage('frameworks whose library is in the image', (framework) => framework !== 'custom'),
+    onlyFor: ownImage(
+      'fastapi, flask and mms, with a framework other than custom',
+      (framework) => framework !== 'custom',
+    ),
     default: ({ framework }) => framework && nameOf(standardRelease(framework)),
   }),
   pythonVersion: define({
     about: 'Python of the image',
     schema: z.enum(pythons),
     choices: ({ framework, frameworkVersion }) => framework && pythonsOf(framework, frameworkVersion),
-    onlyFor: ownImage('images of our own', () => true),
+    onlyFor: ownImage('fastapi, flask and mms', () => true),
     default: ({ framework, frameworkVersion }) =>
       framework && (releaseOf(framework, frameworkVersion) ?? standardRelease(framework)).pythons.at(-1),
     silent: true,
@@ -233,7 +236,7 @@ export const parameters = {
     about: 'A pip freeze of the environment the model was trained in: the versions that the model needs come from it',
     schema: z.string().min(1),
     rule: 'the path of a file',
-    onlyFor: ownImage('images of our own', () => true),
+    onlyFor: ownImage('fastapi, flask and mms', () => true),
     silent: true,
     transient: true,
   }),

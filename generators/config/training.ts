@@ -106,7 +106,7 @@ function decode(bytes: Buffer): string {
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
 
-/** The lines about each package, by its name; a line that ends in a backslash goes on in the next. */
+/** The lines about each package, by its name; a backslash at the end of a line continues it in the next. */
 function entriesOf(text: string): Map<string, Entry[]> {
   const entries = new Map<string, Entry[]>();
   let before = '';

@@ -102,7 +102,7 @@ function container(project: Project): FileSpec[] {
   ];
 }
 
-/** What an image installs, in a folder: what is asked for, and its lock. */
+/** requirements.in of an image, and its lock. */
 const installed = (folder: string, requirements: Requirements): FileSpec[] => [
   { path: `${folder}requirements.in`, asked: requirements },
   { path: `${folder}requirements.txt`, locked: requirements },

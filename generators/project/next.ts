@@ -6,7 +6,7 @@ import { quoteFor } from './quote.js';
 const shell = quoteFor('next.sh');
 
 /** The commands that lead from a generated project to an answer, then to an endpoint. */
-export function nextSteps(project: Project, directory: string, cwd: string): string {
+export function nextSteps(project: Project, directory: string, cwd: string, locked = true): string {
   const { entry, sample, tests, modelFile, steps, language } = project;
   const below = relative(cwd, directory);
   const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
@@ -21,7 +21,12 @@ export function nextSteps(project: Project, directory: string, cwd: string): str
       ];
   const first = sample ? train : [];
   const [image] = steps.up.filter(({ command }) => !command.includes('/iam/'));
-  const commands = [enter, ...first, tests ? 'test/run_local.sh' : (image?.command ?? '')];
+  const commands = [
+    enter,
+    ...(locked ? [] : ['./lock.sh']),
+    ...first,
+    tests ? 'test/run_local.sh' : (image?.command ?? ''),
+  ];
   const place = (name: string) => shell(`${folder}/model/${name}`);
   const own = project.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
   const put = sample ? '' : `First put ${own}. `;

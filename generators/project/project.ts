@@ -68,7 +68,8 @@ export interface Project {
   readonly trainingRequirements: Requirements;
   readonly region: string;
   readonly partition: string;
-  /** Debian's packages that the image gets. */
+  /** Debian's packages that the model's libraries need, and with them all that the image gets. */
+  readonly systemPackages: readonly string[];
   readonly packages: readonly string[];
   /** Set where the image gets a package from another index than PyPI. */
   readonly cpuBuild: FrameworkEntry['cpuBuild'];
@@ -111,13 +112,13 @@ function describeModel(answers: Answers, instance: Instance, engine: Engine): La
   };
 }
 
-/** Debian's packages that a framework needs, and those of the packages beside it that are frameworks themselves. */
+/** Debian's packages that a framework needs, and those of added packages that are frameworks themselves. */
 function systemPackagesFor(entry: FrameworkEntry, packages: readonly string[] = []): string[] {
   const names = new Set(packages.map(packageName));
-  const beside = frameworkNames
+  const added = frameworkNames
     .map(entryOf)
     .filter(({ library }) => library.some((each) => names.has(packageName(each))));
-  return [...new Set([entry, ...beside].flatMap(({ systemPackage }) => systemPackage?.debian ?? []))];
+  return [...new Set([entry, ...added].flatMap(({ systemPackage }) => systemPackage?.debian ?? []))];
 }
 
 /** The project that complete answers describe. */
@@ -147,6 +148,7 @@ export function projectFrom(complete: Answers): Project {
     cpuBuild,
     gpu: image.gpu,
   });
+  const systemPackages = systemPackagesFor(entry, answers.packages);
   const [tool = 'cli', ...others] = answers.deployTool ?? [];
   const facts = {
     target: deployTarget,
@@ -172,7 +174,8 @@ export function projectFrom(complete: Answers): Project {
     targetEntry,
     instance: { ...instance, count: answers.instanceCount ?? 1 },
     serverless: { memory: answers.serverlessMemory ?? 0, maxConcurrency: answers.serverlessMaxConcurrency ?? 0 },
-    packages: [...(serverEntry.packages ?? []), ...systemPackagesFor(entry, answers.packages)],
+    systemPackages,
+    packages: [...(serverEntry.packages ?? []), ...systemPackages],
     cpuBuild,
     python,
     requirements,

@@ -25,7 +25,7 @@ export interface Requirements {
   readonly constraint?: string;
 }
 
-/** What the image of an engine installs beside the engine, whose Python this is. */
+/** What is added to the image of an engine. */
 const engineRequirements = { set: 'engine', library: [], sources: [], cpuBuild: undefined };
 
 interface Known {

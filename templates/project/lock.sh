@@ -94,7 +94,7 @@ lock() {
     merge "$x86" >"$scratch/pins"
   else
     compile "$folder" aarch64-manylinux_2_28 "$@" >"$arm" || no_solution "$folder"
-    # To try the model on. Old packages have no builds for a Mac of today: they are built there, or it says that they cannot.
+    # To try the model on a laptop. Old packages have no builds for Apple silicon: there, pip tries to build them.
     compile "$folder" aarch64-apple-darwin "$@" >"$mac" 2>/dev/null || cp "$arm" "$mac"
     merge "$x86" "$arm" "$mac" >"$scratch/pins"
   fi
@@ -136,6 +136,6 @@ if [ "$*" = --check ]; then
 fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-export UV_PYTHON_DOWNLOADS=never # it resolves for a Python that need not be here
+export UV_PYTHON_DOWNLOADS=never # the Python to resolve for need not be installed
 find_uv
 for folder in "${folders[@]}"; do lock "$folder" "$@"; done

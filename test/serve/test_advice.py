@@ -1,6 +1,7 @@
 """What to do about a model that does not load: serving/advice.py. Each advice has a file that needs it here, or where
 its library is, in test/frameworks."""
 
+import ctypes
 import importlib
 import pickle
 import re
@@ -170,6 +171,18 @@ def test_a_file_that_is_cut_off(save: Callable[[Path], None], part: float, tmp_p
 def test_a_file_that_is_none_of_this_kind(content: bytes, advice: str, tmp_path: Path) -> None:
     (tmp_path / "model/model.joblib").write_bytes(content)
     assert advice in refusal(tmp_path / "model")
+
+
+class Compiled:
+    """Pickled, what loads a library of the system, as LightGBM does when it is imported."""
+
+    def __reduce__(self) -> object:
+        return ctypes.CDLL, ("libmissing.so.1",)
+
+
+def test_a_library_of_the_system_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(Compiled()))
+    assert "The system lacks libmissing.so.1. In the Dockerfile, above WORKDIR, add RUN" in refusal(tmp_path / "model")
 
 
 def test_what_is_not_known_is_an_error_with_the_advice_that_fits_most(code: Path, tmp_path: Path) -> None:

@@ -107,7 +107,9 @@ describe('the lock of a project', () => {
   });
 
   it('of a booster beside scikit-learn brings what that needs of the system', () => {
-    assert.match(file({ packages: ['lightgbm==3.3.5'] }, 'Dockerfile') ?? '', /apt-get install .*libgomp1/);
+    const answers = { packages: ['lightgbm==3.3.5'], includeTraining: true };
+    for (const path of ['Dockerfile', 'train/Dockerfile'])
+      assert.match(file(answers, path) ?? '', /apt-get install .* libgomp1 \\$/m);
     assert.doesNotMatch(file({ packages: ['xgboost==1.7.6'] }, 'Dockerfile') ?? '', /apt-get/);
   });
 

@@ -65,7 +65,7 @@ describe('a model of another age', function () {
           modelServer: 'fastapi',
           instanceType: 'ml.m5.large',
         }),
-        ...(framework === 'tensorflow' && version === '3.11' && frameworkVersion !== '2.16' && { modelFormat: 'h5' }),
+        ...(framework === 'tensorflow' && Number(frameworkVersion?.split('.')[1]) < 16 && { modelFormat: 'h5' }), // Keras 2
       };
       const directory = await generateProject({ framework, frameworkVersion, ...extras }, join(folder, name));
       // What run_local.sh would download, but from uv's cache.

@@ -156,6 +156,11 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     ),
     (r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'", advise_attribute),
     (r"cannot import name '(\w+)' from '([\w.]+)'", advise_attribute),
+    (
+        r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
+        "The system lacks {0}. In the Dockerfile, above WORKDIR, add RUN apt-get update && apt-get install --yes "
+        "PACKAGE, with Debian's package that has it: for libgomp.so.1 that is libgomp1.",
+    ),
     (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
     (
         r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'",
