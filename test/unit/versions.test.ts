@@ -106,7 +106,7 @@ describe('the lock of a project', () => {
     assert.doesNotMatch(file({ packages: ['numpy==1.0'] }, 'requirements.in') ?? '', /^numpy==[^1]/m);
   });
 
-  it('of a booster beside scikit-learn brings what that needs of the system', () => {
+  it('of scikit-learn and an added booster brings the system library that the booster needs', () => {
     const answers = { packages: ['lightgbm==3.3.5'], includeTraining: true };
     for (const path of ['Dockerfile', 'train/Dockerfile'])
       assert.match(file(answers, path) ?? '', /apt-get install .* libgomp1 \\$/m);
