@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -123,13 +124,20 @@ def list_descendants(pid: int) -> list[int]:
 
 
 class Server:
-    """code/serve as a process of its own: `with Server(...) as server`, which kills whatever is left of it."""
+    """code/serve as a process of its own: `with Server(...) as server`, which kills it and removes what it leaves."""
 
     def __init__(self, folder: Path, variant: str, **environ: str) -> None:
         self.folder = folder
         self.variant = variant
         self.port = find_free_port()
-        self.environ = {"SM_MODEL_DIR": str(folder / "model"), "SAGEMAKER_BIND_TO_PORT": str(self.port), **environ}
+        self.scratch = tempfile.TemporaryDirectory()
+        os.chmod(self.scratch.name, 0o755)  # nginx's workers are another user's
+        self.environ = {
+            "SM_MODEL_DIR": str(folder / "model"),
+            "SAGEMAKER_BIND_TO_PORT": str(self.port),
+            "TMPDIR": self.scratch.name,
+            **environ,
+        }
 
     def __enter__(self) -> "Server":
         keep = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
@@ -147,12 +155,10 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.scratch.cleanup()
 
     def wait_until_ready(self) -> "Server":
         def ready() -> bool:

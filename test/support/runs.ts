@@ -51,7 +51,7 @@ function serve(): Run[] {
     (name) => `test/serve/test_${name}.py`,
   );
   const rest = pytestRun('serve/others', ['test/serve', ...quick, ...long.map((file) => `--ignore=${file}`)]);
-  return [...long.map((file) => pytestRun(file.slice('test/'.length), [file, ...quick])), rest];
+  return [rest, ...long.map((file) => pytestRun(file.slice('test/'.length), [file, ...quick]))];
 }
 
 /** Each framework in an environment of its own, and the engines; `names`, where only some are wanted. */
