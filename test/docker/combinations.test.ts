@@ -12,9 +12,13 @@ import { assertNear, csvOf, writeData } from '../support/training.js';
 const ofSklearn = ['fastapi skops image', 'flask skops s3'];
 const words = ({ modelServer, modelFormat = '', modelDelivery }: (typeof combinations)[number]) =>
   `${modelServer} ${modelFormat} ${modelDelivery}`;
-const chosen = [
+/** A version of the user's choice, which the image has then; all of them are tested as processes, in test/versions. */
+const older = { frameworkVersion: '1.7.2' };
+const chosen: ((typeof combinations)[number] & Partial<typeof older>)[] = [
   ...oneOfEach.filter(({ framework }) => framework !== 'sklearn'),
-  ...combinations.filter((each) => each.framework === 'sklearn' && ofSklearn.includes(words(each))),
+  ...combinations
+    .filter((each) => each.framework === 'sklearn' && ofSklearn.includes(words(each)))
+    .map((each) => (each.modelServer === 'flask' ? { ...each, ...older } : each)),
 ];
 
 /** Runs a training image as SageMaker does, in folders of its own; the model goes into model/. */
@@ -42,12 +46,16 @@ describe('the image of every set of requirements', function () {
   const { BASE_IMAGE } = rig('BASE_IMAGE');
 
   for (const combination of chosen) {
-    const { framework, modelDelivery } = combination;
+    const { framework, frameworkVersion, modelDelivery } = combination;
     const name = Object.values(combination).filter((word) => !word.includes('/'));
     const trained = framework !== 'sklearn' && trains(framework);
     it(`${name.join(', ')}: ${trained ? 'trains, and ' : ''}predicts`, async () => {
       const [image, training] = [unique('serving'), unique('training')];
-      const answers = { projectName: name.join('-').toLowerCase(), ...combination, includeTraining: trained };
+      const answers = {
+        projectName: name.join('-').replaceAll('.', '-').toLowerCase(),
+        ...combination,
+        includeTraining: trained,
+      };
       const directory = await project(folder, answers);
       let prices: number[] | undefined;
       if (trained) {
@@ -58,6 +66,8 @@ describe('the image of every set of requirements', function () {
       await must('chmod', ['-R', 'a+rX', folder]);
       await build(directory, image, BASE_IMAGE);
       if (entryOf(framework).cpuBuild) await sayWhichTorch(image);
+      if (frameworkVersion)
+        assert.equal(await printed(image, 'import sklearn; print(sklearn.__version__)'), frameworkVersion);
       const container = await start(image, modelDelivery === 's3' ? { model: path.join(directory, 'model') } : {});
       await ready(container);
       const request = readFileSync(path.join(directory, 'test/sample_request.json'), 'utf8');
@@ -74,7 +84,10 @@ describe('the image of every set of requirements', function () {
   }
 });
 
+/** What the Python of an image prints. */
+const printed = (image: string, code: string) => must('docker', ['run', '--rm', image, 'python', '-c', code]);
+
 async function sayWhichTorch(image: string): Promise<void> {
-  const cuda = await must('docker', ['run', '--rm', image, 'python', '-c', 'import torch; print(torch.version.cuda)']);
+  const cuda = await printed(image, 'import torch; print(torch.version.cuda)');
   if (cuda !== 'None') console.log(`      the index of builds for CPUs cannot be reached: the image has CUDA ${cuda}`);
 }
