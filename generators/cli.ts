@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const commands = new Set(['configure', 'schema']);
+const commands = new Set(['configure', 'schema', 'inspect']);
 
 async function main(argv: readonly string[]): Promise<void> {
   const [command = '', ...rest] = commands.has(argv[0] ?? '') ? argv : ['app', ...argv];
@@ -12,6 +12,10 @@ async function main(argv: readonly string[]): Promise<void> {
   if (argv.includes('--help') || argv.includes('-h')) return print((await import('./config/describe.js')).help());
   if (command === 'schema')
     return print(`${JSON.stringify((await import('./config/describe.js')).jsonSchema(), null, 2)}\n`);
+  if (command === 'inspect') {
+    process.exitCode = (await import('./inspect.js')).inspect(rest);
+    return;
+  }
   const { run } = await import('./run.js');
   process.exitCode = await run(command === 'configure' ? 'configure' : 'app', rest);
 }

@@ -8,7 +8,7 @@ import { CancelledError } from './config/problems.js';
 import type { Question } from './config/prompts.js';
 import { type CommandLine, readArguments, readOptions } from './config/sources.js';
 import { type Command, type Plan, plan } from './plan.js';
-import { refuseConflicts, refuseObstacles } from './project/write.js';
+import { refuseConflicts, refuseObstacles, type Staged, stage } from './project/write.js';
 import { announce, conclusion, fail } from './run.js';
 
 const namespace = /^(generator-)?ml-container-creator(:\w+)?$/;
@@ -46,6 +46,7 @@ export abstract class CreatorGenerator extends Generator {
   abstract command: Command;
   private request: Request = { line: readArguments([]), typed: false };
   private plan?: Plan;
+  private copies?: Staged;
 
   constructor(args: string[], options: never) {
     super(args, options, { inheritTasks: true, tasksMatchingPriority: true, customInstallTask: true });
@@ -61,8 +62,10 @@ export abstract class CreatorGenerator extends Generator {
     try {
       const planned = await plan(this.command, line, around, asks ? (question) => ask(this, question) : undefined);
       announce(planned, line.run, (text) => void this.log(text));
-      if (typed && !onTerminal() && !line.run.force) refuseConflicts(planned.files, planned.directory);
-      refuseObstacles(planned.files, planned.directory); // Yeoman, writing later, would crash on them
+      const all = [...planned.files, ...planned.copies];
+      if (!line.run.force) refuseConflicts(typed && !onTerminal() ? all : planned.copies, planned.directory);
+      refuseObstacles(all, planned.directory); // Yeoman, writing later, would crash on them
+      if (planned.copies.length && !line.run.dryRun) this.stageCopies(planned);
       this.plan = planned;
     } catch (error) {
       if (isCancellation(error as Error)) return; // Yeoman ends the run with it
@@ -82,9 +85,17 @@ export abstract class CreatorGenerator extends Generator {
 
   end(): void {
     if (!this.plan) return;
+    this.copies?.place();
     const { json, dryRun } = this.request.line.run;
     if (json) process.stdout.write(`${JSON.stringify(this.plan.summary)}\n`);
     this.log(chalk.green(dryRun ? 'Nothing was written.' : conclusion(this.plan)));
+  }
+
+  /** Copies the user's files beside the project; they are moved into it when Yeoman has written the rest. */
+  private stageCopies({ copies, directory }: Plan): void {
+    const staged = stage(copies, directory);
+    process.once('exit', () => staged.discard());
+    this.copies = staged;
   }
 
   /** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */

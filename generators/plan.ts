@@ -6,8 +6,11 @@ import { type Ask, directoryOf, gather, type Surroundings } from './config/gathe
 import { type Problem, RequestError } from './config/problems.js';
 import type { Resolution } from './config/resolve.js';
 import type { CommandLine } from './config/sources.js';
+import type { Model, ModelFile } from './model/read.js';
+import { sampleRequest } from './model/sample.js';
 import { manifest } from './project/manifest.js';
 import { nextSteps } from './project/next.js';
+import type { Project } from './project/project.js';
 import { type RenderedFile, render } from './project/render.js';
 
 export type Command = 'app' | 'configure';
@@ -15,6 +18,8 @@ export type Command = 'app' | 'configure';
 export interface Plan {
   readonly directory: string;
   readonly files: readonly RenderedFile[];
+  /** Files of the user's that are copied into the project. */
+  readonly copies: readonly ModelFile[];
   readonly warnings: readonly string[];
   /** What to type when it is done. */
   readonly next: string;
@@ -39,7 +44,7 @@ export class RefusedError extends RequestError {
 /** Gathers the answers and renders the files; writes nothing. Throws a RefusedError with every problem. */
 export async function plan(command: Command, line: CommandLine, around: Surroundings, ask?: Ask): Promise<Plan> {
   const resolution = await gather(line, around, ask);
-  const { project, problems, warnings, answers } = resolution;
+  const { project, problems, warnings, answers, files: copies, model } = resolution;
   if (!project) throw new RefusedError(problems, resolution);
   const common = { warnings, explanation: explain(resolution) };
   if (command === 'configure') {
@@ -47,15 +52,31 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     const kept = resolution.origins.projectDir === 'default' ? stored : answers;
     const files = [{ path: configFile, text: `${JSON.stringify(kept, null, 2)}\n`, executable: false }];
     const next = 'Next, type:\n\n  ml-container-creator\n';
-    return { ...common, directory: around.cwd, files, next, summary: { project: kept, files: [configFile], warnings } };
+    return {
+      ...common,
+      directory: around.cwd,
+      files,
+      copies: [],
+      next,
+      summary: { project: kept, files: [configFile], warnings },
+    };
   }
   const directory = directoryOf(answers, around.cwd);
-  const files = render(manifest(project), project);
+  const files = [...render(manifest(project), project), ...requestFor(project, model)];
   const locked = files.some(({ path }) => path === 'requirements.txt');
   const summary = {
     project: { ...answers, directory, instance: project.instance },
-    files: files.map(({ path }) => path),
+    files: [...files, ...copies].map(({ path }) => path),
     warnings,
   };
-  return { ...common, directory, files, next: nextSteps(project, directory, around.cwd, locked), summary };
+  const next = nextSteps(project, directory, around.cwd, { locked, model: copies.some(isModel) });
+  return { ...common, directory, files, copies, next, summary };
 }
+
+/** A request for a model that says what it takes; the sample model and language models have their own. */
+function requestFor({ tests, sample, language }: Project, model: Model | undefined): RenderedFile[] {
+  const text = tests && !sample && !language && model?.inputs && sampleRequest(model.inputs);
+  return text ? [{ path: 'test/sample_request.json', text, executable: false }] : [];
+}
+
+const isModel = ({ path }: ModelFile) => path.startsWith('model/');

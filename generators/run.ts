@@ -18,7 +18,8 @@ export async function run(command: Command, argv: readonly string[]): Promise<nu
     }
     const planned = await plan(command, request, { cwd: process.cwd(), env: process.env });
     announce(planned, request.run);
-    if (!request.run.dryRun) write(planned.files, planned.directory, request.run.force ?? false);
+    if (!request.run.dryRun)
+      write([...planned.files, ...planned.copies], planned.directory, request.run.force ?? false);
     if (json) process.stdout.write(`${JSON.stringify(planned.summary)}\n`);
     people(json)(
       request.run.dryRun ? 'Nothing was written. Run the same without --dry-run to write it.' : conclusion(planned),
@@ -35,17 +36,19 @@ const people = (json: boolean | undefined) => (text: string) =>
 
 /** Before anything is written: warnings, what --explain and --dry-run ask for. */
 export function announce(
-  { warnings, explanation, files, directory }: Plan,
+  { warnings, explanation, files, copies, directory }: Plan,
   flags: RunFlags,
   say = people(flags.json),
 ): void {
   for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
   if (flags.explain) say(explanation);
-  if (flags.dryRun) say(`Would write to ${directory}:\n${files.map(({ path }) => `  ${path}`).join('\n')}`);
+  if (flags.dryRun)
+    say(`Would write to ${directory}:\n${[...files, ...copies].map(({ path }) => `  ${path}`).join('\n')}`);
 }
 
-export function conclusion({ files, directory, next }: Plan): string {
-  return `Wrote ${files.length} file${files.length === 1 ? '' : 's'} to ${directory}.\n${next}`;
+export function conclusion({ files, copies, directory, next }: Plan): string {
+  const count = files.length + copies.length;
+  return `Wrote ${count} file${count === 1 ? '' : 's'} to ${directory}.\n${next}`;
 }
 
 /** Says what went wrong, without a stack; the exit status. */

@@ -48,6 +48,7 @@ export function help(): string {
 Usage:
   ml-container-creator [project-name] [flags]     generate a project; asks for what is open, on a terminal
   ml-container-creator configure [flags]          ask the same, write ml-container.config.json
+  ml-container-creator inspect PATH [--json]      say what a model file or folder is, without running anything of it
   ml-container-creator schema                     print the JSON Schema of that file
 
 Parameters (each also as a variable, ML_FRAMEWORK, and as a key of the config file, "framework"):
@@ -57,10 +58,11 @@ This run only:
 ${run.join('\n')}
 
 Precedence: flag, argument, ML_* variable, --config file, ml-container.config.json, "ml-container-creator" in
-package.json, the project's .yo-rc.json, your answer, default.
+package.json, what --model tells, the project's .yo-rc.json, your answer, default.
 Exit status: 0 done, 1 internal error, 2 the request is wrong, 3 files stand in the way, 130 cancelled.
 
 Try:
+  ml-container-creator churn --model=churn.pkl --skip-prompts
   ml-container-creator demo --framework=sklearn --include-sample-model --skip-prompts
 `;
 }

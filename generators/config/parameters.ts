@@ -45,8 +45,8 @@ export interface Parameter<T> {
   labels?: Readonly<Record<string, string>>;
   /** Must be given where it applies. */
   required?: true;
-  /** Is never asked: its default is nearly always right. */
-  silent?: true;
+  /** Is never asked, or not with these answers: its default is nearly always right. */
+  silent?: true | ((known: Known) => boolean);
   /** Is for one run: what follows from it is stored, and not the thing itself. */
   transient?: true;
 }
@@ -75,6 +75,20 @@ const modelLocation =
 const path = /^(?!.*(?:^|\/)\.\.(?:\/|$))(?![~ -])(?!.* $)[\p{L}\p{N} _.,+@=:/-]{1,1000}$/u;
 
 export const parameters = {
+  model: define({
+    about: 'Model file or folder on this machine, if you have one',
+    schema: z.string().min(1),
+    rule: 'the path of a file or a folder',
+    silent: ({ framework }) => framework !== undefined,
+    transient: true,
+  }),
+  code: define({
+    about: 'Python file or package that the model needs',
+    schema: z.string().min(1),
+    rule: 'the path of a .py file or of a folder with them',
+    silent: true,
+    transient: true,
+  }),
   framework: define({
     about: 'What the model was made with',
     schema: z.enum(frameworkNames),

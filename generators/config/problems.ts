@@ -24,8 +24,8 @@ export class ExitError extends Error {
 
 /** The request is wrong: nothing was written. */
 export class RequestError extends ExitError {
-  constructor(problems: readonly Problem[]) {
-    super(2, formatProblems(problems), problems);
+  constructor(problems: readonly Problem[], outcome = 'nothing was written') {
+    super(2, formatProblems(problems, outcome), problems);
   }
 }
 
@@ -46,13 +46,13 @@ export class CancelledError extends ExitError {
   }
 }
 
-function formatProblems(problems: readonly Problem[]): string {
+function formatProblems(problems: readonly Problem[], outcome: string): string {
   const lines = problems.map(({ key, from, message, hint }) => {
     const where = key && !message.startsWith(key) ? `${key}: ` : '';
     return `  ${where}${message} (from ${from})${hint ? `\n      ${hint}` : ''}`;
   });
   const count = problems.length === 1 ? 'One thing to mend' : `${problems.length} things to mend`;
-  return `${count}; nothing was written:\n${lines.join('\n')}`;
+  return `${count}; ${outcome}:\n${lines.join('\n')}`;
 }
 
 /** A value as it can be shown on one line of a terminal, however long it is and whatever it holds. */

@@ -16,8 +16,13 @@ export interface Question {
 
 /** The next parameter to ask about: open, and with more than one possible answer. */
 export function nextQuestion({ open, answers }: Settled, asked: ReadonlySet<Key>): Question | undefined {
-  const key = open.find((each) => !asked.has(each) && !table[each].silent && isQuestion(each, answers));
+  const key = open.find((each) => !asked.has(each) && !isSilent(each, answers) && isQuestion(each, answers));
   return key && questionFor(key, answers);
+}
+
+function isSilent(key: Key, known: Answers): boolean {
+  const { silent } = table[key];
+  return typeof silent === 'function' ? silent(known) : silent === true;
 }
 
 /** Whether there is a choice; a switch is none where it cannot be on. */

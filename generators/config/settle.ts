@@ -105,14 +105,17 @@ function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefi
   return { key, from, message: `${show(value)} does not work${whose}`, hint: `what works: ${list}` };
 }
 
-/** A legal project name near the one that was written: My_Model → my-model. */
-function suggestName(key: Key, value: unknown): string | undefined {
-  if (key !== 'projectName' || typeof value !== 'string') return undefined;
-  const name = value
+/** A legal project name near a text: My_Model → my-model; empty where there is none. */
+export const projectNameFrom = (text: string): string =>
+  text
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^[-0-9]+/, '')
     .slice(0, 40)
     .replace(/-$/, '');
+
+function suggestName(key: Key, value: unknown): string | undefined {
+  if (key !== 'projectName' || typeof value !== 'string') return undefined;
+  const name = projectNameFrom(value);
   return name && `try ${name}`;
 }

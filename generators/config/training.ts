@@ -95,7 +95,7 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A version as the catalogue has it: post releases and patches that it lacks are their minor version. */
-function versionToTake(framework: NonNullable<Answers['framework']>, version: string): string {
+export function versionToTake(framework: NonNullable<Answers['framework']>, version: string): string {
   const plain = /^\d+\.\d+(\.\d+)?/.exec(version)?.[0] ?? version;
   return releaseOf(framework, plain) || !releaseOf(framework, minorOf(plain)) ? plain : minorOf(plain);
 }

@@ -6,7 +6,12 @@ import { quoteFor } from './quote.js';
 const shell = quoteFor('next.sh');
 
 /** The commands that lead from a generated project to an answer, then to an endpoint. */
-export function nextSteps(project: Project, directory: string, cwd: string, locked = true): string {
+export function nextSteps(
+  project: Project,
+  directory: string,
+  cwd: string,
+  { locked, model }: { locked: boolean; model: boolean } = { locked: true, model: false },
+): string {
   const { entry, sample, tests, modelFile, steps, language } = project;
   const below = relative(cwd, directory);
   const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
@@ -29,7 +34,7 @@ export function nextSteps(project: Project, directory: string, cwd: string, lock
   ];
   const place = (name: string) => shell(`${folder}/model/${name}`);
   const own = project.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
-  const put = sample ? '' : `First put ${own}. `;
+  const put = sample || model ? '' : `First put ${own}. `;
   if (language) {
     const all = [enter, ...steps.up.map(({ command }) => command)];
     return `It needs Docker, the AWS command line and an account with ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;

@@ -121,9 +121,14 @@ function systemPackagesFor(entry: FrameworkEntry, packages: readonly string[] = 
   return [...new Set([entry, ...added].flatMap(({ systemPackage }) => systemPackage?.debian ?? []))];
 }
 
+/** Answers without the paths of this machine. */
+function withoutPaths({ projectDir, requirements, model, code, ...answers }: Answers): Answers {
+  return answers;
+}
+
 /** The project that complete answers describe. */
 export function projectFrom(complete: Answers): Project {
-  const { projectDir: _, requirements: __, ...answers } = complete;
+  const answers = withoutPaths(complete);
   const { framework, projectName, modelServer, deployTarget, awsRegion, modelDelivery } = answers;
   const instance = instanceFor(answers);
   if (!framework || !projectName || !modelServer || !deployTarget || !awsRegion || !modelDelivery || !instance) {

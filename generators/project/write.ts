@@ -14,53 +14,80 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConflictError, RequestError } from '../config/problems.js';
+import type { ModelFile } from '../model/read.js';
+import { copyFile, isSameFile } from './copy.js';
 import type { RenderedFile } from './render.js';
 
+/** A file to write: what was rendered, or a file of the user's to copy. */
+export type OutputFile = RenderedFile | ModelFile;
+
 /** Throws a ConflictError where files in `directory` differ from those to be written. */
-export function refuseConflicts(files: readonly RenderedFile[], directory: string): void {
-  const differs = ({ path, text }: RenderedFile) => {
-    const target = join(directory, path);
-    return existsSync(target) && statSync(target).isFile() && readFileSync(target, 'utf8') !== text;
-  };
-  const conflicts = files.filter(differs).map(({ path }) => path);
+export function refuseConflicts(files: readonly OutputFile[], directory: string): void {
+  const conflicts = files.filter((file) => differs(file, join(directory, file.path))).map(({ path }) => path);
   if (conflicts.length) throw new ConflictError(conflicts, directory);
+}
+
+function differs(file: OutputFile, target: string): boolean {
+  if (!existsSync(target) || !statSync(target).isFile()) return false;
+  return 'text' in file ? readFileSync(target, 'utf8') !== file.text : !isSameFile(file.source, target);
 }
 
 /**
  * Writes `files` below `directory`: first beside it, then moved into place, so that a full disk leaves nothing behind.
  * Throws a ConflictError where files differ and `force` is not set, a RequestError where the folder cannot be written.
  */
-export function write(files: readonly RenderedFile[], directory: string, force: boolean): void {
+export function write(files: readonly OutputFile[], directory: string, force: boolean): void {
+  if (!force) refuseConflicts(files, directory);
+  refuseObstacles(files, directory);
+  const staged = stage(files, directory);
+  staged.place();
+  staged.discard();
+}
+
+/** Files that were written beside the folder they go into. */
+export interface Staged {
+  /** Moves them into place. */
+  place(): void;
+  /** Removes what was not moved. */
+  discard(): void;
+}
+
+/** Writes `files` beside `directory`. Throws a RequestError where they cannot be written; then nothing is left of them. */
+export function stage(files: readonly OutputFile[], directory: string): Staged {
+  let staging = '';
+  const discard = () => rmSync(staging, { recursive: true, force: true });
   try {
-    if (!force) refuseConflicts(files, directory);
-    refuseObstacles(files, directory);
-    const staging = mkdtempSync(join(nearestFolder(dirname(directory)), '.ml-container-creator-'));
-    try {
-      for (const file of files) stage(file, staging);
-      move(files, staging, directory);
-    } finally {
-      rmSync(staging, { recursive: true, force: true });
+    staging = mkdtempSync(join(nearestFolder(dirname(directory)), '.ml-container-creator-'));
+    for (const file of files) writeBelow(file, staging);
+  } catch (error) {
+    if (staging) discard();
+    throw asRequestError(error, directory);
+  }
+  return { place: () => move(files, staging, directory), discard };
+}
+
+function writeBelow(file: OutputFile, folder: string): void {
+  const target = join(folder, file.path);
+  mkdirSync(dirname(target), { recursive: true });
+  if ('source' in file) copyFile(file, target);
+  else writeFileSync(target, file.text);
+  chmodSync(target, 'executable' in file && file.executable ? 0o755 : 0o644);
+}
+
+function move(files: readonly OutputFile[], staging: string, directory: string): void {
+  try {
+    for (const { path } of files) {
+      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      renameSync(join(staging, path), join(directory, path));
     }
   } catch (error) {
+    rmSync(staging, { recursive: true, force: true });
     throw asRequestError(error, directory);
   }
 }
 
-function stage({ path, text, executable }: RenderedFile, staging: string): void {
-  mkdirSync(dirname(join(staging, path)), { recursive: true });
-  writeFileSync(join(staging, path), text);
-  chmodSync(join(staging, path), executable ? 0o755 : 0o644);
-}
-
-function move(files: readonly RenderedFile[], staging: string, directory: string): void {
-  for (const { path } of files) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    renameSync(join(staging, path), join(directory, path));
-  }
-}
-
 /** Throws a RequestError where `directory` cannot be written, or where a file and a folder are in each other's place. */
-export function refuseObstacles(files: readonly RenderedFile[], directory: string): void {
+export function refuseObstacles(files: readonly OutputFile[], directory: string): void {
   try {
     for (const { path } of files) refuseObstacle(directory, path);
     accessSync(nearestFolder(directory), constants.W_OK | constants.X_OK);

@@ -151,6 +151,7 @@ describe('on a terminal, the bin', () => {
     outcome(tool('python'), ['-c', driver, JSON.stringify(steps), process.execPath, bin, ...args], { cwd });
   const enter = '\r';
   const all = [
+    'Model file',
     'made with',
     'Name of',
     'Format',

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata, util
 
+from serving import user_code
+
 # Libraries that models are made with, whose name to import is not that on PyPI; and others.
 PACKAGES = {
     "PIL": "pillow",
@@ -13,6 +15,8 @@ PACKAGES = {
     "distutils": "setuptools",  # not in Python itself since 3.12
     "feature_engine": "feature-engine",
     "imblearn": "imbalanced-learn",
+    "sagemaker_containers": "sagemaker-containers",
+    "sagemaker_inference": "sagemaker-inference",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "sksurv": "scikit-survival",
@@ -20,9 +24,10 @@ PACKAGES = {
     "yaml": "pyyaml",
 }
 PUBLIC = re.compile(
-    "catboost|category_encoders|cloudpickle|dill|h5py|interpret|joblib|keras|lightgbm|mlxtend|ngboost|nltk|numba|numpy"
-    "|onnxruntime|pandas|pmdarima|polars|prophet|pyarrow|requests|river|scipy|sentence_transformers|shap|skops|skorch"
-    "|sktime|spacy|statsmodels|tensorflow|tokenizers|torch|torchvision|transformers|tslearn|xgboost"
+    "boto3|catboost|category_encoders|cloudpickle|dill|h5py|interpret|joblib|keras|lightgbm|matplotlib|mlflow|mlxtend"
+    "|ngboost|nltk|numba|numpy|onnxruntime|optuna|pandas|plotly|pmdarima|polars|prophet|pyarrow|pydantic|requests|river"
+    "|sagemaker|scipy|seaborn|sentence_transformers|shap|skops|skorch|sktime|spacy|statsmodels|tensorflow|tokenizers"
+    "|torch|torchvision|tqdm|transformers|tslearn|wandb|xgboost"
 )
 
 # A file that is not what its name says: part of what it is (file_types.py) -> advice.
@@ -42,6 +47,7 @@ DAMAGED = re.compile(
     r"|unpack requires a buffer|IndexError: index out of range|required number of bytes|can not load pod"
     r"|model file descriptor|Flatbuffers model verification"
 )
+CORRECT = "Correct it."
 FALLBACK = "Save it again with the versions in requirements.txt, or look at load() in code/model_handler.py."
 
 
@@ -62,12 +68,33 @@ def advise(error: BaseException, other: str | None = None) -> str:
 
 def look_up(error: BaseException) -> str | None:
     """What the table has for an error, or for what it was raised from."""
+    if missing := explain_missing(error):
+        return missing
     for text in map(to_text, trace(error)):
         for pattern, advice in ADVICE:
             if found := re.search(pattern, text):
                 words = [group for group in found.groups() if group]
                 return advice.format(*words) if isinstance(advice, str) else advice(*words)
     return None
+
+
+def explain_missing(error: BaseException) -> str:
+    """What to do about a name that a script lacks because not all of it is run; empty for any other error."""
+    left = next(filter(None, map(user_code.find_left_out, trace(error))), None)
+    return advise_left_out(left) if left else ""
+
+
+def advise_left_out(left: user_code.LeftOut) -> str:
+    """What to do about a name that a script lacks."""
+    needs = f"{left.wanted} needs {left.name}. " if left.wanted != left.name else ""
+    place = f"{needs}Line {left.line} of {left.path.name}, which sets {left.name},"
+    if left.error:
+        return f"{place} fails: {describe(left.error)}. {look_up(left.error) or CORRECT}"
+    return (
+        f"{place} is not run: of this file only imports, classes, functions and plain constants are, so that it does "
+        f"not train again. Move {left.name} into a module beside it and import it from there, or make it a plain "
+        "constant."
+    )
 
 
 def describe(error: BaseException) -> str:
@@ -113,8 +140,8 @@ def advise_module(name: str) -> str:
     if util.find_spec(top):
         return advise_own(top, name)
     return (
-        f"Put {top}.py, or the folder {top}/ if it is a package, beside code/model_handler.py: a pickle names "
-        "modules as they were where the model was trained."
+        f"Put {top}.py, or the folder {top}/ if it is a package, beside code/model_handler.py, or generate the project "
+        "with --code=PATH: a pickle names modules as they were where the model was trained."
     )
 
 
@@ -127,6 +154,8 @@ def advise_attribute(name: str, module: str) -> str:
 
 def advise_own(module: str, name: str) -> str:
     """What to do about a module of the user's, or of Python itself, that lacks what the model needs."""
+    if left := user_code.find_in_module(module, name):
+        return advise_left_out(left)
     if module.partition(".")[0] in sys.stdlib_module_names:
         return f"{module} of this Python has no {name}. Generate the project with the --python-version of the training."
     return f"{module} beside code/model_handler.py has no {name}. Put the one there that the model was trained with."
@@ -149,10 +178,9 @@ def advise_numpy() -> str:
 ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (r"^ModuleNotFoundError: No module named '([\w.]+)'", advise_module),
     (
-        r"Can't get (?:local )?attribute '(\w+)[^']*' on <module '__(?:mp_)?main__'",
-        "{0} was defined in the notebook or script that saved the model. Put it into code/features.py, and these lines "
-        "into code/model_handler.py: import __main__; from features import {0}; __main__.{0} = {0}. Or import it from "
-        "features.py where the model is trained, too, and save the model again.",
+        r"Can't get (?:local )?attribute '(\w+)[^']*' on <module '(?:[\w.]+\.)?__(?:mp_)?main__'",
+        "{0} was defined in the notebook or script that saved the model. Put the file that defines {0} beside "
+        "code/model_handler.py, or generate the project with --code=FILE. Of a notebook, save the cell as a .py file.",
     ),
     (r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'", advise_attribute),
     (r"cannot import name '(\w+)' from '([\w.]+)'", advise_attribute),

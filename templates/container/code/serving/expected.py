@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving.advice import describe
+from serving.advice import describe, explain_missing
 from serving.errors import BadRequest, StartError
 from serving.settings import read_choice, read_fraction
 
@@ -89,9 +89,10 @@ def predict(expected: Lists, answer: Answer) -> Lists:
             found = answer(request)
     except (Exception, SystemExit) as error:
         log.exception("The model failed on the inputs of %s.", FILE)
+        advice = explain_missing(error) or "Correct them, or predict() in code/model_handler.py."
         raise StartError(
-            f"The model fails on the inputs of {FILE}: {describe(error)}. Correct them, or predict() in "
-            "code/model_handler.py. SM_EXPECTED=off starts the server all the same."
+            f"The model fails on the inputs of {FILE}: {describe(error)}. {advice} SM_EXPECTED=off starts the server "
+            "all the same."
         ) from None
     lists = found if isinstance(found, dict) else {}
     for kind in wanted[1:]:

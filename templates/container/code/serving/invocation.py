@@ -6,11 +6,14 @@ Every web server makes one Invoker in each of its processes, submits its request
 import itertools
 import logging
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 
 from serving import batching, content, logs
+from serving.advice import explain_missing
 from serving.errors import HandlerFailed, Overloaded, ServingError
 from serving.media_types import JSON_LINES, choose_answer
 from serving.models import Model
@@ -50,10 +53,12 @@ class Invoker:
             max_waiting_bytes=4 * settings.max_body,
         )
         self.submit = self.batcher.submit
+        transform = model.transform
+        self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
 
     def run(self, requests: list[Request]) -> None:
         """Answers what was taken from the queue."""
-        prepared = [ready for request in requests if (ready := attempt(request, self.prepare, request))]
+        prepared = [ready for request in requests if (ready := attempt(request, self.begin, request))]
         self.finish([request for request in requests if request.answer])
         for group in form_groups(prepared, self.settings.batch_rows):
             if len(group) == 1 or not self.predict_together(group):
@@ -139,10 +144,16 @@ def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
         return step(*arguments)
     except ServingError as error:
         request.answer = refuse(error)
-    except (Exception, SystemExit):  # sys.exit() in a handler must not end the server
-        log.exception("The handler failed.")
+    except (Exception, SystemExit) as error:  # sys.exit() in a handler must not end the server
+        log.exception(f"The handler failed. {explain_missing(error)}".rstrip())
         request.answer = refuse(HandlerFailed())
     return None
+
+
+def answer_whole(transform: Callable[[Request], Answer], request: Request) -> None:
+    """Answers a request in script mode; nothing is left to predict."""
+    answer = transform(request)
+    request.answer = replace(answer, headers={**answer.headers, **answer_headers(request)})
 
 
 def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[Prepared]]:

@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
-from serving import content, expected, versions
-from serving.advice import advise, describe, look_up
+from serving import content, expected, script_mode, user_code, versions
+from serving.advice import CORRECT, advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
 from serving.media_types import JSON
-from serving.request import CURRENT, Request
+from serving.request import CURRENT, Answer, Request
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,12 @@ class Model:
     media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
     decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
     loaded: Any = None  # what load returned
+    transform: Callable[[Request], Answer] | None = None  # script mode: answers a whole request, instead of the steps
 
     def answer(self, body: Any) -> Any:
         """The JSON that a client would get for a request of this JSON. Raises what the handler raises."""
+        if self.transform:
+            return copy_context().run(script_mode.ask, self.transform, body)
         return copy_context().run(self.run, Request(orjson.dumps(body)))
 
     def run(self, request: Request) -> Any:
@@ -114,6 +117,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         advice = advise(error, find_other(model_dir))
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
+    transform = getattr(handler, "TRANSFORM", None)
     return Model(
         decode=partial(getattr(handler, "decode", pass_on), loaded),
         predict=partial(handler.predict, loaded),
@@ -122,6 +126,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         media_type=getattr(handler, "MEDIA_TYPE", None),
         decoders=getattr(handler, "DECODERS", {}),
         loaded=loaded,
+        transform=partial(transform, loaded, model_dir) if transform else None,
     )
 
 
@@ -185,17 +190,24 @@ def list_files(model_dir: Path) -> list[Path]:
 
 
 def import_handler() -> ModuleType:
-    """The user's model_handler.py. Raises StartError if it does not import or lacks `load` or `predict`."""
+    """The user's model_handler.py, or the script beside it that answers requests in its place (script_mode.py).
+
+    From then on, what a pickle names in `__main__` is found in the files beside it (user_code.py). Raises StartError if
+    it does not import or lacks `load` or `predict`, and for a script that cannot be used.
+    """
     try:
         handler = importlib.import_module("model_handler")
     except (Exception, SystemExit) as error:
         log.exception("model_handler.py failed.")
-        advice = look_up(error) or "Correct it."
+        advice = look_up(error) or CORRECT
         raise StartError(f"model_handler.py does not import: {describe(error)}. {advice}") from None
     for name in ("load", "predict"):
         if not callable(getattr(handler, name, None)):
             raise StartError(f"model_handler.py has no function {name}(). Add it.")
-    return handler
+    folder = Path(str(handler.__file__)).parent
+    user_code.install(folder)
+    script = script_mode.find_script(folder)
+    return script_mode.make_handler(script, handler) if script else handler
 
 
 def pass_on(_: Any, value: Any) -> Any:

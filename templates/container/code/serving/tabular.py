@@ -1,4 +1,4 @@
-"""For models that take rows of numbers: records to a matrix, with errors that tell the client which record is wrong."""
+"""For models that take rows of numbers, or texts: records to an array, with errors that name the wrong record."""
 
 from typing import Any
 
@@ -27,6 +27,24 @@ def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float
     if features is not None and matrix.shape[1] != features:
         raise BadRequest(f"Expected {features} features a record, got {matrix.shape[1]}.")
     return matrix
+
+
+def to_texts(records: Records) -> NDArray[np.object_]:
+    """Records that are texts, or lists of one text, as an array of shape (records,). Raises BadRequest for others."""
+    texts = [record[0] if isinstance(record, list) and len(record) == 1 else record for record in records]
+    if not texts:
+        raise BadRequest("The request has no records.")
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise BadRequest(f"Record {number} is not a text.")
+    return np.array(texts, dtype=object)
+
+
+def takes_texts(model: Any) -> bool:
+    """Whether a model of scikit-learn takes texts: it is a vectorizer of texts, or a pipeline that begins with one."""
+    model = getattr(model, "best_estimator_", model)
+    steps = getattr(model, "steps", None)
+    return takes_texts(steps[0][1]) if steps else hasattr(model, "build_analyzer")
 
 
 def check_finite(matrix: NDArray[np.float64]) -> None:

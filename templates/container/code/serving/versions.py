@@ -12,7 +12,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from serving.advice import advise_version, describe, find_package
+from serving.advice import advise_version, describe, explain_missing, find_package
 from serving.errors import StartError
 from serving.settings import read_choice
 
@@ -121,7 +121,8 @@ def read_xgboost_version(saved: bytes) -> str | None:
 def check_object(loaded: Any, answer: Callable[[Any], Any]) -> None:
     """Raises StartError for an object with n_features_in_ that lacks what its library looks for when it predicts.
 
-    Another version of the library pickled it, or it was never fitted. `answer` is asked about a record of zeros. What
+    Another version of the library pickled it, or it was never fitted; or a script of the user's is not run whole, and
+    what is left out is missing. `answer` is asked about a record of zeros. What
     else goes wrong may be due to the zeros.
     """
     features = getattr(loaded, "n_features_in_", None)
@@ -140,5 +141,7 @@ def check_object(loaded: Any, answer: Callable[[Any], Any]) -> None:
         if isinstance(error, ValueError):  # so is scikit-learn's NotFittedError
             advice = f"Fit the model before you save it. If you did: {advice}"
         raise StartError(f"The model loads, but cannot predict: {describe(error)}. {advice}") from None
-    except (Exception, SystemExit):
-        pass
+    except (Exception, SystemExit) as error:
+        if advice := explain_missing(error):
+            log.exception("The model failed on a record of zeros.")
+            raise StartError(f"The model loads, but cannot predict: {describe(error)}. {advice}") from None

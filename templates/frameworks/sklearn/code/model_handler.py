@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
-from serving.tabular import check_finite, to_matrix
+from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
 
 
 def load(model_dir: Path) -> Any:
@@ -27,7 +27,9 @@ def load(model_dir: Path) -> Any:
 
 
 def decode(model: Any, records: list[Any]) -> NDArray[Any]:
-    """The records of one request, lists of numbers, as an array of shape (records, features)."""
+    """The records of one request as an array: of lists of numbers (records, features), of texts (records,)."""
+    if takes_texts(model):
+        return to_texts(records)
     return to_matrix(records, features=getattr(model, "n_features_in_", None))
 
 
@@ -41,7 +43,8 @@ def predict(model: Any, inputs: NDArray[Any]) -> Any:
     try:
         predictions = work(inputs)
     except ValueError:
-        check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
+        if inputs.ndim == 2:
+            check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
         raise
     if not current().parameters.get("probabilities"):
         return predictions

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serving import logs, memory, wire
+from serving import logs, memory, user_code, wire
 from serving.errors import ServingError, StartError
 from serving.invocation import Invoker, refuse
 from serving.models import load_model
@@ -55,7 +55,7 @@ def live(link: socket.socket, order: Order, settings: Settings, handler: ModuleT
         log.error("%s", error)
         link.sendall(wire.pack(wire.FAILED, is_lack(error.__context__ or error)))
         return
-    modules = [name for name in sys.modules if name not in before]
+    modules = [name for name in sys.modules if name not in before and name not in user_code.modules]
     link.sendall(wire.pack(wire.LOADED, memory.read_private(), modules))
     host.serve(invoker)
 

@@ -1,0 +1,48 @@
+// JSON that a stranger wrote: parsed with limits, and read without trust in its structure.
+
+const MAX_BYTES = 16 << 20;
+const MAX_VALUES = 2_000_000;
+const SEPARATORS = new Set(Buffer.from('[{,'));
+
+/** Parses JSON as Python writes it, NaN included. Throws a SyntaxError, also for more than memory should hold. */
+export function parseJson(source: Buffer): unknown {
+  if (source.length > MAX_BYTES) throw new SyntaxError('too long');
+  let values = 0;
+  for (const byte of source) if (SEPARATORS.has(byte)) values++;
+  if (values > MAX_VALUES) throw new SyntaxError('too many values');
+  const text = source.toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return JSON.parse(text.replace(STRINGS_AND_CONSTANTS, (token) => (token.startsWith('"') ? token : 'null')));
+  }
+}
+
+/** Strings, so that what they hold is left alone, up to the end where one is not closed; and what JSON has no word for. */
+const STRINGS_AND_CONSTANTS = /"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/g;
+
+/** The value at a path of keys and places; undefined where there is none. */
+export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let found = value;
+  for (const key of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
+    found = (found as Record<string | number, unknown>)[key];
+  }
+  return found;
+}
+
+/** The value as a list: [] where it is none. */
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** The value as an object: {} where it is none. */
+export const objectOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+
+/** The value as a string that is not empty. */
+export const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
+
+/** The value as a whole number, also where it is written as a string. */
+export function numberOf(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() ? Number(value) : value;
+  return Number.isSafeInteger(number) ? (number as number) : undefined;
+}

@@ -1,0 +1,86 @@
+// LightGBM's text: a header, the trees, whose sizes the header has, and what training used.
+import type { Bytes } from '../bytes.js';
+import { damaged, type Facts, type Field } from '../facts.js';
+import { guarded, take } from '../guard.js';
+import { listOf, numberOf, parseJson } from '../json.js';
+
+const WHAT = 'LightGBM model';
+/** The versions of LightGBM that wrote a version of the format: all others wrote that of their own major. */
+const LIBRARIES: Readonly<Record<string, string>> = { 3: '2.3 to 3.3' };
+const MAX_HEADER = 16 << 20;
+const MAX_REST = 4 << 20;
+const END = 'end of trees';
+const BLANK = '\n\n';
+
+/** Reads a model as text, which newer versions promise to read. */
+export function readLightgbm(bytes: Bytes): Facts {
+  return guarded(WHAT, () => {
+    const { header, size } = readHeader(bytes);
+    const version = /^v(\d+)/.exec(header.get('version') ?? '')?.[1];
+    const names = header.get('feature_names')?.split(' ').filter(Boolean) ?? [];
+    const kinds = header.get('feature_infos')?.split(' ') ?? [];
+    const features = (numberOf(header.get('max_feature_idx')) ?? -2) + 1;
+    if (!version || names.length !== features) throw damaged(WHAT);
+    const warnings = checkTrees(bytes, size, header.get('tree_sizes'));
+    const [objective] = (header.get('objective') ?? '').split(' ');
+    return {
+      what: `LightGBM model as text${objective ? ` (${objective})` : ''}`,
+      framework: 'lightgbm',
+      modelFormat: 'txt',
+      savedBy: `LightGBM ${LIBRARIES[version] ?? `${version}.x`}`,
+      inputs: inputsOf(names.map((name, at) => toField(name, kinds[at] ?? ''))),
+      outputs: outputsOf(numberOf(header.get('num_class')) ?? 1),
+      ...(warnings.length && { warnings }),
+    };
+  });
+}
+
+/** The lines up to the first that is empty, `name=value` each; `size` is where the trees begin. */
+function readHeader(bytes: Bytes): { header: ReadonlyMap<string, string>; size: number } {
+  let text = Buffer.alloc(0);
+  let size = -1;
+  for (let step = 1 << 16; size < 0; step *= 4) {
+    text = Buffer.from(bytes.read(0, step));
+    size = text.indexOf(BLANK);
+    if (size < 0 && (text.length < step || step >= MAX_HEADER)) throw damaged(WHAT);
+  }
+  const lines = text.toString('utf8', 0, size).split('\n');
+  const entries = lines.filter((line) => line.includes('=')).map((line) => line.split(/=(.*)/s, 2));
+  return { header: new Map(entries as [string, string][]), size: size + BLANK.length };
+}
+
+/** The trees must be whole: the line after them is where their sizes say. Returns what the rest of the file tells. */
+function checkTrees(bytes: Bytes, from: number, sizes: string | undefined): readonly string[] {
+  const rest = restOf(bytes);
+  const end = (sizes ?? '').split(' ').reduce((sum, size) => sum + Number(size), from);
+  const isWhole = Number.isSafeInteger(end) && bytes.read(end, END.length).toString('latin1') === END;
+  if (sizes === undefined ? !rest.includes(END) : !isWhole) throw damaged(WHAT);
+  if (rest.includes('\nparameters:') && !rest.includes('\nend of parameters')) throw damaged(WHAT);
+  const [, categories] = /\npandas_categorical:(\[.*\])/.exec(rest) ?? [];
+  const count = categories ? listOf(parseJson(Buffer.from(categories))).length : 0;
+  if (!count) return [];
+  return [
+    `It was trained with ${count} categorical ${count === 1 ? 'column' : 'columns'} of pandas: send the number of a category ` +
+      'in the list that pandas had, not its name.',
+  ];
+}
+
+function restOf(bytes: Bytes): string {
+  const start = Math.max(0, bytes.size - MAX_REST);
+  return take(bytes, start, bytes.size - start).toString('utf8');
+}
+
+/** Column_0, Column_1 … are features without names. */
+function inputsOf(fields: readonly Field[]): readonly Field[] {
+  const isPlain = fields.every(({ name, type }, at) => name === `Column_${at}` && type === 'double');
+  return isPlain ? [{ name: 'inputs', type: 'double', shape: [-1, fields.length] }] : fields;
+}
+
+/** A feature's values are a range, [0:1], or, of a categorical one, a list, 1:2:3. */
+function toField(name: string, kind: string): Field {
+  return { name, type: /^-?\d+(:|$)/.test(kind) ? 'categorical' : 'double', shape: [-1] };
+}
+
+const outputsOf = (classes: number): readonly Field[] => [
+  { name: 'predictions', type: 'double', shape: classes > 1 ? [-1, classes] : [-1] },
+];

@@ -1,0 +1,241 @@
+// Pickles and joblib files: which classes they hold, which version of scikit-learn saved them, what goes in and out.
+import { packageOf } from '../../catalog/packages.js';
+import type { Bytes } from '../bytes.js';
+import { type Cursor, cursorAt, inflatedCursor, uncompressed } from '../cursor.js';
+import { type Facts, type Field, UnreadableError } from '../facts.js';
+import { elementsOf, fieldsOf, itemsOf } from '../numpy-array.js';
+import { type Global, type Instance, type Pickle, readPickle, type Value } from '../pickle.js';
+
+/** Compressions that are known by their first bytes, and not read. */
+const otherCompressions: readonly [start: string, name: string][] = [
+  ['425a68', 'bz2'],
+  ['fd377a585a00', 'xz'],
+  ['5d0000', 'lzma'],
+  ['04224d18', 'lz4'],
+  ['28b52ffd', 'zstd'],
+];
+
+/** How a pickle, or a file that may hold one, begins: as it is, or compressed as joblib and others do. */
+export function looksLikePickle(start: Buffer): boolean {
+  return isPlain(start) || formOf(start) !== undefined || compressionOf(start) !== undefined;
+}
+
+const isPlain = (start: Buffer) =>
+  (start[0] === 0x80 && (start[1] ?? 9) <= 5) || PROTOCOL_0.test(start.toString('latin1'));
+/** An object, a list or a dict, as protocol 0 begins it. */
+const PROTOCOL_0 = /^(\(*c[\w.]+\n[\w.]+\n|\(i[\w.]+\n|\([dl]p\d|[\]}]q)/;
+
+function formOf(start: Buffer): 'gzip' | 'zlib' | undefined {
+  if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
+  return start[0] === 0x78 && start.length > 1 && start.readUInt16BE() % 31 === 0 ? 'zlib' : undefined;
+}
+
+const compressionOf = (start: Buffer) =>
+  otherCompressions.find(([bytes]) => start.toString('hex').startsWith(bytes))?.[1];
+
+/** Opens what is in a file, inflated where it is compressed. Throws an UnreadableError. */
+function open(bytes: Bytes): Cursor {
+  const start = bytes.read(0, 16);
+  const compression = isPlain(start) ? undefined : compressionOf(start);
+  if (compression)
+    throw new UnreadableError(`a file compressed with ${compression}, which is not read here`, uncompressed);
+  const form = formOf(start);
+  return form ? inflatedCursor(bytes, form, 'pickle') : cursorAt(bytes, 'pickle');
+}
+
+/** Reads a pickle or a joblib file. Throws an UnreadableError. */
+export function readPickleFile(bytes: Bytes): Facts {
+  const pickle = readPickle(open(bytes));
+  const isJoblib = pickle.globals.some(
+    ({ module, name }) => module.startsWith('joblib') && name === 'NumpyArrayWrapper',
+  );
+  return factsOf(pickle, isJoblib || formOf(bytes.read(0, 16)) === 'zlib' ? 'joblib' : 'pkl');
+}
+
+/** What the values of a pickle tell. */
+export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: 'joblib' | 'pkl'): Facts {
+  const kind = modelFormat === 'joblib' ? 'joblib file' : 'pickle';
+  const modules = modulesOf(globals);
+  const main = classOf(value);
+  const common = { what: `${kind} of ${describe(value)}`, modules, ...(callsResults && { callsResults }) };
+  const obstacle = obstacleOf(value, main);
+  if (obstacle) return { ...common, obstacle };
+  const found = survey(value);
+  const estimator = innermost(value);
+  const version = found.sklearn;
+  return {
+    ...common,
+    framework: 'sklearn',
+    modelFormat,
+    ...(version && { frameworkVersion: version, savedBy: `scikit-learn ${version}` }),
+    ...optional('packages', packagesOf(globals, found)),
+    ...optional('inputs', inputsOf(value)),
+    ...optional('classes', elementsOf(fieldsOf(estimator).get('classes_'))),
+    ...outputsOf(estimator),
+    ...optional('warnings', warningsOf(globals)),
+  };
+}
+
+const optional = <K extends string, T>(key: K, value: T | undefined) =>
+  (value === undefined || (Array.isArray(value) && !value.length) ? {} : { [key]: value }) as { [key in K]?: T };
+
+function modulesOf(globals: readonly Global[]): Map<string, Set<string>> {
+  const modules = new Map<string, Set<string>>();
+  for (const { module, name } of globals) modules.set(module, (modules.get(module) ?? new Set()).add(name));
+  return new Map([...modules].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const isInstance = (value: Value): value is Instance => typeof value === 'object' && value?.is === 'instance';
+const isGlobal = (value: Value): value is Global => typeof value === 'object' && value?.is === 'global';
+
+/** The class of what was saved; where the call that makes it is given the class, as copyreg's is, that. */
+function classOf(value: Value): Global | undefined {
+  if (!isInstance(value)) return undefined;
+  if (!isGlobal(value.of)) return undefined;
+  const first = itemsOf(value.args)[0];
+  return /^copy_?reg$/.test(value.of.module) && isGlobal(first) ? first : value.of;
+}
+
+/** What was saved, in a few words. */
+function describe(value: Value): string {
+  const main = classOf(value);
+  if (main) return main.name;
+  if (value === null || typeof value !== 'object') return value === null ? 'None' : `a ${typeof value}`;
+  if (value.is === 'dict') {
+    const keys = value.entries.map(([key]) => String(key)).filter((key) => key.length < 40);
+    return `a dict of ${list(keys)}`;
+  }
+  if ('items' in value)
+    return `a ${value.is} of ${list(value.items.map((each) => classOf(each)?.name ?? typeof each))}`;
+  return value.is === 'global' ? `the function or class ${value.module}.${value.name}` : value.is;
+}
+
+const list = (words: readonly string[]) => `${words.slice(0, 6).join(', ')}${words.length > 6 ? ', …' : ''}`;
+
+/** Classes that are no model for the handler of scikit-learn, and what to do with them. */
+const others: readonly [RegExp, string][] = [
+  [/^xgboost\.core\.Booster$/, 'save it in a format of its own: booster.save_model("model.json")'],
+  [/^(tf_)?keras\.|^tensorflow\./, 'save it in a format of its own: model.save("model.keras")'],
+  [/^torch\./, 'export it where its class is: torch.jit.script(model.eval()).save("model.pt")'],
+  [/^(pandas|numpy|scipy)\./, 'save the model itself'],
+];
+
+/** Why what was saved cannot be served as it is. */
+function obstacleOf(value: Value, main: Global | undefined): string | undefined {
+  if (!main)
+    return `it holds no model, but ${describe(value)}: save the model itself, joblib.dump(model, "model.joblib")`;
+  const name = `${main.module}.${main.name}`;
+  const way = others.find(([pattern]) => pattern.test(name))?.[1];
+  return way && `it holds ${main.module.split('.')[0]}'s ${main.name}: ${way}`;
+}
+
+/** Every value below one, each once, nearest first; so many at most. */
+function* walk(root: Value, most = 300_000): Generator<Exclude<Value, null | undefined> & object> {
+  const seen = new Set<unknown>();
+  const queue: Value[] = [root];
+  for (let at = 0; at < queue.length && seen.size < most; at++) {
+    const value = queue[at];
+    if (typeof value !== 'object' || !value || seen.has(value)) continue;
+    seen.add(value);
+    yield value;
+    if ('items' in value) for (const item of value.items) queue.push(item);
+    if ('entries' in value) for (const entry of value.entries) queue.push(...entry);
+    if (value.is === 'instance')
+      queue.push(value.of, value.args, value.state, Buffer.isBuffer(value.raw) ? null : value.raw);
+  }
+}
+
+interface Found {
+  /** The version of scikit-learn that saved the outermost estimator. */
+  sklearn?: string;
+  /** Those of boosters inside. */
+  xgboost?: string;
+  lightgbm?: string;
+}
+
+function survey(root: Value): Found {
+  const found: Found = {};
+  for (const value of walk(root)) {
+    if (value.is === 'bytes') {
+      const version = xgboostVersion(value.end);
+      if (version) found.xgboost ??= version;
+    }
+    if (value.is !== 'instance') continue;
+    const text = fieldsOf(value).get('handle') ?? fieldsOf(value).get('_handle');
+    if (typeof text === 'string' && text.startsWith('tree\nversion=v3')) found.lightgbm ??= '3.3.5';
+    const version = fieldsOf(value).get('_sklearn_version');
+    if (typeof version === 'string') found.sklearn ??= version;
+  }
+  return found;
+}
+
+/** The version at the end of a booster, in JSON or UBJSON. */
+function xgboostVersion(end: Buffer): string | undefined {
+  const text = end.toString('latin1');
+  const json = /"version":\[(\d+),(\d+),(\d+)/.exec(text);
+  if (json) return json.slice(1, 4).join('.');
+  const binary = /version\[#L.{8}[iU](.)[iU](.)[iU](.)/s.exec(text);
+  return binary
+    ?.slice(1, 4)
+    .map((each) => each.charCodeAt(0))
+    .join('.');
+}
+
+/** Packages that every scikit-learn project has. */
+const standard = new Set(['scikit-learn', 'joblib', 'numpy', 'scipy', 'threadpoolctl']);
+
+const isBooster = (name: string): name is 'xgboost' | 'lightgbm' => name === 'xgboost' || name === 'lightgbm';
+
+function packagesOf(globals: readonly Global[], found: Found): string[] {
+  const names = new Set(globals.map(({ module }) => packageOf(module)).filter((name) => name !== undefined));
+  return [...names]
+    .filter((name) => !standard.has(name))
+    .sort()
+    .map((name) => (isBooster(name) && found[name] ? `${name}==${found[name]}` : name));
+}
+
+/** The estimator that predicts in the end: of a search the best one, of a pipeline the last step. */
+function innermost(value: Value, depth = 0): Value {
+  const fields = fieldsOf(value);
+  const inner = fields.get('best_estimator_') ?? stepsOf(value).at(-1);
+  return isInstance(inner) && depth < 20 ? innermost(inner, depth + 1) : value;
+}
+
+/** The estimators of a pipeline, in order. */
+const stepsOf = (value: Value): Value[] => itemsOf(fieldsOf(value).get('steps')).map((step) => itemsOf(step)[1]);
+
+const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
+
+/** What the model takes: by column where it has names, else a matrix, or texts; undefined where it does not say. */
+function inputsOf(value: Value, depth = 0): Field[] | undefined {
+  const fields = fieldsOf(value);
+  const names = elementsOf(fields.get('feature_names_in_'));
+  const count = fields.get('n_features_in_');
+  if (names?.length) return names.map((name) => ({ name: String(name), type: 'double', shape: [-1] }));
+  if (vectorizer.test(classOf(value)?.name ?? '')) return [{ name: 'texts', type: 'string', shape: [-1] }];
+  if (typeof count === 'number') return [{ name: 'inputs', type: 'double', shape: [-1, count] }];
+  const first = fields.get('best_estimator_') ?? stepsOf(value).find((step) => isInstance(step));
+  return first && depth < 20 ? inputsOf(first, depth + 1) : undefined;
+}
+
+const typeOfLabel: Readonly<Record<string, string>> = { string: 'string', number: 'long', boolean: 'boolean' };
+
+function outputsOf(estimator: Value): { outputs?: Field[] } {
+  const fields = fieldsOf(estimator);
+  const classes = elementsOf(fields.get('classes_'));
+  if (classes?.length)
+    return { outputs: [{ name: 'predictions', type: typeOfLabel[typeof classes[0]] ?? 'long', shape: [-1] }] };
+  return /Regress|Ridge|Lasso|SVR/.test(classOf(estimator)?.name ?? '')
+    ? { outputs: [{ name: 'predictions', type: 'double', shape: [-1] }] }
+    : {};
+}
+
+/** Functions as bytecode are for one version of Python. */
+function warningsOf(globals: readonly Global[]): string[] {
+  const code = globals.some(({ module, name }) => /^(cloudpickle|dill)/.test(module) || name === 'CodeType');
+  return code
+    ? [
+        'It holds functions as bytecode, which only the Python that saved it runs: give its version with --python-version.',
+      ]
+    : [];
+}

@@ -1,0 +1,93 @@
+// skops: a zip archive with a tree of objects in JSON, and their arrays. Source: skops/io/_persist.py.
+import type { Bytes } from '../bytes.js';
+import { type Facts, type Field, UnreadableError } from '../facts.js';
+import { guarded } from '../guard.js';
+import { listOf, numberOf, objectOf, parseJson, textOf, valueAt } from '../json.js';
+import { readNpy } from '../npy.js';
+import { type Member, members, readMember } from '../zip.js';
+
+const WHAT = 'skops file';
+const SCHEMA = 'schema.json';
+const MAX_SCHEMA = 16 << 20;
+const MAX_ARRAY = 1 << 20;
+/** The attributes of scikit-learn's objects that tell what a model takes and answers. */
+const WANTED = ['_sklearn_version', 'n_features_in_', 'feature_names_in_', 'classes_'] as const;
+/** What makes numbers of texts: the steps after it count these, not what the model takes. */
+const TEXT_MODULE = 'sklearn.feature_extraction.text';
+const TEXTS: readonly Field[] = [{ name: 'texts', type: 'string', shape: [-1] }];
+type Wanted = (typeof WANTED)[number];
+
+/** Reads a model of scikit-learn that skops saved. */
+export function readSkops(bytes: Bytes): Facts {
+  const all = members(bytes);
+  const schema = all.find(({ name }) => name === SCHEMA);
+  if (!schema)
+    throw new UnreadableError(`the zip archive has no ${SCHEMA}`, 'save the model with skops.io.dump(model, path)');
+  return guarded(WHAT, () => {
+    const root = objectOf(parseJson(readMember(bytes, schema, MAX_SCHEMA)));
+    const { modules, found } = walk(root);
+    const attribute = (name: Wanted) => decode(found.get(name), bytes, all);
+    const version = textOf(attribute('_sklearn_version'));
+    const classes = listOf(attribute('classes_')).filter(isLabel);
+    const columns = listOf(attribute('feature_names_in_'));
+    const takesTexts = !columns.length && modules.has(TEXT_MODULE);
+    const inputs = takesTexts ? TEXTS : inputsOf(columns, numberOf(oneOf(attribute('n_features_in_'))));
+    return {
+      what: `skops file of ${textOf(root.__class__) ?? 'an object'}`,
+      framework: 'sklearn',
+      modelFormat: 'skops',
+      ...(version && { frameworkVersion: version }),
+      savedBy: `skops ${textOf(root._skops_version) ?? ''}`.trim(),
+      modules,
+      ...(inputs.length && { inputs }),
+      ...(classes.length && { classes }),
+    };
+  });
+}
+
+const isLabel = (value: unknown): value is string | number | boolean =>
+  ['string', 'number', 'boolean'].includes(typeof value);
+const oneOf = (value: unknown) => (Array.isArray(value) ? value[0] : value);
+
+function inputsOf(names: readonly unknown[], count: number | undefined): readonly Field[] {
+  if (names.length) return names.map((name) => ({ name: String(name), type: 'double', shape: [-1] }));
+  return count === undefined ? [] : [{ name: 'inputs', type: 'double', shape: [-1, count] }];
+}
+
+interface Found {
+  readonly modules: Map<string, Set<string>>;
+  /** The first of each in the order of depth: a pipeline's own, or its steps', before what is in these. */
+  readonly found: Map<string, unknown>;
+}
+
+/** Walks the tree by levels. Each object has its class and its module; dicts have their entries in `content`. */
+function walk(root: unknown): Found {
+  const seen: Found = { modules: new Map(), found: new Map() };
+  for (let level: unknown[] = [root]; level.length; ) {
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) continue;
+      if (!Array.isArray(value)) note(seen, objectOf(value));
+      for (const each of Object.values(value)) next.push(each);
+    }
+    level = next;
+  }
+  return seen;
+}
+
+function note({ modules, found }: Found, object: Readonly<Record<string, unknown>>): void {
+  const [module, name] = [textOf(object.__module__), textOf(object.__class__)];
+  if (module && name && module !== 'builtins') modules.set(module, (modules.get(module) ?? new Set()).add(name));
+  for (const wanted of WANTED)
+    if (!found.has(wanted) && valueAt(object, wanted, '__loader__')) found.set(wanted, object[wanted]);
+}
+
+/** The value of a node: in JSON, a list of nodes, or an array in a file of its own. */
+function decode(node: unknown, bytes: Bytes, all: readonly Member[]): unknown {
+  const content = valueAt(node, 'content');
+  if (valueAt(node, '__loader__') === 'JsonNode') return parseJson(Buffer.from(textOf(content) ?? 'null'));
+  if (Array.isArray(content))
+    return content.map((each) => parseJson(Buffer.from(textOf(valueAt(each, 'content')) ?? 'null')));
+  const file = all.find(({ name }) => name === valueAt(node, 'file'));
+  return file && file.size <= MAX_ARRAY ? readNpy(readMember(bytes, file, MAX_ARRAY)) : undefined;
+}

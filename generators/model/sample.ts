@@ -1,0 +1,34 @@
+// A request that fits a model's inputs: zeros, to see that it answers.
+import type { Field } from './facts.js';
+
+/** Values that a request holds at most: more is a file that no one reads. */
+const MAX_VALUES = 100_000;
+
+type Json = string | number | boolean | Json[];
+
+/** The JSON of a request with one record; undefined where the inputs do not tell, or a record is very large. */
+export function sampleRequest(inputs: readonly Field[]): string | undefined {
+  const values = inputs.reduce(
+    (sum, { shape }) => sum + shape.slice(1).reduce((all, each) => all * Math.abs(each), 1),
+    0,
+  );
+  const [first, ...more] = inputs;
+  if (!first || values > MAX_VALUES) return undefined;
+  if (inputs.every(({ shape }) => shape.length === 1)) {
+    const record = inputs.map(zero);
+    return text({ instances: more.length || first.type !== 'string' ? [record] : record });
+  }
+  if (!more.length) return text({ instances: [tensor(first, first.shape.slice(1))] });
+  return text({ inputs: Object.fromEntries(inputs.map((field) => [field.name, tensor(field, field.shape)])) });
+}
+
+const text = (request: object) => `${JSON.stringify(request)}\n`;
+
+const zeros: Readonly<Record<string, Json>> = { string: 'a text', str: 'a text', boolean: false, bool: false };
+const zero = ({ type }: Field): Json => zeros[type] ?? 0;
+
+/** An array of this shape; an axis of any length has one entry. */
+function tensor(field: Field, shape: readonly number[]): Json {
+  const [length, ...rest] = shape;
+  return length === undefined ? zero(field) : Array.from({ length: Math.abs(length) }, () => tensor(field, rest));
+}

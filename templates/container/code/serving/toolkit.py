@@ -1,0 +1,200 @@
+"""What AWS's SageMaker Inference Toolkit does around the functions of a script (script_mode.py), version 1.10.
+
+Bytes and content types of its answers are the toolkit's. Errors of clients differ: a body that does not parse is 400
+here, and what cannot be read or answered 415 or 406, where the toolkit has 500; and an npy file with pickles, which run
+code when they are read, is refused.
+"""
+
+import importlib
+import io
+import json
+import os
+from collections.abc import Callable
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from serving import content
+from serving.errors import BadRequest, ServingError, UnsupportedMediaType
+from serving.media_types import CSV, JSON, NPY, choose_answer, parse_content_type
+from serving.request import Request
+from serving.settings import read_answers
+
+NPZ = "application/x-npz"
+
+
+class Context:
+    """The last argument of functions that take one more than they need: what Multi Model Server gives them.
+
+    Of a request's headers it has Content-Type, Accept, and SageMaker's Inference-Id and Custom-Attributes.
+    """
+
+    def __init__(self, model_dir: Path, request: Request | None = None) -> None:
+        gpu = 0 if has_gpu() else None
+        self.system_properties = {"model_dir": str(model_dir), "gpu_id": gpu, "batch_size": 1}
+        self.model_name = "model"
+        self.manifest: dict[str, Any] = {}
+        self.request_processor = [self]
+        self.status = 200
+        self.headers: dict[str, str] = {}  # of the answer
+        sent = request or Request(b"")
+        headers = {
+            "Content-Type": sent.content_type,
+            "Accept": sent.accept,
+            "X-Amzn-SageMaker-Inference-Id": sent.inference_id,
+            "X-Amzn-SageMaker-Custom-Attributes": sent.custom_attributes,
+        }
+        self.sent = {name: value for name, value in headers.items() if value}
+
+    def get_request_id(self, idx: int = 0) -> str | None:
+        """X-Amzn-SageMaker-Inference-Id, or a number of our own."""
+        return self.sent.get("X-Amzn-SageMaker-Inference-Id")
+
+    def get_request_header(self, idx: int, key: str) -> str | None:
+        """The value of a header, whatever case its name is in."""
+        return self.get_request_property(key)
+
+    def get_all_request_header(self, idx: int) -> dict[str, str]:
+        """All headers that are known here."""
+        return self.sent
+
+    def get_request_properties(self) -> dict[str, str]:
+        """The same, of `context.request_processor[0]`."""
+        return self.sent
+
+    def get_request_property(self, key: str) -> str | None:
+        """The value of a header, of `context.request_processor[0]`."""
+        return next((value for name, value in self.sent.items() if name.lower() == key.lower()), None)
+
+    def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
+        """Sets the status of the answer."""
+        self.status = HTTPStatus(code).value
+
+    def set_response_header(self, idx: int, key: str, value: str) -> None:
+        """Adds a header to the answer."""
+        self.headers[key] = value
+
+    def set_response_content_type(self, idx: int, value: str) -> None:
+        """Does nothing: the toolkit sets it after the functions have run."""
+
+
+class Refused(ServingError):
+    """A script raised the toolkit's own error, which has a status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether this container has an NVIDIA GPU. It does not start CUDA, which would not survive a fork."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def make_defaults(handler: ModuleType, own_model: bool) -> dict[str, Callable[..., Any]]:
+    """The functions that stand in for those a script lacks. `own_model`: whether it has a model_fn."""
+    return {
+        "model_fn": lambda model_dir, context: handler.load(Path(model_dir)),
+        "input_fn": lambda body, content_type, context: decode(body, content_type),
+        "predict_fn": lambda data, model, context: predict(model, data) if own_model else call(handler, model, data),
+        "output_fn": lambda prediction, accept, context: encode(prediction, accept),
+    }
+
+
+def predict(model: Any, data: Any) -> Any:
+    """The prediction of a model that is not the handler's: of its method, or of itself."""
+    return model.predict(data) if hasattr(model, "predict") else model(data)
+
+
+def call(handler: ModuleType, model: Any, data: Any) -> Any:
+    """The prediction of the handler, whose decode gets numbers as records: an array with one axis is one record.
+
+    Of csv with columns of several types NumPy makes an array of tuples.
+    """
+    if isinstance(data, np.ndarray) and hasattr(handler, "decode"):
+        if data.dtype.names:
+            data = handler.decode(model, [list(row) for row in np.atleast_1d(data).tolist()])
+        elif data.dtype.kind in "biuf":
+            data = handler.decode(model, data if data.ndim > 1 else data.reshape(1, -1))
+    outputs = handler.predict(model, data)
+    return handler.encode(model, outputs) if hasattr(handler, "encode") else outputs
+
+
+def read_accept(request: Request) -> str:
+    """Accept as it was sent; for a client who does not mind, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT or JSON."""
+    return read_answers(os.environ)[0] if request.accept in (None, "", "*/*") else str(request.accept)
+
+
+def read_body(request: Request) -> bytes | str:
+    """The body, as text if it is sent as JSON or csv without a charset."""
+    if request.content_type not in (JSON, CSV):
+        return request.body
+    return content.decode_text(request.body, "utf-8")
+
+
+def decode(body: bytes | str, content_type: str | None) -> Any:
+    """An array of JSON, csv or npy, a sparse matrix of npz. Without a Content-Type it is read as JSON."""
+    media_type, charset = parse_content_type(content_type or JSON)
+    try:
+        if media_type == JSON:
+            return np.array(json.loads(body))
+        if media_type == CSV:
+            text = body if isinstance(body, str) else content.decode_text(body, charset)
+            return np.genfromtxt(io.StringIO(text), dtype=None, delimiter=",")
+        if media_type == NPY and isinstance(body, bytes):
+            return np.load(io.BytesIO(body), allow_pickle=False)
+        if media_type == NPZ and isinstance(body, bytes):
+            return importlib.import_module("scipy.sparse").load_npz(io.BytesIO(body))  # not all images have it
+    except ServingError:
+        raise
+    except ImportError:
+        pass
+    except Exception:  # what is wrong with a file of arrays has many names
+        raise BadRequest(f"The body is not {media_type}, or its records differ in length.") from None
+    raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {JSON} or {CSV} or {NPY}.")
+
+
+def encode(prediction: Any, accept: str) -> tuple[bytes | str, str]:
+    """The prediction in the first type of Accept that is JSON, csv or npy, and that type."""
+    offers = (JSON, CSV, NPY)
+    exact = (each for each in accept.replace(" ", "").split(",") if each in offers)
+    media_type = next(exact, None) or choose_answer(accept, offers)
+    if media_type == JSON:
+        return json.dumps(prediction, default=to_list), media_type
+    if media_type == CSV:
+        lines = io.StringIO()
+        np.savetxt(lines, prediction, delimiter=",", fmt="%s")
+        return lines.getvalue(), media_type
+    stream = io.BytesIO()
+    np.save(stream, prediction)
+    return stream.getvalue(), media_type
+
+
+def to_list(value: Any) -> Any:
+    """An array, a number of NumPy, or the like, for JSON. Raises TypeError for anything else."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"A {type(value).__name__} cannot be written as JSON.")
+
+
+def to_bytes(value: Any) -> bytes:
+    """What Multi Model Server makes of an answer: bytes as they are, a text in UTF-8, anything else as JSON."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    return (value if isinstance(value, str) else json.dumps(value, indent=2)).encode()
+
+
+def find_refusal(error: Exception) -> ServingError | None:
+    """The answer for an error of the toolkit's own classes, which a script may raise or run into."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "UnsupportedFormatError" in names:
+        return UnsupportedMediaType("The content type is not supported.")
+    status = getattr(error, "status_code", None)
+    if "BaseInferenceToolkitError" in names and status in {each.value for each in HTTPStatus}:
+        return Refused(status, str(getattr(error, "message", error)))
+    return None

@@ -1,0 +1,219 @@
+// `inspect`, --model and --code, as a user types them.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { newFolder, run } from '../support/bin.js';
+
+const fixturesOf = (file: string): Record<string, { data: string }> =>
+  JSON.parse(readFileSync(new URL(`../unit/fixtures/${file}.json`, import.meta.url), 'utf8'));
+const fixtures = fixturesOf("pickles");
+
+/** Writes a real model under a path of the test's own. */
+function put(folder: string, name: string, path: string): string {
+  const place = join(folder, path);
+  mkdirSync(join(place, '..'), { recursive: true });
+  writeFileSync(place, gunzipSync(Buffer.from(fixtures[name]?.data ?? assert.fail(name), 'base64')));
+  return place;
+}
+
+const train = `import joblib
+import numpy as np
+
+class Clip:
+    def transform(self, X):
+        return np.clip(X, -1, 1)
+
+joblib.dump(Clip(), "churn.joblib")
+`;
+
+describe('inspect', () => {
+  const folder = newFolder();
+  put(folder, 'logistic-1.3.joblib', 'churn.joblib');
+
+  it('says on one screen what a file is, and the command for it', () => {
+    const { status, stdout } = run(folder, ['inspect', 'churn.joblib']);
+    assert.equal(status, 0);
+    for (const line of ['joblib file of LogisticRegression', 'scikit-learn 1.3.2', '4 double values a record', '0, 1'])
+      assert.ok(stdout.includes(line), stdout);
+    assert.match(stdout, /^ {2}ml-container-creator churn --model=churn\.joblib$/m);
+  });
+
+  it('prints a command that works as pasted', () => {
+    const { stdout } = run(folder, ['inspect', 'churn.joblib', '--json']);
+    const { command } = JSON.parse(stdout);
+    const made = run(folder, [...command.split(' ').slice(1), '--dry-run']);
+    assert.equal(made.status, 0, made.stderr);
+  });
+
+  it('says it to a program: what is not known is null', () => {
+    put(folder, 'pipeline-main-1.9.joblib', 'own.joblib');
+    const { stdout } = run(folder, ['inspect', '--json', 'own.joblib']);
+    const { modules, ...told } = JSON.parse(stdout);
+    assert.deepEqual({ ...told, frameworkVersion: told.frameworkVersion.slice(0, 3) }, {
+      path: 'own.joblib',
+      kind: 'pickle',
+      framework: 'sklearn',
+      modelFormat: 'joblib',
+      frameworkVersion: '1.9',
+      pythonVersion: null,
+      inputs: null,
+      outputs: [{ name: 'predictions', type: 'long', shape: [-1] }],
+      warnings: [],
+      command: 'ml-container-creator own --model=own.joblib --code=FILE.py',
+    });
+    const module = (name: string) => modules.find((each: { name: string }) => each.name === name);
+    assert.deepEqual(module('__main__'), { name: '__main__', classes: ['Clip'], package: null, own: true, danger: false });
+    assert.equal(module('sklearn.pipeline').package, 'scikit-learn');
+  });
+
+  it('says what a pickle would run', () => {
+    put(folder, 'ops.pkl', 'bad.pkl');
+    const { stdout } = run(folder, ['inspect', 'bad.pkl']);
+    assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
+    assert.ok(JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every((each: { danger: boolean }) => each.danger));
+  });
+
+  it('answers 0 with a warning and no command for what cannot be served as it is', () => {
+    put(folder, 'dict-1.9.joblib', 'dict.joblib');
+    const { status, stdout } = run(folder, ['inspect', 'dict.joblib', '--json']);
+    assert.equal(status, 0);
+    const { command, warnings } = JSON.parse(stdout);
+    assert.equal(command, null);
+    assert.match(warnings.join(), /save the model itself/);
+  });
+
+  writeFileSync(join(folder, 'empty.pkl'), '');
+  writeFileSync(join(folder, 'page.pkl'), '<!DOCTYPE html><html></html>');
+  writeFileSync(join(folder, 'pointer.pkl'), 'version https://git-lfs.github.com/spec/v1\n');
+  writeFileSync(join(folder, 'loop'), '');
+  mkdirSync(join(folder, 'nothing'));
+  put(folder, 'logistic-1.3.joblib', 'two/a.joblib');
+  put(folder, 'logistic-1.9.joblib', 'two/b.joblib');
+  symlinkSync('around', join(folder, 'around'));
+  for (const [path, said] of [
+    ['absent.pkl', /absent\.pkl: no file or folder/],
+    ['empty.pkl', /an empty file/],
+    ['page.pkl', /a web page/],
+    ['pointer.pkl', /Git LFS pointer/],
+    ['nothing', /a folder without a model/],
+    ['two', /several models: a\.joblib, b\.joblib[\s\S]*two\/a\.joblib/],
+    ['around', /a link that leads to itself/],
+    ['--jsn', /unknown flag/],
+  ] as const)
+    it(`refuses ${path} with 2 and what to do`, () => {
+      const { status, stdout, stderr } = run(folder, ['inspect', path]);
+      assert.equal(status, 2);
+      assert.equal(stdout, '');
+      assert.match(stderr, said);
+    });
+});
+
+describe('--model', () => {
+  const folder = newFolder();
+  const odd = 'My models/Churn "v2".SAV';
+  put(folder, 'logistic-1.3.protocol-4.pkl', odd);
+
+  it('tells framework, format and version, and brings the file in under the name the handler looks for', () => {
+    const { status, stdout, stderr } = run(folder, ['churn', `--model=${odd}`, '--explain']);
+    assert.equal(status, 0, stderr);
+    for (const line of [/^framework +sklearn +Churn "v2"\.SAV$/m, /^modelFormat +pkl/m, /^frameworkVersion +1\.3\.2/m])
+      assert.match(stdout, line);
+    assert.deepEqual(readFileSync(join(folder, 'churn/model/model.pkl')), readFileSync(join(folder, odd)));
+    assert.deepEqual(JSON.parse(readFileSync(join(folder, 'churn/test/sample_request.json'), 'utf8')), {
+      instances: [[0, 0, 0, 0]],
+    });
+    assert.match(readFileSync(join(folder, 'churn/requirements.in'), 'utf8'), /^scikit-learn==1\.3\.2$/m);
+    assert.doesNotMatch(stdout, /First put your model/);
+    assert.equal(statSync(join(folder, 'churn/model/model.pkl')).mode & 0o777, 0o644);
+  });
+
+  it('keeps no path of this machine, so that the project can be generated again without the file', () => {
+    const stored = readFileSync(join(folder, 'churn/.yo-rc.json'), 'utf8');
+    assert.doesNotMatch(stored, /Churn|"model"/);
+    const again = run(folder, ['--project-dir=churn', '--dry-run', '--explain']);
+    assert.match(again.stdout, /^frameworkVersion +1\.3\.2 +"generator-ml-container-creator" in \.yo-rc\.json/m);
+  });
+
+  it('gives way to a flag', () => {
+    const { stdout, stderr, status } = run(folder, ['--model', odd, '--framework-version=1.4', '--dry-run', '--explain']);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^frameworkVersion +1\.4 +--framework-version/m);
+  });
+
+  it('can be a variable or a key of the config file', () => {
+    assert.match(run(folder, ['--dry-run', '--explain'], { ML_MODEL: odd }).stdout, /^modelFormat +pkl +Churn/m);
+    const other = newFolder();
+    writeFileSync(join(other, 'ml-container.config.json'), JSON.stringify({ model: join(folder, odd) }));
+    assert.match(run(other, ['--dry-run', '--explain']).stdout, /^modelFormat +pkl +Churn/m);
+  });
+
+  it('does not overwrite another model', () => {
+    put(folder, 'logistic-1.9.joblib', 'new.joblib');
+    const other = run(folder, ['--project-dir=churn', '--model=new.joblib', '--model-format=pkl']);
+    assert.equal(other.status, 3, other.stderr);
+  });
+
+  it('is refused where loading it would run commands, unless --force says so; then it is a warning', () => {
+    put(folder, 'eval.pkl', 'eval.pkl');
+    const refused = run(folder, ['bad', '--model=eval.pkl']);
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /a dict of|calls builtins\.eval/);
+    assert.ok(!existsSync(join(folder, 'bad')));
+  });
+
+  it('is refused where the file is no model, and nothing is written', () => {
+    const { status, stderr } = run(folder, ['none', '--model=absent.pkl']);
+    assert.equal(status, 2);
+    assert.match(stderr, /model: absent\.pkl: no file or folder \(from --model\)/);
+    assert.ok(!existsSync(join(folder, 'none')));
+  });
+});
+
+describe('--code', () => {
+  const folder = newFolder();
+  put(folder, 'pipeline-main-1.9.joblib', 'churn.joblib');
+  writeFileSync(join(folder, 'train.py'), train);
+
+  it('is asked for where the model needs it', () => {
+    const { status, stderr } = run(folder, ['--model=churn.joblib', '--dry-run']);
+    assert.equal(status, 0);
+    assert.match(stderr, /loading churn\.joblib needs Clip, .*--code=FILE\.py/);
+  });
+
+  it('brings the file in, beside the handler', () => {
+    const { status, stderr } = run(folder, ['churn', '--model=churn.joblib', '--code=train.py']);
+    assert.equal(status, 0, stderr);
+    assert.doesNotMatch(stderr, /Clip/);
+    assert.equal(readFileSync(join(folder, 'churn/code/train.py'), 'utf8'), train);
+  });
+
+  it('says which class it lacks', () => {
+    writeFileSync(join(folder, 'other.py'), 'class Other:\n    pass\n');
+    const { stderr } = run(folder, ['--model=churn.joblib', '--code=other.py', '--dry-run']);
+    assert.match(stderr, /needs Clip, which other\.py does not define/);
+  });
+
+  it('makes the framework custom for a script with SageMaker’s functions, where nothing else tells', () => {
+    writeFileSync(join(folder, 'inference.py'), 'def model_fn(model_dir):\n    return 1\n');
+    const { status, stdout, stderr } = run(folder, ['--code=inference.py', '--dry-run', '--explain']);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^framework +custom +inference\.py$/m);
+    assert.match(stdout, /^ {2}code\/inference\.py$/m);
+  });
+
+  for (const [path, said] of [
+    ['absent.py', /no file or folder/],
+    ['note.ipynb', /a notebook[\s\S]*nbconvert/],
+    ['empty', /no Python code/],
+    ['model_handler.py', /a name of the project's own/],
+  ] as const)
+    it(`refuses ${path}`, () => {
+      mkdirSync(join(folder, 'empty'), { recursive: true });
+      writeFileSync(join(folder, 'note.ipynb'), '{"cells": []}');
+      writeFileSync(join(folder, 'model_handler.py'), '');
+      const { status, stderr } = run(folder, ['--framework=custom', `--code=${path}`]);
+      assert.equal(status, 2);
+      assert.match(stderr, said);
+    });
+});

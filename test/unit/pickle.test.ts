@@ -1,0 +1,155 @@
+// Pickles and joblib files, read by their opcodes. The fixtures are real: test/unit/fixtures/pickles.json says what made each.
+import assert from 'node:assert/strict';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { memoryBytes } from '../../generators/model/bytes.js';
+import { UnreadableError } from '../../generators/model/facts.js';
+import { dangersIn, ownModules } from '../../generators/model/judge.js';
+import { readBytes, readModel } from '../../generators/model/read.js';
+
+const fixtures: Record<string, { by: string; data: string }> = JSON.parse(
+  readFileSync(new URL('./fixtures/pickles.json', import.meta.url), 'utf8'),
+);
+const fileOf = (name: string) => gunzipSync(Buffer.from(fixtures[name]?.data ?? assert.fail(name), 'base64'));
+const read = (data: Buffer) => readBytes(memoryBytes(data), 'model.pkl').facts;
+const factsOf = (name: string) => read(fileOf(name));
+
+/** Why bytes are refused. */
+function refusal(data: Buffer): string {
+  try {
+    read(data);
+  } catch (error) {
+    assert.ok(error instanceof UnreadableError, String(error));
+    return `${error.message}: ${error.hint}`;
+  }
+  return assert.fail('it was read');
+}
+
+describe('a pickle', () => {
+  const everyForm = Object.keys(fixtures).filter((name) => name.startsWith('logistic-'));
+  for (const name of everyForm)
+    it(`tells version, inputs and classes: ${name}`, () => {
+      const { framework, frameworkVersion, inputs, classes, what } = factsOf(name);
+      assert.equal(framework, 'sklearn');
+      assert.ok(frameworkVersion?.startsWith(name.split('-')[1]?.slice(0, 3) ?? '?'), frameworkVersion);
+      assert.deepEqual(inputs, [{ name: 'inputs', type: 'double', shape: [-1, 4] }]);
+      assert.deepEqual(classes, [0, 1]);
+      assert.match(what, /LogisticRegression/);
+    });
+
+  it('is a joblib file where arrays are in it as raw bytes, or it is compressed', () => {
+    assert.equal(factsOf('logistic-1.3.joblib').modelFormat, 'joblib');
+    assert.equal(factsOf('logistic-1.3.joblib.gz').modelFormat, 'joblib');
+    assert.equal(factsOf('logistic-1.3.protocol-4.pkl').modelFormat, 'pkl');
+  });
+
+  it('tells labels that are texts, and columns by name', () => {
+    assert.deepEqual(factsOf('tree-strings-1.3.joblib').classes, ['no', 'yes']);
+    for (const name of ['columns-1.9.joblib', 'columns-1.9.pkl'])
+      assert.deepEqual(
+        factsOf(name).inputs?.map((input) => input.name),
+        ['age', 'income', 'calls', 'days'],
+      );
+  });
+
+  it('tells what a pipeline takes: texts, or what its first step does, also inside a search', () => {
+    assert.deepEqual(factsOf('texts-1.9.pkl').inputs, [{ name: 'texts', type: 'string', shape: [-1] }]);
+    assert.deepEqual(factsOf('search-1.9.pkl').inputs?.[0]?.shape, [-1, 4]);
+  });
+
+  it('names what is neither Python’s nor of a package', () => {
+    const facts = factsOf('pipeline-main-1.9.joblib');
+    assert.deepEqual(ownModules(facts), ['__main__']);
+    assert.deepEqual([...(facts.modules?.get('__main__') ?? [])], ['Clip']);
+    assert.equal(facts.inputs, undefined); // what a step of the user's does to columns is not known
+  });
+
+  it('that holds no model is known, with the way out', () => {
+    assert.match(factsOf('dict-1.9.joblib').obstacle ?? '', /a dict of model, scaler: save the model itself/);
+  });
+
+  it('is never run, and what it would run is said', () => {
+    assert.deepEqual(dangersIn(factsOf('ops.pkl')), ['calls os.system, which runs commands']);
+    assert.deepEqual(dangersIn(factsOf('eval.pkl')), ['calls builtins.eval, which runs code']);
+    for (const [pickle, danger] of [
+      ["csubprocess\nPopen\n((lS'ls'\natR.", /subprocess\.Popen/],
+      ['cnumpy\nf2py.os.system\n.', /numpy\.f2py\.os\.system/],
+      ["csklearn.utils\nos.system\n(S'ls'\ntR.", /os\.system/],
+      ["cpathlib\nPath\n(S'x'\ntRcbuiltins\ngetattr\n.", undefined],
+      ["coperator\nmethodcaller\n(S'write_text'\nS'x'\ntR(cpathlib\nPath\n(S'x'\ntRtR.", /what another call returned/],
+    ] as const)
+      assert.match(dangersIn(read(Buffer.from(pickle))).join(), danger ?? /^$/, pickle);
+  });
+
+  for (const [what, data] of [
+    ['of which the end is missing', fileOf('logistic-1.3.joblib').subarray(0, 300)],
+    ['with a text longer than the file', Buffer.from('\x80\x04\x8d\xff\xff\xff\xff\x00\x00\x00\x00a.', 'latin1')],
+    ['with a length that no file can have', Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fa.', 'latin1')],
+    ['with an empty stack', Buffer.from('\x80\x04.', 'latin1')],
+    ['with a mark that is not there', Buffer.from('\x80\x04l.', 'latin1')],
+    ['with a memo number of nothing', Buffer.from('\x80\x04Nr\xff\xff\xff\x7f.', 'latin1')],
+    ['with an opcode that there is not', Buffer.from('\x80\x04N\xff.', 'latin1')],
+    ['whose lists never end', Buffer.concat([Buffer.from('\x80\x04', 'latin1'), Buffer.alloc(11_000_000, ']')])],
+  ] as const)
+    it(`${what} is refused`, () => assert.match(refusal(data), /cut off or damaged|not a pickle|ten million/));
+
+  it('that is a bomb is refused: gigabytes of zeros, and lists inside each other', function () {
+    this.timeout(60_000);
+    const nested = Buffer.concat([Buffer.from('\x80\x04', 'latin1'), Buffer.alloc(2_000_000, '('), Buffer.from('.')]);
+    assert.match(refusal(nested), /damaged/);
+    const self = Buffer.from('\x80\x02]q\x00h\x00a.', 'latin1'); // a list that holds itself
+    assert.match(read(self).obstacle ?? '', /a list of/);
+    const packed = gzipSync(Buffer.concat([Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\x00\x00\x00\x00', 'latin1'), Buffer.alloc(2 ** 26)]));
+    assert.match(refusal(packed), /damaged/);
+  });
+
+  it('of ten gigabytes is read without its arrays', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pickle-'));
+    try {
+      const path = join(folder, 'large.joblib');
+      const file = openSync(path, 'w');
+      const size = 10 * 2 ** 30;
+      const { before, after } = largeArray(size);
+      writeSync(file, before);
+      ftruncateSync(file, before.length + size);
+      writeSync(file, after, 0, after.length, before.length + size);
+      closeSync(file);
+      const rss = process.memoryUsage().rss;
+      assert.deepEqual(readModel(path).inputs?.[0]?.shape, [-1, 7]);
+      assert.ok(process.memoryUsage().rss - rss < 2 ** 26);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+/** A joblib file of an estimator with a raw array of so many bytes in it: what is before the array, and after it. */
+function largeArray(size: number): { before: Buffer; after: Buffer } {
+  const number = Buffer.alloc(8);
+  number.writeBigInt64LE(BigInt(size));
+  const text = (value: string) => Buffer.concat([Buffer.from([0x8c, value.length]), Buffer.from(value)]);
+  const wrapper = [
+    Buffer.from('cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(', 'latin1'),
+    ...[text('shape'), Buffer.from('\x8a\x08', 'latin1'), number, Buffer.from('\x85', 'latin1')],
+    ...[text('dtype'), Buffer.from('cnumpy\ndtype\n('), text('u1'), Buffer.from('\x89\x88tR(K\x03', 'latin1')],
+    ...[text('|'), Buffer.from('NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb', 'latin1')],
+    Buffer.from('ub'),
+  ];
+  const start = [Buffer.from('\x80\x04csklearn.neighbors\nKNeighborsClassifier\n)\x81}(', 'latin1'), text('_fit_X')];
+  const end = [text('n_features_in_'), Buffer.from('K\x07ub.')];
+  return { before: Buffer.concat([...start, ...wrapper]), after: Buffer.concat(end) };
+}
+
+describe('files that are no models', () => {
+  for (const [data, said] of [
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /Git LFS pointer.*git lfs pull/],
+    ['<!DOCTYPE html><html>Sign in</html>', /web page.*download it again/],
+    ['{"cells": [], "nbformat": 4}', /notebook.*--code/],
+    ['import pandas as pd\n', /Python code.*--code/],
+    ['BZh91AY&SY', /compressed with bz2.*joblib\.dump/],
+    ['hello', /no kind that is known/],
+  ] as const)
+    it(`are called by their name: ${data.slice(0, 20).split('\n')[0]}`, () => assert.match(refusal(Buffer.from(data)), said));
+});
