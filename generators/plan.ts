@@ -75,7 +75,8 @@ export async function plan(command: Command, line: CommandLine, around: Surround
 
 /** A request for a model that says what it takes; the sample model and language models have their own. */
 function requestFor({ tests, sample, language }: Project, model: Model | undefined): RenderedFile[] {
-  const text = tests && !sample && !language && model?.inputs && sampleRequest(model.inputs);
+  const inputs = model?.inputs ?? model?.likelyInputs;
+  const text = tests && !sample && !language && inputs && sampleRequest(inputs);
   return text ? [{ path: 'test/sample_request.json', text, executable: false }] : [];
 }
 

@@ -29,6 +29,8 @@ export interface Facts {
   /** Whether loading it calls what another call returned, as no library's files do. */
   readonly callsResults?: boolean;
   readonly inputs?: readonly Field[];
+  /** What it probably takes, where it does not say so itself: enough for a first request, no more. */
+  readonly likelyInputs?: readonly Field[];
   readonly outputs?: readonly Field[];
   /** The labels of a classifier. */
   readonly classes?: readonly (string | number | boolean)[];

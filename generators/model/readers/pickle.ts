@@ -63,16 +63,17 @@ export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: '
   const found = survey(value);
   const estimator = innermost(value);
   const version = found.sklearn;
+  const { warnings = [], ...taken } = takenBy(value);
   return {
     ...common,
     framework: 'sklearn',
     modelFormat,
     ...(version && { frameworkVersion: version, savedBy: `scikit-learn ${version}` }),
     ...optional('packages', packagesOf(globals, found)),
-    ...optional('inputs', inputsOf(value)),
+    ...taken,
     ...optional('classes', elementsOf(fieldsOf(estimator).get('classes_'))),
     ...outputsOf(estimator),
-    ...optional('warnings', warningsOf(globals)),
+    ...optional('warnings', [...warnings, ...warningsOf(globals)]),
   };
 }
 
@@ -216,6 +217,20 @@ function inputsOf(value: Value, depth = 0): Field[] | undefined {
   if (typeof count === 'number') return [{ name: 'inputs', type: 'double', shape: [-1, count] }];
   const first = fields.get('best_estimator_') ?? stepsOf(value).find((step) => isInstance(step));
   return first && depth < 20 ? inputsOf(first, depth + 1) : undefined;
+}
+
+/** The inputs; where a pipeline begins with a class that does not tell them, what the first step that tells takes. */
+function takenBy(value: Value): Pick<Facts, 'inputs' | 'likelyInputs' | 'warnings'> {
+  const inputs = inputsOf(value);
+  if (inputs) return { inputs };
+  const [first, ...others] = stepsOf(fieldsOf(value).get('best_estimator_') ?? value);
+  for (const step of others) {
+    const likelyInputs = inputsOf(step);
+    const [one, other] = [first, step].map((each) => classOf(each)?.name);
+    const guess = `${one} does not tell what it takes: the sample request has what ${other} takes.`;
+    if (likelyInputs) return { likelyInputs, warnings: [guess] };
+  }
+  return {};
 }
 
 const typeOfLabel: Readonly<Record<string, string>> = { string: 'string', number: 'long', boolean: 'boolean' };
