@@ -2,12 +2,13 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, relative } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';
+import { isArchive, unpack } from './archive.js';
 import { type Bytes, withFile } from './bytes.js';
 import { damaged, type Facts, UnreadableError } from './facts.js';
 import { kinds } from './kinds.js';
 import { notModels } from './not-models.js';
 import { filesOfHuggingFace, isHuggingFace, readHuggingFace } from './readers/hugging-face.js';
-import { complete, readMlflow } from './readers/mlflow.js';
+import { asPyfunc, complete, readMlflow } from './readers/mlflow.js';
 import { readSavedModel } from './readers/saved-model.js';
 
 /** A file of the model: where it is, and its path below model/. */
@@ -43,6 +44,7 @@ const reasons: Readonly<Record<string, [string, string]>> = {
   ENOENT: ['no file or folder', 'check the path'],
   EACCES: ['no permission to read it', 'type: chmod u+r, or copy it to where you can read it'],
   EPERM: ['no permission to read it', 'copy it to where you can read it'],
+  ENOSPC: ['no space left to unpack it', 'make room, or set TMPDIR to a folder on a larger disk'],
   ELOOP: ['a link that leads to itself', 'give the path of the file itself'],
 };
 
@@ -72,11 +74,20 @@ function readFile(file: string, path: string): Model {
   const status = statSync(file);
   if (!status.isFile()) throw new UnreadableError('neither a file nor a folder', 'give the path of the model');
   if (!status.size) throw new UnreadableError('an empty file', 'copy it again from where it was saved');
+  if (withFile(file, isArchive)) return readArchive(unpack(file), path);
   const { kind, facts } = withFile(file, (bytes) => readBytes(bytes, file));
   const more = (facts.external ?? []).filter((name) => isBelow(name) && existsSync(join(dirname(file), name)));
   const external = more.map((name) => fileAt(join(dirname(file), name), name));
   const files = [fileAt(file, nameIn(facts) ?? basename(file)), ...external];
   return { ...facts, path, kind, size: sizeOf(files), files };
+}
+
+/** The model in an archive; the code that SageMaker's own containers take from there is said to be left. */
+function readArchive(folder: string, path: string): Model {
+  const model = readFolder(folder, path);
+  const code = `The archive also has code/, which is not taken: unpack it, and add --code=code.`;
+  const hasCode = existsSync(join(folder, 'code')) && !model.files.some((file) => file.path.startsWith('code/'));
+  return hasCode ? { ...model, warnings: [...(model.warnings ?? []), code] } : model;
 }
 
 /** Whether a path that a file names stays below its folder. */
@@ -139,10 +150,12 @@ const folderKinds: readonly {
   },
 ];
 
-/** The native model of an MLflow folder, with what the folder tells of it. */
+/** The native model of an MLflow folder, with what the folder tells of it; the folder where there is none. */
 function readPacked(folder: string, path: string): Omit<Model, 'path' | 'kind' | 'size'> {
   const packed = readMlflow(folder);
-  if (!isBelow(relative(folder, packed.place))) throw new UnreadableError('an MLmodel that names a file outside', 'copy it again');
+  if (packed.place === undefined) return { ...asPyfunc(packed), files: filesBelow(folder) };
+  if (!isBelow(relative(folder, packed.place)))
+    throw new UnreadableError('an MLmodel that names a file outside', 'copy it again');
   const native = statSync(packed.place).isDirectory() ? readFolder(packed.place, path) : readFile(packed.place, path);
   return { ...native, ...complete(native, packed) };
 }
@@ -164,7 +177,7 @@ function readFolder(folder: string, path: string, depth = 0): Model {
       `give the one to serve: ${join(path, found[0] ?? '')}`,
     );
   if (found[0] !== undefined) return readFile(join(folder, found[0]), path);
-  const folders = names.filter((name) => statSync(join(folder, name)).isDirectory());
+  const folders = names.filter((name) => name !== 'code' && statSync(join(folder, name)).isDirectory());
   if (folders.length === 1 && depth < 8) return readFolder(join(folder, folders[0] ?? ''), path, depth + 1);
   const has = `${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''}`;
   const isTokenizer = names.some((name) => /^tokenizer/.test(name));
@@ -181,6 +194,7 @@ function isModel(file: string): boolean {
   const status = statSync(file);
   if (!status.isFile() || !status.size) return false;
   return withFile(file, (bytes) => {
+    if (isArchive(bytes)) return false;
     const start = Buffer.from(bytes.read(0, 512));
     return !notModels.some(({ is }) => is(start, bytes)) && kinds.some(({ is }) => is(start, bytes));
   });

@@ -1,4 +1,5 @@
 // Which files a project has. Reads like the tree that is generated.
+import { packageName } from '../catalog/versions.js';
 import type { LanguageModel, Project } from './project.js';
 import type { Requirements } from './requirements.js';
 
@@ -73,15 +74,14 @@ const modulesOf = (names: string) => names.split(' ').map((name) => `${name}.py`
 
 /** The image of any other model: our server, and the file that the user edits. */
 function container(project: Project): FileSpec[] {
-  const { framework, entry, format, server, serverEntry, multiModel } = project;
+  const { framework, entry, server, serverEntry, multiModel } = project;
   const { files, many } = serverEntry;
-  const handler = `frameworks/${framework}/code/${format?.handler ?? 'model_handler.py'}`;
   const modules =
     'settings single models script_mode toolkit user_code plain_code versions advice expected request invocation content batching tabular media_types file_types errors logs processes';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
-    { path: 'code/model_handler.py', template: handler },
+    { path: 'code/model_handler.py', template: `frameworks/${framework}/code/${handlerOf(project)}` },
     ...programs('container', 'code', ['serve']),
     ...from(
       'container',
@@ -100,6 +100,12 @@ function container(project: Project): FileSpec[] {
         ]
       : []),
   ];
+}
+
+/** The handler's template: the format's; of custom code that has mlflow and no sample, the one that calls mlflow.pyfunc. */
+function handlerOf({ framework, format, answers, sample }: Project): string {
+  const pyfunc = framework === 'custom' && !sample && answers.packages?.some((each) => packageName(each) === 'mlflow');
+  return pyfunc ? 'model_handler.mlflow.py' : (format?.handler ?? 'model_handler.py');
 }
 
 /** requirements.in of an image, and its lock. */

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { create } from 'tar';
 import { newFolder, run } from '../support/bin.js';
 
 const fixturesOf = (file: string): Record<string, { data: string }> =>
   JSON.parse(readFileSync(new URL(`../unit/fixtures/${file}.json`, import.meta.url), 'utf8'));
-const fixtures = fixturesOf("pickles");
+const fixtures = fixturesOf('pickles');
 
 /** Writes a real model under a path of the test's own. */
 function put(folder: string, name: string, path: string): string {
@@ -50,20 +51,31 @@ describe('inspect', () => {
     put(folder, 'pipeline-main-1.9.joblib', 'own.joblib');
     const { stdout } = run(folder, ['inspect', '--json', 'own.joblib']);
     const { modules, ...told } = JSON.parse(stdout);
-    assert.deepEqual({ ...told, frameworkVersion: told.frameworkVersion.slice(0, 3) }, {
-      path: 'own.joblib',
-      kind: 'pickle',
-      framework: 'sklearn',
-      modelFormat: 'joblib',
-      frameworkVersion: '1.9',
-      pythonVersion: null,
-      inputs: null,
-      outputs: [{ name: 'predictions', type: 'long', shape: [-1] }],
-      warnings: [],
-      command: 'ml-container-creator own --model=own.joblib --code=FILE.py',
-    });
+    assert.deepEqual(
+      { ...told, frameworkVersion: told.frameworkVersion.slice(0, 3) },
+      {
+        path: 'own.joblib',
+        kind: 'pickle',
+        framework: 'sklearn',
+        modelFormat: 'joblib',
+        frameworkVersion: '1.9',
+        pythonVersion: null,
+        inputs: null,
+        outputs: [{ name: 'predictions', type: 'long', shape: [-1] }],
+        warnings: [
+          "Clip does not tell what it takes: the project's sample request has what StandardScaler, after it, takes.",
+        ],
+        command: 'ml-container-creator own --model=own.joblib --code=FILE.py',
+      },
+    );
     const module = (name: string) => modules.find((each: { name: string }) => each.name === name);
-    assert.deepEqual(module('__main__'), { name: '__main__', classes: ['Clip'], package: null, own: true, danger: false });
+    assert.deepEqual(module('__main__'), {
+      name: '__main__',
+      classes: ['Clip'],
+      package: null,
+      own: true,
+      danger: false,
+    });
     assert.equal(module('sklearn.pipeline').package, 'scikit-learn');
   });
 
@@ -71,7 +83,11 @@ describe('inspect', () => {
     put(folder, 'ops.pkl', 'bad.pkl');
     const { stdout } = run(folder, ['inspect', 'bad.pkl']);
     assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
-    assert.ok(JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every((each: { danger: boolean }) => each.danger));
+    assert.ok(
+      JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every(
+        (each: { danger: boolean }) => each.danger,
+      ),
+    );
   });
 
   it('answers 0 with a warning and no command for what cannot be served as it is', () => {
@@ -135,8 +151,50 @@ describe('--model', () => {
     assert.match(again.stdout, /^frameworkVersion +1\.3\.2 +"generator-ml-container-creator" in \.yo-rc\.json/m);
   });
 
+  it('takes an archive as SageMaker has them, and says that its code is left', () => {
+    put(folder, 'logistic-1.3.joblib', 'packed/1/model.joblib');
+    mkdirSync(join(folder, 'packed/code'), { recursive: true });
+    writeFileSync(join(folder, 'packed/code/inference.py'), 'def model_fn(model_dir):\n    return 1\n');
+    create({ file: join(folder, 'model.tar.gz'), cwd: join(folder, 'packed'), gzip: true, sync: true }, ['.']);
+    const { status, stderr } = run(folder, ['unpacked', '--model=model.tar.gz']);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /model\.tar\.gz: The archive also has code\/, .*--code=code/);
+    const taken = readFileSync(join(folder, 'unpacked/model/model.joblib'));
+    assert.deepEqual(taken, readFileSync(join(folder, 'packed/1/model.joblib')));
+    const archive = readFileSync(join(folder, 'model.tar.gz'));
+    writeFileSync(join(folder, 'cut.tar.gz'), archive.subarray(0, archive.length / 2));
+    assert.match(run(folder, ['cut', '--model=cut.tar.gz']).stderr, /the archive is cut off or damaged/);
+  });
+
+  it('takes a folder that only MLflow can load, with the packages and the Python it asks for', () => {
+    const place = join(folder, 'recommender');
+    mkdirSync(place);
+    const column = { type: 'double', name: 'age', required: true };
+    writeFileSync(
+      join(place, 'MLmodel'),
+      `flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.12.4\nsignature:\n  inputs: '${JSON.stringify([column])}'\n`,
+    );
+    writeFileSync(join(place, 'requirements.txt'), 'mlflow==3.4.0\ncloudpickle==3.1.1\n');
+    writeFileSync(join(place, 'python_model.pkl'), 'x');
+    const { status, stdout, stderr } = run(folder, ['recommends', '--model=recommender', '--explain']);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^framework +custom +recommender$/m);
+    const project = (path: string) => readFileSync(join(folder, 'recommends', path), 'utf8');
+    assert.match(project('requirements.in'), /^mlflow==3\.4\.0\ncloudpickle==3\.1\.1$/m);
+    assert.equal(project('.python-version'), '3.12\n');
+    assert.match(project('code/model_handler.py'), /mlflow\.pyfunc\.load_model/);
+    assert.equal(project('model/python_model.pkl'), 'x');
+    assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [[0]] });
+  });
+
   it('gives way to a flag', () => {
-    const { stdout, stderr, status } = run(folder, ['--model', odd, '--framework-version=1.4', '--dry-run', '--explain']);
+    const { stdout, stderr, status } = run(folder, [
+      '--model',
+      odd,
+      '--framework-version=1.4',
+      '--dry-run',
+      '--explain',
+    ]);
     assert.equal(status, 0, stderr);
     assert.match(stdout, /^frameworkVersion +1\.4 +--framework-version/m);
   });
@@ -184,8 +242,10 @@ describe('--code', () => {
   it('brings the file in, beside the handler', () => {
     const { status, stderr } = run(folder, ['churn', '--model=churn.joblib', '--code=train.py']);
     assert.equal(status, 0, stderr);
-    assert.doesNotMatch(stderr, /Clip/);
+    assert.doesNotMatch(stderr, /--code/);
     assert.equal(readFileSync(join(folder, 'churn/code/train.py'), 'utf8'), train);
+    const request = JSON.parse(readFileSync(join(folder, 'churn/test/sample_request.json'), 'utf8'));
+    assert.deepEqual(request, { instances: [[0, 0, 0, 0]] });
   });
 
   it('says which class it lacks', () => {

@@ -101,7 +101,9 @@ describe('a pickle', () => {
     assert.match(refusal(nested), /damaged/);
     const self = Buffer.from('\x80\x02]q\x00h\x00a.', 'latin1'); // a list that holds itself
     assert.match(read(self).obstacle ?? '', /a list of/);
-    const packed = gzipSync(Buffer.concat([Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\x00\x00\x00\x00', 'latin1'), Buffer.alloc(2 ** 26)]));
+    const packed = gzipSync(
+      Buffer.concat([Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\x00\x00\x00\x00', 'latin1'), Buffer.alloc(2 ** 26)]),
+    );
     assert.match(refusal(packed), /damaged/);
   });
 
@@ -151,5 +153,6 @@ describe('files that are no models', () => {
     ['BZh91AY&SY', /compressed with bz2.*joblib\.dump/],
     ['hello', /no kind that is known/],
   ] as const)
-    it(`are called by their name: ${data.slice(0, 20).split('\n')[0]}`, () => assert.match(refusal(Buffer.from(data)), said));
+    it(`are called by their name: ${data.slice(0, 20).split('\n')[0]}`, () =>
+      assert.match(refusal(Buffer.from(data)), said));
 });

@@ -22,8 +22,8 @@ const flavours: readonly [flavour: string, key: string, version: string][] = [
 
 /** What MLmodel says of the native model. */
 export interface Packed {
-  /** Its path. */
-  readonly place: string;
+  /** Its path; undefined where only mlflow.pyfunc loads the folder. */
+  readonly place: string | undefined;
   readonly flavour: string;
   /** What the folder tells beyond the native model. */
   readonly facts: Partial<Facts>;
@@ -31,22 +31,25 @@ export interface Packed {
   readonly pins: ReadonlyMap<string, string>;
 }
 
-/** Reads MLmodel and what lies beside it. Throws an UnreadableError where no flavour has a native model. */
+/** Reads MLmodel and what lies beside it. Throws an UnreadableError where it has no flavour that can be served. */
 export function readMlflow(folder: string): Packed {
   const mlmodel = parse(join(folder, 'MLmodel'));
   const known = (mlmodel.flavors ?? {}) as Record<string, Yaml>;
-  const found = flavours.find(([flavour, key]) => typeof known[flavour]?.[key] === 'string');
-  if (!found)
+  const [flavour, key, versionKey] = flavours.find(([name, key]) => typeof known[name]?.[key] === 'string') ?? [
+    'python_function',
+    '',
+    '',
+  ];
+  const own = known[flavour];
+  if (!own)
     throw new UnreadableError(
-      `an MLflow model of ${Object.keys(known).join(', ') || 'no flavour'}, without a native model`,
-      'generate a project with --framework=custom --packages=mlflow, and call mlflow.pyfunc.load_model in load()',
+      `an MLflow model of ${Object.keys(known).join(', ') || 'no flavour'}, which Python cannot load`,
+      'save it with a flavour of Python',
     );
-  const [flavour, key, versionKey] = found;
-  const own = known[flavour] as Yaml;
   const python = text(known.python_function?.python_version) ?? text(own.python_version);
   const version = text(own[versionKey]);
   return {
-    place: join(folder, String(own[key])),
+    place: key ? join(folder, String(own[key])) : undefined,
     flavour,
     pins: pinsIn(join(folder, 'requirements.txt')),
     facts: {
@@ -64,6 +67,17 @@ export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts
     return each.includes('==') || !pin ? each : `${each}==${pin}`;
   });
   return { ...native, ...facts, what: `MLflow model (${flavour}): ${native.what}`, ...(packages && { packages }) };
+}
+
+/** A folder that mlflow.pyfunc loads, with every package of its requirements.txt. */
+export function asPyfunc({ facts, pins }: Packed): Facts {
+  const packages = [...pins].map(([name, version]) => `${name}==${version}`);
+  return {
+    ...facts,
+    what: 'MLflow model (python_function)',
+    framework: 'custom',
+    packages: pins.has('mlflow') ? packages : ['mlflow', ...packages],
+  };
 }
 
 const text = (value: unknown) => (typeof value === 'string' && value ? value : undefined);

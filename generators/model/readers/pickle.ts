@@ -227,7 +227,7 @@ function takenBy(value: Value): Pick<Facts, 'inputs' | 'likelyInputs' | 'warning
   for (const step of others) {
     const likelyInputs = inputsOf(step);
     const [one, other] = [first, step].map((each) => classOf(each)?.name);
-    const guess = `${one} does not tell what it takes: the sample request has what ${other} takes.`;
+    const guess = `${one} does not tell what it takes: the project's sample request has what ${other}, after it, takes.`;
     if (likelyInputs) return { likelyInputs, warnings: [guess] };
   }
   return {};
