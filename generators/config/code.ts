@@ -9,6 +9,7 @@ import type { Answers } from './parameters.js';
 
 /** The functions by which SageMaker's own containers call a script. */
 const scriptFunction = /^(async )?def (model_fn|input_fn|predict_fn|output_fn|transform_fn)\(/m;
+const loadsModel = /^(async )?def model_fn\(/m;
 
 /** Reads what `code` names. A script with SageMaker's functions makes the framework custom, where nothing else tells one. */
 export function bringCode(path: string, from: string, cwd: string, model: Model | undefined): Brought {
@@ -25,13 +26,13 @@ export function bringCode(path: string, from: string, cwd: string, model: Model 
   if (!scripts.length) return refuse('no Python code', 'give a .py file, or a folder with them');
   const taken = files.find((file) => /^(serve|model_handler\.py|serving\/.*|serving\.py)$/.test(file.path));
   if (taken) return refuse(`${taken.path} is a name of the project's own`, 'rename the file');
-  const isScript = scripts.some(
-    ({ source, path: name }) => !name.includes('/') && scriptFunction.test(readFileSync(source, 'utf8')),
-  );
+  const texts = scripts.filter((file) => !file.path.includes('/')).map(({ source }) => readFileSync(source, 'utf8'));
+  const isScript = texts.some((text) => scriptFunction.test(text));
   return {
     ...nothing,
     values: isScript ? [{ key: 'framework', value: 'custom', from: basename(place) }] : [],
     files: files.map((file) => ({ ...file, path: `code/${file.path}` })),
+    loads: texts.some((text) => loadsModel.test(text)),
   };
 }
 

@@ -3,7 +3,7 @@ import { resolve as resolvePath } from 'node:path';
 import type { Model, ModelFile } from '../model/read.js';
 import { bringCode, missingCode } from './code.js';
 import { readConfigFiles, readStored } from './files.js';
-import { type Brought, type BroughtModel, bringModel, nothing, withPackages } from './model.js';
+import { type Brought, type BroughtModel, bringModel, nothing, underItsName, withPackages } from './model.js';
 import type { Answers, Key } from './parameters.js';
 import { nextQuestion, type Question, readAnswer } from './prompts.js';
 import { type Resolution, resolve } from './resolve.js';
@@ -65,7 +65,8 @@ function bringer(force: boolean, cwd: string) {
     models.set(path, known);
     const code = script ? bringCode(script, origins.code ?? '', cwd, known.model) : nothing;
     const missing = known.model ? missingCode(known.model, answers, code.files) : [];
-    return { model: { ...known, warnings: [...known.warnings, ...missing] }, code };
+    const model = { ...known, warnings: [...known.warnings, ...missing] };
+    return { model: code.loads ? underItsName(model) : model, code };
   };
 }
 

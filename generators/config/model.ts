@@ -11,6 +11,8 @@ import { versionToTake } from './training.js';
 /** What a run brings into the project beyond what is generated. */
 export interface Brought extends Source {
   readonly files: readonly ModelFile[];
+  /** Whether code is brought that loads the model itself. */
+  readonly loads?: boolean;
 }
 
 /** What --model brings. */
@@ -52,6 +54,12 @@ export function bringModel(path: string, from: string, cwd: string, force: boole
     files: model.files.map((file) => ({ ...file, path: `model/${file.path}` })),
     model,
   };
+}
+
+/** A model whose file keeps its own name, by which the user's code looks for it. */
+export function underItsName(brought: BroughtModel): BroughtModel {
+  const name = brought.model?.fileName;
+  return name ? { ...brought, files: brought.files.map((file) => ({ ...file, path: `model/${name}` })) } : brought;
 }
 
 /** Bytes of a Hugging Face model up to which a CPU answers in reasonable time: about 500 million parameters. */

@@ -29,6 +29,8 @@ export interface Model extends Facts {
   readonly size: number;
   /** What belongs into model/, under the names that the handler looks for. */
   readonly files: readonly ModelFile[];
+  /** Of a single file, the name it had. */
+  readonly fileName?: string;
 }
 
 /** Reads a model file, or a folder with one. Throws an UnreadableError for everything that is no model. */
@@ -79,7 +81,7 @@ function readFile(file: string, path: string): Model {
   const more = (facts.external ?? []).filter((name) => isBelow(name) && existsSync(join(dirname(file), name)));
   const external = more.map((name) => fileAt(join(dirname(file), name), name));
   const files = [fileAt(file, nameIn(facts) ?? basename(file)), ...external];
-  return { ...facts, path, kind, size: sizeOf(files), files };
+  return { ...facts, path, kind, size: sizeOf(files), files, ...(files.length === 1 && { fileName: basename(file) }) };
 }
 
 /** The model in an archive; the code that SageMaker's own containers take from there is said to be left. */

@@ -262,6 +262,13 @@ describe('--code', () => {
     assert.match(stdout, /^ {2}code\/inference\.py$/m);
   });
 
+  it('leaves the model its name where a script loads it', () => {
+    const { status, stderr } = run(folder, ['scripted', '--model=churn.joblib', '--code=inference.py']);
+    assert.equal(status, 0, stderr);
+    assert.ok(existsSync(join(folder, 'scripted/model/churn.joblib')));
+    assert.ok(!existsSync(join(folder, 'scripted/model/model.joblib')));
+  });
+
   for (const [path, said] of [
     ['absent.py', /no file or folder/],
     ['note.ipynb', /a notebook[\s\S]*nbconvert/],
