@@ -133,7 +133,7 @@ def test_a_model_is_served_with_its_script_which_does_not_train_again(
     assert not (project / "code/trained").exists()
 
 
-@pytest.mark.parametrize("variant", ["fastapi", "flask"])
+@pytest.mark.parametrize("variant", ["fastapi"])
 def test_so_it_is_for_many_models(variant: str, samples: dict[str, Path], tmp_path: Path, trained: Trained) -> None:
     project = assemble(tmp_path / "project", variant, samples["json"], multi_model=True)
     prediction = put(trained, project)
