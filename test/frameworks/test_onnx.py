@@ -1,6 +1,7 @@
 """What is particular to ONNX."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,6 @@ BROKEN = {
     "of sequences": (
         replace("g (seq(float[N]) x) => (float[M] y) { y = ConcatFromSequence <axis = 0> (x) }"),
         r"The input x is a seq\(tensor\(float\)\), which",
-    ),
-    "of inputs that do not fit": (
-        replace("g (float[2, 3] x, float[1, 3] z) => (float[2, 3] y) { y = Add(x, z) }"),
-        r"numbers of records, {'x': 2, 'z': 1}",
     ),
 }
 
@@ -118,6 +115,27 @@ def test_a_model_of_a_fixed_number_of_records_takes_any_multiple_of_it(size: int
         assert server.invoke({"instances": records}).json() == {"predictions": [10, 11, 12, 13, 14, 15]}
         if size == 2:
             assert refusal(server, {"instances": records[:5]}) == "This model takes 2 records at a time, got 5."
+
+
+def test_inputs_that_do_not_all_count_records_are_taken_whole_and_alone(one: Path, tmp_path: Path) -> None:
+    """As of a recurrent model, which gets its state of shape (layers, batch, size) and returns the next one."""
+    graph = "g (float[N, 2] x, float[2, M, 1] state) => (float[N] y, float[2, M, 1] next) {"
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model_dir, graph + "y = MatMul(x, w) next = Add(state, one) }", w=np.float32([1, 10]), one=np.float32([1]))
+        server = serve()
+        inputs = {"x": [[1, 2]], "state": [[[5]], [[6]]]}
+        expected = {"predictions": {"y": [21], "next": [[[6]], [[7]]]}}
+        bodies = [{"inputs": inputs}, {"instances": [inputs]}] * 8
+        with ThreadPoolExecutor(16) as pool:
+            replies = [reply.json() for reply in pool.map(server.invoke, bodies)]
+        assert replies == [expected] * 16
+        more = {"inputs": {**inputs, "x": [[1, 2], [3, 4]]}}
+        assert server.invoke(more).json()["predictions"]["y"] == [21, 43]
+        assert "of shape (2, any, 1), got shape (1, 1, 1)" in refusal(server, {"inputs": {**inputs, "state": [[[5]]]}})
+        assert "The input x takes float32 of shape (any, 2), got something else" in refusal(
+            server, {"inputs": {**inputs, "x": [["a", 2]]}}
+        )
+        assert 'send {"inputs": {"x": ..., "state": ...}}' in refusal(server, {"instances": [inputs, inputs]})
 
 
 CLASSIFIER = """g (float[N, 2] x) => (int64[N] label, seq(map(int64, float)) probabilities) {

@@ -60,6 +60,44 @@ def to_inputs(records: Records, expected: Sequence[Input]) -> Arrays:
     return arrays
 
 
+@dataclass(frozen=True)
+class Whole:
+    """The arrays of one request to a model whose inputs do not all count records. It is predicted alone."""
+
+    arrays: Arrays
+
+
+def counts_records(expected: Sequence[Input]) -> bool:
+    """Whether the first axis of each input can count the records: of any length for all of them, or of the same."""
+    return len({each.shape[0] for each in expected if each.shape}) < 2
+
+
+def to_whole(records: Records, expected: Sequence[Input]) -> Whole:
+    """Each input as the model takes it, from {"name": ...}. Raises BadRequest, with what was expected, as to_inputs."""
+    if isinstance(records, list) and len(records) == 1:
+        records = records[0]
+    if not isinstance(records, dict):
+        example = ", ".join(f'"{each.name}": ...' for each in expected)
+        raise BadRequest(f'This model takes one set of inputs at a time: send {{"inputs": {{{example}}}}}.')
+    columns = to_columns(records, expected)
+    return Whole({each.name: to_exact(columns[each.name], each) for each in expected})
+
+
+def to_exact(values: Any, expected: Input) -> NDArray[Any]:
+    """The values of one input as an array of its type and shape, which is that of all axes."""
+    shape = ", ".join(str(length or "any") for length in expected.shape or ())
+    wanted = f"The input {expected.name} takes {expected.dtype}" + (f" of shape ({shape})" if shape else "")
+    try:
+        array = convert(values, expected.dtype)
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(f"{wanted}, got something else.") from None
+    if expected.shape is not None and not matches(array.shape, expected.shape):
+        raise BadRequest(f"{wanted}, got shape ({', '.join(map(str, array.shape))}).")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise BadRequest(f"{wanted}, got a missing or infinite value.")
+    return array
+
+
 def to_columns(records: Records, expected: Sequence[Input]) -> Mapping[str, Any]:
     """The values of each input, whichever way the records came."""
     names = ", ".join(each.name for each in expected)

@@ -19,7 +19,16 @@ from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device, has_gpu
 from serving.models import find_model_file
 from serving.settings import count_math_threads
-from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
+from serving.tensors import (
+    Arrays,
+    Input,
+    Whole,
+    counts_records,
+    run_in_slices,
+    to_inputs,
+    to_predictions,
+    to_whole,
+)
 
 PRELOAD = count_math_threads() == 1 and not has_gpu()  # neither a session's threads nor CUDA survive a fork
 
@@ -41,6 +50,7 @@ class Model(NamedTuple):
     session: ort.InferenceSession
     inputs: list[Input]
     size: int | None  # the number of records that it takes at a time; None: any
+    whole: bool  # not every input has records on its first axis: a request has each input as the model takes it
 
 
 def load(model_dir: Path) -> Model:
@@ -58,7 +68,7 @@ def load(model_dir: Path) -> Model:
     if session.get_providers()[0] != providers[0]:
         raise StartError("onnxruntime cannot use the GPU. The lines above say why: a driver too old for its CUDA?")
     inputs = [to_input(each.name, each.type, each.shape) for each in session.get_inputs()]
-    return Model(session, inputs, find_size(inputs))
+    return Model(session, inputs, find_size(inputs), whole=not counts_records(inputs))
 
 
 def choose_providers() -> list[str]:
@@ -88,22 +98,21 @@ def to_input(name: str, kind: str, shape: Sequence[int | str | None]) -> Input:
 
 def find_size(inputs: Sequence[Input]) -> int | None:
     """The number of records that a model takes at a time, if that is fixed: the first dimension of its inputs."""
-    sizes = {each.name: each.shape[0] for each in inputs if each.shape and each.shape[0]}
-    if len(set(sizes.values())) > 1:
-        raise StartError(f"The inputs differ in their numbers of records, {sizes}: change load, decode and predict.")
-    return next(iter(sizes.values()), None)
+    return next((each.shape[0] for each in inputs if each.shape and each.shape[0]), None)
 
 
-def decode(model: Model, records: Any) -> Arrays:
+def decode(model: Model, records: Any) -> Arrays | Whole:
     """The records of one request as one array for each input of the model, by name; records are on the first axis."""
-    return to_inputs(records, model.inputs)
+    return to_whole(records, model.inputs) if model.whole else to_inputs(records, model.inputs)
 
 
-def predict(model: Model, inputs: Arrays) -> dict[str, Any]:
+def predict(model: Model, inputs: Arrays | Whole) -> dict[str, Any]:
     """The outputs of the model, by name.
 
     The records may come from several requests: BATCHING = False in this file ends that.
     """
+    if isinstance(inputs, Whole):
+        return run(model.session, inputs.arrays)
     return run_in_slices(partial(run, model.session), inputs, model.size)
 
 
@@ -129,4 +138,4 @@ def to_entries(output: Any) -> Any:
 
 def encode(model: Model, outputs: dict[str, Any]) -> Any:
     """What becomes {"predictions": ...}: the only output, or all by name; return a dict to write the whole answer."""
-    return to_predictions(outputs)
+    return {"predictions": outputs} if model.whole else to_predictions(outputs)

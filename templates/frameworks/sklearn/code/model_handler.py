@@ -41,11 +41,12 @@ def predict(model: Any, inputs: NDArray[Any]) -> Any:
     """
     work = model.predict if hasattr(model, "predict") else model.transform
     try:
-        predictions = work(inputs)
+        outputs = work(inputs)
     except ValueError:
         if inputs.ndim == 2:
             check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
         raise
+    predictions = outputs.toarray() if hasattr(outputs, "toarray") else outputs  # vectorizers return sparse matrices
     if not current().parameters.get("probabilities"):
         return predictions
     if not hasattr(model, "predict_proba"):
