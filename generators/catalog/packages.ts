@@ -125,3 +125,12 @@ export function dangerOf(module: string, name: string): string | undefined {
       .find(Boolean)
   );
 }
+
+/** Packages that every scikit-learn project has. */
+const ofSklearn = new Set(['scikit-learn', 'joblib', 'numpy', 'scipy', 'threadpoolctl']);
+
+/** PyPI's names of the packages that these modules are of, sorted, without those that every scikit-learn project has. */
+export function packagesBeyondSklearn(modules: Iterable<string>): string[] {
+  const names = new Set([...modules].map(packageOf).filter((name) => name !== undefined));
+  return [...names].filter((name) => !ofSklearn.has(name)).sort();
+}

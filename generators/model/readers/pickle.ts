@@ -1,5 +1,5 @@
 // Pickles and joblib files: which classes they hold, which version of scikit-learn saved them, what goes in and out.
-import { packageOf } from '../../catalog/packages.js';
+import { packagesBeyondSklearn } from '../../catalog/packages.js';
 import type { Bytes } from '../bytes.js';
 import { type Cursor, cursorAt, inflatedCursor, uncompressed } from '../cursor.js';
 import { type Facts, type Field, UnreadableError } from '../facts.js';
@@ -182,17 +182,11 @@ function xgboostVersion(end: Buffer): string | undefined {
     .join('.');
 }
 
-/** Packages that every scikit-learn project has. */
-const standard = new Set(['scikit-learn', 'joblib', 'numpy', 'scipy', 'threadpoolctl']);
-
 const isBooster = (name: string): name is 'xgboost' | 'lightgbm' => name === 'xgboost' || name === 'lightgbm';
 
 function packagesOf(globals: readonly Global[], found: Found): string[] {
-  const names = new Set(globals.map(({ module }) => packageOf(module)).filter((name) => name !== undefined));
-  return [...names]
-    .filter((name) => !standard.has(name))
-    .sort()
-    .map((name) => (isBooster(name) && found[name] ? `${name}==${found[name]}` : name));
+  const names = packagesBeyondSklearn(globals.map(({ module }) => module));
+  return names.map((name) => (isBooster(name) && found[name] ? `${name}==${found[name]}` : name));
 }
 
 /** The estimator that predicts in the end: of a search the best one, of a pipeline the last step. */

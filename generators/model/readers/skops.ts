@@ -1,4 +1,5 @@
 // skops: a zip archive with a tree of objects in JSON, and their arrays. Source: skops/io/_persist.py.
+import { packagesBeyondSklearn } from '../../catalog/packages.js';
 import type { Bytes } from '../bytes.js';
 import { type Facts, type Field, UnreadableError } from '../facts.js';
 import { guarded } from '../guard.js';
@@ -31,6 +32,7 @@ export function readSkops(bytes: Bytes): Facts {
     const classes = listOf(attribute('classes_')).filter(isLabel);
     const columns = listOf(attribute('feature_names_in_'));
     const takesTexts = !columns.length && modules.has(TEXT_MODULE);
+    const packages = packagesBeyondSklearn(modules.keys());
     const inputs = takesTexts ? TEXTS : inputsOf(columns, numberOf(oneOf(attribute('n_features_in_'))));
     return {
       what: `skops file of ${textOf(root.__class__) ?? 'an object'}`,
@@ -39,6 +41,7 @@ export function readSkops(bytes: Bytes): Facts {
       ...(version && { frameworkVersion: version }),
       savedBy: `skops ${textOf(root._skops_version) ?? ''}`.trim(),
       modules,
+      ...(packages.length && { packages }),
       ...(inputs.length && { inputs }),
       ...(classes.length && { classes }),
     };
