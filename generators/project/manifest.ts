@@ -264,6 +264,7 @@ function readmeOfContainer(project: Project): string[] {
     `${variant}answers.md`,
     ...(has('texts') ? ['parameters-texts.md'] : []),
     ...(has('tensors') ? ['named.md'] : []),
+    ...(framework === 'onnx' ? ['whole.md'] : []),
     ...(has('libsvm') ? ['libsvm.md'] : []),
     ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),
   ];
