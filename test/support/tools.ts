@@ -32,7 +32,7 @@ export async function installTools(): Promise<void> {
   await run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', venv]);
   const uv = pins.find((pin) => pin.startsWith('uv==')) ?? 'uv';
   await run(tool('pip'), ['install', '--quiet', '--disable-pip-version-check', uv]);
-  await install(venv, tool('python'), pins);
+  await install(venv, tool('python'), pins, ['--compile-bytecode']);
   markInstalled(venv, pins);
 }
 
