@@ -1,4 +1,4 @@
-// What --code names: a Python file or package, copied beside the handler; and whether it has what the model needs of it.
+// Reads --code, a Python file or package that is copied next to the handler, and checks that it defines what the model needs.
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { packageName } from '../catalog/versions.js';

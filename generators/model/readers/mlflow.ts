@@ -1,4 +1,4 @@
-// Folders of MLflow: the native model of a flavour, with the requirements, the Python and the signature that lie beside it.
+// MLflow folders: the flavour's native model, and the requirements, Python version and signature in the files next to it.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
@@ -31,7 +31,7 @@ export interface Packed {
   readonly pins: ReadonlyMap<string, string>;
 }
 
-/** Reads MLmodel and what lies beside it. Throws an UnreadableError where it has no flavour that can be served. */
+/** Reads MLmodel and requirements.txt. Throws an UnreadableError if no flavour can be served. */
 export function readMlflow(folder: string): Packed {
   const mlmodel = parse(join(folder, 'MLmodel'));
   const known = (mlmodel.flavors ?? {}) as Record<string, Yaml>;
