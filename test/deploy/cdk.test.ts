@@ -87,8 +87,7 @@ describe('deploy/cdk', function () {
     await run('docker', ['image', 'rm', '--force', ...mine]);
   });
 
-  it('is Python in which mypy finds nothing, for any target', async function () {
-    this.timeout(600_000); // the library is large; what mypy learned of it is kept
+  it('is Python in which mypy finds nothing, for any target', async () => {
     for (const kind of everyKind) {
       const where = ['--cache-dir', cdkTool('../mypy'), '--python-executable', cdkTool('python')];
       const options = { cwd: path.join(projects[kind], 'deploy/cdk'), env: { MYPYPATH: '..:../iam' } };
