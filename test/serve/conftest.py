@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from project import TEMPLATES, VARIANTS, Server, assemble, write_sample
+from project import SKLEARN_HANDLER, TEMPLATES, VARIANTS, Server, assemble, forget_code, write_sample
 
 for folder in ("container/code", "frameworks/sklearn/code", "training/train"):
     sys.path.insert(0, str(TEMPLATES / folder))
 
 import serving  # noqa: E402
+from serving import user_code  # noqa: E402
 
 serving.__path__.append(str(TEMPLATES / "multi-model/code/serving"))
 
@@ -46,6 +47,21 @@ def variant(request: pytest.FixtureRequest) -> str:
 def sample(samples: dict[str, Path]) -> Path:
     """The sample that a module's tests serve: the one that starts quickest."""
     return samples["json"]
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project's folder code/ with scikit-learn's handler, beside model/; its modules are those of this test only."""
+    (tmp_path / "model").mkdir()
+    code = tmp_path / "code"
+    code.mkdir()
+    shutil.copy(SKLEARN_HANDLER, code)
+    monkeypatch.syspath_prepend(code)
+    forget_code()
+    yield code
+    forget_code()
+    user_code.install(code)  # which forgets what it knew
+    del vars(sys.modules["__main__"])["__getattr__"]
 
 
 @pytest.fixture

@@ -19,8 +19,16 @@ from typing import Any
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 VARIANTS = ("fastapi", "flask", "flask-nginx")
+SKLEARN_HANDLER = TEMPLATES / "frameworks/sklearn/code/model_handler.py"
+CODE = {"features", "helpers", "inference", "model_handler", "other", "train"}  # the modules that tests write
 TIMEOUT = 30.0
 STARTING = 120.0  # seconds: TensorFlow takes long to import while all processors are taken
+
+
+def forget_code() -> None:
+    """What tests wrote into code/ is imported again when it is next asked for."""
+    for name in CODE & {*sys.modules}:
+        del sys.modules[name]
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ import ctypes
 import importlib
 import pickle
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import joblib
 import numpy as np
 import pytest
-from project import Server
+from project import SKLEARN_HANDLER, Server
 from sklearn.ensemble import RandomForestRegressor
 
 from serving.advice import describe
@@ -33,23 +34,7 @@ import pickle, sys
 with open(sys.argv[1], "wb") as file:
     pickle.dump(Doubled().fit([[0], [1]], [0, 1]), file)
 """
-HANDLER = Path(__file__).parents[2] / "templates/frameworks/sklearn/code/model_handler.py"
-
-
-@pytest.fixture(autouse=True)
-def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's folder code/, whose modules are those of this test only."""
-    (tmp_path / "model").mkdir()
-    code = tmp_path / "code"
-    code.mkdir()
-    (code / "model_handler.py").write_text(HANDLER.read_text())
-    monkeypatch.syspath_prepend(code)
-    names = {"model_handler", "features"}
-    for name in names & set(sys.modules):
-        del sys.modules[name]
-    yield code
-    for name in names & set(sys.modules):
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("code")
 
 
 def save_as_of(module: str, model: Path) -> None:
@@ -126,7 +111,7 @@ def test_a_class_of_the_notebook_works_once_its_file_is_where_the_advice_says(pr
     for path in (project / "model").iterdir():
         path.unlink()
     subprocess.run([sys.executable, "-c", NOTEBOOK, project / "model/model.pkl"], check=True)
-    (project / "code/model_handler.py").write_text(HANDLER.read_text())
+    shutil.copy(SKLEARN_HANDLER, project / "code")
     with Server(project, variant) as server:
         assert server.wait() == 1
     advice = "Put the file that defines Doubled beside code/model_handler.py, or generate the project with --code=FILE."

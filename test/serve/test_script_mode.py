@@ -3,19 +3,19 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from project import ManyServer, Server, assemble
+from project import ManyServer, Server, assemble, forget_code
 from sagemaker_inference.default_inference_handler import DefaultInferenceHandler
 from sagemaker_inference.transformer import Transformer
 from scipy import sparse
 
-from serving import settings, user_code
+from serving import settings
 from serving.errors import StartError
 from serving.invocation import Invoker
 from serving.models import Loader, Model, import_handler, load_model
@@ -23,7 +23,6 @@ from serving.request import Answer, Request
 
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
 SETTINGS = settings.read({}, Path("/nonexistent"))
-NAMES = ("inference", "model_handler", "other")
 
 HANDLER = """
 import numpy as np
@@ -44,26 +43,12 @@ def predict_fn(data, model): return data
 
 
 @pytest.fixture
-def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's folder code/, whose modules are those of this test only."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/weights.bin").touch()
-    code = tmp_path / "code"
-    code.mkdir()
+def code(code: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (code.parent / "model/weights.bin").touch()
     (code / "model_handler.py").write_text(HANDLER)
-    monkeypatch.syspath_prepend(code)
     monkeypatch.setenv("SM_MODEL_DIR", "")  # so that it is unset again after the test
     monkeypatch.delenv("SM_MODEL_DIR")
-    forget()
-    yield code
-    forget()
-    user_code.install(code)
-    del vars(sys.modules["__main__"])["__getattr__"]
-
-
-def forget() -> None:
-    for name in {*NAMES} & {*sys.modules}:
-        del sys.modules[name]
+    return code
 
 
 def write(code: Path, script: str, name: str = "inference.py") -> Path:
@@ -109,7 +94,7 @@ def ask_toolkit(code: Path, body: bytes, content_type: str | None, accept: str |
     """Status, content type and body of the toolkit's answer; the body as Multi Model Server sends it."""
     headers = {"Content-Type": content_type, "Accept": accept}
     context = ToolkitContext(code.parent / "model", {name: value for name, value in headers.items() if value})
-    forget()
+    forget_code()
     (written,) = Transformer(Defaults()).transform([{"body": body}], context)
     if not isinstance(written, (bytes, bytearray)):
         written = (written if isinstance(written, str) else json.dumps(written, indent=2)).encode()
@@ -119,7 +104,7 @@ def ask_toolkit(code: Path, body: bytes, content_type: str | None, accept: str |
 def compare(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, accept: str | None = None) -> None:
     """Asserts that both answer the same."""
     expected = ask_toolkit(code, body, content_type, accept)
-    forget()
+    forget_code()
     found = ask(code, body, content_type, accept)
     assert (found.status, found.media_type, found.body) == expected
     assert found.status == 200
@@ -436,7 +421,7 @@ def test_the_model_is_tried_before_it_serves(source: str, code: Path, caplog: py
     expected.write_text(json.dumps({"inputs": [[1, 2], [3, 4]], "predictions": [3, 7]}))
     load(write(code, f"import numpy as np\n{source}{MODEL}"))
     assert "2 of 2 predictions agree" in caplog.text
-    forget()
+    forget_code()
     expected.write_text(json.dumps({"inputs": [[1, 2], [3, 4]], "predictions": [3, 8]}))
     assert "1 of 2 predictions differ" in refusal(code)
 

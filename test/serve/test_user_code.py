@@ -8,20 +8,16 @@ import shutil
 import subprocess
 import sys
 import typing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle
 import pytest
-from project import ManyServer, Server, assemble
+from project import SKLEARN_HANDLER, ManyServer, Server, assemble, forget_code
 
 from serving import user_code
 from serving.errors import StartError
 from serving.models import Model, import_handler, load_model
-
-HANDLER = Path(__file__).parents[2] / "templates/frameworks/sklearn/code/model_handler.py"
-NAMES = ("features", "helpers", "model_handler", "train")
 
 # It has no main guard: whoever runs it whole trains, and leaves a file beside it.
 TRAIN = """
@@ -49,26 +45,6 @@ with open(sys.argv[1], "wb") as file:
     pickle.dump(model, file)
 print(model.predict([[3]])[0])
 """
-
-
-@pytest.fixture
-def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's folder code/, whose modules are those of this test only."""
-    (tmp_path / "model").mkdir()
-    code = tmp_path / "code"
-    code.mkdir()
-    (code / "model_handler.py").write_text(HANDLER.read_text())
-    monkeypatch.syspath_prepend(code)
-    forget()
-    yield code
-    forget()
-    user_code.install(code)
-    del vars(sys.modules["__main__"])["__getattr__"]
-
-
-def forget() -> None:
-    for name in {*NAMES} & {*sys.modules}:
-        del sys.modules[name]
 
 
 class Trained(NamedTuple):
@@ -125,7 +101,7 @@ def test_a_model_is_served_with_its_script_which_does_not_train_again(
     for path in (project / "model").iterdir():
         path.unlink()
     prediction = put(trained, project)
-    (project / "code/model_handler.py").write_text(HANDLER.read_text())
+    shutil.copy(SKLEARN_HANDLER, project / "code")
     with Server(project, variant, SM_WORKERS="2") as server:
         server.wait_until_ready()
         assert server.invoke([[3]]).json()["predictions"] == pytest.approx([prediction])
@@ -141,7 +117,7 @@ def test_so_it_is_for_many_models(variant: str, samples: dict[str, Path], tmp_pa
     for folder in folders:
         folder.mkdir(parents=True)
         (folder / "model.pkl").write_bytes(trained.model)
-    (project / "code/model_handler.py").write_text(HANDLER.read_text())
+    shutil.copy(SKLEARN_HANDLER, project / "code")
     with ManyServer(project, variant) as server:
         server.wait_until_ready()
         for folder in folders:  # what the first one needed is imported ahead for those after it
@@ -298,7 +274,7 @@ def test_a_file_is_run_once_and_not_at_all_if_it_was_imported(code: Path) -> Non
     main: Any = look_up(code, "class One: pass\nclass Two: pass", "One") and sys.modules["__main__"]
     assert sys.modules[main.One.__module__] is sys.modules[main.Two.__module__]
     assert main.One is main.One is sys.modules["__mp_main__"].One
-    forget()
+    forget_code()
     (code / "train.py").write_text("class One: pass\nopened = open(__file__)")
     user_code.install(code)
     imported = importlib.import_module("train")
