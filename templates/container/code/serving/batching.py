@@ -90,7 +90,7 @@ def join(inputs: Sequence[Any]) -> Any:
     """The inputs of several requests as one. They have the same `shape_of`, which is not None."""
     first = inputs[0]
     if isinstance(first, dict):
-        return {name: join([each[name] for each in inputs]) for name in first}
+        return type(first)((name, join([each[name] for each in inputs])) for name in first)
     if isinstance(first, list):
         return [record for each in inputs for record in each]
     return np.concatenate(inputs)

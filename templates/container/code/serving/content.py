@@ -78,18 +78,30 @@ def parse_json(text: bytes | str, where: str = "The body") -> Any:
 
 def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """{"instances": …} or another of ENVELOPES, or a bare array; one record or many; {"inputs": {"name": …}}."""
-    plain = charset == "utf-8" and not body.startswith(codecs.BOM_UTF8)
-    value = parse_json(body if plain else decode_text(body, charset))
+    value = read_json(body, charset)
     if isinstance(value, list):
         return as_records(value), {}
-    if not isinstance(value, dict):
-        raise BadRequest('The JSON is neither an object nor an array: send {"instances": [...]}.')
-    parameters = value.get("parameters") or {}
-    if not isinstance(parameters, dict):
-        raise BadRequest("The parameters are not an object.")
+    parameters = read_parameters(value)
     records = open_envelope(value)
     named = isinstance(records, dict) and "inputs" in value
     return records if named else as_records(records), parameters
+
+
+def read_json(body: bytes, charset: str) -> list[Any] | dict[str, Any]:
+    """The object or array in a body."""
+    plain = charset == "utf-8" and not body.startswith(codecs.BOM_UTF8)
+    value = parse_json(body if plain else decode_text(body, charset))
+    if not isinstance(value, (list, dict)):
+        raise BadRequest('The JSON is neither an object nor an array: send {"instances": [...]}.')
+    return value
+
+
+def read_parameters(value: dict[str, Any]) -> Parameters:
+    """The parameters in a request; MLflow's name of them is params."""
+    parameters = value.get("parameters") or value.get("params") or {}
+    if not isinstance(parameters, dict):
+        raise BadRequest("The parameters are not an object.")
+    return parameters
 
 
 def open_envelope(value: dict[str, Any]) -> Any:
@@ -114,17 +126,27 @@ def as_records(value: Any) -> Records:
 
 def from_json_lines(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """One record a line: an array or a value, as it is or in an envelope of its own, such as {"features": [...]}."""
-    lines = decode_text(body, charset).split("\n")
-    values = [parse_json(line, f"Line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    values = read_json_lines(body, charset)
     single = [isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ENVELOPES for value in values]
     return [open_envelope(value) if one else value for value, one in zip(values, single, strict=True)], {}
 
 
+def read_json_lines(body: bytes, charset: str) -> list[Any]:
+    """The JSON of each line that is not blank."""
+    lines = decode_text(body, charset).split("\n")
+    return [parse_json(line, f"Line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
 def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """One record a line, no header. Numbers become floats and an empty field None; other text stays."""
+    return [[parse_field(field) for field in row] for row in read_csv(body, charset)], {}
+
+
+def read_csv(body: bytes, charset: str) -> list[list[str]]:
+    """The fields of each line that is not blank."""
     rows = csv.reader(io.StringIO(decode_text(body, charset), newline=None), skipinitialspace=True)
     try:
-        return [[parse_field(field) for field in row] for row in rows if row not in ([], [""])], {}
+        return [row for row in rows if row not in ([], [""])]
     except csv.Error as error:
         raise BadRequest(f"The body is not CSV: {error} (line {rows.line_num}).") from None
 

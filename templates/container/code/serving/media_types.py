@@ -15,12 +15,16 @@ ANSWERS = (JSON, CSV, JSON_LINES, NPY)
 @lru_cache(256)
 def parse_content_type(header: str) -> tuple[str, str]:
     """Media type in lower case, and charset: "Text/CSV; charset=UTF-8" is ("text/csv", "utf-8")."""
-    media_type, *parameters = (part.strip() for part in header.split(";"))
-    for parameter in parameters:
+    return header.partition(";")[0].strip().lower(), read_parameter(header, "charset") or "utf-8"
+
+
+def read_parameter(header: str, wanted: str) -> str | None:
+    """A parameter of a media type in lower case, such as charset; None where it is not there."""
+    for parameter in header.split(";")[1:]:
         name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return media_type.lower(), value.strip().strip('"').lower()
-    return media_type.lower(), "utf-8"
+        if name.strip().lower() == wanted:
+            return value.strip().strip('"').lower()
+    return None
 
 
 @lru_cache(256)

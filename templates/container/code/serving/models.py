@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from serving import content, expected, script_mode, user_code, versions
+from serving import columns, content, expected, script_mode, tables, user_code, versions
 from serving.advice import CORRECT, advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
@@ -23,7 +23,7 @@ from serving.request import CURRENT, Answer, Request
 
 log = logging.getLogger(__name__)
 
-DESCRIPTIONS = (expected.FILE, "signature.json")  # lie with a model and are none themselves
+DESCRIPTIONS = (expected.FILE, columns.FILE)  # lie with a model and are none themselves
 
 
 @dataclass(frozen=True)
@@ -118,16 +118,30 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     transform = getattr(handler, "TRANSFORM", None)
+    taken = find_columns(handler, loaded, model_dir)
+    decoders = getattr(handler, "DECODERS", {})
     return Model(
         decode=partial(getattr(handler, "decode", pass_on), loaded),
-        predict=partial(handler.predict, loaded),
+        predict=partial(predict, handler, loaded),
         encode=partial(getattr(handler, "encode", pass_on), loaded),
         batching=bool(getattr(handler, "BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
-        decoders=getattr(handler, "DECODERS", {}),
+        decoders={**tables.make_reader(taken).decoders(), **decoders} if taken else decoders,
         loaded=loaded,
         transform=partial(transform, loaded, model_dir) if transform else None,
     )
+
+
+def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> columns.Taken | None:
+    """The columns that the model takes: those of signature.json, or else what the handler finds in the model."""
+    found = handler.find_columns(loaded) if hasattr(handler, "find_columns") else None
+    signed = columns.read_signature(model_dir)
+    return columns.Taken(signed, found.frame if found else True) if signed else found
+
+
+def predict(handler: ModuleType, loaded: Any, inputs: Any) -> Any:
+    """What the handler predicts. Columns that its decode() left as they are become a pandas.DataFrame."""
+    return handler.predict(loaded, inputs.to_frame() if isinstance(inputs, columns.Columns) else inputs)
 
 
 def try_out(model: Model, model_dir: Path) -> None:

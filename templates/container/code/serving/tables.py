@@ -1,0 +1,176 @@
+"""The forms of a request by column, which all mean the same: objects, rows, tables of pandas, CSV, inputs by name.
+
+Each is read into the values of every column that the model takes. A request that does not fit is refused with the record
+and the column.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from serving import content
+from serving.columns import Column, Taken, Values, to_columns
+from serving.content import Decoder, Parameters, Records
+from serving.errors import BadRequest
+from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
+from serving.request import current
+from serving.settings import read_choice
+
+Cells = Mapping[str, Values]  # the values of the records by column
+
+
+class Reader(NamedTuple):
+    """Reads bodies for a model that takes these columns."""
+
+    columns: Sequence[Column]
+    frame: bool
+    ignores_extra: bool  # SM_EXTRA_COLUMNS
+
+    def decoders(self) -> dict[str, Decoder]:
+        """A function for each media type."""
+        decoders = {JSON: self.from_json, JSON_LINES: self.from_json_lines, CSV: self.from_csv}
+        return {**decoders, NPY: self.from_npy} if self.frame else decoders
+
+    def from_json(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
+        """Any form in JSON, with parameters."""
+        value = content.read_json(body, charset)
+        parameters = content.read_parameters(value) if isinstance(value, dict) else {}
+        return self.convert(self.read(value)), parameters
+
+    def from_json_lines(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
+        """One record a line: an object or a list, as it is or in an envelope of its own."""
+        lines = content.read_json_lines(body, charset)
+        records = [content.open_envelope(line) if self.is_envelope(line) else line for line in lines]
+        return self.convert(self.from_records(records)), {}
+
+    def from_csv(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
+        """One record a line, below a line of names or without. An empty field is a missing value."""
+        rows = content.read_csv(body, charset)
+        if not rows:
+            raise BadRequest("The request has no records.")
+        header = read_parameter(current().content_type or "", "header")
+        named = header == "present" or (header != "absent" and self.are_names(rows[0]))
+        if not named and not self.frame:
+            return [[content.parse_field(field) for field in row] for row in rows], {}
+        return self.convert(self.from_rows(rows[1:], rows[0]) if named else self.from_rows(rows), parse=True), {}
+
+    def from_npy(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
+        """An array of numbers, in the columns' order."""
+        array, parameters = content.from_npy(body, charset)
+        return self.convert(self.from_rows(array.tolist())), parameters  # type: ignore[union-attr]
+
+    def convert(self, cells: "Cells | list[Any]", parse: bool = False) -> Records:
+        """The values as columns, or as an array; lists without names stay as they are where the model takes an array."""
+        if isinstance(cells, list):
+            return cells
+        columns = to_columns(cells, self.columns, parse)
+        return columns if self.frame else np.column_stack(list(columns.values()))
+
+    def read(self, value: Any) -> "Cells | list[Any]":
+        """The values in the JSON of a request."""
+        if not isinstance(value, dict):
+            return self.from_records(value)
+        if "dataframe_split" in value:
+            return self.from_table(value["dataframe_split"], "columns", "data")
+        if "dataframe_records" in value:
+            return self.from_records(value["dataframe_records"])
+        if "columns" in value and "instances" in value:
+            return self.from_table(value, "columns", "instances")
+        if not self.is_envelope(value):
+            return self.from_records([value])
+        records = content.open_envelope(value)
+        if isinstance(records, dict) and records and all(isinstance(each, list) for each in records.values()):
+            return self.from_lists(records)
+        return self.from_records(records)
+
+    def is_envelope(self, value: Any) -> bool:
+        """Whether an object holds records, and is none itself."""
+        names = {column.name for column in self.columns}
+        return isinstance(value, dict) and (len(value.keys() & {*content.ENVELOPES}) == 1 or not value.keys() & names)
+
+    def are_names(self, fields: Sequence[str]) -> bool:
+        """Whether the first line of CSV is names: all of them known, or as many as there are columns."""
+        names = {column.name for column in self.columns}
+        return bool(names.intersection(fields)) and (names.issuperset(fields) or self.ignores_extra)
+
+    def from_table(self, table: Any, names: str, rows: str) -> Cells:
+        """A table with its columns' names and its rows under these keys."""
+        found = table if isinstance(table, dict) else {}
+        if not isinstance(found.get(names), list) or not isinstance(found.get(rows), list):
+            raise BadRequest(f'Expected {{"{names}": [...], "{rows}": [[...], ...]}}.')
+        return self.from_rows(found[rows], found[names])
+
+    def from_records(self, records: Any) -> "Cells | list[Any]":
+        """A list of objects, or of lists in the columns' order; one record alone, too."""
+        if isinstance(records, dict):
+            records = [records]
+        if not isinstance(records, list) or not records:
+            raise BadRequest("The request has no records.")
+        if not self.frame and not any(isinstance(record, dict) for record in records):
+            return content.as_records(records)  # type: ignore[return-value]
+        if not any(isinstance(record, (list, dict)) for record in records):
+            return self.from_rows([[value] for value in records] if len(self.columns) == 1 else [records])
+        if not isinstance(records[0], dict):
+            return self.from_rows(records)
+        names = {column.name for column in self.columns}
+        for number, record in enumerate(records, 1):
+            if not isinstance(record, dict):
+                raise BadRequest(f"Record {number} is not an object with the columns by name.")
+            if record.keys() != names:
+                self.check_names(record, f"Record {number}")
+        return {name: [record.get(name) for record in records] for name in names}
+
+    def from_rows(self, rows: Sequence[Any], names: Sequence[Any] | None = None) -> Cells:
+        """Lists of values in the order of `names`, or else of the columns."""
+        order = [column.name for column in self.columns] if names is None else names
+        if names is not None:
+            self.check_names(names, "The request")
+        if not rows:
+            raise BadRequest("The request has no records.")
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, (list, tuple)):
+                raise BadRequest(f"Record {number} is not a list of values.")
+            if len(row) != len(order):
+                raise BadRequest(f"Record {number} has {len(row)} values instead of {len(order)}: {list_names(order)}.")
+        cells = dict(zip(order, zip(*rows, strict=True), strict=True))
+        return {column.name: cells.get(column.name, [None] * len(rows)) for column in self.columns}
+
+    def from_lists(self, lists: Mapping[str, list[Any]]) -> Cells:
+        """The values of each column as a list, by name."""
+        self.check_names(lists, "The request")
+        count = len(next(iter(lists.values())))
+        for name, values in lists.items():
+            if len(values) != count:
+                raise BadRequest(f"The columns differ in length: {name} has {len(values)} values, not {count}.")
+        if not count:
+            raise BadRequest("The request has no records.")
+        return {column.name: lists.get(column.name, [None] * count) for column in self.columns}
+
+    def check_names(self, names: Iterable[Any], where: str) -> None:
+        """Raises BadRequest for a name that the model does not know, one that is there twice, and one that is missing."""
+        known, found = [column.name for column in self.columns], list(names)
+        for name in () if self.ignores_extra else found:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                hint = f" Did you mean {near[0]}?" if near else f" There are {list_names(known)}."
+                raise BadRequest(f"{where}: there is no column {str(name)[:40]}.{hint}")
+        if len({*map(str, found)}) < len(found):
+            twice = next(name for at, name in enumerate(found) if name in found[:at])
+            raise BadRequest(f"{where} has the column {twice} twice.")
+        for column in self.columns:
+            if column.required and column.name not in found:
+                raise BadRequest(f"{where}: {column.name} is missing.")
+
+
+def list_names(names: Sequence[Any]) -> str:
+    """The names, or the first of them."""
+    return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def make_reader(taken: Taken) -> Reader:
+    """A reader as SM_EXTRA_COLUMNS says: a column that the model does not know is an error (refuse), or left out."""
+    extra = read_choice(os.environ, "SM_EXTRA_COLUMNS", "refuse", ("refuse", "ignore"))
+    return Reader(*taken, ignores_extra=extra == "ignore")
