@@ -54,7 +54,7 @@ class Invoker:
             max_waiting_bytes=4 * settings.max_body,
         )
         self.submit = self.batcher.submit
-        self.unproven = PROOFS
+        self.unproven = PROOFS if model.proves_batching else 0
         transform = model.transform
         self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
 
