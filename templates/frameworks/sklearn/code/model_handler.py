@@ -30,7 +30,7 @@ def decode(model: Any, records: list[Any]) -> NDArray[Any]:
     """The records of one request as an array: of lists of numbers (records, features), of texts (records,)."""
     if takes_texts(model):
         return to_texts(records)
-    return to_matrix(records, features=getattr(model, "n_features_in_", None))
+    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost's is 0
 
 
 def predict(model: Any, inputs: NDArray[Any]) -> Any:
