@@ -215,7 +215,7 @@ def test_what_is_not_part_of_keras_works_once_it_is_where_the_advice_says(keras_
     names = ("Doubled", "tripled", "Quadrupled")
     folders = [save_layer(layer, keras_project) for layer in layers]
     for message, name in zip(load_each(keras_project, LOADED, *folders), names, strict=True):
-        assert f"Put the file that defines {name} beside code/model_handler.py" in message
+        assert f"{name} is not part of Keras. Put the file that defines it beside code/model_handler.py" in message
     (keras_project / "code/layers.py").write_text(LAYERS)
     answers = load_each(keras_project, "model.answer([[3]])", *folders)
     assert answers == [{"predictions": [[6]]}, {"predictions": [[9]]}, {"predictions": [[12]]}]

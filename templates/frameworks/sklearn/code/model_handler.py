@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
-from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
+from serving.tabular import check_finite, refuse_frames, takes_texts, to_matrix, to_texts
 
 
 def load(model_dir: Path) -> Any:
@@ -23,6 +23,7 @@ def load(model_dir: Path) -> Any:
     """
     model = joblib.load(find_model_file(model_dir, ".joblib", ".pkl"))
     require(model, "predict", "transform")
+    refuse_frames(model)
     return model
 
 
