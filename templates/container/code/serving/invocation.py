@@ -23,7 +23,7 @@ from serving.settings import Settings
 log = logging.getLogger(__name__)
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-PROOFS = 3  # batches that are predicted one by one, too: records must not change each other's answers
+PROOFS = 3  # batches of which some are predicted alone, too: records must not change each other's answers
 MOST_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
 
 
@@ -97,15 +97,15 @@ class Invoker:
         return True
 
     def prove(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
-        """Whether each request gets the same answer alone: the first axis may count something else than records."""
-        for one, part in zip(group, parts, strict=True):
+        """Whether the first and the last get the same answer alone: the first axis may not count records."""
+        for one, part in ((group[0], parts[0]), (group[-1], parts[-1])):
             CURRENT.set(one.request)
             try:
                 if not batching.agree(self.model.predict(one.inputs), part):
                     return False
             except (Exception, SystemExit):
                 return False
-        if not all(batching.agree(one.inputs, group[0].inputs) for one in group):  # the same ones would prove nothing
+        if not batching.agree(group[0].inputs, group[-1].inputs):  # the same ones would prove nothing
             self.unproven -= 1
         return True
 
