@@ -59,7 +59,8 @@ function commandFor(model: Model): string | null {
   const name = projectNameFrom(basename(model.path).replace(/(\.[a-z]\w*)+$/i, ''));
   const own = ownModules(model);
   const code = own.length ? [`--code=${own.includes('__main__') ? 'FILE.py' : 'PATH'}`] : [];
-  return ['ml-container-creator', ...(name ? [name] : []), `--model=${shell(model.path)}`, ...code].join(' ');
+  const force = dangersIn(model).length ? ['--force'] : [];
+  return ['ml-container-creator', ...(name ? [name] : []), `--model=${shell(model.path)}`, ...code, ...force].join(' ');
 }
 
 function toJson(model: Model): object {

@@ -7,7 +7,7 @@ import { type Problem, RequestError } from './config/problems.js';
 import type { Resolution } from './config/resolve.js';
 import type { CommandLine } from './config/sources.js';
 import type { Model, ModelFile } from './model/read.js';
-import { sampleRequest } from './model/sample.js';
+import { leavesOpen, sampleRequest } from './model/sample.js';
 import { manifest } from './project/manifest.js';
 import { nextSteps } from './project/next.js';
 import type { Project } from './project/project.js';
@@ -44,8 +44,11 @@ export class RefusedError extends RequestError {
 /** Gathers the answers and renders the files; writes nothing. Throws a RefusedError with every problem. */
 export async function plan(command: Command, line: CommandLine, around: Surroundings, ask?: Ask): Promise<Plan> {
   const resolution = await gather(line, around, ask);
-  const { project, problems, warnings, answers, files: copies, model } = resolution;
+  const { project, problems, answers, files: copies, model } = resolution;
   if (!project) throw new RefusedError(problems, resolution);
+  const request = requestFor(project, model);
+  const open = request.length > 0 && leavesOpen(model?.inputs ?? []);
+  const warnings = [...resolution.warnings, ...(open ? [sizesLeftOpen] : [])];
   const common = { warnings, explanation: explain(resolution) };
   if (command === 'configure') {
     const { projectDir, ...stored } = answers;
@@ -62,7 +65,7 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     };
   }
   const directory = directoryOf(answers, around.cwd);
-  const files = [...render(manifest(project), project), ...requestFor(project, model)];
+  const files = [...render(manifest(project), project), ...request];
   const locked = files.some(({ path }) => path === 'requirements.txt');
   const summary = {
     project: { ...answers, directory, instance: project.instance },
@@ -72,6 +75,9 @@ export async function plan(command: Command, line: CommandLine, around: Surround
   const next = nextSteps(project, directory, around.cwd, { locked, model: copies.some(isModel) });
   return { ...common, directory, files, copies, next, summary };
 }
+
+const sizesLeftOpen =
+  'test/sample_request.json has 1 for each size that the model leaves open: make them those that you send';
 
 /** A request for a model that says what it takes; the sample model and language models have their own. */
 function requestFor({ tests, sample, language }: Project, model: Model | undefined): RenderedFile[] {

@@ -9,6 +9,7 @@ import type { Answers } from './parameters.js';
 
 /** The functions by which SageMaker's own containers call a script. */
 const scriptFunction = /^(async )?def (model_fn|input_fn|predict_fn|output_fn|transform_fn)\(/m;
+const readsRequests = /^(async )?def (input_fn|transform_fn)\(/m;
 const loadsModel = /^(async )?def model_fn\(/m;
 
 /** Reads what `code` names. A script with SageMaker's functions makes the framework custom, where nothing else tells one. */
@@ -32,6 +33,7 @@ export function bringCode(path: string, from: string, cwd: string, model: Model 
     ...nothing,
     values: isScript ? [{ key: 'framework', value: 'custom', from: basename(place) }] : [],
     files: files.map((file) => ({ ...file, path: `code/${file.path}` })),
+    readsRequests: texts.some((text) => readsRequests.test(text)),
     loads: texts.some((text) => loadsModel.test(text)),
   };
 }

@@ -1,6 +1,6 @@
 // What --model names, as a source of answers: what follows from the file is said to come from it.
 import { basename, resolve } from 'node:path';
-import { minorOf, nameOf, packageName, pythonsOf, releasesOf } from '../catalog/versions.js';
+import { nameOf, nearestRelease, packageName, pythonsOf, releasesOf } from '../catalog/versions.js';
 import { UnreadableError } from '../model/facts.js';
 import { dangersIn } from '../model/judge.js';
 import { type Model, type ModelFile, readModel } from '../model/read.js';
@@ -13,6 +13,8 @@ export interface Brought extends Source {
   readonly files: readonly ModelFile[];
   /** Whether code is brought that loads the model itself. */
   readonly loads?: boolean;
+  /** Whether code is brought that reads requests itself, so that the model does not tell what they look like. */
+  readonly readsRequests?: boolean;
 }
 
 /** What --model brings. */
@@ -84,20 +86,23 @@ function valuesOf(model: Model, from: string): Given[] {
     ...smallModel(model),
     frameworkVersion: version,
     pythonVersion: python,
-    packages,
+    packages: packages && withSetuptools(packages),
   };
   return Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [{ key: key as Given['key'], value, from }],
   );
 }
 
+/** XGBoost before 1.7 imports pkg_resources, which setuptools has up to version 81, and does not ask for it. */
+const withSetuptools = (packages: readonly string[]) =>
+  packages.some((each) => /^xgboost==(0|1\.[0-6])\./.test(each)) ? [...packages, 'setuptools==80.9.0'] : packages;
+
 /** For a booster's pickle, which does not say with which scikit-learn it was made: the newest when that booster was. */
 function versionOfItsTime({ framework, packages = [] }: Model): string | undefined {
   if (framework !== 'sklearn') return undefined;
   const [name = '', version = ''] = packages.find((each) => /^(xgboost|lightgbm)==/.test(each))?.split('==') ?? [];
-  const booster = name
-    ? releasesOf(name as 'xgboost').find((release) => nameOf(release) === minorOf(version))
-    : undefined;
+  const nearest = name && nearestRelease(name as 'xgboost', version);
+  const booster = releasesOf(name as 'xgboost').find((release) => nameOf(release) === nearest);
   if (!booster?.asOf) return undefined;
   const all = releasesOf('sklearn');
   const { asOf } = booster;

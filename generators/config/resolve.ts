@@ -17,7 +17,9 @@ export interface Resolution extends Settled {
 export function resolve(sources: readonly Source[]): Resolution {
   const settled = settle(sources.map(withInstanceImplied));
   const { answers, origins, open } = settled;
-  const problems = [...settled.problems, ...missing(open, answers), ...conflicts(answers, origins)];
+  const unread = settled.problems.some(({ key }) => key === 'model'); // which would have told the framework
+  const asked = open.filter((key) => !(unread && key === 'framework'));
+  const problems = [...settled.problems, ...missing(asked, answers), ...conflicts(answers, origins)];
   const warnings = [...settled.warnings, ...doubts(answers)];
   return { ...settled, problems, warnings, project: problems.length ? undefined : projectFrom(answers) };
 }

@@ -24,7 +24,7 @@ export function factsOfKeras(config: unknown, version: string | undefined, forma
   const warnings = [];
   if (names.size)
     warnings.push(
-      `It needs classes or functions that are not Keras's own: ${[...names].join(', ')}. Put them into CUSTOM_OBJECTS in code/model_handler.py.`,
+      `It needs classes or functions that are not Keras's own: ${[...names].join(', ')}. The server finds them in the file beside code/model_handler.py that --code=FILE brings.`,
     );
   const runsLambda = hasLambda && format === 'h5' && frameworkVersion !== undefined;
   if (runsLambda) warnings.push(RUN_LAMBDA);

@@ -34,11 +34,11 @@ export function skipArray(cursor: Cursor, state: Value, readObjects: () => Value
 
 /** The entries of a dict, or of the state of an instance, by name. */
 export function fieldsOf(value: Value): Map<string, Value> {
-  if (typeof value !== 'object' || !value) return new Map();
-  if (value.is === 'instance') return fieldsOf(value.state);
-  if (value.is === 'tuple') return new Map(value.items.slice(0, 2).flatMap((each) => [...fieldsOf(each)])); // with slots
-  return new Map(value.is === 'dict' ? (value as Dict).entries.filter(isNamed) : []);
+  const state = typeof value === 'object' && value?.is === 'instance' ? value.state : value;
+  const parts = typeof state === 'object' && state?.is === 'tuple' ? state.items.slice(0, 2) : [state]; // with slots
+  return new Map(parts.filter(isDict).flatMap(({ entries }) => entries.filter(isNamed)));
 }
+const isDict = (value: Value): value is Dict => typeof value === 'object' && value?.is === 'dict';
 const isNamed = (entry: [Value, Value]): entry is [string, Value] => typeof entry[0] === 'string';
 
 export const shapeOf = (value: Value): number[] =>

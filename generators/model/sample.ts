@@ -13,7 +13,7 @@ export function sampleRequest(inputs: readonly Field[]): string | undefined {
     0,
   );
   const [first, ...more] = inputs;
-  if (!first || values > MAX_VALUES) return undefined;
+  if (!first || values > MAX_VALUES || inputs.some(({ type }) => type === 'Tensor')) return undefined; // of an unknown shape
   if (inputs.every(({ shape }) => shape.length === 1)) {
     const record = inputs.map(zero);
     return text({ instances: more.length || first.type !== 'string' ? [record] : record });
@@ -21,6 +21,10 @@ export function sampleRequest(inputs: readonly Field[]): string | undefined {
   if (!more.length) return text({ instances: [tensor(first, first.shape.slice(1))] });
   return text({ inputs: Object.fromEntries(inputs.map((field) => [field.name, tensor(field, field.shape)])) });
 }
+
+/** Whether a sample request has 1 for a size that the model leaves open, beside the number of records. */
+export const leavesOpen = (inputs: readonly Field[]) =>
+  inputs.some(({ shape }) => shape.slice(1).some((size) => size < 0));
 
 const text = (request: object) => `${JSON.stringify(request)}\n`;
 

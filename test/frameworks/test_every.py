@@ -101,21 +101,20 @@ def test_what_is_no_number_is_refused_where_the_model_does_not_take_it(
         assert re.search("missing or infinite|infinite value", reply.json()["error"])
 
 
-def test_a_broken_model_never_gives_a_good_ping(folder: Path, particular: Any, tmp_path: Path) -> None:
-    """The first damage with the whole server; of the others, on one server, only what it loads a model with."""
-    project = shutil.copytree(folder, tmp_path / "project")
+def test_a_broken_model_never_gives_a_good_ping(one: Path, particular: Any, tmp_path: Path) -> None:
+    """The first damage with the whole server, of the others only what it loads a model with."""
+    project = shutil.copytree(one, tmp_path / "project")
     damaged, expected = {}, {}
     for name, (damage, message) in particular.BROKEN.items():
         damaged[name] = tmp_path / name.replace(" ", "-") / "model"
-        shutil.copytree(folder / "model", damaged[name])
+        shutil.copytree(one / "model", damaged[name])
         damage(damaged[name])
         expected[name] = message
     first, *others = damaged
-    with Server(project, folder.name.rpartition("-")[2], SM_MODEL_DIR=str(damaged[first])) as server:
+    with Server(project, "fastapi", SM_MODEL_DIR=str(damaged[first])) as server:
         status = server.wait()
-    found = {first: server.last_line()}
-    if folder.name.endswith("-fastapi"):
-        found.update(zip(others, load_each(project, LOADED, *(damaged[name] for name in others)), strict=True))
+    lines = load_each(project, LOADED, *(damaged[name] for name in others))
+    found = {first: server.last_line(), **dict(zip(others, lines, strict=True))}
     wrong = [f"{name}: {line}" for name, line in found.items() if not re.search(expected[name], line)]
     assert status != 0 and not wrong, "\n".join(wrong)
 

@@ -174,6 +174,14 @@ def test_what_only_the_model_can_refuse_is_the_clients_error(one: Path, tmp_path
         assert any("idx=9 must be within the inclusive range [-3,2]" in line.get("exception", "") for line in lines)
 
 
+def test_so_are_lengths_that_the_model_leaves_open_and_does_not_take(one: Path, tmp_path: Path) -> None:
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        save(model_dir, "g (float[N, A] x) => (float[N, B] y) { y = MatMul(x, w) }", w=np.ones((3, 2), np.float32))
+        server = serve()
+        assert server.invoke({"instances": [[1, 2, 3]]}).json() == {"predictions": [[6, 6]]}
+        assert refusal(server, {"instances": [[1, 2]]}) == "The model does not take inputs of these values or shapes."
+
+
 @pytest.mark.parametrize("environ", [{}, {"SM_WORKERS": "2", "SM_THREADS": "2"}, {"OMP_NUM_THREADS": "2"}])
 def test_it_serves_whatever_its_number_of_threads(environ: dict[str, str], one: Path) -> None:
     with Server(one, "fastapi", **environ) as server:

@@ -1,5 +1,6 @@
 """Models that others made, as their packages on PyPI have them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,24 @@ def test_a_state_and_a_rate_beside_the_records(one: Path, tmp_path: Path) -> Non
         answer = serve().invoke(body).json()["predictions"]
     np.testing.assert_allclose(answer["output"], speech, atol=1e-6)
     np.testing.assert_allclose(answer["stateN"], state, atol=1e-6)
+
+
+@pytest.mark.only_for("pytorch")
+def test_a_rate_that_is_no_tensor_takes_the_handler_in_the_docs(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    import torch
+
+    path = fetch("silero-vad==6.2.3", tmp_path) / "silero_vad/data/silero_vad.jit"
+    samples = np.random.default_rng(0).normal(size=(2, 1600)).astype("float32")
+    model = torch.jit.load(path)
+    expected = [model.audio_forward(torch.tensor(row[None, :1536]), sr=16000)[0].tolist() for row in samples]
+    page = (ROOT / "docs/your-model.md").read_text()
+    [handler] = [block for block in re.findall("```python\n(.*?)```", page, re.DOTALL) if "reset_states" in block]
+    project = pytestconfig.getoption("projects") / "pytorch-torchscript-fastapi"
+    with replace_model(project, tmp_path) as (model_dir, serve):
+        path.rename(model_dir / "model.pt")
+        (model_dir.parent / "code/model_handler.py").write_text(handler)
+        answers = serve().invoke({"instances": samples.tolist()}).json()["predictions"]
+    np.testing.assert_allclose(answers, expected, atol=1e-6)
 
 
 @pytest.mark.only_for("sklearn")

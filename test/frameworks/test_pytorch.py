@@ -247,6 +247,27 @@ def test_torchscript_without_a_description_tells_what_it_does_not_take(tmp_path:
         answer(handler, model, [RECORD[:7], RECORD[:7]])
 
 
+class Looked(torch.nn.Module):
+    """An embedding: takes whole numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(5, 1)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.table(ids).sum(dim=(1, 2))
+
+
+def test_a_description_beside_the_file_will_do(tmp_path: Path) -> None:
+    looked = Looked()
+    torch.jit.save(torch.jit.script(looked), tmp_path / "model.pt")
+    handler = import_handler("pt")
+    with pytest.raises(BadRequest, match=r"Without an inputs\.json beside the model, every input is sent as"):
+        answer(handler, handler.load(tmp_path), [[1, 4]])
+    (tmp_path / "inputs.json").write_text('{"ids": {"dtype": "int64", "shape": [null, 2]}}')
+    assert answer(handler, handler.load(tmp_path), [[1, 4]]) == looked(torch.tensor([[1, 4]])).tolist()
+
+
 def test_a_bug_of_a_described_torchscript_model_stays_one(tmp_path: Path) -> None:
     save(Rows(), tmp_path, "pt", {"x": (0, 1)}, x=torch.zeros(2, 8))
     handler = import_handler("pt")

@@ -71,7 +71,7 @@ class Job:
     def start(self, *through: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, *through, self.project / "train/train.py", "train"],
-            env={**os.environ, "SAGEMAKER_BASE_DIR": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "SAGEMAKER_BASE_DIR": str(self.root)},
             stdout=(self.root / "log").open("w"),
             stderr=subprocess.STDOUT,
             text=True,

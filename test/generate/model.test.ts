@@ -166,25 +166,62 @@ describe('--model', () => {
     assert.match(run(folder, ['cut', '--model=cut.tar.gz']).stderr, /the archive is cut off or damaged/);
   });
 
-  it('takes a folder that only MLflow can load, with the packages and the Python it asks for', () => {
-    const place = join(folder, 'recommender');
-    mkdirSync(place);
-    const column = { type: 'double', name: 'age', required: true };
-    writeFileSync(
-      join(place, 'MLmodel'),
-      `flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.12.4\nsignature:\n  inputs: '${JSON.stringify([column])}'\n`,
-    );
-    writeFileSync(join(place, 'requirements.txt'), 'mlflow==3.4.0\ncloudpickle==3.1.1\n');
-    writeFileSync(join(place, 'python_model.pkl'), 'x');
-    const { status, stdout, stderr } = run(folder, ['recommends', '--model=recommender', '--explain']);
+  for (const [name, flavour, inputs, request] of [
+    ['recommender', '', [{ name: 'age', type: 'double' }], [0]],
+    [
+      'of-labels',
+      'xgboost: { data: python_model.pkl, model_class: xgboost.sklearn.XGBClassifier }',
+      [{ name: 'age', type: 'double' }],
+      [0],
+    ],
+    [
+      'of-texts',
+      'sklearn: { pickled_model: python_model.pkl }',
+      [
+        { name: 'age', type: 'double' },
+        { name: 'city', type: 'string' },
+      ],
+      [0, 'a text'],
+    ],
+  ] as const)
+    it(`takes a folder that only MLflow can load as it answers there, with packages and Python: ${name}`, () => {
+      const place = join(folder, name);
+      mkdirSync(place);
+      writeFileSync(
+        join(place, 'MLmodel'),
+        `flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.12.4\n  ${flavour}\nsignature:\n  inputs: '${JSON.stringify(inputs)}'\n`,
+      );
+      writeFileSync(join(place, 'requirements.txt'), 'mlflow==3.4.0\ncloudpickle==3.1.1\n');
+      writeFileSync(join(place, 'python_model.pkl'), 'x');
+      const { status, stdout, stderr } = run(folder, [`serve-${name}`, `--model=${name}`, '--explain']);
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, new RegExp(`^framework +custom +${name}$`, 'm'));
+      const project = (path: string) => readFileSync(join(folder, `serve-${name}`, path), 'utf8');
+      assert.match(project('requirements.in'), /^mlflow==3\.4\.0\ncloudpickle==3\.1\.1$/m);
+      assert.equal(project('.python-version'), '3.12\n');
+      assert.match(project('code/model_handler.py'), /mlflow\.pyfunc\.load_model/);
+      assert.equal(project('model/python_model.pkl'), 'x');
+      assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [request] });
+    });
+
+  it('has no sample request where the code reads requests itself', () => {
+    put(folder, 'logistic-1.3.joblib', 'own.joblib');
+    writeFileSync(join(folder, 'inference.py'), 'def input_fn(body, content_type):\n    return body["rows"]\n');
+    const { status, stderr } = run(folder, [
+      'reads',
+      '--model=own.joblib',
+      '--code=inference.py',
+      '--framework=sklearn',
+    ]);
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /^framework +custom +recommender$/m);
-    const project = (path: string) => readFileSync(join(folder, 'recommends', path), 'utf8');
-    assert.match(project('requirements.in'), /^mlflow==3\.4\.0\ncloudpickle==3\.1\.1$/m);
-    assert.equal(project('.python-version'), '3.12\n');
-    assert.match(project('code/model_handler.py'), /mlflow\.pyfunc\.load_model/);
-    assert.equal(project('model/python_model.pkl'), 'x');
-    assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [[0]] });
+    assert.ok(!existsSync(join(folder, 'reads/test/sample_request.json')));
+  });
+
+  it('says one thing of a model that it refuses', () => {
+    put(folder, 'dict-1.9.joblib', 'dict.joblib');
+    const { status, stderr } = run(folder, ['refused', '--model=dict.joblib']);
+    assert.equal(status, 2);
+    assert.match(stderr, /^One thing to mend; nothing was written:\n {2}model: dict\.joblib/);
   });
 
   it('gives way to a flag', () => {

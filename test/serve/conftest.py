@@ -57,11 +57,12 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     code.mkdir()
     shutil.copy(SKLEARN_HANDLER, code)
     monkeypatch.syspath_prepend(code)
+    for name in ("__main__", "__mp_main__"):  # which serving/user_code.py replaces
+        monkeypatch.setitem(sys.modules, name, sys.modules["__main__"])
     forget_code()
     yield code
     forget_code()
     user_code.install(code)  # which forgets what it knew
-    del vars(sys.modules["__main__"])["__getattr__"]
 
 
 @pytest.fixture

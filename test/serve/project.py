@@ -155,7 +155,7 @@ class Server:
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, self.folder / "code/serve"],
-                env={**keep, "PYTHONDONTWRITEBYTECODE": "1", **self.environ},
+                env={**keep, **self.environ},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -86,7 +86,7 @@ def good(project: Path) -> Iterator[str]:
 def check(project: Path, *arguments: object, **environ: str) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
         [sys.executable, project / "test/check_contract.py", *map(str, arguments)],
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environ},
+        env={**os.environ, **environ},
         cwd="/",
         capture_output=True,
         text=True,

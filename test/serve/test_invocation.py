@@ -33,6 +33,7 @@ def model(predict: Callable[[Any], Any], **others: Any) -> Model:
 def ask(served: Model, *requests: Request) -> list[Answer]:
     """The answers to requests that are taken from the queue together."""
     invoker = Invoker(served, SETTINGS, lambda _: None)
+    invoker.unproven = 0
     invoker.run(list(requests))
     return [request.answer for request in requests if request.answer]
 
@@ -148,6 +149,38 @@ def test_outputs_that_are_not_one_a_record_turn_batching_off() -> None:
     assert predict.calls == [2, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("leaks", "alone"),
+    [
+        (lambda inputs: np.cumsum(inputs, axis=0), [[[1, -2]], [[3, 4]]]),  # the first axis is time
+        (lambda inputs: np.sum(inputs, axis=1) / np.max(inputs), [[-1], [1.75]]),
+        (
+            lambda inputs: np.sort(np.sum(inputs, axis=1))[::-1],
+            [[-1], [7]],
+        ),  # the order is another than that of records
+    ],
+)
+def test_records_that_change_each_others_answers_turn_batching_off(
+    leaks: Callable[[Any], Any], alone: list[Any]
+) -> None:
+    invoker = Invoker(model(leaks), SETTINGS, lambda _: None)
+    requests = [Request(b"[[1, -2]]"), Request(b"[[3, 4]]")]
+    invoker.run(requests)
+    assert bodies([request.answer for request in requests if request.answer]) == alone
+    assert [request.together for request in requests] == [1, 1]
+    assert invoker.batcher.most == 1
+
+
+def test_the_first_batches_are_predicted_one_by_one_too() -> None:
+    predict = Counted(lambda inputs: np.asarray(inputs, np.float32) @ np.ones(2, np.float32))
+    invoker = Invoker(model(predict), SETTINGS, lambda _: None)
+    for _ in range(5):
+        invoker.run([Request(b"[[1, 2]]"), Request(b"[[1, 2]]")])  # of which nothing can be learned
+        invoker.run([Request(b"[[1, 2]]"), Request(b"[[3, 4]]")])
+    assert predict.calls == [2, 1, 1] * 6 + [2] * 4
+    assert invoker.batcher.most > 1
+
+
 @pytest.mark.parametrize(("served", "chosen"), [({"batching": False}, {}), ({}, {"SM_BATCH_ROWS": "1"})])
 def test_batching_can_be_turned_off(served: dict[str, Any], chosen: dict[str, str]) -> None:
     predict, done = Counted(add), threading.Semaphore(0)
@@ -167,7 +200,9 @@ def test_no_more_rows_are_predicted_together_than_settings_allow() -> None:
     predict = Counted(add)
     few = settings.read({"SM_BATCH_ROWS": "3"}, Path("/nonexistent"))
     requests = [Request(b"[[1], [2]]"), Request(b"[[3]]"), Request(b"[[4]]"), Request(b"[[5], [6], [7], [8]]")]
-    Invoker(model(predict), few, lambda _: None).run(requests)
+    invoker = Invoker(model(predict), few, lambda _: None)
+    invoker.unproven = 0
+    invoker.run(requests)
     assert predict.calls == [3, 1, 4]
 
 

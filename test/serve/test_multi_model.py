@@ -30,6 +30,8 @@ def load(model_dir):
         raise ValueError("secret")
     return model
 
+PROVES_BATCHING = False  # the answer says how many records there are
+
 def predict(model, inputs):
     if model.get("crashes"):
         os.kill(os.getpid(), signal.SIGKILL)

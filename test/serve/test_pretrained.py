@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serving.errors import StartError
-from serving.pretrained import CLASSIFY, EMBED, GENERATE, check_files, find_task, read_pooling
+from serving.pretrained import CLASSIFY, EMBED, GENERATE, check_files, find_task, read_pooling, read_prompt
 
 
 def write(folder: Path, **files: object) -> Path:
@@ -55,10 +55,15 @@ def test_the_architecture_says_what_a_model_is_for(
 
 
 @pytest.mark.parametrize(
-    ("architectures", "both"), [(None, False), (["ViTForImageClassification"], False), (["MarianMTModel"], True)]
+    ("architectures", "both", "message"),
+    [
+        (None, False, r"names no architecture.* Set SM_TASK to one of text-classif"),
+        (["ViTForImageClassification"], False, r"ViTForImageClassification is for none of .*: write load\(\)"),
+        (["MarianMTModel"], True, r"MarianMTModel is for none of "),
+    ],
 )
-def test_a_model_for_something_else_is_not_served(architectures: Any, both: bool) -> None:
-    with pytest.raises(StartError, match=r"does not say what the model is for\. Set SM_TASK to one of text-classif"):
+def test_a_model_for_something_else_is_not_served(architectures: Any, both: bool, message: str) -> None:
+    with pytest.raises(StartError, match=message):
         find_task(SimpleNamespace(architectures=architectures, is_encoder_decoder=both), "")
 
 
@@ -99,3 +104,15 @@ def test_vectors_that_are_made_in_another_way_are_not_made_wrongly(
     write(tmp_path, modules=modules, **{"1_Pooling__config": pooling})
     with pytest.raises(StartError, match=message):
         read_pooling(tmp_path)
+
+
+def test_the_default_prompt_of_sentence_transformers_is_used(tmp_path: Path) -> None:
+    assert read_prompt(tmp_path) == ""
+    prompts = {"prompts": {"query": "query: ", "other": ""}, "default_prompt_name": "query"}
+    write(tmp_path, config_sentence_transformers=prompts, **{"1_Pooling__config": {"pooling_mode": "mean"}})
+    assert read_prompt(tmp_path) == "query: "
+    write(tmp_path, config_sentence_transformers={**prompts, "default_prompt_name": None})
+    assert read_prompt(tmp_path) == ""
+    write(tmp_path, config_sentence_transformers=prompts, **{"1_Pooling__config": {"include_prompt": False}})
+    with pytest.raises(StartError, match="'query: ' before each text and leaves it out of the vector"):
+        read_prompt(tmp_path)

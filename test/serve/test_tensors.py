@@ -211,6 +211,16 @@ def test_a_model_of_a_fixed_number_of_records_runs_as_often_as_needed(size: int 
     assert outputs["names"] == [{"a": float(x)} for x in range(6)]
 
 
+def test_all_that_a_model_of_one_record_at_a_time_gives_is_that_records() -> None:
+    def run(inputs: Arrays) -> dict[str, Any]:
+        return {"letters": np.arange(inputs["x"][0]), "score": inputs["x"] / 2}
+
+    outputs = run_in_slices(run, {"x": np.array([3, 1, 0])}, 1)
+    assert [entry.tolist() for entry in outputs["letters"]] == [[0, 1, 2], [0], []]
+    assert outputs["score"].tolist() == [1.5, 0.5, 0]
+    assert [entry.tolist() for entry in run_in_slices(run, {"x": np.array([3])}, 1)["letters"]] == [[0, 1, 2]]
+
+
 def test_the_only_output_is_the_prediction_and_several_are_an_object_a_record() -> None:
     label, scores = np.array([1, 0]), np.array([[0.1, 0.9], [0.8, 0.2]])
     assert to_predictions({"scores": scores}) is scores

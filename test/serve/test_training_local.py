@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Path:
 
 def train(project: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
     script = project / "train/run_local.sh"
-    environ = {**os.environ, "PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = {**os.environ, "PYTHON": sys.executable}
     return subprocess.run(
         [script, *map(str, arguments)], env=environ, cwd=project.parent, capture_output=True, text=True
     )

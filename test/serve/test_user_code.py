@@ -263,6 +263,14 @@ class Tree:
     assert tree.__module__ == "train" and pickle.loads(pickle.dumps(tree([tree()]))) == tree([tree()])
 
 
+def test_a_name_that_serve_has_too_is_the_scripts(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("main", "logs"):
+        monkeypatch.setattr(sys.modules["__main__"], name, json, raising=False)
+    script = "import nothing_there, json as other, sys as system\ndef main(): return 'mine'\nlogs = [system.maxsize]"
+    assert look_up(code, script, "main")() == "mine"
+    assert sys.modules["__main__"].logs == [sys.maxsize]
+
+
 def test_a_script_whose_name_is_taken_has_another(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "train", json)
     made = look_up(code, "class Made: pass", "Made")

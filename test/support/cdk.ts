@@ -26,7 +26,7 @@ export function installCdk(): void {
     assert.equal(spawnSync(program, args, { stdio: 'inherit' }).status, 0, `${program} ${args.join(' ')} failed`);
   const into = ['--python', cdkTool('python')];
   install(tool('uv'), 'venv', '--quiet', '--clear', '--python', tool('python'), folder);
-  install(tool('uv'), 'pip', 'install', '--quiet', '--compile-bytecode', ...into, '-r', pins, linter);
+  install(tool('uv'), 'pip', 'install', '--quiet', ...into, '-r', pins, linter);
   install('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefix', folder, command);
   writeFileSync(stamp, wanted);
 }

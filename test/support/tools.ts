@@ -32,7 +32,7 @@ export async function installTools(): Promise<void> {
   await run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', venv]);
   const uv = pins.find((pin) => pin.startsWith('uv==')) ?? 'uv';
   await run(tool('pip'), ['install', '--quiet', '--disable-pip-version-check', uv]);
-  await install(venv, tool('python'), pins, ['--compile-bytecode']);
+  await install(venv, tool('python'), pins);
   markInstalled(venv, pins);
 }
 
@@ -61,7 +61,7 @@ export async function installFramework(name: Framework): Promise<string> {
   console.error(`Installing ${name} into .venvs/${name} from PyPI …`);
   await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
   await installForCpus(name, python, pins);
-  await install(folder, python, pins, ['--compile-bytecode']);
+  await install(folder, python, pins);
   markInstalled(folder, pins);
   return python;
 }

@@ -195,7 +195,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 3.15.1',
     inputs: [field('numbers', 'float', [-1, 3]), field('words', 'integer', [-1, -1])],
     warnings: [
-      "It needs classes or functions that are not Keras's own: Loose, Scale. Put them into CUSTOM_OBJECTS in code/model_handler.py.",
+      "It needs classes or functions that are not Keras's own: Loose, Scale. The server finds them in the file beside code/model_handler.py that --code=FILE brings.",
     ],
   },
   'keras-2.keras': {
@@ -214,7 +214,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 2.12.0',
     inputs: [field('numbers', 'float', [-1, 3]), field('words', 'integer', [-1, -1])],
     warnings: [
-      "It needs classes or functions that are not Keras's own: Loose, Scale. Put them into CUSTOM_OBJECTS in code/model_handler.py.",
+      "It needs classes or functions that are not Keras's own: Loose, Scale. The server finds them in the file beside code/model_handler.py that --code=FILE brings.",
     ],
   },
   'lambda.h5': {
@@ -244,7 +244,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 2.10.0',
     inputs: [field('dense_input', 'double', [-1, 7])],
     warnings: [
-      "It needs classes or functions that are not Keras's own: Custom. Put them into CUSTOM_OBJECTS in code/model_handler.py.",
+      "It needs classes or functions that are not Keras's own: Custom. The server finds them in the file beside code/model_handler.py that --code=FILE brings.",
     ],
   },
   'saved_model.pb': {

@@ -64,7 +64,9 @@ function warningsOf(
     !safe && 'its weights are pickles (*.bin): the server loads them with SM_ALLOW_PICKLE=true only',
     !config.model_type && 'config.json has no model_type, which loading it needs',
     !task &&
-      `the architecture ${architecture || '(none is named)'} does not say what the model is for: set SM_TASK, or change load() and predict()`,
+      (architecture
+        ? `${architecture} is for none of ${[...new Set(tasks.map(([, each]) => each))].join(', ')}, which is all that the server does by itself: write load() and predict() in code/model_handler.py`
+        : 'config.json names no architecture, so that it does not say what the model is for: set SM_TASK'),
   ].filter((each) => each !== false && each !== undefined) as string[];
 }
 

@@ -48,14 +48,19 @@ export function readMlflow(folder: string): Packed {
     );
   const python = text(known.python_function?.python_version) ?? text(own.python_version);
   const version = text(own[versionKey]);
+  const told = signature(mlmodel.signature);
+  // Only MLflow answers as it does there: a booster gives probabilities, and columns of texts make a DataFrame.
+  const needsMlflow =
+    /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||
+    (flavour === 'sklearn' && (told.inputs ?? []).some(({ type }, _, all) => type === 'string' && all.length > 1));
   return {
-    place: key ? join(folder, String(own[key])) : undefined,
+    place: key && !needsMlflow ? join(folder, String(own[key])) : undefined,
     flavour,
     pins: pinsIn(join(folder, 'requirements.txt')),
     facts: {
       ...(python && { pythonVersion: python.split('.', 2).join('.') }),
       ...(flavour === 'sklearn' && version && { frameworkVersion: version }),
-      ...signature(mlmodel.signature),
+      ...told,
     },
   };
 }

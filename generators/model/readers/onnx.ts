@@ -17,7 +17,8 @@ const type = {
 const value = { name: [1, 'text'], type: [2, type] } as const;
 const entry = { key: [1, 'text'], value: [2, 'text'] } as const;
 const weights = { name: [8, 'text'], external: [13, entry] } as const;
-const graph = { initializers: [5, weights], inputs: [11, value], outputs: [12, value] } as const;
+const node = { domain: [7, 'text'] } as const;
+const graph = { nodes: [1, node], initializers: [5, weights], inputs: [11, value], outputs: [12, value] } as const;
 const opset = { domain: [1, 'text'], version: [2, 'int'] } as const;
 const model = {
   ir: [1, 'int'],
@@ -50,7 +51,7 @@ export function readOnnx(bytes: Bytes): OnnxFacts {
   if (!net || !ir || !net.outputs.length) throw damaged('ONNX model');
   const initial = new Set(net.initializers.map(({ name }) => name.at(-1)));
   const external = [...new Set(net.initializers.flatMap(locationsOf))];
-  const domains = read.opsets.map(({ domain }) => domain.at(-1) ?? '');
+  const domains = net.nodes.map(({ domain }) => domain.at(-1) ?? '');
   const standard = read.opsets.find((each) => ['', 'ai.onnx'].includes(each.domain.at(-1) ?? ''))?.version.at(-1);
   const producer = [read.producer.at(-1), read.producerVersion.at(-1)].filter(Boolean).join(' ');
   const warnings = [...warnOf(external), ...warnOfDomains(domains.filter((domain) => !isKnown(domain)))];

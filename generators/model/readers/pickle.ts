@@ -73,7 +73,7 @@ export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: '
     ...taken,
     ...optional('classes', elementsOf(fieldsOf(estimator).get('classes_'))),
     ...outputsOf(estimator),
-    ...optional('warnings', [...warnings, ...warningsOf(globals)]),
+    ...optional('warnings', [...warnings, ...warningsOf(globals), ...warnOfColumns(value)]),
   };
 }
 
@@ -106,6 +106,7 @@ function describe(value: Value): string {
     const keys = value.entries.map(([key]) => String(key)).filter((key) => key.length < 40);
     return `a dict of ${list(keys)}`;
   }
+  if (value.is === 'instance') return 'an object whose class is in the file itself';
   if ('items' in value)
     return `a ${value.is} of ${list(value.items.map((each) => classOf(each)?.name ?? typeof each))}`;
   return value.is === 'global' ? `the function or class ${value.module}.${value.name}` : value.is;
@@ -123,6 +124,7 @@ const others: readonly [RegExp, string][] = [
 
 /** Why what was saved cannot be served as it is. */
 function obstacleOf(value: Value, main: Global | undefined): string | undefined {
+  if (!main && isInstance(value)) return undefined;
   if (!main)
     return `it holds no model, but ${describe(value)}: save the model itself, joblib.dump(model, "model.joblib")`;
   const name = `${main.module}.${main.name}`;
@@ -237,6 +239,19 @@ function outputsOf(estimator: Value): { outputs?: Field[] } {
   return /Regress|Ridge|Lasso|SVR/.test(classOf(estimator)?.name ?? '')
     ? { outputs: [{ name: 'predictions', type: 'double', shape: [-1] }] }
     : {};
+}
+
+/** A model that picks its columns by name takes a DataFrame, of which the handler makes none. */
+function warnOfColumns(value: Value): string[] {
+  for (const each of walk(value)) {
+    if (!isInstance(each) || classOf(each)?.name !== 'ColumnTransformer') continue;
+    const choices = itemsOf(fieldsOf(each).get('transformers')).flatMap((part) => itemsOf(part)[2]);
+    if (
+      choices.some((choice) => typeof choice === 'string' || itemsOf(choice).some((name) => typeof name === 'string'))
+    )
+      return ['It picks columns of a DataFrame by name, of which decode() in code/model_handler.py has to make one.'];
+  }
+  return [];
 }
 
 /** Functions as bytecode are for one version of Python. */

@@ -13,6 +13,7 @@ PACKAGES = {
     "cv2": "opencv-python-headless",
     "dateutil": "python-dateutil",
     "distutils": "setuptools",  # not in Python itself since 3.12
+    "pkg_resources": "setuptools==80.9.0",  # not in newer ones
     "feature_engine": "feature-engine",
     "imblearn": "imbalanced-learn",
     "sagemaker_containers": "sagemaker-containers",
@@ -136,7 +137,8 @@ def advise_module(name: str) -> str:
         return f"There is no {name} in the installed {package}. {advise_version(package)}"
     if top in PACKAGES or PUBLIC.fullmatch(top):
         package = PACKAGES.get(top, top)
-        return f"Add {package} to requirements.in, in the version the model was trained with, then run ./lock.sh."
+        version = "" if "==" in package else ", in the version the model was trained with"
+        return f"Add {package} to requirements.in{version}, then run ./lock.sh."
     if util.find_spec(top):
         return advise_own(top, name)
     return (
@@ -176,6 +178,10 @@ def advise_numpy() -> str:
 
 # What an error says -> advice, which gets what the pattern finds: a text to fill in, or a function.
 ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
+    (
+        r"^ModuleNotFoundError: No module named '__builtin__'",
+        "dill saved the file, which only dill reads: in load() in code/model_handler.py, call dill.load(file).",
+    ),
     (r"^ModuleNotFoundError: No module named '([\w.]+)'", advise_module),
     (
         r"Can't get (?:local )?attribute '(\w+)[^']*' on <module '(?:[\w.]+\.)?__(?:mp_)?main__'",
@@ -192,8 +198,8 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
     (
         r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'",
-        "{0} is not part of Keras. Put it into code/layers.py, and into code/model_handler.py: from layers import {0}, "
-        'and CUSTOM_OBJECTS = {{"{0}": {0}}}.',
+        "{0} is not part of Keras. Put the file that defines it beside code/model_handler.py, or generate the project "
+        "with --code=FILE.",
     ),
     (
         r"Unrecognized keyword arguments? passed to",

@@ -23,6 +23,7 @@ from serving.settings import Settings
 log = logging.getLogger(__name__)
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+PROOFS = 3  # batches of which some are predicted alone, too: records must not change each other's answers
 MOST_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
 
 
@@ -53,6 +54,7 @@ class Invoker:
             max_waiting_bytes=4 * settings.max_body,
         )
         self.submit = self.batcher.submit
+        self.unproven = PROOFS if model.proves_batching else 0
         transform = model.transform
         self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
 
@@ -85,17 +87,36 @@ class Invoker:
             return False  # whose error it is shows when each is predicted alone
         parts = batching.split(outputs, [one.rows for one in group])
         if parts is None:
-            log.warning(
-                "predict() did not return one entry for each record of several requests, so that these are predicted "
-                "again one by one, which is slower. BATCHING = False in model_handler.py spares them the first time."
-            )
-            self.batcher.most = 1
-            return False
+            return self.predict_apart("did not return one entry for each record of several requests")
+        if self.unproven and not self.prove(group, parts):
+            return self.predict_apart("answered records of several requests otherwise than alone")
         for one, part in zip(group, parts, strict=True):
             one.request.together = len(group)
             attempt(one.request, self.respond, one, part)
         self.finish([one.request for one in group])
         return True
+
+    def prove(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
+        """Whether the first and the last get the same answer alone: the first axis may not count records."""
+        for one, part in ((group[0], parts[0]), (group[-1], parts[-1])):
+            CURRENT.set(one.request)
+            try:
+                if not batching.agree(self.model.predict(one.inputs), part):
+                    return False
+            except (Exception, SystemExit):
+                return False
+        if not batching.agree(group[0].inputs, group[-1].inputs):  # the same ones would prove nothing
+            self.unproven -= 1
+        return True
+
+    def predict_apart(self, reason: str) -> bool:
+        """From now on each request is predicted alone. False: those at hand are to be, too."""
+        log.warning(
+            f"predict() {reason}, so that these are predicted again one by one, which is slower, as is every request "
+            "from now on. BATCHING = False in model_handler.py spares them the first time."
+        )
+        self.batcher.most = 1
+        return False
 
     def predict_alone(self, one: Prepared) -> None:
         """Answers one request."""

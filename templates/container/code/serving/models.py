@@ -34,6 +34,7 @@ class Model:
     predict: Callable[[Any], Any]  # inputs -> outputs
     encode: Callable[[Any], Any]  # outputs -> what is written into the answer
     batching: bool = True  # BATCHING: whether predict may get the records of several requests at once
+    proves_batching: bool = True  # PROVES_BATCHING: whether a record must get the same answer alone and among others
     media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
     decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
     loaded: Any = None  # what load returned
@@ -125,6 +126,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         predict=partial(predict, handler, loaded),
         encode=partial(getattr(handler, "encode", pass_on), loaded),
         batching=bool(getattr(handler, "BATCHING", True)),
+        proves_batching=bool(getattr(handler, "PROVES_BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
         decoders={**tables.make_reader(taken).decoders(), **decoders} if taken else decoders,
         loaded=loaded,

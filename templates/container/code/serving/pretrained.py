@@ -52,10 +52,15 @@ def find_task(config: Any, pooling: str) -> str:
         return read_choice(os.environ, "SM_TASK", CLASSIFY, TASKS)
     name = next(iter(config.architectures or []), "")
     task = EMBED if pooling else next((task for end, task in ENDINGS.items() if name.endswith(end)), None)
+    if not name and task is None:
+        raise StartError(
+            f"config.json names no architecture, so that it does not say what the model is for. Set SM_TASK to one of "
+            f"{', '.join(TASKS)}."
+        )
     if task is None or (task == EMBED and config.is_encoder_decoder):
         raise StartError(
-            f"The architecture ({name or 'none is named'}) does not say what the model is for. Set SM_TASK to one "
-            f"of {', '.join(TASKS)}, or change load() and predict() in model_handler.py."
+            f"{name} is for none of {', '.join(TASKS)}, which is all that this server does by itself: write load() and "
+            "predict() in code/model_handler.py."
         )
     return task
 
@@ -77,6 +82,23 @@ def read_pooling(model_dir: Path) -> tuple[str, bool]:
         how = ", ".join([*(names or ["no pooling"]), *others])
         raise StartError(f"The model in {model_dir} makes vectors with {how}: change embed() in model_handler.py.")
     return POOLINGS[names[0]], "Normalize" in places
+
+
+def read_prompt(model_dir: Path) -> str:
+    """What sentence-transformers puts before each text: the default prompt of the model, if it has one.
+
+    Raises StartError where the vector is to be made without the prompt's tokens.
+    """
+    path = model_dir / "config_sentence_transformers.json"
+    told = json.loads(path.read_text()) if path.is_file() else {}
+    prompt = str((told.get("prompts") or {}).get(told.get("default_prompt_name"), ""))
+    poolings = [json.loads(each.read_text()) for each in model_dir.glob("*_Pooling/config.json")] if prompt else []
+    if any(pooling.get("include_prompt") is False for pooling in poolings):
+        raise StartError(
+            f"The model in {model_dir} puts {prompt!r} before each text and leaves it out of the vector: change "
+            "embed() in model_handler.py."
+        )
+    return prompt
 
 
 def find_limit(model_dir: Path, network: Any, tokenizer: Any) -> int:

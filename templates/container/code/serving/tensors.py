@@ -193,11 +193,18 @@ def find_fault(values: Any, expected: Input) -> str:
 
 
 def run_in_slices(run: Callable[[Arrays], dict[str, Any]], inputs: Arrays, size: int | None) -> dict[str, Any]:
-    """The outputs of a model that takes exactly `size` records at a time (None: any number), run as often as needed."""
+    """The outputs of a model that takes exactly `size` records at a time (None: any number), run as often as needed.
+
+    Of a model that takes one at a time and gives another number of entries, all of them are that record's.
+    """
     rows = count(inputs) or 0
-    if size is None or rows == size:
+    if size is None or rows == size > 1:
         return run(inputs)
     parts = [run(cut(inputs, start, start + size)) for start in range(0, rows, size)]
+    if size == 1:
+        for name in parts[0]:
+            if any(count(part[name]) != 1 for part in parts):
+                parts = [{**part, name: [part[name]]} for part in parts]
     return join(parts)  # type: ignore[no-any-return]
 
 

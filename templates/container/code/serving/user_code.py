@@ -50,9 +50,13 @@ def install(folder: Path) -> None:
     for name in modules:
         sys.modules.pop(name, None)
     modules.clear()
-    sys.modules.setdefault(MP_MAIN, sys.modules[MAIN])
-    for module in (sys.modules[MAIN], sys.modules[MP_MAIN]):
+    for name in (MAIN, MP_MAIN):
+        # A module of its own, so that names of code/serve are not taken for those of the model.
+        module = ModuleType(MAIN)
+        own = vars(sys.modules.get(name) or sys.modules[MAIN])
+        vars(module).update({each: value for each, value in own.items() if each.startswith("__")})
         module.__getattr__ = partial(find, folder)  # type: ignore[method-assign]
+        sys.modules[name] = module
 
 
 def find(folder: Path, name: str) -> Any:
@@ -186,9 +190,11 @@ def make_executor(tree: ast.Module, path: Path, names: dict[str, Any]) -> Callab
 
 
 def unwrap(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements, with those in `if __name__ == "__main__":` in its place. A docstring is left to be."""
+    """Statements, with those in `if __name__ == "__main__":` in its place, and each import by itself. No docstring."""
     for statement in statements:
-        if isinstance(statement, ast.If) and ast.unparse(statement.test) in (
+        if isinstance(statement, ast.Import):  # of which one may be missing
+            yield from (ast.copy_location(ast.Import([name]), statement) for name in statement.names)
+        elif isinstance(statement, ast.If) and ast.unparse(statement.test) in (
             f"__name__ == {MAIN!r}",
             f"{MAIN!r} == __name__",
         ):

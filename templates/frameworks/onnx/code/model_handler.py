@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device, has_gpu
@@ -121,7 +121,9 @@ def run(session: ort.InferenceSession, inputs: Arrays) -> dict[str, Any]:
     names = [output.name for output in session.get_outputs()]
     try:
         outputs = session.run(names, inputs)
-    except InvalidArgument:
+    except (Fail, InvalidArgument, RuntimeException) as error:
+        if not isinstance(error, InvalidArgument) and not re.search("dimension|shape|broadcast", str(error)):
+            raise
         logging.warning("onnxruntime refused the inputs.", exc_info=True)
         raise BadRequest("The model does not take inputs of these values or shapes.") from None
     return dict(zip(names, map(to_entries, outputs), strict=True))

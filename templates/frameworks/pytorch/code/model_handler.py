@@ -44,15 +44,17 @@ class Loaded(NamedTuple):
 def load(model_dir: Path) -> Loaded:
     """Loads the model once, when the server starts.
 
-    The file names the inputs, but tells no types and shapes. Say them, so that wrong requests get exact answers:
-    torch.jit.save(model, path, _extra_files={"inputs.json": '{"x": {"dtype": "float32", "shape": [null, 8]}}'})
+    The file names the inputs, but tells no types and shapes. Say them in an inputs.json beside it, so that
+    whole numbers arrive as such and wrong requests get exact answers: {"x": {"dtype": "float32", "shape": [null, 8]}}
+    It can also be in the file: torch.jit.save(model, path, _extra_files={"inputs.json": ...})
     """
     path = find_model_file(model_dir, ".pt", ".pth", ".torchscript", ".ts")
     torch.set_num_threads(count_math_threads())
     device = choose_device(built=torch.version.cuda is not None, found=torch.cuda.is_available())
     files = {"inputs.json": ""}
     module = torch.jit.load(path, map_location=device, _extra_files=files).eval()
-    told = read_inputs(module, files["inputs.json"])
+    beside = path.with_name("inputs.json")
+    told = read_inputs(module, files["inputs.json"] or (beside.read_text() if beside.is_file() else ""))
     types = {name: getattr(torch, each["dtype"]) for name, each in told.items()}
     inputs = [to_input(name, types[name], each.get("shape")) for name, each in told.items()]
     return Loaded(module, inputs, types, device)
@@ -71,7 +73,7 @@ def read_inputs(module: Any, text: str) -> dict[str, dict[str, Any]]:
     needed = {name for name, each in arguments.items() if not each.has_default_value()}
     if not needed <= told.keys() <= arguments.keys():
         takes = ", ".join(f"{name}: {each.type}" for name, each in arguments.items())
-        raise StartError(f"The model's forward() takes {takes}. Save it with an inputs.json for these, all tensors.")
+        raise StartError(f"The model's forward() takes {takes}. Write predict() in code/model_handler.py for it.")
     return told
 
 
@@ -103,7 +105,8 @@ def predict(model: Loaded, inputs: Arrays) -> Arrays:
             raise
         log.warning("The model failed on inputs that inputs.json does not describe.", exc_info=True)
         got = ", ".join(f"{array.shape} ({array.dtype})" for array in inputs.values())
-        raise BadRequest(f"The model does not take inputs of shape {got}.") from None
+        hint = "Without an inputs.json beside the model, every input is sent as numbers of one type."
+        raise BadRequest(f"The model does not take inputs of shape {got}. {hint}") from None
 
 
 def run(model: Loaded, inputs: Arrays) -> Arrays:

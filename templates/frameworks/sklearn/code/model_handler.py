@@ -15,7 +15,7 @@ from serving.columns import Columns, Taken
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
-from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
+from serving.tabular import check_finite, refuse_frames, takes_texts, to_matrix, to_texts
 
 
 def load(model_dir: Path) -> Any:
@@ -25,6 +25,7 @@ def load(model_dir: Path) -> Any:
     """
     model = joblib.load(find_model_file(model_dir, ".joblib", ".pkl"))
     require(model, "predict", "transform")
+    refuse_frames(model)
     return model
 
 
@@ -42,7 +43,7 @@ def decode(model: Any, records: Any) -> NDArray[Any] | Columns:
         return records
     if takes_texts(model):
         return to_texts(records)
-    return to_matrix(records, features=getattr(model, "n_features_in_", None))
+    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost's is 0
 
 
 def predict(model: Any, inputs: Any) -> Any:

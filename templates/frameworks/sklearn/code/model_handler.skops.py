@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file, require
 from serving.request import current
-from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
+from serving.tabular import check_finite, refuse_frames, takes_texts, to_matrix, to_texts
 
 # Types beyond those skops trusts by itself that a model file may hold: "package.module.Class". The server names those
 # that are missing; add only what you know, for a type in this list may run code when the file is loaded.
@@ -31,6 +31,7 @@ def load(model_dir: Path) -> Any:
         )
     model = skops.io.load(path, trusted=TRUSTED)
     require(model, "predict", "transform")
+    refuse_frames(model)
     return model
 
 

@@ -7,6 +7,7 @@ A request goes through decode, predict and encode. Raise BadRequest("...") in an
 import json
 import logging
 import os
+import re
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from serving import user_code
 from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device
 from serving.models import find_model_file
@@ -28,9 +30,10 @@ from serving.versions import advise_release, refuse_newer, refuse_other
 
 PRELOAD = False  # TensorFlow's threads do not survive a fork: the serving process loads the model itself
 
-# Layers, functions and other objects of your own that the model holds: {"Scale": Scale}, imported from a file beside
-# this one. Those that are registered with keras.saving.register_keras_serializable need only be imported.
+# Layers, functions and other objects of your own that the model holds: {"Scale": Scale}. Those that a file beside this
+# one defines are found there.
 CUSTOM_OBJECTS: dict[str, Any] = {}
+UNKNOWN = re.compile(r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'")
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ def load(model_dir: Path) -> Model:
     choose_device(built=tf.test.is_built_with_cuda(), found=bool(gpus))
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all of its memory at once
-    net = keras.models.load_model(path, CUSTOM_OBJECTS, compile=False, safe_mode=True)
+    net = load_net(path)
     if not getattr(net, "inputs", None):
         raise StartError(
             f"The model in {path.name} does not tell its inputs, as its class is your own. Build it from keras.Input, "
@@ -63,6 +66,22 @@ def load(model_dir: Path) -> Model:
     inputs = [Input(each.name, kind, tuple(each.shape)) for each, kind in zip(net.inputs, kinds, strict=True)]
     size = next((each.shape[0] for each in net.inputs if each.shape[0]), None)
     return Model(net, trace(net), inputs, size)
+
+
+def load_net(path: Path) -> Any:
+    """The model as Keras has it, with the objects that Keras does not know from the files beside this one."""
+    objects = {**CUSTOM_OBJECTS}
+    while True:
+        try:
+            return keras.models.load_model(path, objects, compile=False, safe_mode=True)
+        except (TypeError, ValueError) as error:
+            name = next((name for found in UNKNOWN.findall(str(error)) for name in found if name), "")
+            if not name or name in objects:
+                raise
+            try:
+                objects[name] = user_code.find(Path(__file__).parent, name)
+            except AttributeError:
+                raise error from None
 
 
 def read_version(path: Path) -> str | None:

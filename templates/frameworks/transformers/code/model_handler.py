@@ -15,7 +15,17 @@ from torch.nn.utils.rnn import pad_sequence
 from serving.content import Parameters, Records
 from serving.errors import BadRequest, ProcessBroken, StartError
 from serving.gpu import choose_device
-from serving.pretrained import CLASSIFY, EMBED, GENERATE, TASKS, check_files, find_limit, find_task, read_pooling
+from serving.pretrained import (
+    CLASSIFY,
+    EMBED,
+    GENERATE,
+    TASKS,
+    check_files,
+    find_limit,
+    find_task,
+    read_pooling,
+    read_prompt,
+)
 from serving.settings import count_math_threads
 from serving.texts import (
     FLAG,
@@ -37,6 +47,7 @@ import transformers
 # The model is loaded in the process that serves it: CUDA does not survive a fork, nor do the threads of a computation.
 PRELOAD = False
 THREAD_SAFE = False  # a tokenizer that cuts texts is not
+PROVES_BATCHING = False  # a text gets another answer each time if it is sampled
 DECODERS = {"text/csv": from_csv}  # one text a line
 
 NEW_TOKENS = 100  # that are generated, where the request has no max_new_tokens
@@ -72,6 +83,7 @@ class Loaded(NamedTuple):
     limit: int  # tokens of a text, with those that are generated
     pooling: str
     normalize: bool
+    prompt: str  # that begins each text
 
 
 def load(model_dir: Path) -> Loaded:
@@ -107,7 +119,7 @@ def load(model_dir: Path) -> Loaded:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     network.config.pad_token_id = tokenizer.pad_token_id
     limit = find_limit(model_dir, network, tokenizer)
-    return Loaded(task, network.to(device), tokenizer, limit, pooling or "mean", normalize)
+    return Loaded(task, network.to(device), tokenizer, limit, pooling or "mean", normalize, read_prompt(model_dir))
 
 
 def decode(model: Loaded, records: Records) -> list[list[int]]:
@@ -115,7 +127,9 @@ def decode(model: Loaded, records: Records) -> list[list[int]]:
     texts, parameters = to_texts(records), read_parameters(TAKES[model.task])
     new = count_new(model, parameters)
     cut = {"truncation": True, "max_length": model.limit} if not new and parameters.get("truncate", True) else {}
-    tokens: list[list[int]] = model.tokenizer(texts, verbose=False, **cut)["input_ids"]
+    tokens: list[list[int]] = model.tokenizer([model.prompt + text for text in texts], verbose=False, **cut)[
+        "input_ids"
+    ]
     for record, each in enumerate(tokens, 1):
         if not each:
             raise BadRequest(f"The text of record {record} is empty.")
