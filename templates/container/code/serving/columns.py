@@ -99,7 +99,7 @@ def read_signature(model_dir: Path) -> tuple[Column, ...] | None:
         problem = problem or ("two columns have one name" if len({*names}) < len(names) else "")
         problem = problem or ("" if columns else "it has no inputs")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        problem = f"it is not {{\"inputs\": [{{\"name\": ..., \"type\": ...}}]}} ({type(error).__name__}: {error})"
+        problem = f'it is not {{"inputs": [{{"name": ..., "type": ...}}]}} ({type(error).__name__}: {error})'
     if problem:
         raise StartError(f"{path} cannot be used: {problem}. Correct it, or delete it.")
     return columns
@@ -207,7 +207,10 @@ def to_dates(values: Values, column: Column) -> NDArray[Any]:
 @cache
 def date_unit() -> str:
     """What pandas makes of dates: nanoseconds before version 3, then microseconds."""
-    return "ns" if metadata.version("pandas") < "3" else "us"
+    try:
+        return "ns" if metadata.version("pandas") < "3" else "us"
+    except metadata.PackageNotFoundError:
+        return "us"
 
 
 CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {

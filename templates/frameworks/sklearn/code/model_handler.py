@@ -15,7 +15,7 @@ from serving.columns import Columns, Taken
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
-from serving.tabular import check_finite, refuse_frames, takes_texts, to_matrix, to_texts
+from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
 
 
 def load(model_dir: Path) -> Any:
@@ -25,7 +25,6 @@ def load(model_dir: Path) -> Any:
     """
     model = joblib.load(find_model_file(model_dir, ".joblib", ".pkl"))
     require(model, "predict", "transform")
-    refuse_frames(model)
     return model
 
 

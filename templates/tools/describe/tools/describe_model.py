@@ -86,8 +86,14 @@ def read_rows(path: Path, no_header: bool, types: Dict[str, str]) -> Any:
     try:
         import pandas as pd
     except ImportError:
-        raise Problem("rows with a header need pandas: pip install pandas. For a model on plain numbers: --no-header") from None
-    readers = {".parquet": pd.read_parquet, ".json": pd.read_json, ".jsonl": lambda file: pd.read_json(file, lines=True)}
+        raise Problem(
+            "rows with a header need pandas: pip install pandas. For a model on plain numbers: --no-header"
+        ) from None
+    readers = {
+        ".parquet": pd.read_parquet,
+        ".json": pd.read_json,
+        ".jsonl": lambda file: pd.read_json(file, lines=True),
+    }
     frame = readers.get(path.suffix, pd.read_csv)(path)
     for name in frame.columns:
         present = frame[name].dropna()
