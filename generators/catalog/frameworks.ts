@@ -66,6 +66,7 @@ export const frameworks = {
     ],
     servers: web,
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
+    modules: ['estimators'],
   },
   xgboost: {
     label: 'XGBoost',

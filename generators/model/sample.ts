@@ -7,7 +7,7 @@ const MAX_VALUES = 100_000;
 type Json = string | number | boolean | Json[];
 
 /** The JSON of a request with one record; undefined where the inputs do not tell, or a record is very large. */
-export function sampleRequest(inputs: readonly Field[]): string | undefined {
+export function sampleRequest(inputs: readonly Field[], byColumn = false): string | undefined {
   const values = inputs.reduce(
     (sum, { shape }) => sum + shape.slice(1).reduce((all, each) => all * Math.abs(each), 1),
     0,
@@ -15,6 +15,7 @@ export function sampleRequest(inputs: readonly Field[]): string | undefined {
   const [first, ...more] = inputs;
   if (!first || values > MAX_VALUES || inputs.some(({ type }) => type === 'Tensor')) return undefined; // of an unknown shape
   if (inputs.every(({ shape }) => shape.length === 1)) {
+    if (byColumn) return text({ instances: [Object.fromEntries(inputs.map((field) => [field.name, zero(field)]))] });
     const record = inputs.map(zero);
     return text({ instances: more.length || first.type !== 'string' ? [record] : record });
   }
@@ -29,7 +30,7 @@ export const leavesOpen = (inputs: readonly Field[]) =>
 const text = (request: object) => `${JSON.stringify(request)}\n`;
 
 const zeros: Readonly<Record<string, Json>> = { string: 'a text', str: 'a text', boolean: false, bool: false };
-const zero = ({ type }: Field): Json => zeros[type] ?? 0;
+const zero = ({ type, example }: Field): Json => example ?? zeros[type] ?? 0;
 
 /** An array of this shape; an axis of any length has one entry. */
 function tensor(field: Field, shape: readonly number[]): Json {

@@ -5,6 +5,7 @@ import { type Cursor, cursorAt, inflatedCursor, uncompressed } from '../cursor.j
 import { type Facts, type Field, UnreadableError } from '../facts.js';
 import { elementsOf, fieldsOf, itemsOf } from '../numpy-array.js';
 import { type Global, type Instance, type Pickle, readPickle, type Value } from '../pickle.js';
+import { columnsOf, needsFrame } from './columns.js';
 
 /** Compressions that are known by their first bytes, and not read. */
 const otherCompressions: readonly [start: string, name: string][] = [
@@ -64,16 +65,18 @@ export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: '
   const estimator = innermost(value);
   const version = found.sklearn;
   const { warnings = [], ...taken } = takenBy(value);
+  const takesFrame = needsFrame(value, taken.inputs ?? []);
   return {
     ...common,
     framework: 'sklearn',
     modelFormat,
     ...(version && { frameworkVersion: version, savedBy: `scikit-learn ${version}` }),
-    ...optional('packages', packagesOf(globals, found)),
+    ...optional('packages', [...new Set([...packagesOf(globals, found), ...(takesFrame ? ['pandas'] : [])])]),
+    ...(takesFrame && { takesFrame }),
     ...taken,
     ...optional('classes', elementsOf(fieldsOf(estimator).get('classes_'))),
     ...outputsOf(estimator),
-    ...optional('warnings', [...warnings, ...warningsOf(globals), ...warnOfColumns(value)]),
+    ...optional('warnings', [...warnings, ...warningsOf(globals)]),
   };
 }
 
@@ -86,11 +89,11 @@ function modulesOf(globals: readonly Global[]): Map<string, Set<string>> {
   return new Map([...modules].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const isInstance = (value: Value): value is Instance => typeof value === 'object' && value?.is === 'instance';
+export const isInstance = (value: Value): value is Instance => typeof value === 'object' && value?.is === 'instance';
 const isGlobal = (value: Value): value is Global => typeof value === 'object' && value?.is === 'global';
 
 /** The class of what was saved; where the call that makes it is given the class, as copyreg's is, that. */
-function classOf(value: Value): Global | undefined {
+export function classOf(value: Value): Global | undefined {
   if (!isInstance(value)) return undefined;
   if (!isGlobal(value.of)) return undefined;
   const first = itemsOf(value.args)[0];
@@ -199,7 +202,7 @@ function innermost(value: Value, depth = 0): Value {
 }
 
 /** The estimators of a pipeline, in order. */
-const stepsOf = (value: Value): Value[] => itemsOf(fieldsOf(value).get('steps')).map((step) => itemsOf(step)[1]);
+export const stepsOf = (value: Value): Value[] => itemsOf(fieldsOf(value).get('steps')).map((step) => itemsOf(step)[1]);
 
 const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
 
@@ -208,7 +211,7 @@ function inputsOf(value: Value, depth = 0): Field[] | undefined {
   const fields = fieldsOf(value);
   const names = elementsOf(fields.get('feature_names_in_'));
   const count = fields.get('n_features_in_');
-  if (names?.length) return names.map((name) => ({ name: String(name), type: 'double', shape: [-1] }));
+  if (names?.length) return columnsOf(value, names.map(String));
   if (vectorizer.test(classOf(value)?.name ?? '')) return [{ name: 'texts', type: 'string', shape: [-1] }];
   if (typeof count === 'number') return [{ name: 'inputs', type: 'double', shape: [-1, count] }];
   const first = fields.get('best_estimator_') ?? stepsOf(value).find((step) => isInstance(step));
@@ -239,19 +242,6 @@ function outputsOf(estimator: Value): { outputs?: Field[] } {
   return /Regress|Ridge|Lasso|SVR/.test(classOf(estimator)?.name ?? '')
     ? { outputs: [{ name: 'predictions', type: 'double', shape: [-1] }] }
     : {};
-}
-
-/** A model that picks its columns by name takes a DataFrame, of which the handler makes none. */
-function warnOfColumns(value: Value): string[] {
-  for (const each of walk(value)) {
-    if (!isInstance(each) || classOf(each)?.name !== 'ColumnTransformer') continue;
-    const choices = itemsOf(fieldsOf(each).get('transformers')).flatMap((part) => itemsOf(part)[2]);
-    if (
-      choices.some((choice) => typeof choice === 'string' || itemsOf(choice).some((name) => typeof name === 'string'))
-    )
-      return ['It picks columns of a DataFrame by name, of which decode() in code/model_handler.py has to make one.'];
-  }
-  return [];
 }
 
 /** Functions as bytecode are for one version of Python. */
