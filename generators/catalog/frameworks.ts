@@ -35,6 +35,8 @@ export interface FrameworkEntry {
   example?: string;
   /** Packages that making a model takes, and serving it does not. */
   makingPackages?: readonly string[];
+  /** What some models need beyond the library, and the sets have, too. */
+  optional?: readonly string[];
 }
 
 export const servers = ['fastapi', 'flask', 'vllm', 'sglang', 'mms'] as const;
@@ -67,6 +69,7 @@ export const frameworks = {
     servers: web,
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
     modules: ['estimators'],
+    optional: ['pandas'],
   },
   xgboost: {
     label: 'XGBoost',

@@ -83,6 +83,7 @@ function container(project: Project): FileSpec[] {
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
     { path: 'code/model_handler.py', template: `frameworks/${framework}/code/${handlerOf(project)}` },
     ...programs('container', 'code', ['serve']),
+    ...(entry.optional ? programs('tools/describe', 'tools', ['describe_model.py']) : []),
     ...from(
       'container',
       'code/serving',

@@ -33,7 +33,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Of the frameworks' own tests only those of this one, whose library is installed."""
     framework = config.getoption("framework")
     trains = any(config.getoption("projects").glob(f"{framework}-*/train"))
-    own = (f"test_{framework}", "test_every", "test_published", *(["test_training"] if trains else []))
+    columns = ["test_columns"] if framework == "sklearn" else []
+    own = (f"test_{framework}", "test_every", "test_published", *columns, *(["test_training"] if trains else []))
     return (collection_path.suffix == ".py" and collection_path.stem not in own) or None
 
 

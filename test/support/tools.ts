@@ -13,9 +13,9 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
 /** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
 export function pinsFor(name: Framework): string[] {
-  const { library, formats, makingPackages = [] } = entryOf(name);
+  const { library, formats, makingPackages = [], optional = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
-  const asked = [...library, ...formats.flatMap(({ packages }) => packages ?? []), ...makingPackages, ...web];
+  const asked = [...library, ...formats.flatMap(({ packages }) => packages ?? []), ...makingPackages, ...optional, ...web];
   const path = join(root, `templates/requirements/${setOf(name, standardRelease(name), false)}.txt`);
   return reach(readFileSync(path, 'utf8'), asked.map(packageName));
 }

@@ -43,6 +43,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
     parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parents[1], help="the project's folder")
     given = parser.parse_args(arguments)
+    sys.path[:0] = [str(Path.cwd()), str(given.folder / "code")]  # where modules of the model's own are
     try:
         types = dict(read_type(each) for each in given.type)
         describe(load(given.model), read_rows(given.rows, given.no_header, types), given.folder, types)
