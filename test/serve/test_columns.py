@@ -1,9 +1,9 @@
 """Requests by column: serving/columns.py and serving/tables.py."""
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.columns import ANY, NUMBER, Column, Columns, Taken, read_signature
+from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, read_signature
 from serving.errors import BadRequest, StartError
 from serving.request import CURRENT, Request
 from serving.tables import make_reader
@@ -29,13 +29,13 @@ RECORDS = [
     {"age": 31, "income": 5.5, "city": "Oslo", "since": "2024-05-31", "vip": True},
     {"age": 40, "income": None, "city": "Rome, old", "since": None, "vip": False},
 ]
-ROWS = [list(record.values()) for record in RECORDS]
+LISTS = [list(record.values()) for record in RECORDS]
 
 
-def read(body: Any, content_type: str = "application/json", columns: list[Column] = COLUMNS, frame: bool = True) -> Any:
+def read(body: Any, content_type: str = "application/json", columns: list[Column] = COLUMNS, form: str = FRAME) -> Any:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     CURRENT.set(Request(sent, content_type))
-    reader = make_reader(Taken(columns, frame))
+    reader = make_reader(Taken(columns, form))
     return reader.decoders()[content_type.partition(";")[0]](sent, "utf-8")[0]
 
 
@@ -49,20 +49,20 @@ def write_csv(rows: list[list[Any]], *header: str) -> bytes:
 FORMS: dict[str, tuple[Any, str]] = {
     "objects": ({"instances": RECORDS}, "application/json"),
     "a bare array": (RECORDS, "application/json"),
-    "dataframe_split": ({"dataframe_split": {"columns": NAMES, "data": ROWS}}, "application/json"),
+    "dataframe_split": ({"dataframe_split": {"columns": NAMES, "data": LISTS}}, "application/json"),
     "dataframe_records": ({"dataframe_records": RECORDS}, "application/json"),
-    "columns": ({"columns": NAMES[::-1], "instances": [row[::-1] for row in ROWS]}, "application/json"),
-    "lists": ({"instances": ROWS}, "application/json"),
+    "columns": ({"columns": NAMES[::-1], "instances": [row[::-1] for row in LISTS]}, "application/json"),
+    "lists": ({"instances": LISTS}, "application/json"),
     "inputs by column": (
         {"inputs": {name: [record[name] for record in RECORDS] for name in NAMES}},
         "application/json",
     ),
-    "csv": (write_csv(ROWS), "text/csv"),
-    "csv with a header": (write_csv(ROWS, *NAMES), "text/csv"),
-    "csv; header=present": (write_csv([row[::-1] for row in ROWS], *NAMES[::-1]), "text/csv; header=present"),
-    "csv; header=absent": (write_csv(ROWS), "text/csv; header=absent"),
+    "csv": (write_csv(LISTS), "text/csv"),
+    "csv with a header": (write_csv(LISTS, *NAMES), "text/csv"),
+    "csv; header=present": (write_csv([row[::-1] for row in LISTS], *NAMES[::-1]), "text/csv; header=present"),
+    "csv; header=absent": (write_csv(LISTS), "text/csv; header=absent"),
     "jsonlines": (b"\n".join(json.dumps(record).encode() for record in RECORDS), "application/jsonlines"),
-    "jsonlines of lists": (b"\n".join(json.dumps(row).encode() for row in ROWS), "application/jsonlines"),
+    "jsonlines of lists": (b"\n".join(json.dumps(row).encode() for row in LISTS), "application/jsonlines"),
 }
 
 
@@ -111,9 +111,9 @@ def without(name: str) -> dict[str, Any]:
         (without("city"), "Record 2: city is missing."),
         (change(ctiy="Oslo"), "Record 2: there is no column ctiy. Did you mean city?"),
         (change(qqqq=1), "Record 2: there is no column qqqq. There are age, income, city, since, vip."),
-        ({"instances": [RECORDS[0], ROWS[0]]}, "Record 2 is not an object with the columns by name."),
-        ({"instances": [ROWS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
-        ({"instances": [ROWS[0], [1]]}, "Record 2 has 1 values instead of 5: age, income, city, since, vip."),
+        ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object with the columns by name."),
+        ({"instances": [LISTS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
+        ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 values instead of 5: age, income, city, since, vip."),
         ({"instances": []}, "The request has no records."),
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
         ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
 def test_extra_columns_can_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SM_EXTRA_COLUMNS", "ignore")
     assert list(read(change(other=1))) == NAMES
-    assert read(write_csv([[*row, 1] for row in ROWS], *NAMES, "other"), "text/csv")["age"].tolist() == [31, 40]
+    assert read(write_csv([[*row, 1] for row in LISTS], *NAMES, "other"), "text/csv")["age"].tolist() == [31, 40]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,30 @@ def test_fields_of_csv_are_read_by_the_type_of_the_column(column: Column, fields
 
 def test_a_model_of_numbers_gets_an_array() -> None:
     columns = [Column("a", NUMBER), Column("b", NUMBER)]
-    by_name = read({"instances": [{"b": 2, "a": 1}, {"a": 3, "b": None}]}, columns=columns, frame=False)
+    by_name = read({"instances": [{"b": 2, "a": 1}, {"a": 3, "b": None}]}, columns=columns, form=ARRAY)
     np.testing.assert_array_equal(by_name, [[1, 2], [3, np.nan]])
     for lists in ([[1, 2], [3, 4]], [1, 2], [[1]], [["x", 2]]):  # as to_matrix() always had them
-        assert read({"instances": lists}, columns=columns, frame=False) == (lists if lists != [1, 2] else [[1, 2]])
+        assert read({"instances": lists}, columns=columns, form=ARRAY) == (lists if lists != [1, 2] else [[1, 2]])
+
+
+def test_a_category_is_its_position() -> None:
+    columns = [Column("kind", categories=("a", "b")), Column("x", NUMBER)]
+    for body, content_type in (
+        ({"instances": [{"kind": "b", "x": 1}, {"kind": "other", "x": 2}, {"kind": None, "x": 3}]}, "application/json"),
+        ({"instances": [["b", 1], ["other", 2], [None, 3]]}, "application/json"),
+        (b"b,1\nother,2\n,3\n", "text/csv"),
+        (b"x,kind\n1,b\n2,other\n3,\n", "text/csv"),
+    ):
+        np.testing.assert_array_equal(read(body, content_type, columns, ARRAY), [[1, 1], [np.nan, 2], [np.nan, 3]])
+    with pytest.raises(BadRequest, match='Record 1: kind is 1, and takes values such as "a", "b"'):
+        read([[1, 1]], columns=columns, form=ARRAY)
+
+
+def test_rows_are_in_the_models_order() -> None:
+    columns = [Column("a"), Column("b")]
+    assert read([{"b": "x", "a": 1}], columns=columns, form=ROWS) == [[1, "x"]]
+    assert read(b"b,a\nx,1\n", "text/csv", columns, ROWS) == [[1, "x"]]
+    assert read([[1, "x"]], columns=columns, form=ROWS) == [[1, "x"]]
 
 
 def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
@@ -219,7 +239,5 @@ def test_whatever_a_frame_can_hold_arrives(data: st.DataObject) -> None:
     )
 )
 def test_whatever_else_is_sent_is_the_clients_error(body: Any) -> None:
-    try:
+    with contextlib.suppress(BadRequest):
         assert isinstance(read(body), Columns)
-    except BadRequest:
-        pass

@@ -32,6 +32,7 @@ class Column(NamedTuple):
     type: str = ANY
     required: bool = False  # every record has a value; otherwise it can be null or left out
     gap: Any = math.nan  # what stands for a missing text in a DataFrame
+    categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing
 
 
 class Columns(dict[str, NDArray[Any]]):
@@ -44,11 +45,16 @@ class Columns(dict[str, NDArray[Any]]):
         return pd.DataFrame(self, copy=False)
 
 
+FRAME, ARRAY, ROWS = "frame", "array", "rows"
+
+
 class Taken(NamedTuple):
     """What a model takes by name."""
 
     columns: Sequence[Column]
-    frame: bool = True  # predict() gets a pandas.DataFrame; otherwise all columns are numbers, and it gets an array
+    # What becomes of them: FRAME, a pandas.DataFrame for predict(); or what decode() gets, ARRAY, of numbers of shape
+    # (records, columns), or ROWS, a list of values for each record.
+    form: str = FRAME
 
 
 class Type(NamedTuple):
@@ -115,6 +121,8 @@ def to_columns(cells: Mapping[str, Values], columns: Sequence[Column], parse: bo
 
 def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
     """The values of one column as an array of shape (records,)."""
+    if column.categories:
+        return to_codes(values, column, parse)
     if parse:
         values = parse_all(values, column)
     kinds = {*map(type, values)}
@@ -126,6 +134,17 @@ def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
     if kinds - TYPES[column.type].takes:
         raise refuse(values, column, lambda value: type(value) in TYPES[column.type].takes)
     return CONVERT.get(column.type, to_numbers)(values, column)
+
+
+def to_codes(values: Values, column: Column, parse: bool) -> NDArray[np.float64]:
+    """The positions of values in the column's categories; NaN for any other, as in training."""
+    codes = {str(value) if parse else value: float(at) for at, value in enumerate(column.categories)}
+    kinds = {str} if parse else {*map(type, column.categories)}
+    if not {*map(type, values)} <= {*kinds, NoneType}:
+        number, value = next((at, each) for at, each in enumerate(values, 1) if type(each) not in {*kinds, NoneType})
+        known = ", ".join(map(show, column.categories[:5]))
+        raise BadRequest(f"Record {number}: {column.name} is {show(value)}, and takes values such as {known}.")
+    return np.array([codes.get(value, math.nan) for value in values])
 
 
 def parse_all(values: Values, column: Column) -> Values:
@@ -142,7 +161,7 @@ def parse_all(values: Values, column: Column) -> Values:
 def guess(values: Values, kinds: set[type]) -> NDArray[Any]:
     """An array of the type that pandas would give it."""
     if kinds == {int} and None not in values:
-        return to_whole(values)
+        return to_whole(values, Column("", "long"))
     if kinds and kinds <= NUMBERS:
         return np.array(values, dtype=np.float64)
     if kinds == {bool} and None not in values:
@@ -162,7 +181,7 @@ def to_numbers(values: Values, column: Column) -> NDArray[Any]:
     return array
 
 
-def to_whole(values: Values, column: Column = Column("", "long")) -> NDArray[Any]:
+def to_whole(values: Values, column: Column) -> NDArray[Any]:
     """Whole numbers; floats if one is missing, as pandas has them."""
     limits = np.iinfo(TYPES[column.type].dtype)
 

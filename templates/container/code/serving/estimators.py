@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.columns import ANY, NUMBER, Column, Taken
+from serving.columns import ANY, ARRAY, FRAME, NUMBER, Column, Taken
 from serving.errors import BadRequest
 
 UNKNOWN = re.compile(r"Found unknown categories (\[.*\]) in column \d+ during transform", re.DOTALL)
@@ -25,7 +25,7 @@ def find_columns(model: Any) -> Taken | None:
             known[column.name] = column
     columns = [known.get(name, Column(name)) for name in names]
     frame = any(column.type != NUMBER for column in columns) or any(map(selects, walk(model)))
-    return Taken(columns, frame) if names else None
+    return Taken(columns, FRAME if frame else ARRAY) if names else None
 
 
 def selects(estimator: Any) -> bool:

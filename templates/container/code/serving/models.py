@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -138,7 +139,13 @@ def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> columns.T
     """The columns that the model takes: those of signature.json, or else what the handler finds in the model."""
     found = handler.find_columns(loaded) if hasattr(handler, "find_columns") else None
     signed = columns.read_signature(model_dir)
-    return columns.Taken(signed, found.frame if found else True) if signed else found
+    taken = columns.Taken(signed, found.form if found else columns.FRAME) if signed else found
+    if taken and taken.form == columns.FRAME and util.find_spec("pandas") is None:
+        raise StartError(
+            "The model takes a DataFrame, and pandas is not installed. Add pandas to requirements.in, in the version "
+            "the model was trained with, then run ./lock.sh."
+        )
+    return taken
 
 
 def predict(handler: ModuleType, loaded: Any, inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The forms of a request by column, which all mean the same: objects, rows, tables of pandas, CSV, inputs by name.
+"""The forms of a request by column, which all mean the same: objects, rows, tables of pandas, CSV, and inputs.
 
 Each is read into the values of every column that the model takes. A request that does not fit is refused with the record
 and the column.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import content
-from serving.columns import Column, Taken, Values, to_columns
+from serving.columns import FRAME, ROWS, Column, Taken, Values, to_columns
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
@@ -26,13 +26,18 @@ class Reader(NamedTuple):
     """Reads bodies for a model that takes these columns."""
 
     columns: Sequence[Column]
-    frame: bool
+    form: str
     ignores_extra: bool  # SM_EXTRA_COLUMNS
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether values become positions of categories."""
+        return any(column.categories for column in self.columns)
 
     def decoders(self) -> dict[str, Decoder]:
         """A function for each media type."""
         decoders = {JSON: self.from_json, JSON_LINES: self.from_json_lines, CSV: self.from_csv}
-        return {**decoders, NPY: self.from_npy} if self.frame else decoders
+        return {**decoders, NPY: self.from_npy} if self.form == FRAME else decoders
 
     def from_json(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """Any form in JSON, with parameters."""
@@ -53,7 +58,7 @@ class Reader(NamedTuple):
             raise BadRequest("The request has no records.")
         header = read_parameter(current().content_type or "", "header")
         named = header == "present" or (header != "absent" and self.are_names(rows[0]))
-        if not named and not self.frame:
+        if not named and self.form != FRAME and not self.has_codes:
             return [[content.parse_field(field) for field in row] for row in rows], {}
         return self.convert(self.from_rows(rows[1:], rows[0]) if named else self.from_rows(rows), parse=True), {}
 
@@ -63,11 +68,17 @@ class Reader(NamedTuple):
         return self.convert(self.from_rows(array.tolist())), parameters  # type: ignore[union-attr]
 
     def convert(self, cells: "Cells | list[Any]", parse: bool = False) -> Records:
-        """The values as columns, or as an array; lists without names stay as they are where the model takes an array."""
+        """The values as columns, or as an array; lists without names stay as they are where decode() reads them."""
         if isinstance(cells, list):
             return cells
+        if self.form == ROWS:
+            rows = map(list, zip(*(cells[column.name] for column in self.columns), strict=True))
+            return [[content.parse_field(field) for field in row] for row in rows] if parse else list(rows)
+        if self.form == ROWS:
+            rows = map(list, zip(*(cells[column.name] for column in self.columns), strict=True))
+            return [[content.parse_field(field) for field in row] for row in rows] if parse else list(rows)
         columns = to_columns(cells, self.columns, parse)
-        return columns if self.frame else np.column_stack(list(columns.values()))
+        return columns if self.form == FRAME else np.column_stack(list(columns.values()))
 
     def read(self, value: Any) -> "Cells | list[Any]":
         """The values in the JSON of a request."""
@@ -109,7 +120,7 @@ class Reader(NamedTuple):
             records = [records]
         if not isinstance(records, list) or not records:
             raise BadRequest("The request has no records.")
-        if not self.frame and not any(isinstance(record, dict) for record in records):
+        if self.form != FRAME and not self.has_codes and not any(isinstance(record, dict) for record in records):
             return content.as_records(records)  # type: ignore[return-value]
         if not any(isinstance(record, (list, dict)) for record in records):
             return self.from_rows([[value] for value in records] if len(self.columns) == 1 else [records])
@@ -150,7 +161,7 @@ class Reader(NamedTuple):
         return {column.name: lists.get(column.name, [None] * count) for column in self.columns}
 
     def check_names(self, names: Iterable[Any], where: str) -> None:
-        """Raises BadRequest for a name that the model does not know, one that is there twice, and one that is missing."""
+        """Raises BadRequest for a name that is not known, is there twice, or is missing."""
         known, found = [column.name for column in self.columns], list(names)
         for name in () if self.ignores_extra else found:
             if name not in known:

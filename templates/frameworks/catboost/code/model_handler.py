@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from catboost import CatBoost, CatBoostClassifier, CatBoostRegressor
 
+from serving.columns import ROWS, Column, Taken
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file
 from serving.request import current
@@ -29,6 +30,12 @@ def load(model_dir: Path) -> CatBoost:
     if model.get_embedding_feature_indices():
         raise StartError(f"{path.name} has embedding features, which decode() in code/model_handler.py does not read.")
     return (CatBoostClassifier if len(model.classes_) else CatBoostRegressor)().load_model(path)
+
+
+def find_columns(model: CatBoost) -> Taken | None:
+    """The columns that requests can name, of a model that was trained with names."""
+    names = model.feature_names_
+    return None if names == [str(number) for number in range(len(names))] else Taken([*map(Column, names)], ROWS)
 
 
 def decode(model: CatBoost, records: Any) -> Any:

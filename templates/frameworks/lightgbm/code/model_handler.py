@@ -12,6 +12,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.columns import ARRAY, NUMBER, Column, Taken
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
 from serving.models import find_model_file
@@ -35,6 +36,18 @@ def load(model_dir: Path) -> lgb.Booster:
     if "\nend of trees\n" not in text:
         raise StartError(f"{path.name} is cut off: its last trees are missing. Save or copy it again.")
     return lgb.Booster(model_str=text)
+
+
+def find_columns(model: lgb.Booster) -> Taken | None:
+    """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
+    names = model.feature_name()
+    if names == [f"Column_{number}" for number in range(len(names))]:
+        return None
+    positions = re.search(r"^\[categorical_feature: ([\d,]+)\]$", model.model_to_string(num_iteration=1), re.MULTILINE)
+    of_categories = positions[1].split(",") if positions and model.pandas_categorical else []
+    categories = dict(zip(map(int, of_categories), model.pandas_categorical or [], strict=False))
+    columns = [Column(name, NUMBER, categories=categories.get(at, ())) for at, name in enumerate(names)]
+    return Taken(columns, ARRAY)
 
 
 def decode(model: lgb.Booster, records: Any) -> NDArray[Any]:

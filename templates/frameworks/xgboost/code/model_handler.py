@@ -12,6 +12,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from serving.columns import ARRAY, NUMBER, Column, Taken
 from serving.errors import BadRequest
 from serving.gpu import choose_device, has_gpu
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
@@ -47,6 +48,12 @@ def load(model_dir: Path) -> Model:
     in_place = learner["gradient_booster"]["name"] != "gblinear"
     best = booster.attr("best_iteration") if in_place else None
     return Model(booster, learner["objective"]["name"], in_place, (0, int(best) + 1) if best else (0, 0))
+
+
+def find_columns(model: Model) -> Taken | None:
+    """The columns that requests can name, of a model that was trained with names."""
+    names = model.booster.feature_names
+    return Taken([Column(name, NUMBER) for name in names], ARRAY) if names else None
 
 
 def decode(model: Model, records: Any) -> NDArray[Any]:
