@@ -1,6 +1,7 @@
 """Models on a DataFrame, from the training to the same predictions for every form of a request."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import replace_model
+from conftest import ROOT, replace_model
 from project import Server, find_free_port
 
 
@@ -127,6 +128,23 @@ def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_
         assert (missing.status, missing.json()["error"]) == (400, "Record 2: city is missing.")
         unknown = server.invoke({"instances": [{**records[0], "city": "Paris"}]})
         assert unknown.status == 400, unknown.body
+
+
+def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/requests.md").read_text()
+    blocks = re.findall(r"^```((?:application|text)/.*)\n((?:.*\n)+?)```$", page, re.MULTILINE)
+    assert len(blocks) == 9
+    frame = make_frame()
+    labels = np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
+    with replace_model(first, tmp_path) as (model_dir, serve):
+        project = model_dir.parent
+        model = make_pipeline_of_columns(frame, labels, project / "code")
+        joblib.dump(model, model_dir / "model.joblib")
+        describe(project, model_dir / "model.joblib", frame)
+        rows = pd.DataFrame(json.loads(blocks[0][1])["instances"]).astype({"since": "datetime64[ns]"})
+        server = serve()
+        for content_type, body in blocks:
+            assert server.invoke(body.encode(), content_type).json()["predictions"] == model.predict(rows).tolist()
 
 
 def test_a_model_that_answers_otherwise_does_not_start(first: Path, tmp_path: Path) -> None:
