@@ -3,6 +3,7 @@
 The columns are those of model/signature.json, or else those that the model itself knows.
 """
 
+import importlib
 import json
 import math
 import re
@@ -40,9 +41,7 @@ class Columns(dict[str, NDArray[Any]]):
 
     def to_frame(self) -> Any:
         """The same as a pandas.DataFrame."""
-        import pandas as pd  # which not all images have
-
-        return pd.DataFrame(self, copy=False)
+        return importlib.import_module("pandas").DataFrame(self, copy=False)  # which not all images have
 
 
 FRAME, ARRAY, ROWS = "frame", "array", "rows"
@@ -149,7 +148,7 @@ def to_codes(values: Values, column: Column, parse: bool) -> NDArray[np.float64]
 
 def parse_all(values: Values, column: Column) -> Values:
     """Fields of CSV as values; an empty one is missing."""
-    kinds = [parse_whole, float, str] if column.type == ANY else [TYPES[column.type].parse]
+    kinds: list[Callable[[str], Any]] = [parse_whole, float, str] if column.type == ANY else [TYPES[column.type].parse]
     for parse in kinds:
         try:
             return [parse(value) if value else None for value in values]
@@ -209,7 +208,7 @@ def to_dates(values: Values, column: Column) -> NDArray[Any]:
     """Dates and times; NaT is missing."""
     unit = date_unit()
 
-    def read(value: str | None) -> np.datetime64:
+    def read(value: str | None) -> Any:
         return np.datetime64("NaT" if value is None else value.removesuffix("Z"), "us").astype(f"datetime64[{unit}]")
 
     def fits(value: str) -> bool:

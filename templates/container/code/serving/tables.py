@@ -36,7 +36,7 @@ class Reader(NamedTuple):
 
     def decoders(self) -> dict[str, Decoder]:
         """A function for each media type."""
-        decoders = {JSON: self.from_json, JSON_LINES: self.from_json_lines, CSV: self.from_csv}
+        decoders: dict[str, Decoder] = {JSON: self.from_json, JSON_LINES: self.from_json_lines, CSV: self.from_csv}
         return {**decoders, NPY: self.from_npy} if self.form == FRAME else decoders
 
     def from_json(self, body: bytes, charset: str) -> tuple[Records, Parameters]:

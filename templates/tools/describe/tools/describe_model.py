@@ -11,6 +11,8 @@ and .csv are requests that fit. It needs Python 3.8 and what the model needs. A 
     describe(model, rows, folder="path/of/the/project")     # rows: a DataFrame, or an array of plain numbers
 """
 
+from __future__ import annotations  # for Python 3.8
+
 import argparse
 import csv
 import importlib
@@ -20,7 +22,10 @@ import pickle
 import re
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEPT = 20  # rows in expected.json
 SHOWN = 2  # rows in a sample request
@@ -28,14 +33,12 @@ TYPES = ("long", "integer", "double", "float", "boolean", "string", "datetime") 
 DTYPES = {"int32": "integer", "float32": "float", "float16": "float", "bool": "boolean", "boolean": "boolean"}
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
 
-Record = Dict[str, Any]
-
 
 class Problem(Exception):
     """What is wrong with what was given, as a sentence."""
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("model", type=Path, help="the model's file, such as model.joblib")
     parser.add_argument("rows", type=Path, help="rows to predict: csv with a header, parquet, json or jsonl of records")
@@ -53,11 +56,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     return 0
 
 
-def read_type(text: str) -> List[str]:
+def read_type(text: str) -> tuple[str, str]:
     name, _, kind = text.rpartition("=")
     if not name or kind not in TYPES:
         raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
-    return [name, kind]
+    return name, kind
 
 
 def load(path: Path) -> Any:
@@ -72,12 +75,12 @@ def load(path: Path) -> Any:
         return reader(path) if reader else pickle.loads(path.read_bytes())
     except Exception as error:
         raise Problem(
-            f"{path} does not load here ({type(error).__name__}: {error}). Run this where the model was trained, or call "
-            "describe(model, rows) from the script or notebook that trained it"
+            f"{path} does not load here ({type(error).__name__}: {error}). Run this where the model was trained, or "
+            "call describe(model, rows) from the script or notebook that trained it"
         ) from None
 
 
-def read_rows(path: Path, no_header: bool, types: Dict[str, str]) -> Any:
+def read_rows(path: Path, no_header: bool, types: dict[str, str]) -> Any:
     """The rows as a DataFrame; without a header as lists of numbers. A column of ISO dates holds dates."""
     if not path.is_file():
         raise Problem(f"there is no file {path}")
@@ -85,7 +88,7 @@ def read_rows(path: Path, no_header: bool, types: Dict[str, str]) -> Any:
         with path.open(newline="") as file:
             return [[float(field) if field else math.nan for field in row] for row in csv.reader(file) if row]
     try:
-        import pandas as pd
+        pd: Any = importlib.import_module("pandas")
     except ImportError:
         raise Problem(
             "rows with a header need pandas: pip install pandas. For a model on plain numbers: --no-header"
@@ -106,7 +109,7 @@ def read_rows(path: Path, no_header: bool, types: Dict[str, str]) -> Any:
     return frame
 
 
-def describe(model: Any, rows: Any, folder: Any = ".", types: Optional[Dict[str, str]] = None) -> None:
+def describe(model: Any, rows: Any, folder: Any = ".", types: dict[str, str] | None = None) -> None:
     """Writes the four files of a model and its rows into a project's folder."""
     folder = Path(folder)
     if not (folder / "code").is_dir():
@@ -137,7 +140,7 @@ def choose_columns(model: Any, frame: Any) -> Any:
     return frame[names]
 
 
-def predict(model: Any, rows: Any) -> Record:
+def predict(model: Any, rows: Any) -> dict[str, Any]:
     """What the model answers, as JSON."""
     answers = {"predictions": to_plain(model.predict(rows))}
     if hasattr(model, "predict_proba"):
@@ -145,7 +148,7 @@ def predict(model: Any, rows: Any) -> Record:
     return answers
 
 
-def to_columns(frame: Any, records: List[Any], types: Dict[str, str]) -> List[Record]:
+def to_columns(frame: Any, records: list[Any], types: dict[str, str]) -> list[dict[str, Any]]:
     """Name, type and an example of each column; one without a gap is required."""
     columns = []
     for name in frame.columns:
@@ -166,12 +169,13 @@ def type_of(dtype: Any) -> str:
     return {"i": "long", "u": "long", "f": "double", "M": "datetime"}.get(kind, "string")
 
 
-def to_records(rows: Any) -> List[Any]:
+def to_records(rows: Any) -> list[Any]:
     """Rows as JSON: objects by column, or lists of numbers."""
     if not hasattr(rows, "columns"):
         return [[to_value(value) for value in row] for row in rows]
     names = [str(name) for name in rows.columns]
-    return [dict(zip(names, map(to_value, row))) for row in rows.itertuples(index=False, name=None)]
+    rows = rows.itertuples(index=False, name=None)
+    return [{name: to_value(value) for name, value in zip(names, row)} for row in rows]  # noqa: B905: of Python 3.10
 
 
 def to_value(value: Any) -> Any:
@@ -193,7 +197,7 @@ def write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
 
-def write_csv(path: Path, records: List[Record]) -> None:
+def write_csv(path: Path, records: list[dict[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = csv.DictWriter(file, list(records[0]), lineterminator="\n")
         lines.writeheader()
