@@ -175,7 +175,7 @@ def to_records(rows: Any) -> list[Any]:
         return [[to_value(value) for value in row] for row in rows]
     names = [str(name) for name in rows.columns]
     rows = rows.itertuples(index=False, name=None)
-    return [{name: to_value(value) for name, value in zip(names, row)} for row in rows]  # noqa: B905: of Python 3.10
+    return [{name: to_value(value) for name, value in zip(names, row)} for row in rows]  # noqa: B905
 
 
 def to_value(value: Any) -> Any:
