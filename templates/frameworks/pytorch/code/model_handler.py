@@ -73,7 +73,10 @@ def read_inputs(module: Any, text: str) -> dict[str, dict[str, Any]]:
     needed = {name for name, each in arguments.items() if not each.has_default_value()}
     if not needed <= told.keys() <= arguments.keys():
         takes = ", ".join(f"{name}: {each.type}" for name, each in arguments.items())
-        raise StartError(f"The model's forward() takes {takes}. Write predict() in code/model_handler.py for it.")
+        raise StartError(
+            f"The model's forward() takes {takes}. If all are tensors, name them in an inputs.json beside the model; "
+            "otherwise write load() and predict() in code/model_handler.py."
+        )
     return told
 
 
