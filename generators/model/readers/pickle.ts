@@ -241,7 +241,7 @@ function outputsOf(estimator: Value): { outputs?: Field[] } {
     : {};
 }
 
-/** A model that picks its columns by name takes a DataFrame, of which the handler makes none. */
+/** A model that picks its columns by name takes a DataFrame, and the handler makes an array. */
 function warnOfColumns(value: Value): string[] {
   for (const each of walk(value)) {
     if (!isInstance(each) || classOf(each)?.name !== 'ColumnTransformer') continue;
@@ -249,7 +249,7 @@ function warnOfColumns(value: Value): string[] {
     if (
       choices.some((choice) => typeof choice === 'string' || itemsOf(choice).some((name) => typeof name === 'string'))
     )
-      return ['It picks columns of a DataFrame by name, of which decode() in code/model_handler.py has to make one.'];
+      return ['It picks columns of a DataFrame by name: make a DataFrame in decode() in code/model_handler.py.'];
   }
   return [];
 }
