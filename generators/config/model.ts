@@ -1,5 +1,6 @@
 // What --model names, as a source of answers: what follows from the file is said to come from it.
 import { basename, resolve } from 'node:path';
+import { withSetuptools } from '../catalog/packages.js';
 import { nameOf, nearestRelease, packageName, pythonsOf, releasesOf } from '../catalog/versions.js';
 import { UnreadableError } from '../model/facts.js';
 import { dangersIn } from '../model/judge.js';
@@ -92,10 +93,6 @@ function valuesOf(model: Model, from: string): Given[] {
     value === undefined ? [] : [{ key: key as Given['key'], value, from }],
   );
 }
-
-/** XGBoost before 1.7 imports pkg_resources, which setuptools has up to version 81, and does not ask for it. */
-const withSetuptools = (packages: readonly string[]) =>
-  packages.some((each) => /^xgboost==(0|1\.[0-6])\./.test(each)) ? [...packages, 'setuptools==80.9.0'] : packages;
 
 /** For a booster's pickle, which does not say with which scikit-learn it was made: the newest when that booster was. */
 function versionOfItsTime({ framework, packages = [] }: Model): string | undefined {

@@ -191,13 +191,13 @@ describe('--model', () => {
         join(place, 'MLmodel'),
         `flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.12.4\n  ${flavour}\nsignature:\n  inputs: '${JSON.stringify(inputs)}'\n`,
       );
-      writeFileSync(join(place, 'requirements.txt'), 'mlflow==3.4.0\ncloudpickle==3.1.1\n');
+      writeFileSync(join(place, 'requirements.txt'), 'mlflow==2.14.3\ncloudpickle==3.1.1\n');
       writeFileSync(join(place, 'python_model.pkl'), 'x');
       const { status, stdout, stderr } = run(folder, [`serve-${name}`, `--model=${name}`, '--explain']);
       assert.equal(status, 0, stderr);
       assert.match(stdout, new RegExp(`^framework +custom +${name}$`, 'm'));
       const project = (path: string) => readFileSync(join(folder, `serve-${name}`, path), 'utf8');
-      assert.match(project('requirements.in'), /^mlflow==3\.4\.0\ncloudpickle==3\.1\.1$/m);
+      assert.match(project('requirements.in'), /^mlflow==2\.14\.3\ncloudpickle==3\.1\.1\nsetuptools==80\.9\.0$/m);
       assert.equal(project('.python-version'), '3.12\n');
       assert.match(project('code/model_handler.py'), /mlflow\.pyfunc\.load_model/);
       assert.equal(project('model/python_model.pkl'), 'x');
