@@ -14,8 +14,6 @@ export interface Brought extends Source {
   readonly files: readonly ModelFile[];
   /** Whether code is brought that loads the model itself. */
   readonly loads?: boolean;
-  /** Whether code is brought that reads requests itself, so that the model does not tell what they look like. */
-  readonly readsRequests?: boolean;
 }
 
 /** What --model brings. */

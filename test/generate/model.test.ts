@@ -204,7 +204,7 @@ describe('--model', () => {
       assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [request] });
     });
 
-  it('has no sample request where the code reads requests itself', () => {
+  it('warns that the sample request is a guess where the code reads requests itself', () => {
     put(folder, 'logistic-1.3.joblib', 'own.joblib');
     writeFileSync(join(folder, 'inference.py'), 'def input_fn(body, content_type):\n    return body["rows"]\n');
     const { status, stderr } = run(folder, [
@@ -214,7 +214,8 @@ describe('--model', () => {
       '--framework=sklearn',
     ]);
     assert.equal(status, 0, stderr);
-    assert.ok(!existsSync(join(folder, 'reads/test/sample_request.json')));
+    assert.match(stderr, /inference\.py reads requests itself: test\/sample_request\.json must be one that it takes/);
+    assert.ok(existsSync(join(folder, 'reads/test/sample_request.json')));
   });
 
   it('says one thing of a model that it refuses', () => {
