@@ -134,3 +134,12 @@ export function packagesBeyondSklearn(modules: Iterable<string>): string[] {
   const names = new Set([...modules].map(packageOf).filter((name) => name !== undefined));
   return [...names].filter((name) => !ofSklearn.has(name)).sort();
 }
+
+/** Releases that import pkg_resources, which setuptools has up to version 81, and do not ask for it. */
+const importsPkgResources = /^(xgboost==(0|1\.[0-6])|mlflow==(1|2\.(\d|1[0-5])))\./;
+
+/** The packages, and the setuptools that one of them needs without saying so. */
+export const withSetuptools = (packages: readonly string[]): readonly string[] =>
+  packages.some((each) => importsPkgResources.test(each)) && !packages.some((each) => each.startsWith('setuptools=='))
+    ? [...packages, 'setuptools==80.9.0']
+    : packages;

@@ -33,7 +33,9 @@ export function bringCode(path: string, from: string, cwd: string, model: Model 
     ...nothing,
     values: isScript ? [{ key: 'framework', value: 'custom', from: basename(place) }] : [],
     files: files.map((file) => ({ ...file, path: `code/${file.path}` })),
-    readsRequests: texts.some((text) => readsRequests.test(text)),
+    warnings: texts.some((text) => readsRequests.test(text))
+      ? [`${basename(place)} reads requests itself: test/sample_request.json must be one that it takes`]
+      : [],
     loads: texts.some((text) => loadsModel.test(text)),
   };
 }

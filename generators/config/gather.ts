@@ -21,7 +21,6 @@ export type Ask = (question: Question) => Promise<unknown>;
 /** What was gathered: also the files that come into the project as they are. */
 export interface Gathered extends Resolution {
   readonly files: readonly ModelFile[];
-  /** What tells the requests; undefined where code reads them. */
   readonly model: Model | undefined;
 }
 
@@ -40,7 +39,7 @@ export async function gather(line: CommandLine, around: Surroundings, ask?: Ask)
     const stored = directory === undefined ? [] : [readStored(directory)];
     const { answers, origins } = stored.length ? resolve([...brought, ...stored, answered]) : before;
     const packages = withPackages(model, answers, origins.packages);
-    const own = { files: [...model.files, ...code.files], model: code.readsRequests ? undefined : model.model };
+    const own = { files: [...model.files, ...code.files], model: model.model };
     const { requirements } = answers;
     if (!requirements) return { ...resolve([packages, ...brought, ...stored, answered]), ...own };
     const wanted = packages.values.length ? resolve([packages, ...brought, ...stored, answered]).answers : answers;

@@ -1,5 +1,6 @@
 // What --model names, as a source of answers: what follows from the file is said to come from it.
 import { basename, resolve } from 'node:path';
+import { withSetuptools } from '../catalog/packages.js';
 import { nameOf, nearestRelease, packageName, pythonsOf, releasesOf } from '../catalog/versions.js';
 import { UnreadableError } from '../model/facts.js';
 import { dangersIn } from '../model/judge.js';
@@ -13,8 +14,6 @@ export interface Brought extends Source {
   readonly files: readonly ModelFile[];
   /** Whether code is brought that loads the model itself. */
   readonly loads?: boolean;
-  /** Whether code is brought that reads requests itself, so that the model does not tell what they look like. */
-  readonly readsRequests?: boolean;
 }
 
 /** What --model brings. */
@@ -92,10 +91,6 @@ function valuesOf(model: Model, from: string): Given[] {
     value === undefined ? [] : [{ key: key as Given['key'], value, from }],
   );
 }
-
-/** XGBoost before 1.7 imports pkg_resources, which setuptools has up to version 81, and does not ask for it. */
-const withSetuptools = (packages: readonly string[]) =>
-  packages.some((each) => /^xgboost==(0|1\.[0-6])\./.test(each)) ? [...packages, 'setuptools==80.9.0'] : packages;
 
 /** For a booster's pickle, which does not say with which scikit-learn it was made: the newest when that booster was. */
 function versionOfItsTime({ framework, packages = [] }: Model): string | undefined {

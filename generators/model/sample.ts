@@ -23,7 +23,7 @@ export function sampleRequest(inputs: readonly Field[], byColumn = false): strin
   return text({ inputs: Object.fromEntries(inputs.map((field) => [field.name, tensor(field, field.shape)])) });
 }
 
-/** Whether a sample request has 1 for a size that the model leaves open, beside the number of records. */
+/** Whether a sample request has 1 for a size that the model leaves open; the number of records does not count. */
 export const leavesOpen = (inputs: readonly Field[]) =>
   inputs.some(({ shape }) => shape.slice(1).some((size) => size < 0));
 

@@ -258,11 +258,11 @@ class Looked(torch.nn.Module):
         return self.table(ids).sum(dim=(1, 2))
 
 
-def test_a_description_beside_the_file_will_do(tmp_path: Path) -> None:
+def test_a_description_next_to_the_file_will_do(tmp_path: Path) -> None:
     looked = Looked()
     torch.jit.save(torch.jit.script(looked), tmp_path / "model.pt")
     handler = import_handler("pt")
-    with pytest.raises(BadRequest, match=r"Without an inputs\.json beside the model, every input is sent as"):
+    with pytest.raises(BadRequest, match=r"Without an inputs\.json next to the model, every input is sent as"):
         answer(handler, handler.load(tmp_path), [[1, 4]])
     (tmp_path / "inputs.json").write_text('{"ids": {"dtype": "int64", "shape": [null, 2]}}')
     assert answer(handler, handler.load(tmp_path), [[1, 4]]) == looked(torch.tensor([[1, 4]])).tolist()

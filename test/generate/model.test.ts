@@ -191,20 +191,20 @@ describe('--model', () => {
         join(place, 'MLmodel'),
         `flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.12.4\n  ${flavour}\nsignature:\n  inputs: '${JSON.stringify(inputs)}'\n`,
       );
-      writeFileSync(join(place, 'requirements.txt'), 'mlflow==3.4.0\ncloudpickle==3.1.1\n');
+      writeFileSync(join(place, 'requirements.txt'), 'mlflow==2.14.3\ncloudpickle==3.1.1\n');
       writeFileSync(join(place, 'python_model.pkl'), 'x');
       const { status, stdout, stderr } = run(folder, [`serve-${name}`, `--model=${name}`, '--explain']);
       assert.equal(status, 0, stderr);
       assert.match(stdout, new RegExp(`^framework +custom +${name}$`, 'm'));
       const project = (path: string) => readFileSync(join(folder, `serve-${name}`, path), 'utf8');
-      assert.match(project('requirements.in'), /^mlflow==3\.4\.0\ncloudpickle==3\.1\.1$/m);
+      assert.match(project('requirements.in'), /^mlflow==2\.14\.3\ncloudpickle==3\.1\.1\nsetuptools==80\.9\.0$/m);
       assert.equal(project('.python-version'), '3.12\n');
       assert.match(project('code/model_handler.py'), /mlflow\.pyfunc\.load_model/);
       assert.equal(project('model/python_model.pkl'), 'x');
       assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [request] });
     });
 
-  it('has no sample request where the code reads requests itself', () => {
+  it('warns that the sample request is a guess where the code reads requests itself', () => {
     put(folder, 'logistic-1.3.joblib', 'own.joblib');
     writeFileSync(join(folder, 'inference.py'), 'def input_fn(body, content_type):\n    return body["rows"]\n');
     const { status, stderr } = run(folder, [
@@ -214,7 +214,8 @@ describe('--model', () => {
       '--framework=sklearn',
     ]);
     assert.equal(status, 0, stderr);
-    assert.ok(!existsSync(join(folder, 'reads/test/sample_request.json')));
+    assert.match(stderr, /inference\.py reads requests itself: test\/sample_request\.json must be one that it takes/);
+    assert.ok(existsSync(join(folder, 'reads/test/sample_request.json')));
   });
 
   it('says one thing of a model that it refuses', () => {

@@ -15,7 +15,13 @@ const venv = join(root, '.venv');
 export function pinsFor(name: Framework): string[] {
   const { library, formats, makingPackages = [], optional = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
-  const asked = [...library, ...formats.flatMap(({ packages }) => packages ?? []), ...makingPackages, ...optional, ...web];
+  const asked = [
+    ...library,
+    ...formats.flatMap(({ packages }) => packages ?? []),
+    ...makingPackages,
+    ...optional,
+    ...web,
+  ];
   const path = join(root, `templates/requirements/${setOf(name, standardRelease(name), false)}.txt`);
   return reach(readFileSync(path, 'utf8'), asked.map(packageName));
 }

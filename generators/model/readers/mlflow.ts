@@ -74,14 +74,10 @@ export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts
   return { ...native, ...facts, what: `MLflow model (${flavour}): ${native.what}`, ...(packages && { packages }) };
 }
 
-/** Versions of MLflow that import pkg_resources, which setuptools has up to version 81, and do not ask for it. */
-const IMPORTS_SETUPTOOLS = /^(1|2\.(\d|1[0-5]))\./;
-
 /** A folder that mlflow.pyfunc loads, with every package of its requirements.txt. */
 export function asPyfunc({ facts, pins }: Packed): Facts {
   const packages = [...pins].map(([name, version]) => `${name}==${version}`);
   if (!pins.has('mlflow')) packages.unshift('mlflow');
-  if (IMPORTS_SETUPTOOLS.test(pins.get('mlflow') ?? '') && !pins.has('setuptools')) packages.push('setuptools==80.9.0');
   return { ...facts, what: 'MLflow model (python_function)', framework: 'custom', packages };
 }
 

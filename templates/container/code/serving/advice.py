@@ -48,6 +48,7 @@ DAMAGED = re.compile(
     r"|unpack requires a buffer|IndexError: index out of range|required number of bytes|can not load pod"
     r"|model file descriptor|Flatbuffers model verification"
 )
+UNKNOWN_TO_KERAS = r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'"
 CORRECT = "Correct it."
 FALLBACK = "Save it again with the versions in requirements.txt, or look at load() in code/model_handler.py."
 
@@ -197,7 +198,7 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     ),
     (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
     (
-        r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'",
+        UNKNOWN_TO_KERAS,
         "{0} is not part of Keras. Put the file that defines it beside code/model_handler.py, or generate the project "
         "with --code=FILE.",
     ),

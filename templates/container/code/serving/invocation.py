@@ -23,7 +23,7 @@ from serving.settings import Settings
 log = logging.getLogger(__name__)
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-PROOFS = 3  # batches of which some are predicted alone, too: records must not change each other's answers
+PROOFS = 3  # first batches in which two requests are also predicted alone: are their answers the same?
 MOST_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
 
 

@@ -192,7 +192,7 @@ def make_executor(tree: ast.Module, path: Path, names: dict[str, Any]) -> Callab
 def unwrap(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements, with those in `if __name__ == "__main__":` in its place, and each import by itself. No docstring."""
     for statement in statements:
-        if isinstance(statement, ast.Import):  # of which one may be missing
+        if isinstance(statement, ast.Import):  # one may be missing
             yield from (ast.copy_location(ast.Import([name]), statement) for name in statement.names)
         elif isinstance(statement, ast.If) and ast.unparse(statement.test) in (
             f"__name__ == {MAIN!r}",

@@ -44,7 +44,7 @@ class Loaded(NamedTuple):
 def load(model_dir: Path) -> Loaded:
     """Loads the model once, when the server starts.
 
-    The file names the inputs, but tells no types and shapes. Say them in an inputs.json beside it, so that
+    The file names the inputs, but tells no types and shapes. Say them in an inputs.json next to it, so that
     whole numbers arrive as such and wrong requests get exact answers: {"x": {"dtype": "float32", "shape": [null, 8]}}
     It can also be in the file: torch.jit.save(model, path, _extra_files={"inputs.json": ...})
     """
@@ -73,7 +73,10 @@ def read_inputs(module: Any, text: str) -> dict[str, dict[str, Any]]:
     needed = {name for name, each in arguments.items() if not each.has_default_value()}
     if not needed <= told.keys() <= arguments.keys():
         takes = ", ".join(f"{name}: {each.type}" for name, each in arguments.items())
-        raise StartError(f"The model's forward() takes {takes}. Write predict() in code/model_handler.py for it.")
+        raise StartError(
+            f"The model's forward() takes {takes}. If all are tensors, name them in an inputs.json next to the model; "
+            "otherwise write load() and predict() in code/model_handler.py."
+        )
     return told
 
 
@@ -105,7 +108,7 @@ def predict(model: Loaded, inputs: Arrays) -> Arrays:
             raise
         log.warning("The model failed on inputs that inputs.json does not describe.", exc_info=True)
         got = ", ".join(f"{array.shape} ({array.dtype})" for array in inputs.values())
-        hint = "Without an inputs.json beside the model, every input is sent as numbers of one type."
+        hint = "Without an inputs.json next to the model, every input is sent as numbers of one type."
         raise BadRequest(f"The model does not take inputs of shape {got}. {hint}") from None
 
 

@@ -22,6 +22,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from serving import user_code
+from serving.advice import UNKNOWN_TO_KERAS
 from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device
 from serving.models import find_model_file
@@ -33,7 +34,6 @@ PRELOAD = False  # TensorFlow's threads do not survive a fork: the serving proce
 # Layers, functions and other objects of your own that the model holds: {"Scale": Scale}. Those that a file beside this
 # one defines are found there.
 CUSTOM_OBJECTS: dict[str, Any] = {}
-UNKNOWN = re.compile(r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'")
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ def load_net(path: Path) -> Any:
         try:
             return keras.models.load_model(path, objects, compile=False, safe_mode=True)
         except (TypeError, ValueError) as error:
-            name = next((name for found in UNKNOWN.findall(str(error)) for name in found if name), "")
+            found = re.search(UNKNOWN_TO_KERAS, str(error))
+            name = found and (found[1] or found[2])
             if not name or name in objects:
                 raise
             try:
