@@ -74,9 +74,6 @@ class Reader(NamedTuple):
         if self.form == ROWS:
             rows = map(list, zip(*(cells[column.name] for column in self.columns), strict=True))
             return [[content.parse_field(field) for field in row] for row in rows] if parse else list(rows)
-        if self.form == ROWS:
-            rows = map(list, zip(*(cells[column.name] for column in self.columns), strict=True))
-            return [[content.parse_field(field) for field in row] for row in rows] if parse else list(rows)
         columns = to_columns(cells, self.columns, parse)
         return columns if self.form == FRAME else np.column_stack(list(columns.values()))
 
