@@ -14,7 +14,6 @@ import pytest
 from conftest import ROOT, replace_model
 from project import Server, find_free_port
 
-
 FEATURES = """
 import pandas as pd
 

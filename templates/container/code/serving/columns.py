@@ -86,6 +86,7 @@ TYPES = {
     NUMBER: Type("a number", "float64", NUMBERS | {bool}, float),
     "datetime": Type("a date, such as 2024-05-31 or 2024-05-31T12:00:00", "datetime64[us]", TEXTS),
 }
+SIGNED = frozenset(TYPES) - {NUMBER}  # those of a signature
 
 
 def read_signature(model_dir: Path) -> tuple[Column, ...] | None:
@@ -98,10 +99,9 @@ def read_signature(model_dir: Path) -> tuple[Column, ...] | None:
             Column(str(each["name"]), str(each["type"]), bool(each.get("required", True)))
             for each in json.loads(path.read_bytes())["inputs"]
         )
-        unknown = {column.type for column in columns} - {*TYPES} | {column.type for column in columns} & {NUMBER}
-        problem = f"there is no type {min(unknown)}, only {', '.join(TYPES)}" if unknown else ""
-        names = [column.name for column in columns]
-        problem = problem or ("two columns have one name" if len({*names}) < len(names) else "")
+        names, unknown = {column.name for column in columns}, {column.type for column in columns} - SIGNED
+        problem = f"there is no type {min(unknown)}, only {', '.join(sorted(SIGNED))}" if unknown else ""
+        problem = problem or ("two columns have one name" if len(names) < len(columns) else "")
         problem = problem or ("" if columns else "it has no inputs")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         problem = f'it is not {{"inputs": [{{"name": ..., "type": ...}}]}} ({type(error).__name__}: {error})'
