@@ -112,13 +112,19 @@ def of_values(name: str, values: Iterable[Any]) -> Column:
 
 
 def explain(error: ValueError, frame: Any) -> BadRequest | None:
-    """The client's error that an estimator has found: a missing value or a category that it does not take."""
+    """The client's error that an estimator has found: a missing or too large value, or an unknown category."""
     if found := UNKNOWN.search(str(error)):
         return BadRequest(f"{find_category(found[1], frame)}, which this model was not trained with.")
     missing = frame.isna().to_numpy()
     if "NaN" in str(error) and missing.any():
         record, column = np.argwhere(missing)[0]
         return BadRequest(f"Record {record + 1}: {frame.columns[column]} is missing, and this model needs it.")
+    numbers = frame.select_dtypes("number")
+    if "infinity" in str(error) and numbers.size:
+        sizes = numbers.abs().fillna(0).to_numpy(dtype=float)
+        record, column = np.unravel_index(sizes.argmax(), sizes.shape)
+        value = show(float(numbers.iloc[record, column]))
+        return BadRequest(f"Record {record + 1}: {numbers.columns[column]} is {value}, too large for this model.")
     return None
 
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import content
-from serving.columns import FRAME, ROWS, Column, Taken
+from serving.columns import ARRAY, FRAME, ROWS, Column, Taken
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
 from serving.request import current
 from serving.settings import read_choice
-from serving.values import Values, to_columns
+from serving.values import Values, check_present, to_columns
 
 Cells = Mapping[str, Values]  # the values of the records by column
 
@@ -59,7 +59,7 @@ class Reader(NamedTuple):
             raise BadRequest("The request has no records.")
         header = read_parameter(current().content_type or "", "header")
         named = header == "present" or (header != "absent" and self.are_names(rows[0]))
-        if not named and self.form != FRAME and not self.has_codes:
+        if not named and self.form == ARRAY and not self.has_codes:
             return [[content.parse_field(field) for field in row] for row in rows], {}
         return self.convert(self.from_rows(rows[1:], rows[0]) if named else self.from_rows(rows), parse=True), {}
 
@@ -75,10 +75,22 @@ class Reader(NamedTuple):
         if isinstance(cells, list):
             return cells
         if self.form == ROWS:
-            rows = map(list, zip(*(cells[column.name] for column in self.columns), strict=True))
-            return [[content.parse_field(field) for field in row] for row in rows] if parse else list(rows)
+            return self.to_rows(cells, parse)
         columns = to_columns(cells, self.columns, parse)
         return columns if self.form == FRAME else np.column_stack(list(columns.values()))
+
+    def to_rows(self, cells: Cells, parse: bool) -> list[Any]:
+        """The values record by record, for a decode() that checks them. A field of CSV stays as it is in a text."""
+        lists = []
+        for column in self.columns:
+            values = cells[column.name]
+            if parse:
+                values = [
+                    (field or None) if column.type == "string" else content.parse_field(field) for field in values
+                ]
+            check_present(values, column)
+            lists.append(values)
+        return list(map(list, zip(*lists, strict=True)))
 
     def read(self, value: Any) -> "Cells | list[Any]":
         """The values in the JSON of a request."""

@@ -72,15 +72,19 @@ def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
         column = column._replace(type=type_of(column.categories))
     if parse:
         values = parse_all(values, column)
-    kinds = {*map(type, values)}
-    if NoneType in kinds and column.required:
-        raise BadRequest(f"Record {list(values).index(None) + 1}: {column.name} is missing.")
-    kinds.discard(NoneType)
+    check_present(values, column)
+    kinds = {*map(type, values)} - {NoneType}
     if kinds - TYPES[column.type].takes:
         raise refuse(values, column, lambda value: type(value) in TYPES[column.type].takes)
     if column.categories:
         return to_codes(values, column)
     return guess(values, kinds) if column.type == ANY else CONVERT.get(column.type, to_numbers)(values, column)
+
+
+def check_present(values: Values, column: Column) -> None:
+    """Raises BadRequest for a missing value that the column requires."""
+    if column.required and None in values:
+        raise BadRequest(f"Record {list(values).index(None) + 1}: {column.name} is missing.")
 
 
 def type_of(categories: Sequence[Any]) -> str:
