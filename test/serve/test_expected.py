@@ -85,9 +85,9 @@ def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any)
         ),
         (
             {"scikit-learn": metadata.version("scikit-learn"), "no-such-package": "1"},
-            "the columns are in another order",
+            "its columns may be in another order",
         ),
-        (None, "or a step that prepared them there is missing"),
+        (None, "or a step that prepared them may be missing"),
     ],
 )
 def test_the_likely_cause_is_told(versions: Any, cause: str, tmp_path: Path, model: Any) -> None:

@@ -69,8 +69,8 @@ def find_cause(expected: Lists) -> str:
     if others:
         return f"The file was written with other versions: {', '.join(others)}. Install those with ./lock.sh."
     return (
-        "If the model is the same, then the columns are in another order here, or a step that prepared them there is "
-        "missing: describe again what the server loads, with the rows that clients send."
+        "The model may have been trained again, its columns may be in another order, or a step that prepared them may "
+        "be missing here. Correct that, or run tools/describe_model.py again."
     )
 
 
