@@ -7,6 +7,7 @@ import type { Contender } from './contender.js';
 import { measureFrameworks, prepareSamples } from './frameworks.js';
 import { installAll, lineUp, type Notes, say } from './lineup.js';
 import { load, type Sample } from './load.js';
+import { measureColumns } from './columns.js';
 import { measureMany } from './many.js';
 import { type Model, models, timePredict, train, variantModels } from './models.js';
 import { median } from './numbers.js';
@@ -64,6 +65,7 @@ export async function measure(options: Options): Promise<Results> {
     starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
     commands,
     frameworks: options.only ? undefined : await measureFrameworks(samples, options),
+    columns: options.only ? undefined : await measureColumns(samples, options),
     many: options.only ? undefined : await measureMany(samples, options),
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),
