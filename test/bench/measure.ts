@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureColumns } from './columns.js';
 import { timeCommands } from './commands.js';
 import type { Contender } from './contender.js';
 import { measureFrameworks, prepareSamples } from './frameworks.js';
 import { installAll, lineUp, type Notes, say } from './lineup.js';
 import { load, type Sample } from './load.js';
-import { measureColumns } from './columns.js';
 import { measureMany } from './many.js';
 import { type Model, models, timePredict, train, variantModels } from './models.js';
 import { median } from './numbers.js';

@@ -74,7 +74,8 @@ describe('a deployment that fails', function () {
     const expected = path.join(directory, 'model/expected.json');
     writeFileSync(expected, JSON.stringify({ inputs: [Array(8).fill(0)], predictions: [41] }));
     await succeed(directory, 'upload_model.sh');
-    const said = /1 of 1 predictions differ from .*expected predictions 41, got 42\.0(?:.*\n)*.*did not pass the ping health check/;
+    const said =
+      /1 of 1 predictions differ from .*expected predictions 41, got 42\.0(?:.*\n)*.*did not pass the ping health check/;
     await refuse(said, directory, 'deploy.sh', [], scaled);
     assert.deepEqual(await predict(directory), [42, 42]);
     assert.ok((await stop()) > 5);
