@@ -8,7 +8,7 @@ export interface Field {
   readonly type: string;
   readonly shape: readonly number[];
   /** A value that it has had. */
-  readonly example?: string;
+  readonly example?: string | number | boolean;
 }
 
 /** What a reader finds in a file or folder. What a file does not tell is absent. */
@@ -31,8 +31,8 @@ export interface Facts {
   /** Whether loading it calls what another call returned, as no library's files do. */
   readonly callsResults?: boolean;
   readonly inputs?: readonly Field[];
-  /** Whether it takes a DataFrame: its columns by name. */
-  readonly takesFrame?: boolean;
+  /** Whether the inputs are columns, which a request can name. */
+  readonly byName?: boolean;
   /** What it probably takes, where it does not say so itself: enough for a first request, no more. */
   readonly likelyInputs?: readonly Field[];
   readonly outputs?: readonly Field[];

@@ -63,7 +63,9 @@ def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
         return learn(next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names)
     parts = list(parts_of(estimator, names))
     if parts:
-        return [column for part, own in parts for column in learn(part, own)]
+        columns = [column for part, own in parts for column in learn(part, own)]
+        rest = NUMBER if hasattr(estimator, "_preprocessor") else ANY  # the trees that follow take numbers
+        return [column._replace(type=rest) if column.type == ANY else column for column in columns]
     if hasattr(estimator, "build_analyzer"):
         return [Column(name, "string") for name in names]
     if hasattr(estimator, "categories_"):
