@@ -34,6 +34,7 @@ class Column(NamedTuple):
     required: bool = False  # every record has a value; otherwise it can be null or left out
     gap: Any = math.nan  # what stands for a missing text in a DataFrame
     categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing
+    example: Any = None  # a value, for the documentation
 
 
 class Columns(dict[str, NDArray[Any]]):
@@ -96,7 +97,7 @@ def read_signature(model_dir: Path) -> tuple[Column, ...] | None:
         return None
     try:
         columns = tuple(
-            Column(str(each["name"]), str(each["type"]), bool(each.get("required", True)))
+            Column(str(each["name"]), str(each["type"]), bool(each.get("required", True)), example=each.get("example"))
             for each in json.loads(path.read_bytes())["inputs"]
         )
         names, unknown = {column.name for column in columns}, {column.type for column in columns} - SIGNED

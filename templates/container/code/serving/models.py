@@ -38,6 +38,7 @@ class Model:
     proves_batching: bool = True  # PROVES_BATCHING: whether a record must get the same answer alone and among others
     media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
     decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
+    taken: columns.Taken | None = None  # the columns that it takes by name
     loaded: Any = None  # what load returned
     transform: Callable[[Request], Answer] | None = None  # script mode: answers a whole request, instead of the steps
 
@@ -130,6 +131,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         proves_batching=bool(getattr(handler, "PROVES_BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
         decoders={**tables.make_reader(taken).decoders(), **decoders} if taken else decoders,
+        taken=taken,
         loaded=loaded,
         transform=partial(transform, loaded, model_dir) if transform else None,
     )

@@ -1,0 +1,170 @@
+"""What this server takes and answers: GET /openapi.json, in OpenAPI 3.1, and GET /docs, which shows it in a browser."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from serving import content
+from serving.columns import ANY, FILE, NUMBER, Column, Taken
+from serving.errors import BadRequest, HandlerFailed, NotAcceptable, Overloaded, TooLarge, UnsupportedMediaType
+from serving.media_types import CSV, JSON, JSON_LINES
+from serving.models import Model, pass_on
+from serving.request import Answer
+from serving.settings import Settings
+from serving.tables import make_reader
+
+Schema = dict[str, Any]
+
+ERRORS = (BadRequest, NotAcceptable, TooLarge, UnsupportedMediaType, HandlerFailed, Overloaded)
+TEXT, WHOLE, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
+DATE = {**TEXT, "format": "date-time", "description": "Such as 2024-05-31 or 2024-05-31T12:00:00."}
+TYPES: Mapping[str, tuple[Schema, Any]] = {  # of a column -> its schema, and a value where it has no example
+    "double": ({"type": "number", "format": "double"}, 0),
+    "float": ({"type": "number", "format": "float"}, 0),
+    "long": ({"type": "integer", "format": "int64"}, 0),
+    "integer": ({"type": "integer", "format": "int32"}, 0),
+    "boolean": ({"type": "boolean"}, False),
+    "string": (TEXT, "text"),
+    "datetime": (DATE, "2024-05-31"),
+    NUMBER: ({"type": "number"}, 0),
+    ANY: ({}, 0),
+}
+
+
+def show_docs() -> Answer:
+    """The answer for GET /docs."""
+    return Answer(200, Path(__file__).with_name("docs.html").read_bytes(), "text/html; charset=utf-8")
+
+
+def describe(model: Model, settings: Settings) -> Answer:
+    """The answer for GET /openapi.json."""
+    schemas, examples = describe_columns(model.taken) if model.taken else ({"Request": describe_records()}, {})
+    schemas["Answer"] = describe_answer(model, settings.model_dir)
+    schemas["Error"] = keyed(error=TEXT)
+    schemas["Limits"] = keyed(MaxConcurrentTransforms=WHOLE, BatchStrategy=TEXT, MaxPayloadInMB=WHOLE)
+    answers = [model.media_type] if model.media_type else settings.answers
+    body = to_content("Request", {**content.DECODERS, **model.decoders})
+    body = {media_type: {**schema, **examples.get(media_type, {})} for media_type, schema in body.items()}
+    if model.transform:  # a script reads and writes what it likes
+        body, answers = {"*/*": {}}, ["*/*"]
+    failures = {str(each.status): respond(str(each.__doc__), to_content("Error")) for each in ERRORS}
+    responses = {"200": respond("What the model answers.", to_content("Answer", answers)), **failures}
+    ready, limits = respond("The model is loaded."), respond("What suits this server.", to_content("Limits"))
+    paths = {
+        "/invocations": {
+            "post": {
+                "operationId": "invoke",
+                "requestBody": {"required": True, "content": body},
+                "responses": responses,
+            }
+        },
+        "/ping": {"get": {"operationId": "ping", "responses": {"200": ready}}},
+        "/execution-parameters": {"get": {"operationId": "executionParameters", "responses": {"200": limits}}},
+    }
+    info = {"title": "Model server", "version": "1"}
+    document = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    return Answer(200, content.to_json_line(document))
+
+
+def describe_records() -> Schema:
+    """A request in JSON for a model without columns."""
+    keys = {key: {"description": "One entry a record, as the model takes it."} for key in content.ENVELOPES}
+    one = {"oneOf": [{"required": [key]} for key in keys]}
+    return {"anyOf": [{**OBJECT, "properties": {**keys, "parameters": OBJECT}, **one}, array({})]}
+
+
+def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """The schemas of a request in JSON by column, in each of its forms, and examples by media type."""
+    columns = {column.name: schema_of(column) for column in taken.columns}
+    record = {column.name: example_of(column) for column in taken.columns}
+    names, values = list(record), list(record.values())
+    required = [column.name for column in taken.columns if column.required]
+    by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(taken).ignores_extra}
+    schemas = {
+        "Record": {**by_name, "properties": columns},
+        "Row": {**array({}), "prefixItems": [*columns.values()], "minItems": len(columns), "maxItems": len(columns)},
+        "Columns": {**by_name, "properties": {name: array(schema) for name, schema in columns.items()}},
+    }
+    records, rows, table = array(refer("Record")), array(refer("Row")), array(array({}))
+    split = keyed(columns=array(TEXT), data=table)
+    forms = {
+        "Objects": (form(instances=records), {"instances": [record]}),
+        "Table": (form(columns=array(TEXT), instances=table), {"columns": names, "instances": [values]}),
+        "Lists": (form(instances=rows), {"instances": [values]}),
+        "By column": (form(inputs=refer("Columns")), {"inputs": {name: [value] for name, value in record.items()}}),
+        "Split": (form(dataframe_split=split), {"dataframe_split": {"columns": names, "data": [values]}}),
+        "Records": (form(dataframe_records=records), {"dataframe_records": [record]}),
+        "Array": (array({"anyOf": [refer("Record"), refer("Row")]}), [record]),
+    }
+    schemas["Request"] = {"anyOf": [{"title": title, **schema} for title, (schema, _) in forms.items()]}
+    return schemas, {
+        JSON: {"examples": {title: {"value": example} for title, (_, example) in forms.items()}},
+        JSON_LINES: {"example": content.to_json_line(record).decode()},
+        CSV: {"example": content.to_csv([names, values]).decode()},
+    }
+
+
+def describe_answer(model: Model, model_dir: Path) -> Schema:
+    """An answer in JSON, with the types of the outputs in signature.json."""
+    if getattr(model.encode, "func", None) is not pass_on:
+        return {"description": "What encode() in model_handler.py makes of it."}
+    path = model_dir / FILE
+    outputs = json.loads(path.read_bytes()).get("outputs") if model.taken and path.is_file() else None
+    named = [each for each in outputs or () if isinstance(each, dict)]
+    types = [TYPES.get(str(each.get("type")), TYPES[ANY])[0] for each in named]
+    by_name = {str(each.get("name")): schema for each, schema in zip(named, types, strict=True)}
+    several = {"type": ["array", "object"], "prefixItems": types, "properties": by_name}
+    extra = {"description": 'With {"parameters": {"probabilities": true}}, where the model has them.'}
+    answer = keyed(
+        predictions=array(types[0] if len(types) == 1 else several if types else {}),
+        probabilities={**array(array({})), **extra},
+        classes={**array({}), **extra},
+    )
+    return {**answer, "required": ["predictions"] if model.taken else []}
+
+
+def schema_of(column: Column) -> Schema:
+    """The values of a column."""
+    if column.categories:
+        return {"enum": [*column.categories, *([] if column.required else [None])]}
+    schema = TYPES[column.type][0]
+    return {**schema, "type": [schema["type"], "null"]} if schema and not column.required else schema
+
+
+def example_of(column: Column) -> Any:
+    """A value of a column."""
+    if column.example is not None:
+        return column.example
+    return column.categories[0] if column.categories else TYPES[column.type][1]
+
+
+def keyed(**properties: Schema) -> Schema:
+    """An object that has all of these."""
+    return {**OBJECT, "properties": properties, "required": [*properties]}
+
+
+def form(**properties: Schema) -> Schema:
+    """The same, perhaps with parameters."""
+    return {**keyed(**properties, parameters=OBJECT), "required": [*properties]}
+
+
+def array(items: Schema) -> Schema:
+    """A list of such values."""
+    return {"type": "array", "items": items}
+
+
+def refer(name: str) -> Schema:
+    """One of the document's schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def to_content(name: str, media_types: Iterable[str] = (JSON,)) -> dict[str, Schema]:
+    """A body of this schema in JSON, which is a text or bytes in other media types."""
+    texts = {each: {"schema": TEXT} for each in media_types if each.startswith("text/") or each == JSON_LINES}
+    return {each: {"schema": refer(name)} if each == JSON else texts.get(each, {}) for each in media_types}
+
+
+def respond(description: str, content: Schema | None = None) -> Schema:
+    """A response."""
+    return {"description": description, **({"content": content} if content else {})}
