@@ -1,7 +1,4 @@
-"""Columns that a model takes by name: the values of a request as one array for each, in the type of the training.
-
-The columns are those of model/signature.json, or else those that the model itself knows.
-"""
+"""Columns that a model takes by name: the values of a request as one array for each, in the type of the training."""
 
 import importlib
 import json

@@ -30,6 +30,18 @@ TYPES: Mapping[str, tuple[Schema, Any]] = {  # of a column -> its schema, and a 
     NUMBER: ({"type": "number"}, 0),
     ANY: ({}, 0),
 }
+ABOUT = "The keys inputs, features, input and data mean the same as instances. An object can also have parameters."
+RECORDS: Schema = {  # what a model without columns takes
+    "description": ABOUT,
+    "anyOf": [
+        {
+            **OBJECT,
+            "properties": {"instances": {"description": "The records, as the model takes them."}},
+            "oneOf": [{"required": [key]} for key in content.ENVELOPES],
+        },
+        {"type": "array"},
+    ],
+}
 
 
 def show_docs() -> Answer:
@@ -39,26 +51,20 @@ def show_docs() -> Answer:
 
 def describe(model: Model, settings: Settings) -> Answer:
     """The answer for GET /openapi.json."""
-    schemas, examples = describe_columns(model.taken) if model.taken else ({"Request": describe_records()}, {})
-    schemas["Answer"] = describe_answer(model, settings.model_dir)
+    anything: Schema = {"*/*": {}}  # what a script takes and answers (script_mode.py)
+    takes, answers, schemas = (anything, anything, {}) if model.transform else describe_bodies(model, settings)
     schemas["Error"] = keyed(error=TEXT)
     schemas["Limits"] = keyed(MaxConcurrentTransforms=WHOLE, BatchStrategy=TEXT, MaxPayloadInMB=WHOLE)
-    answers = [model.media_type] if model.media_type else settings.answers
-    body = to_content("Request", {**content.DECODERS, **model.decoders})
-    body = {media_type: {**schema, **examples.get(media_type, {})} for media_type, schema in body.items()}
-    if model.transform:  # a script reads and writes what it likes
-        body, answers = {"*/*": {}}, ["*/*"]
     failures = {str(each.status): respond(str(each.__doc__), to_content("Error")) for each in ERRORS}
-    responses = {"200": respond("What the model answers.", to_content("Answer", answers)), **failures}
-    ready, limits = respond("The model is loaded."), respond("What suits this server.", to_content("Limits"))
+    invoke = {
+        "operationId": "invoke",
+        "requestBody": {"required": True, "content": takes},
+        "responses": {"200": respond("What the model answers.", answers), **failures},
+    }
+    ready = respond("The model is loaded.", {JSON: {}})
+    limits = respond("What suits this server in batch transform.", to_content("Limits"))
     paths = {
-        "/invocations": {
-            "post": {
-                "operationId": "invoke",
-                "requestBody": {"required": True, "content": body},
-                "responses": responses,
-            }
-        },
+        "/invocations": {"post": invoke},
         "/ping": {"get": {"operationId": "ping", "responses": {"200": ready}}},
         "/execution-parameters": {"get": {"operationId": "executionParameters", "responses": {"200": limits}}},
     }
@@ -67,11 +73,13 @@ def describe(model: Model, settings: Settings) -> Answer:
     return Answer(200, content.to_json_line(document))
 
 
-def describe_records() -> Schema:
-    """A request in JSON for a model without columns."""
-    keys = {key: {"description": "One entry a record, as the model takes it."} for key in content.ENVELOPES}
-    one = {"oneOf": [{"required": [key]} for key in keys]}
-    return {"anyOf": [{**OBJECT, "properties": {**keys, "parameters": OBJECT}, **one}, array({})]}
+def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, Schema]:
+    """What /invocations takes and answers by media type, and the schemas that this refers to."""
+    schemas, examples = describe_columns(model.taken) if model.taken else ({"Request": RECORDS}, {})
+    schemas["Answer"] = describe_answer(model, settings.model_dir)
+    takes = to_content("Request", {**content.DECODERS, **model.decoders})
+    answers = to_content("Answer", [model.media_type] if model.media_type else settings.answers)
+    return {each: {**body, **examples.get(each, {})} for each, body in takes.items()}, answers, schemas
 
 
 def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]]:
@@ -83,22 +91,22 @@ def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]
     by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(taken).ignores_extra}
     schemas = {
         "Record": {**by_name, "properties": columns},
-        "Row": {**array({}), "prefixItems": [*columns.values()], "minItems": len(columns), "maxItems": len(columns)},
+        "Row": {"type": "array", "prefixItems": [*columns.values()], "minItems": len(names), "maxItems": len(names)},
         "Columns": {**by_name, "properties": {name: array(schema) for name, schema in columns.items()}},
     }
     records, rows, table = array(refer("Record")), array(refer("Row")), array(array({}))
     split = keyed(columns=array(TEXT), data=table)
     forms = {
-        "Objects": (form(instances=records), {"instances": [record]}),
-        "Table": (form(columns=array(TEXT), instances=table), {"columns": names, "instances": [values]}),
-        "Lists": (form(instances=rows), {"instances": [values]}),
-        "By column": (form(inputs=refer("Columns")), {"inputs": {name: [value] for name, value in record.items()}}),
-        "Split": (form(dataframe_split=split), {"dataframe_split": {"columns": names, "data": [values]}}),
-        "Records": (form(dataframe_records=records), {"dataframe_records": [record]}),
+        "Objects": (keyed(instances=records), {"instances": [record]}),
+        "Table": (keyed(columns=array(TEXT), instances=table), {"columns": names, "instances": [values]}),
+        "Lists": (keyed(instances=rows), {"instances": [values]}),
+        "By column": (keyed(inputs=refer("Columns")), {"inputs": {name: [value] for name, value in record.items()}}),
+        "Split": (keyed(dataframe_split=split), {"dataframe_split": {"columns": names, "data": [values]}}),
+        "Records": (keyed(dataframe_records=records), {"dataframe_records": [record]}),
         "Array": (array({"anyOf": [refer("Record"), refer("Row")]}), [record]),
     }
-    schemas["Request"] = {"anyOf": [{"title": title, **schema} for title, (schema, _) in forms.items()]}
-    return schemas, {
+    any_form = [{"title": title, **schema} for title, (schema, _) in forms.items()]
+    return {**schemas, "Request": {"description": ABOUT, "anyOf": any_form}}, {
         JSON: {"examples": {title: {"value": example} for title, (_, example) in forms.items()}},
         JSON_LINES: {"example": content.to_json_line(record).decode()},
         CSV: {"example": content.to_csv([names, values]).decode()},
@@ -144,11 +152,6 @@ def keyed(**properties: Schema) -> Schema:
     return {**OBJECT, "properties": properties, "required": [*properties]}
 
 
-def form(**properties: Schema) -> Schema:
-    """The same, perhaps with parameters."""
-    return {**keyed(**properties, parameters=OBJECT), "required": [*properties]}
-
-
 def array(items: Schema) -> Schema:
     """A list of such values."""
     return {"type": "array", "items": items}
@@ -165,6 +168,6 @@ def to_content(name: str, media_types: Iterable[str] = (JSON,)) -> dict[str, Sch
     return {each: {"schema": refer(name)} if each == JSON else texts.get(each, {}) for each in media_types}
 
 
-def respond(description: str, content: Schema | None = None) -> Schema:
+def respond(description: str, bodies: Schema) -> Schema:
     """A response."""
-    return {"description": description, **({"content": content} if content else {})}
+    return {"description": description, "content": bodies}

@@ -1,7 +1,7 @@
 """The forms of a request by column, which all mean the same: objects, rows, tables of pandas, CSV, and inputs.
 
-Each is read into the values of every column that the model takes. A request that does not fit is refused with its record
-and column.
+Each is read into the values of every column that the model takes. A request that does not fit is refused with its
+record and column.
 """
 
 import difflib
