@@ -108,7 +108,7 @@ def of_values(name: str, values: Iterable[Any]) -> Column:
     present = [value for value in values if value is not None and value == value]
     gap = None if any(value is None for value in values) else math.nan
     if present and all(isinstance(value, str) for value in present):
-        return Column(name, "string", gap=gap)
+        return Column(name, "string", gap=gap, example=str(present[0]))
     numbers = present and all(isinstance(value, (int, float, np.number, np.bool_)) for value in present)
     return Column(name, NUMBER if numbers else ANY, gap=gap)
 
