@@ -24,7 +24,7 @@ def find_columns(model: Any) -> Taken | None:
     A model whose steps all take numbers, and pick none by name, gets an array: that is faster. There are no columns
     where only a later step picks some by name: then the signature has to tell them.
     """
-    names = [str(name) for name in getattr(model, "feature_names_in_", getattr(model, "feature_names_", ()))]
+    names = find_names(model)
     known: dict[str, Column] = {}
     for column in learn(model, names) if names else ():
         if column.name not in known or known[column.name].type == ANY:
@@ -34,6 +34,15 @@ def find_columns(model: Any) -> Taken | None:
         map(selects if names else picks_names, walk(model))
     )
     return Taken(columns, FRAME if frame else ARRAY) if names or frame else None
+
+
+def find_names(model: Any) -> list[str]:
+    """The names of the columns of the training. LightGBM and CatBoost number those that have none."""
+    for attribute in ("feature_names_in_", "feature_name_", "feature_names_"):
+        names = getattr(model, attribute, None)
+        if names is not None and any(str(name) not in (f"Column_{at}", f"{at}") for at, name in enumerate(names)):
+            return [str(name) for name in names]
+    return []
 
 
 def selects(estimator: Any) -> bool:
@@ -74,6 +83,9 @@ def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
     module = type(estimator).__module__
     if module.startswith(BOOSTERS):
         return of_booster(estimator, names)
+    if hasattr(estimator, "get_cat_feature_indices"):  # CatBoost's
+        strings = {*estimator.get_cat_feature_indices(), *estimator.get_text_feature_indices()}
+        return [Column(name, ANY if at in strings else NUMBER) for at, name in enumerate(names)]
     if not module.startswith("sklearn.") or module.endswith("._function_transformer"):
         return [Column(name) for name in names]
     if np.asarray(getattr(estimator, "statistics_", 0)).dtype == object:  # an imputer's
