@@ -8,7 +8,9 @@ export interface Field {
   readonly type: string;
   readonly shape: readonly number[];
   /** A value that it has had. */
-  readonly example?: string;
+  readonly example?: string | number | boolean;
+  /** Of a column of a signature: whether every record has a value. */
+  readonly required?: boolean;
 }
 
 /** What a reader finds in a file or folder. What a file does not tell is absent. */
@@ -33,6 +35,8 @@ export interface Facts {
   readonly inputs?: readonly Field[];
   /** Whether it takes a DataFrame: its columns by name. */
   readonly takesFrame?: boolean;
+  /** Whether the inputs are the columns of a signature: the project gets it as model/signature.json. */
+  readonly signed?: boolean;
   /** What it probably takes, where it does not say so itself: enough for a first request, no more. */
   readonly likelyInputs?: readonly Field[];
   readonly outputs?: readonly Field[];
