@@ -50,27 +50,34 @@ export function readMlflow(folder: string): Packed {
   const python = text(known.python_function?.python_version) ?? text(own.python_version);
   const version = text(own[versionKey]);
   const told = signature(mlmodel.signature, exampleIn(folder, mlmodel.saved_input_example_info));
-  // Only MLflow answers as it does there: a booster gives probabilities, and the handlers call predict.
-  const needsMlflow =
-    /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||
-    (text(known.python_function?.predict_fn) ?? 'predict') !== 'predict';
+  const place = key && !needsMlflow(own, known.python_function) ? join(folder, String(own[key])) : undefined;
   return {
-    place: key && !needsMlflow ? join(folder, String(own[key])) : undefined,
+    place,
     flavour,
     pins: pinsIn(join(folder, 'requirements.txt')),
     facts: {
       ...(python && { pythonVersion: python.split('.', 2).join('.') }),
-      ...(flavour === 'sklearn' && version && { frameworkVersion: version }),
+      ...(place && flavour === 'sklearn' && version && { frameworkVersion: version }),
       ...told,
     },
   };
 }
 
+/**
+ * Whether only MLflow answers as it does there: a native booster gives probabilities instead of classes, the handlers call
+ * nothing but predict, and skops loads types that are not its own only if it is given their names.
+ */
+const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
+  /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||
+  (text(pyfunc?.predict_fn) ?? 'predict') !== 'predict' ||
+  listOf(own.skops_trusted_types).length > 0;
+
 /** The native model's facts with what the folder adds to them. */
 export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts {
   const { inputs = [] } = facts;
   const signed = isSigned(inputs) && (native.framework === 'sklearn' || areNumbersOf(native, inputs));
-  const frame = native.framework === 'sklearn' && signed && !areNumbersOf(native, inputs) ? ['pandas'] : [];
+  const takesFrame = native.framework === 'sklearn' && signed && !(areNumbersOf(native, inputs) && isPlain(native));
+  const frame = takesFrame ? ['pandas'] : [];
   const packages = [...new Set([...(native.packages ?? []), ...frame])].map((each) => {
     const pin = pins.get(packageName(each));
     return each.includes('==') || !pin ? each : `${each}==${pin}`;
@@ -83,6 +90,11 @@ export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts
     ...(packages.length && { packages }),
   };
 }
+
+/** Whether a model of scikit-learn is of its own steps alone, of which is known that they take arrays of numbers. */
+const isPlain = ({ modules = new Map() }: Facts) =>
+  [...modules.keys()].every((name) => /^(sklearn|numpy|scipy|joblib|collections|copy_?reg|_codecs)\b/.test(name)) &&
+  ![...modules.keys()].some((name) => /\._(function|column)_transformer$/.test(name));
 
 /** Whether the inputs are columns that model/signature.json can have. */
 const isSigned = (inputs: readonly Field[]) =>
@@ -159,7 +171,7 @@ const types: Readonly<Record<string, (value: unknown) => boolean>> = {
   float: isNumber,
   boolean: (value) => typeof value === 'boolean',
   string: (value) => typeof value === 'string',
-  datetime: (value) => /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?$/.test(String(value)),
+  datetime: (value) => /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?)?$/.test(String(value)),
 };
 
 const MAX_EXAMPLE = 1 << 20;

@@ -78,7 +78,7 @@ def parse_json(text: bytes | str, where: str = "The body") -> Any:
 
 
 def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
-    """{"instances": …} or another of ENVELOPES, a bare array or a Table; one or many records; {"inputs": {"name": …}}."""
+    """{"instances": …} or another of ENVELOPES, a bare array, or a Table; one or many; or {"inputs": {"name": …}}."""
     value = read_json(body, charset)
     if isinstance(value, list):
         return as_records(value), {}

@@ -25,6 +25,8 @@ def from_split(split: Any) -> Table:
     names, rows = found.get("columns"), found.get("data")
     if not isinstance(rows, list) or not isinstance(names, list | None):
         raise BadRequest('Expected {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.')
+    if not rows:
+        raise BadRequest("The request has no records.")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list) or len(row) != len(rows[0] if names is None else names):
             raise BadRequest(f"Record {number} is not a list with a value for each column.")
@@ -37,9 +39,11 @@ def from_objects(records: Any) -> Table:
     """A list of objects with the same keys: the first one's order is that of the columns."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise BadRequest('Expected {"dataframe_records": [{...}, ...]}.')
-    names = list(records[0]) if records else []
+    if not records:
+        raise BadRequest("The request has no records.")
+    names = list(records[0])
     for number, record in enumerate(records, 1):
-        if record.keys() != records[0].keys():
+        if record.keys() != {*names}:
             raise BadRequest(f"Record {number} has other columns than record 1.")
     table = Table([record[name] for name in names] for record in records)
     table.names = names
