@@ -148,8 +148,7 @@ def to_codes(values: Values, column: Column, parse: bool) -> NDArray[np.float64]
 
 def parse_all(values: Values, column: Column) -> Values:
     """Fields of CSV as values; an empty one is missing."""
-    guesses: list[Callable[[str], Any]] = [parse_whole, float, TYPES["boolean"].parse, str]
-    kinds = guesses if column.type == ANY else [TYPES[column.type].parse]
+    kinds: list[Callable[[str], Any]] = [parse_whole, float, str] if column.type == ANY else [TYPES[column.type].parse]
     for parse in kinds:
         try:
             return [parse(value) if value else None for value in values]
