@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { chart } from './bench/chart.js';
+import { measureColumns } from './bench/columns.js';
 import { contenders } from './bench/contenders.js';
 import { program } from './bench/environments.js';
 import { measureFrameworks, prepareSamples } from './bench/frameworks.js';
@@ -12,7 +13,7 @@ import { measureMany } from './bench/many.js';
 import { measure } from './bench/measure.js';
 import { readOptions } from './bench/options.js';
 import { document, findings } from './bench/report.js';
-import { frameworksSection, inWords, manySection, replaceSection } from './bench/section.js';
+import { columnsSection, frameworksSection, inWords, manySection, replaceSection } from './bench/section.js';
 import { bin } from './support/bin.js';
 import { root } from './support/tools.js';
 
@@ -22,7 +23,13 @@ const options = readOptions(
 );
 const file = join(options.out, 'benchmarks.md');
 mkdirSync(options.out, { recursive: true });
-const good = await (options.frameworks ? renewFrameworks() : options.many ? renewMany() : measureAll());
+const good = await (options.frameworks
+  ? renewFrameworks()
+  : options.many
+    ? renewMany()
+    : options.columns
+      ? renewColumns()
+      : measureAll());
 const minutes = (performance.now() / 60_000).toFixed(1);
 console.error(`bench: wrote ${relative(process.cwd(), file)} after ${minutes} minutes`);
 process.exit(good ? 0 : 1);
@@ -46,6 +53,12 @@ async function measureAll(): Promise<boolean> {
 async function renewMany(): Promise<boolean> {
   needWrk();
   renew(manySection(await measureMany(await prepareSamples(), options)));
+  return true;
+}
+
+/** Writes the section on requests by column into the document that is there. */
+async function renewColumns(): Promise<boolean> {
+  renew(columnsSection(await measureColumns(await prepareSamples(['sklearn']), options)));
   return true;
 }
 

@@ -39,11 +39,13 @@ export interface Sample {
   python: string;
 }
 
+const all = [...new Set(combinations.map(({ framework }) => framework))];
+
 /** Generates a project of each framework, in its first format, and installs what it needs. Throws where that fails. */
-export async function prepareSamples(): Promise<Sample[]> {
+export async function prepareSamples(frameworks: readonly Framework[] = all): Promise<Sample[]> {
   await installTools();
   const samples: Sample[] = [];
-  for (const framework of new Set(combinations.map((each) => each.framework))) {
+  for (const framework of frameworks) {
     const { python, projects, prepare } = prepareFramework(framework);
     await prepare();
     const [first] = combinations.filter((each) => each.framework === framework && each.modelServer === 'fastapi');

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureColumns } from './columns.js';
 import { timeCommands } from './commands.js';
 import type { Contender } from './contender.js';
 import { measureFrameworks, prepareSamples } from './frameworks.js';
@@ -64,6 +65,7 @@ export async function measure(options: Options): Promise<Results> {
     starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
     commands,
     frameworks: options.only ? undefined : await measureFrameworks(samples, options),
+    columns: options.only ? undefined : await measureColumns(samples, options),
     many: options.only ? undefined : await measureMany(samples, options),
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),

@@ -16,6 +16,7 @@ export interface Options {
   only: readonly string[] | undefined;
   frameworks: boolean; // nothing but the section on them
   many: boolean; // nothing but the section on many models
+  columns: boolean; // nothing but the section on requests by column
   out: string; // the folder for benchmarks.md and benchmarks.svg
   quick: boolean;
 }
@@ -26,6 +27,7 @@ const usage = `npm run bench -- [flags]
   --only=A,B      these contenders only
   --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
   --many          the same with that on many models
+  --columns       the same with that on requests by column
   --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick or --only: .bench)
 `;
 
@@ -36,6 +38,7 @@ export function readOptions(args: readonly string[], contenders: readonly string
     only: { type: 'string' },
     frameworks: { type: 'boolean' },
     many: { type: 'boolean' },
+    columns: { type: 'boolean' },
     out: { type: 'string' },
   } as const;
   try {
@@ -44,11 +47,11 @@ export function readOptions(args: readonly string[], contenders: readonly string
     const only = values.only?.split(',');
     const unknown = only?.filter((name) => !contenders.includes(name)) ?? [];
     if (unknown.length > 0) throw new Error(`no contender ${unknown.join(', ')}: there are ${contenders.join(', ')}`);
-    const { quick = false, frameworks = false, many = false } = values;
-    if ([only, frameworks, many].filter(Boolean).length > 1)
-      throw new Error('--only, --frameworks and --many do not go together');
+    const { quick = false, frameworks = false, many = false, columns = false } = values;
+    if ([only, frameworks, many, columns].filter(Boolean).length > 1)
+      throw new Error('--only, --frameworks, --many and --columns do not go together');
     const out = values.out ? resolve(values.out) : join(root, quick || only ? '.bench' : 'docs');
-    return { ...(quick ? short : long), only, frameworks, many, out, quick };
+    return { ...(quick ? short : long), only, frameworks, many, columns, out, quick };
   } catch (error) {
     return end(2, `${error instanceof Error ? error.message : error}\n\n${usage}`);
   }

@@ -7,7 +7,7 @@ import { percent } from './numbers.js';
 import type { Options } from './options.js';
 import { variants } from './ours.js';
 import type { Results } from './results.js';
-import { frameworksSection, inWords, manySection } from './section.js';
+import { columnsSection, frameworksSection, inWords, manySection } from './section.js';
 import { commandTable, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
 
 const quiet = 0.03; // share of the CPU time that other programs may take before it is said
@@ -21,6 +21,7 @@ export function findings(results: Results, options: Options): string {
     ...(results.variants.length > 0 ? [processes(results, options)] : []),
     ['Cold start', starting(options), startTable(results)],
     ...(results.frameworks ? [frameworksSection(results.frameworks, options)] : []),
+    ...(results.columns ? [columnsSection(results.columns)] : []),
     ...(results.many ? [manySection(results.many)] : []),
     ['The command', commandTable(results, options)],
   ];

@@ -1,4 +1,5 @@
 // What a run of the benchmark has found.
+import type { ColumnTimes } from './columns.js';
 import type { Frameworks } from './frameworks.js';
 import type { Sample } from './load.js';
 import type { Many } from './many.js';
@@ -23,6 +24,7 @@ export interface Results {
   starts: Readonly<Record<string, number>>; // seconds to the first good ping, by server
   commands: Readonly<Record<string, number>>; // seconds, by command
   frameworks: Frameworks | undefined;
+  columns: ColumnTimes | undefined;
   many: Many | undefined;
   idle: number; // share of one CPU that all servers together use while nobody asks them
   stolen: number; // share of the machine's CPU time that its host gave to other machines

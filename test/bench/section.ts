@@ -1,5 +1,6 @@
 // The section on the frameworks in words, and how it is put into a document that is there already.
 import { availableParallelism } from 'node:os';
+import type { ColumnTimes } from './columns.js';
 import type { FrameworkRow, Frameworks } from './frameworks.js';
 import type { Many, ManyRow } from './many.js';
 import { percent, show } from './numbers.js';
@@ -62,6 +63,19 @@ process still holds when they are dropped, after \`gc.collect()\` and \`malloc_t
   const way = `The way through the web server's process: at 32 connections a model among many answers ${show(hop)} times the
 requests/s of the same one alone in one process (scikit-learn, the sample).`;
   return ['Many models', how, table(1, head, rows.map(cells)), way];
+}
+
+/** What is said of requests by column. */
+export function columnsSection(times: ColumnTimes): string[] {
+  const how = `One record from the body to the answer, without HTTP, and \`predict()\` of the library alone, taking turns in one
+process: a pipeline of 8 numbers and 2 texts on a DataFrame in four forms of a request, and one of 8 numbers on an array.`;
+  const rows = Object.entries(times).map(([form, [answer, predict]]) => [
+    form,
+    show(answer),
+    show(predict),
+    show(answer - predict),
+  ]);
+  return ['Requests by column', how, table(1, ['form', 'answer, ms', 'predict, ms', 'difference, ms'], rows)];
 }
 
 /** Puts a section in the place of the one with its title, or behind "Cold start"; all else stays as it is. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   build,
   type Container,
@@ -30,7 +31,8 @@ for (const server of ['fastapi', 'flask']) {
 
     before(async () => {
       const { BASE_IMAGE } = rig('BASE_IMAGE');
-      directory = await project(folder, { projectName: server, modelServer: server });
+      const packages = server === 'flask' ? ['pandas'] : []; // for a model on a DataFrame
+      directory = await project(folder, { projectName: server, modelServer: server, packages });
       // As a checkout with umask 077 leaves it; the user in the container is another one.
       await must('chmod', ['-R', 'go-rwx', directory]);
       chmodSync(path.join(directory, 'code/serve'), 0o600);
@@ -113,6 +115,22 @@ for (const server of ['fastapi', 'flask']) {
       assert.ok(whole < 1.15 * (base + packages), megabytes(whole));
       assert.match(await must('docker', ['run', '--rm', image, 'sh', '-c', 'ls /opt/venv/bin']), /^(?!.*\bpip)/s);
     });
+
+    if (server === 'flask')
+      it('answers a request by column, in every form, as the model does', async () => {
+        const script = fileURLToPath(new URL('columns.py', import.meta.url));
+        const volumes = [`--volume=${directory}:/project`, `--volume=${script}:/columns.py`];
+        const made = await must('docker', ['run', '--rm', ...volumes, image, 'python', '/columns.py']);
+        const { requests, predictions } = JSON.parse(made.split('\n').at(-1) ?? '');
+        await must('chmod', ['-R', 'a+rX', folder]);
+        const other = await started({ model: path.join(directory, 'columns/model') });
+        for (const [type, body] of requests) {
+          const answer = await post(other, type, body);
+          assert.deepEqual(answer, { status: 200, body: { predictions } }, `${type}: ${body.slice(0, 200)}`);
+        }
+        const { out, err } = await stop(other);
+        assert.match(out + err, /20 of 20 predictions agree/);
+      });
 
     // The instructions that read it are the same for both servers.
     if (server === 'fastapi')

@@ -96,14 +96,35 @@ def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tm
         answer = server.invoke({"instances": [missing]}).json()
         np.testing.assert_array_equal(answer["predictions"], model.predict([["green", np.nan, 2, "bad"]]))
         for record, message in [
-            (["red", 1.5, 1.5, "bad"], "Record 2, column 3: 1.5 is neither a string nor a whole number."),
-            ([None, 1.5, 1, "bad"], "Record 2, column 1: None is neither a string nor a whole number."),
-            (["red", "x", 1, "bad"], "Record 2, column 2: 'x' is not a number."),
+            (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a text nor a whole number."),
+            ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a text nor a whole number."),
+            (["red", "x", 1, "bad"], 'Record 2: column 2 is "x", not a number.'),
             (["red", 1.5, 1], "Expected 4 features a record, got 3 in record 2."),
             ("red", "Record 2 is not a list of numbers and strings."),
         ]:
             reply = server.invoke({"instances": [known, record]})
             assert (reply.status, reply.json()["error"]) == (400, message)
+
+
+def test_features_with_names_are_columns(one: Path, tmp_path: Path) -> None:
+    records = [[("01", "1")[at % 2], at % 7 / 2] for at in range(200)]
+    pool = Pool(records, SIZES, cat_features=[0], feature_names=["kind", "width"])
+    model = CatBoostRegressor(**QUIET).fit(pool)
+    with replace_model(one, tmp_path) as (model_dir, serve):
+        model.save_model(model_dir / "model.cbm")
+        server = serve()
+        objects = [{"width": width, "kind": kind} for kind, width in records[:20]]
+        lines = [f"{kind},{width}" for kind, width in records[:20]]
+        for body, media_type in [
+            (json.dumps(objects).encode(), "application/json"),
+            (json.dumps(records[:20]).encode(), "application/json"),
+            ("\n".join(lines).encode(), "text/csv"),
+            ("\n".join(["kind,width", *lines]).encode(), "text/csv"),
+        ]:
+            answer = server.invoke(body, media_type).json()
+            np.testing.assert_array_equal(answer["predictions"], model.predict(records[:20]))
+        reply = server.invoke({"instances": [{"width": 1, "kind": 1.5}]})
+        assert reply.json()["error"] == "Record 1: kind is 1.5, neither a text nor a whole number."
 
 
 def test_a_job_makes_checkpoints_on_its_way_to_the_same_number_of_trees(first: Path, tmp_path: Path) -> None:

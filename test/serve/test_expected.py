@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from serving.errors import StartError
 from serving.expected import measure
 from serving.models import find_model_file, import_handler, list_files, load_model
 
+SKLEARN = metadata.version("scikit-learn")
 ROWS = np.random.default_rng(1).normal(size=(20, 3))
 
 
@@ -72,6 +74,24 @@ def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any)
     assert f"record 2: expected predictions 'may', got '{model.predict(ROWS)[1]}'; record 5: expected" in message
     assert "record 6" in message and "record 10" not in message
     assert "SM_EXPECTED=off" in message
+
+
+@pytest.mark.parametrize(
+    ("versions", "cause"),
+    [
+        (
+            {"scikit-learn": "1.0.2"},
+            f"other versions: scikit-learn was 1.0.2 and is {metadata.version('scikit-learn')}.",
+        ),
+        (
+            {"scikit-learn": metadata.version("scikit-learn"), "no-such-package": "1"},
+            "its columns may be in another order",
+        ),
+        (None, "or a step that prepared them may be missing"),
+    ],
+)
+def test_the_likely_cause_is_told(versions: Any, cause: str, tmp_path: Path, model: Any) -> None:
+    assert cause in refusal(write(tmp_path, model, predictions=["may"] * 20, versions=versions))
 
 
 def test_probabilities_are_compared_too(tmp_path: Path, model: Any) -> None:

@@ -75,8 +75,11 @@ const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
 /** The native model's facts with what the folder adds to them. */
 export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts {
   const { inputs = [] } = facts;
-  const signed = isSigned(inputs) && (native.framework === 'sklearn' || areNumbersOf(native, inputs));
-  const takesFrame = native.framework === 'sklearn' && signed && !(areNumbersOf(native, inputs) && isPlain(native));
+  const ofSklearn = native.framework === 'sklearn';
+  const numbers = sameNames(native.inputs, inputs) && !inputs.some(({ type }) => /string|datetime/.test(type));
+  const fits = ofSklearn ? !hasNames(native.inputs) || sameNames(native.inputs, inputs) : numbers;
+  const signed = isSigned(inputs) && fits;
+  const takesFrame = ofSklearn && signed && !(numbers && isPlain(native));
   const frame = takesFrame ? ['pandas'] : [];
   const packages = [...new Set([...(native.packages ?? []), ...frame])].map((each) => {
     const pin = pins.get(packageName(each));
@@ -100,10 +103,12 @@ const isPlain = ({ modules = new Map() }: Facts) =>
 const isSigned = (inputs: readonly Field[]) =>
   inputs.length > 0 && inputs.every(({ required }) => required !== undefined);
 
-/** Whether the inputs are the model's own by name, and no texts or dates: an array of numbers is enough for it. */
-function areNumbersOf({ inputs: own = [] }: Facts, inputs: readonly Field[]): boolean {
-  const names = own.map(({ name }) => name).join('\n');
-  return names === inputs.map(({ name }) => name).join('\n') && !inputs.some(({ type }) => /string|date/.test(type));
+const hasNames = (own: readonly Field[] = []) => own.some(({ shape }) => shape.length === 1);
+
+/** Whether the model knows its columns by the names of the signature. */
+function sameNames(own: readonly Field[] = [], inputs: readonly Field[]): boolean {
+  const names = new Set(own.map(({ name }) => name));
+  return names.size === inputs.length && inputs.every(({ name }) => names.has(name));
 }
 
 /** A folder that mlflow.pyfunc loads, with every package of its requirements.txt. */

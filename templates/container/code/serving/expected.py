@@ -1,7 +1,7 @@
 """model/expected.json: records, and what the model predicted for them where it was trained.
 
-{"inputs": [...], "predictions": [...]}, and "probabilities": [...] of a model that has them, all of one length. The
-server starts only if the model still predicts the same.
+{"inputs": [...], "predictions": [...]}, and "probabilities": [...] of a model that has them, all of one length;
+"versions" has those of the libraries there. The server starts only if the model still predicts the same.
 """
 
 import json
@@ -9,6 +9,8 @@ import logging
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ FILE = "expected.json"
 KINDS = {"predictions": 1e-6, "probabilities": 1.0}
 SHOWN = 3  # the records that an error shows, of those that differ
 
-Lists = dict[str, list[Any]]
+Lists = dict[str, Any]
 Answer = Callable[[dict[str, Any]], Any]  # the JSON of a request -> that of its answer
 
 
@@ -53,13 +55,30 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
     shown = [f"record {number}: expected {kind} {was!r:.200}, got {now!r:.200}" for number, kind, was, now, _ in wrong]
     raise StartError(
         f"{len({number for number, *_ in wrong})} of {count} predictions differ from {path}: "
-        f"{'; '.join(shown[:SHOWN])}. Install the versions that the model was trained with (requirements.in, then "
-        "./lock.sh), or write the file again where it was trained. SM_EXPECTED=off starts the server all the same."
+        f"{'; '.join(shown[:SHOWN])}. {find_cause(expected)} SM_EXPECTED=off starts the server all the same."
+    )
+
+
+def find_cause(expected: Lists) -> str:
+    """What most likely makes the model differ, and what to do: another version of a library, or other inputs."""
+    others = []
+    for name, was in expected["versions"].items():
+        with suppress(metadata.PackageNotFoundError):
+            if (now := metadata.version(name)) != was:
+                others.append(f"{name} was {was} and is {now}")
+    if others:
+        return f"The file was written with other versions: {', '.join(others)}. Install those with ./lock.sh."
+    return (
+        "The model may have been trained again, its columns may be in another order, or a step that prepared them may "
+        "be missing here. Correct that, or run tools/describe_model.py again."
     )
 
 
 def read(path: Path) -> Lists:
-    """The lists of the file. NaN is null there, as in an answer. Raises StartError for a file that is broken."""
+    """The lists and the versions of the file. NaN is null there, as in an answer.
+
+    Raises StartError for a file that is broken.
+    """
     again = "Write it again where the model was trained, or delete it."
     try:
         saved = json.loads(path.read_bytes(), parse_constant=lambda _: None)
@@ -73,7 +92,7 @@ def read(path: Path) -> Lists:
     if len({len(lists[kind]) for kind in kinds}) > 1:
         lengths = ", ".join(f"{len(lists[kind])} {kind}" for kind in kinds)
         raise StartError(f"The lists in {path} differ in length: {lengths}. {again}")
-    return {kind: lists[kind] for kind in kinds}
+    return {"versions": lists.get("versions") or {}, **{kind: lists[kind] for kind in kinds}}
 
 
 def predict(expected: Lists, answer: Answer) -> Lists:

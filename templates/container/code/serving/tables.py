@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import content
-from serving.columns import FRAME, ROWS, Column, Taken, Values, to_columns
+from serving.columns import ARRAY, FRAME, ROWS, Column, Taken
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
 from serving.request import current
 from serving.settings import read_choice
+from serving.values import Values, check_present, to_columns
 
 Cells = Mapping[str, Values]  # the values of the records by column
 
@@ -58,24 +59,38 @@ class Reader(NamedTuple):
             raise BadRequest("The request has no records.")
         header = read_parameter(current().content_type or "", "header")
         named = header == "present" or (header != "absent" and self.are_names(rows[0]))
-        if not named and self.form != FRAME and not self.has_codes:
+        if not named and self.form == ARRAY and not self.has_codes:
             return [[content.parse_field(field) for field in row] for row in rows], {}
         return self.convert(self.from_rows(rows[1:], rows[0]) if named else self.from_rows(rows), parse=True), {}
 
     def from_npy(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """An array of numbers, in the columns' order."""
         array, parameters = content.from_npy(body, charset)
-        return self.convert(self.from_rows(array.tolist())), parameters  # type: ignore[union-attr]
+        rows = np.asarray(array, dtype=object)
+        rows[rows != rows] = None  # NaN
+        return self.convert(self.from_rows(rows.tolist())), parameters
 
     def convert(self, cells: "Cells | list[Any]", parse: bool = False) -> Records:
         """The values as columns, or as an array; lists without names stay as they are where decode() reads them."""
         if isinstance(cells, list):
             return cells
         if self.form == ROWS:
-            rows = map(list, zip(*(cells[column.name] for column in self.columns), strict=True))
-            return [[content.parse_field(field) for field in row] for row in rows] if parse else list(rows)
+            return self.to_rows(cells, parse)
         columns = to_columns(cells, self.columns, parse)
         return columns if self.form == FRAME else np.column_stack(list(columns.values()))
+
+    def to_rows(self, cells: Cells, parse: bool) -> list[Any]:
+        """The values record by record, for a decode() that checks them. A field of CSV stays as it is in a text."""
+        lists = []
+        for column in self.columns:
+            values = cells[column.name]
+            if parse:
+                values = [
+                    (field or None) if column.type == "string" else content.parse_field(field) for field in values
+                ]
+            check_present(values, column)
+            lists.append(values)
+        return list(map(list, zip(*lists, strict=True)))
 
     def read(self, value: Any) -> "Cells | list[Any]":
         """The values in the JSON of a request."""
@@ -96,13 +111,17 @@ class Reader(NamedTuple):
 
     def is_envelope(self, value: Any) -> bool:
         """Whether an object holds records, and is none itself."""
-        names = {column.name for column in self.columns}
-        return isinstance(value, dict) and (len(value.keys() & {*content.ENVELOPES}) == 1 or not value.keys() & names)
+        if not isinstance(value, dict):
+            return False
+        found = [value[name] for name in content.ENVELOPES if name in value]
+        holds = len(found) == 1 and isinstance(found[0], (list, dict))
+        return holds or not value.keys() & {column.name for column in self.columns}
 
     def are_names(self, fields: Sequence[str]) -> bool:
-        """Whether the first line of CSV is names: all of them known, or as many as there are columns."""
-        names = {column.name for column in self.columns}
-        return bool(names.intersection(fields)) and (names.issuperset(fields) or self.ignores_extra)
+        """Whether the first line of CSV is names: most are known, or with more columns than are known, all required."""
+        known = {column.name for column in self.columns}.intersection(fields)
+        needed = {column.name for column in self.columns if column.required}
+        return 2 * len(known) > len(fields) or (self.ignores_extra and bool(known) and needed <= known)
 
     def from_table(self, table: Any, names: str, rows: str) -> Cells:
         """A table with its columns' names and its rows under these keys."""

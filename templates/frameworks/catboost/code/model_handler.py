@@ -4,18 +4,20 @@ A request goes through decode, predict and encode. Raise BadRequest("...") in an
 (status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from catboost import CatBoost, CatBoostClassifier, CatBoostRegressor
 
-from serving.columns import ROWS, Column, Taken
+from serving.columns import NUMBER, ROWS, Column, Taken
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file
 from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import is_number, to_matrix
+from serving.values import show
 
 PRELOAD = count_math_threads() == 1  # a prediction with more threads takes the CPUs that other processes would have
 
@@ -34,38 +36,48 @@ def load(model_dir: Path) -> CatBoost:
 
 def find_columns(model: CatBoost) -> Taken | None:
     """The columns that requests can name, of a model that was trained with names."""
-    names = model.feature_names_
-    return None if names == [str(number) for number in range(len(names))] else Taken([*map(Column, names)], ROWS)
+    names, strings = model.feature_names_, find_strings(model)
+    if names == [str(number) for number in range(len(names))]:
+        return None
+    return Taken([Column(name, "string" if at in strings else NUMBER) for at, name in enumerate(names)], ROWS)
+
+
+def find_strings(model: CatBoost) -> set[int]:
+    """The positions of the categorical and text features, from 0."""
+    return {*model.get_cat_feature_indices(), *model.get_text_feature_indices()}
 
 
 def decode(model: CatBoost, records: Any) -> Any:
     """The records of one request as an array of shape (records, features); NaN is a missing value, as in training.
 
-    With categorical or text features they are lists of numbers and strings. CSV reads a category such as 01 as the
-    number 1: send that in JSON.
+    With categorical or text features they are lists of numbers and strings. Without names of the features, CSV reads a
+    category such as 01 as the number 1: send that in JSON.
     """
-    features = len(model.feature_names_)
-    strings = {*model.get_cat_feature_indices(), *model.get_text_feature_indices()}
-    return to_rows(records, features, strings) if strings else to_matrix(records, features)
+    names, strings = model.feature_names_, find_strings(model)
+    if not strings:
+        return to_matrix(records, len(names))
+    return to_rows(
+        records, names if find_columns(model) else [f"column {at}" for at, _ in enumerate(names, 1)], strings
+    )
 
 
-def to_rows(records: Any, features: int, strings: set[int]) -> list[list[Any]]:
+def to_rows(records: Any, names: Sequence[str], strings: set[int]) -> list[list[Any]]:
     """Records as lists of numbers, with strings in the columns of `strings`, which count from 0.
 
-    Raises BadRequest for anything else, with the number of the record and of the column, which count from 1.
+    Raises BadRequest for anything else, with the number of the record, which counts from 1, and the column.
     """
     if isinstance(records, dict):
         raise BadRequest("This model takes lists of values, not inputs by name.")
     if not len(records):
         raise BadRequest("The request has no records.")
-    convert = [to_string if column in strings else to_number for column in range(features)]
+    convert = [to_string if at in strings else to_number for at, _ in enumerate(names)]
     rows = []
     for number, record in enumerate(records.tolist() if isinstance(records, np.ndarray) else records, 1):
         if not isinstance(record, list):
             raise BadRequest(f"Record {number} is not a list of numbers and strings.")
-        if len(record) != features:
-            raise BadRequest(f"Expected {features} features a record, got {len(record)} in record {number}.")
-        rows.append([convert[at](value, f"Record {number}, column {at + 1}") for at, value in enumerate(record)])
+        if len(record) != len(names):
+            raise BadRequest(f"Expected {len(names)} features a record, got {len(record)} in record {number}.")
+        rows.append([convert[at](value, f"Record {number}: {names[at]}") for at, value in enumerate(record)])
     return rows
 
 
@@ -75,7 +87,7 @@ def to_string(value: Any, where: str) -> str:
         return value
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
-    raise BadRequest(f"{where}: {repr(value)[:40]} is neither a string nor a whole number.")
+    raise BadRequest(f"{where} is {show(value)}, neither a text nor a whole number.")
 
 
 def to_number(value: Any, where: str) -> float:
@@ -83,7 +95,7 @@ def to_number(value: Any, where: str) -> float:
     if value is None:
         return np.nan
     if not is_number(value):
-        raise BadRequest(f"{where}: {repr(value)[:40]} is not a number.")
+        raise BadRequest(f"{where} is {show(value)}, not a number.")
     return float(value)
 
 
@@ -103,6 +115,10 @@ def predict(model: CatBoost, inputs: Any) -> Any:
     return {"predictions": predictions, "probabilities": model.predict_proba(inputs, thread_count=threads)}
 
 
-# def encode(model: CatBoost, outputs: Any) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
-#     return [{"expensive": bool(price > 500)} for price in outputs]
+def encode(model: Any, outputs: Any) -> Any:
+    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+
+    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    """
+    classes = getattr(model, "classes_", None)
+    return {**outputs, "classes": classes} if isinstance(outputs, dict) and classes is not None else outputs

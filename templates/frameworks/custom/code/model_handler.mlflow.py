@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from serving.columns import SIGNED, Column, Columns, Taken
+from serving.columns import Column, Taken
 from serving.dataframes import Table
 from serving.errors import BadRequest, StartError
 from serving.request import current
+from serving.values import SIGNED
 
 # Set to True what holds for your model, whatever its code does:
 BATCHING = False  # it may get the records of several requests at once, and returns one prediction a record
@@ -41,12 +42,10 @@ def find_columns(model: Any) -> Taken | None:
 
 
 def decode(model: Any, records: Any) -> Any:
-    """The records of one request: columns, of which predict gets a DataFrame; arrays for a signature of tensors.
+    """The records of one request as arrays, for a signature of tensors or none. Other signatures are left to MLflow.
 
-    Other signatures are left to MLflow.
+    Not called where the signature has columns: predict gets a DataFrame.
     """
-    if isinstance(records, Columns):
-        return records
     schema = model.metadata.get_input_schema()
     if isinstance(records, Table):
         return pd.DataFrame(records, columns=records.names)
