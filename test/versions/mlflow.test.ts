@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { quietEnv, run } from '../support/bin.js';
-import { root, tool } from '../support/tools.js';
+import { pinsFor, root, tool } from '../support/tools.js';
 
 const [csv, json] = ['text/csv', 'application/json'];
 const columns = ['age', 'income', 'city', 'vip'];
@@ -80,11 +80,27 @@ describe('the server of an MLflow folder', function () {
     return port;
   };
 
-  before(() => {
+  /** Starts both servers of a folder; their ports. */
+  const startBoth = async (name: string): Promise<[theirs: number, ours: number]> => {
+    const project = projectOf(name);
+    const made = run(folder, [project, `--model=${name}`]);
+    assert.equal(made.status, 0, made.stderr);
+    return Promise.all([
+      start((port) => `-m mlflow models serve --env-manager local --port ${port} -m ${name}`.split(' ')),
+      start(
+        () => [join(project, 'code/serve')],
+        (port) => ({ SM_MODEL_DIR: join(folder, project, 'model'), SAGEMAKER_BIND_TO_PORT: String(port) }),
+      ),
+    ]);
+  };
+  const projectOf = (name: string) => `serve-${name}`;
+  const ports = new Map<string, [number, number]>();
+
+  before(async () => {
     must(tool('uv'), ['venv', '--quiet', '--python', tool('python'), '.venv']);
-    const packages = ['mlflow-skinny==3.17.2', '--requirement', join(root, 'templates/requirements/sklearn-1.9.txt')];
-    must(tool('uv'), ['pip', 'install', '--quiet', '--python', python, ...packages]);
+    must(tool('uv'), ['pip', 'install', '--quiet', '--python', python, 'mlflow-skinny==3.17.2', ...pinsFor('sklearn')]);
     must(python, [join(root, 'test/versions/make_mlflow.py')]);
+    await Promise.all(Object.keys(requests).map(async (name) => ports.set(name, await startBoth(name))));
   });
   after(() => {
     for (const { pid } of running) process.kill(-(pid ?? 0), 'SIGKILL');
@@ -93,25 +109,15 @@ describe('the server of an MLflow folder', function () {
 
   for (const [name, sent] of Object.entries(requests))
     it(`answers as mlflow models serve: ${name}`, async () => {
-      const project = `serve-${name}`;
-      const made = run(folder, [project, `--model=${name}`]);
-      assert.equal(made.status, 0, made.stderr);
-      const sample = readFileSync(join(folder, project, 'test/sample_request.json'), 'utf8');
-      const [theirs, ours] = await Promise.all([
-        start((port) => `-m mlflow models serve --env-manager local --port ${port} -m ${name}`.split(' ')),
-        start(
-          () => [join(project, 'code/serve')],
-          (port) => ({ SM_MODEL_DIR: join(folder, project, 'model'), SAGEMAKER_BIND_TO_PORT: String(port) }),
-        ),
-      ]);
+      const sample = readFileSync(join(folder, projectOf(name), 'test/sample_request.json'), 'utf8');
       for (const [type, body] of [...sent, [json, sample] as const]) {
         const ask = async (port: number) => {
           const headers = { 'Content-Type': type };
           const answer = await fetch(`http://127.0.0.1:${port}/invocations`, { method: 'POST', headers, body });
           return [answer.status, await answer.json()];
         };
-        const [expected, found] = [await ask(theirs), await ask(ours)];
-        assert.equal(expected[0], 200, `${body}\n${JSON.stringify(expected)}`);
+        const [expected, found] = await Promise.all((ports.get(name) ?? []).map(ask));
+        assert.equal(expected?.[0], 200, `${body}\n${JSON.stringify(expected)}`);
         assert.deepEqual(found, expected, body);
       }
     });
