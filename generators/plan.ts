@@ -82,7 +82,7 @@ const sizesLeftOpen =
 /** A request for a model that says what it takes; the sample model and language models have their own. */
 function requestFor({ tests, sample, language }: Project, model: Model | undefined): RenderedFile[] {
   const inputs = model?.inputs ?? model?.likelyInputs;
-  const text = tests && !sample && !language && inputs && sampleRequest(inputs, model?.takesFrame || model?.signed);
+  const text = tests && !sample && !language && inputs && sampleRequest(inputs, model?.byName);
   return text ? [{ path: 'test/sample_request.json', text, executable: false }] : [];
 }
 

@@ -33,10 +33,10 @@ export interface Facts {
   /** Whether loading it calls what another call returned, as no library's files do. */
   readonly callsResults?: boolean;
   readonly inputs?: readonly Field[];
-  /** Whether it takes a DataFrame: its columns by name. */
-  readonly takesFrame?: boolean;
   /** Whether the inputs are the columns of a signature: the project gets it as model/signature.json. */
   readonly signed?: boolean;
+  /** Whether the inputs are columns, which a request can name. */
+  readonly byName?: boolean;
   /** What it probably takes, where it does not say so itself: enough for a first request, no more. */
   readonly likelyInputs?: readonly Field[];
   readonly outputs?: readonly Field[];

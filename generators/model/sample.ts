@@ -13,7 +13,7 @@ export function sampleRequest(inputs: readonly Field[], byColumn = false): strin
     0,
   );
   const [first, ...more] = inputs;
-  if (!first || values > MAX_VALUES || inputs.some(({ type }) => type === 'Tensor')) return undefined; // of an unknown shape
+  if (!first || values > MAX_VALUES || inputs.some(({ type }) => type === 'Tensor' || type === 'any')) return undefined; // of an unknown shape
   if (inputs.every(({ shape }) => shape.length === 1)) {
     if (byColumn) return text({ instances: [Object.fromEntries(inputs.map((field) => [field.name, zero(field)]))] });
     const record = inputs.map(zero);

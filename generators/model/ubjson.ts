@@ -2,6 +2,7 @@
 
 const MAX_DEPTH = 64;
 const MAX_VALUES = 1_000_000;
+const MAX_NUMBERS = 10_000;
 
 /** Bytes of a number, and how it is read, by its marker. */
 const NUMBERS: Readonly<Record<string, readonly [number, (from: Buffer, at: number) => number]>> = {
@@ -22,7 +23,7 @@ interface Cursor {
   left: number;
 }
 
-/** The value at a place. Arrays of one type of number are not kept: undefined. Throws a RangeError where it is none. */
+/** The value at a place. Long arrays of one type of number are not kept: undefined. Throws a RangeError where it is none. */
 export const readUbjson = (from: Buffer, at: number): unknown =>
   readValue({ from, at, left: MAX_VALUES }, undefined, 0);
 
@@ -82,7 +83,7 @@ function readArray(cursor: Cursor, depth: number): unknown[] | undefined {
   const type = accept(cursor, '$') ? marker(cursor) : undefined;
   const count = accept(cursor, '#') ? readLength(cursor) : undefined;
   const size = type && count !== undefined ? NUMBERS[type]?.[0] : undefined;
-  if (size) {
+  if (size && (count ?? 0) > MAX_NUMBERS) {
     cursor.at += size * (count ?? 0);
     if (cursor.at > cursor.from.length) throw new RangeError('beyond the end');
     return undefined;

@@ -90,6 +90,7 @@ function container(project: Project): FileSpec[] {
       [...modules.split(' '), '__init__', ...(entry.modules ?? [])].map((module) => `${module}.py`),
     ),
     ...from(`servers/${server}`, 'code', files),
+    ...when(Boolean(serverEntry.routes), from('container', 'code/serving', ['openapi.py', 'docs.html'])),
     ...(multiModel && many
       ? [
           ...from(`servers/${server}`, 'code', many.files),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, to_frame
 from serving.errors import BadRequest, StartError
 from serving.request import CURRENT, Request
-from serving.signature import find_columns, name_outputs, read_signature
+from serving.signature import Output, find_columns, name_outputs, read_signature
 from serving.tables import make_reader
 
 COLUMNS = [
@@ -312,7 +312,7 @@ def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -
     outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
     taken, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
     assert taken == Taken([Column("a", "long", True), Column("b", "string", categories=("x", "y"))], ARRAY)
-    assert names == ["price", "risk"]
+    assert names == [Output("price", "double"), Output("risk", "double")]
     assert find(None, tmp_path)[0] == Taken([Column("b", "string"), Column("a", "long", True)], FRAME)
 
 
@@ -331,14 +331,13 @@ def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_several_outputs_have_the_names_of_the_signature() -> None:
-    named = [{"price": 1.0, "risk": 2.0}]
-    assert name_outputs(np.array([[1.0, 2.0]]), ["price", "risk"]) == named
-    assert name_outputs({"predictions": [[1.0, 2.0]], "other": 1}, ["price", "risk"]) == {
-        "predictions": named,
-        "other": 1,
-    }
+    named, outputs = [{"price": 1.0, "risk": 2.0}], [Output("price", "double"), Output("risk", None)]
+    assert name_outputs(np.array([[1.0, 2.0]]), outputs) == named
+    whole = {"predictions": [[1.0, 2.0]], "other": 1}
+    assert name_outputs(whole, outputs) == {"predictions": named, "other": 1}
+    assert name_outputs([[1.0, 2.0]], [Output(None, "double"), Output(None, "double")]) == [[1.0, 2.0]]
     for other in ([1.0], [[1.0]], "text", {"label": 1}):
-        assert name_outputs(other, ["price", "risk"]) == other
+        assert name_outputs(other, outputs) == other
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -80,6 +80,7 @@ def test_the_environment_decides(tmp_path: Path) -> None:
         "SM_THREADS": "2",
         "SM_BATCH_ROWS": "1",
         "SAGEMAKER_BATCH": "true",
+        "SM_DOCS": "1",
     }
     chosen = settings.read(environ, tmp_path)
     assert (chosen.model_dir, chosen.port, chosen.answers[:2]) == (
@@ -88,7 +89,7 @@ def test_the_environment_decides(tmp_path: Path) -> None:
         ("text/csv", "application/json"),
     )
     assert (chosen.log_level, chosen.workers, chosen.threads) == ("DEBUG", 3, 2)
-    assert (chosen.batch_rows, chosen.max_body) == (1, 100 * 2**20)
+    assert (chosen.batch_rows, chosen.max_body, chosen.docs) == (1, 100 * 2**20, True)
 
 
 def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
@@ -105,6 +106,7 @@ def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
         ("SM_WORKERS", "0"),
         ("SM_WORKERS", "9" * 5000),
         ("SM_LOG_LEVEL", "loud"),
+        ("SM_DOCS", "yes"),
         ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "image/png"),
     ],
 )

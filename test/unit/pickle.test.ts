@@ -54,6 +54,31 @@ describe('a pickle', () => {
       );
   });
 
+  const columnsOf = (name: string) =>
+    Object.fromEntries(
+      (factsOf(name).inputs ?? []).map(({ name, type, example }) => [
+        name,
+        example === undefined ? type : [type, example],
+      ]),
+    );
+
+  it('tells the types of columns that its steps know, and that it takes a DataFrame', () => {
+    const frame = { age: 'double', plan: ['string', 'a'], note: ['string', 'y'], since: 'any', new: 'double' };
+    assert.deepEqual(columnsOf('frame-1.9.joblib'), frame);
+    assert.deepEqual(columnsOf('categories-1.9.pkl'), { age: 'double', plan: ['string', 'a'], new: 'double' });
+    for (const name of ['frame-1.9.joblib', 'categories-1.9.pkl']) assert.deepEqual(factsOf(name).packages, ['pandas']);
+    assert.deepEqual(factsOf('frame-1.9.joblib').warnings, [
+      'It does not tell what since is: run tools/describe_model.py in the project.',
+    ]);
+  });
+
+  it('tells the columns and categories of a booster inside', () => {
+    assert.deepEqual(columnsOf('lightgbm-4.7.pkl'), { age: 'double', plan: ['string', 'a'], new: 'double' });
+    assert.deepEqual(columnsOf('xgboost-3.4.pkl'), { age: 'long', plan: ['string', 'a'], new: 'boolean' });
+    assert.deepEqual(factsOf('lightgbm-4.7.pkl').packages, ['lightgbm', 'pandas']);
+    assert.deepEqual(factsOf('xgboost-3.4.pkl').packages, ['xgboost==3.4.1', 'pandas']);
+  });
+
   it('tells what a pipeline takes: texts, or what its first step does, also inside a search', () => {
     assert.deepEqual(factsOf('texts-1.9.pkl').inputs, [{ name: 'texts', type: 'string', shape: [-1] }]);
     assert.deepEqual(factsOf('search-1.9.pkl').inputs?.[0]?.shape, [-1, 4]);

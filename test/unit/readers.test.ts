@@ -81,16 +81,28 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     framework: 'xgboost',
     modelFormat: 'json',
     savedBy: 'XGBoost 3.4.1',
-    inputs: [field('age', 'long'), field('income', 'double'), field('plan', 'categorical'), field('new', 'boolean')],
+    inputs: [
+      field('age', 'long'),
+      field('income', 'double'),
+      { ...field('plan', 'string'), example: 'a' },
+      field('new', 'boolean'),
+    ],
     outputs: [field('predictions', 'float')],
+    byName: true,
   },
   'xgboost.ubj': {
     what: 'XGBoost model in UBJSON (binary:logistic)',
     framework: 'xgboost',
     modelFormat: 'ubj',
     savedBy: 'XGBoost 3.4.1',
-    inputs: [field('age', 'long'), field('income', 'double'), field('plan', 'categorical'), field('new', 'boolean')],
+    inputs: [
+      field('age', 'long'),
+      field('income', 'double'),
+      { ...field('plan', 'string'), example: 'a' },
+      field('new', 'boolean'),
+    ],
     outputs: [field('predictions', 'float')],
+    byName: true,
   },
   'classes.ubj': {
     what: 'XGBoost model in UBJSON (multi:softprob)',
@@ -116,11 +128,14 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     framework: 'lightgbm',
     modelFormat: 'txt',
     savedBy: 'LightGBM 4.x',
-    inputs: [field('age', 'double'), field('income', 'double'), field('plan', 'categorical'), field('new', 'double')],
-    outputs: [field('predictions', 'double', [-1, 3])],
-    warnings: [
-      'It was trained with 1 categorical column of pandas: send the number of a category in the list that pandas had, not its name.',
+    inputs: [
+      field('age', 'double'),
+      field('income', 'double'),
+      { ...field('plan', 'string'), example: 'a' },
+      field('new', 'double'),
     ],
+    outputs: [field('predictions', 'double', [-1, 3])],
+    byName: true,
   },
   'old.txt': {
     what: 'LightGBM model as text (binary)',
@@ -262,7 +277,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     modelFormat: 'skops',
     frameworkVersion: '1.9.1',
     savedBy: 'skops 0.16.0',
-    inputs: [field('age', 'double'), field('income', 'double'), field('plan', 'double')],
+    inputs: [field('age', 'any'), field('income', 'any'), field('plan', 'any')],
     classes: ['no', 'yes'],
     modules: new Map([
       ['sklearn.pipeline', new Set(['Pipeline'])],

@@ -40,6 +40,7 @@ export function readCatboost(bytes: Bytes): Facts {
       modelFormat: 'cbm',
       savedBy: `CatBoost${version ? ` ${version}` : ''}`,
       inputs: inputsOf(features),
+      ...(features.some(({ at, field }) => field.name !== String(at)) && { byName: true }),
       outputs: outputsOf(trees, classes),
       ...(classes.length && { classes }),
       ...(features.some(({ field }) => field.type === 'embedding') && { warnings: [EMBEDDINGS] }),

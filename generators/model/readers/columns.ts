@@ -4,11 +4,15 @@ import type { Field } from '../facts.js';
 import { elementsOf, fieldsOf, itemsOf } from '../numpy-array.js';
 import type { Value } from '../pickle.js';
 import { classOf, isInstance, stepsOf } from './pickle.js';
+import { columnsIn } from './xgboost.js';
 
 type Known = Map<string, Pick<Field, 'type' | 'example'>>;
 
 const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
 const MAX_DEPTH = 20;
+
+/** The type of a column of which the model tells nothing: what it takes only the training knows. */
+export const ANY = 'any';
 
 /** The columns with these names; those of which the steps tell nothing are numbers. */
 export function columnsOf(model: Value, names: readonly string[]): Field[] {
@@ -19,7 +23,7 @@ export function columnsOf(model: Value, names: readonly string[]): Field[] {
 
 /** Whether a model picks columns by name, or takes other than numbers: it needs a DataFrame. */
 export const needsFrame = (model: Value, columns: readonly Field[]) =>
-  columns.some(({ example }) => example !== undefined) || picks(model, 0);
+  columns.some(({ type, example }) => type === ANY || example !== undefined) || picks(model, 0);
 
 function picks(model: Value, depth: number): boolean {
   if (depth > MAX_DEPTH) return false;
@@ -29,16 +33,23 @@ function picks(model: Value, depth: number): boolean {
 /** The estimators in a search, a pipeline or a union. */
 function insideOf(model: Value): Value[] {
   const fields = fieldsOf(model);
-  const union = itemsOf(fields.get('transformer_list')).map((part) => itemsOf(part)[1]);
-  return [fields.get('best_estimator_'), ...stepsOf(model), ...union].filter(isInstance);
+  return [fields.get('best_estimator_'), ...stepsOf(model), ...unionOf(fields)].filter(isInstance);
 }
 
-/** The parts of a ColumnTransformer, with the names of their columns. */
+const unionOf = (fields: ReadonlyMap<string, Value>) =>
+  itemsOf(fields.get('transformer_list')).map((part) => itemsOf(part)[1]);
+
+/** The parts of a ColumnTransformer, with the names of their columns; of gradient boosting the step before its trees. */
 function partsOf(model: Value, names: readonly string[]): [part: Value, own: readonly string[]][] {
+  const fields = fieldsOf(model);
+  const before = fields.get('_preprocessor');
+  if (isInstance(before)) return [[before, names]];
   if (classOf(model)?.name !== 'ColumnTransformer') return [];
-  const parts = itemsOf(fieldsOf(model).get('transformers_')).map(itemsOf);
+  const parts = itemsOf(fields.get('transformers_')).map(itemsOf);
   return parts.map(([, part, choice]) => {
     const chosen = typeof choice === 'string' ? [choice] : (elementsOf(choice) ?? itemsOf(choice));
+    if (chosen.length && chosen.every((each) => typeof each === 'boolean'))
+      return [part, names.filter((_, at) => chosen[at])];
     return [part, chosen.map((each) => (typeof each === 'number' ? (names[each] ?? '') : String(each)))];
   });
 }
@@ -47,15 +58,49 @@ function learn(model: Value, names: readonly string[], known: Known, depth: numb
   if (!isInstance(model) || depth > MAX_DEPTH) return;
   const parts = partsOf(model, names);
   for (const [part, own] of parts) learn(part, own, known, depth + 1);
+  if (isInstance(fieldsOf(model).get('_preprocessor')))
+    for (const name of names) if (known.get(name)?.type === ANY) known.delete(name); // trees take numbers
   if (parts.length) return;
   const fields = fieldsOf(model);
-  const union = itemsOf(fields.get('transformer_list')).map((part) => itemsOf(part)[1]);
   const first = fields.get('best_estimator_') ?? stepsOf(model).find(isInstance);
-  for (const each of first ? [first] : union) learn(each, names, known, depth + 1);
-  if (vectorizer.test(classOf(model)?.name ?? '')) for (const name of names) known.set(name, { type: 'string' });
-  const categories = itemsOf(fields.get('categories_'));
+  const inside = first ? [first] : unionOf(fields);
+  for (const each of inside) learn(each, names, known, depth + 1);
+  if (inside.length) return;
+  const lists = fields.has('categories_')
+    ? itemsOf(fields.get('categories_')).map(elementsOf)
+    : elementsOf(fields.get('statistics_'))?.map((each) => [each]);
   for (const [at, name] of names.entries()) {
-    const example = elementsOf(categories[at])?.find((value) => typeof value === 'string');
+    const example = lists?.[at]?.find((value) => typeof value === 'string');
     if (example !== undefined) known.set(name, { type: 'string', example });
+    else if (vectorizer.test(classOf(model)?.name ?? '')) known.set(name, { type: 'string' });
+    else if (tellsNothing(model)) known.set(name, { type: ANY });
   }
+}
+
+/** Whether a step is a function, or a class of the user's own. */
+function tellsNothing(model: Value): boolean {
+  const { module = '', name = '' } = classOf(model) ?? {};
+  if (name === 'FunctionTransformer') return Boolean(fieldsOf(model).get('func')); // without one it passes all through
+  return !/^(sklearn|lightgbm|xgboost|catboost)\b/.test(module);
+}
+
+/** The columns of scikit-learn's interface to LightGBM or XGBoost, which the booster inside knows. */
+export function columnsOfBooster(model: Value): Field[] | undefined {
+  const booster = fieldsOf(fieldsOf(model).get('_Booster'));
+  const handle = booster.get('handle') ?? booster.get('_handle');
+  if (typeof handle === 'string') return columnsOfLightgbm(handle, booster.get('pandas_categorical'));
+  const bytes = isInstance(handle) ? itemsOf(handle.args)[0] : handle; // a bytearray of bytes
+  return typeof bytes === 'object' && bytes?.is === 'bytes' ? columnsIn(bytes.start) : undefined;
+}
+
+/** Of a model as text, of which the first part is enough; the lists of categories are those of its categorical columns. */
+function columnsOfLightgbm(text: string, categories: Value): Field[] | undefined {
+  const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1]?.split(' ') ?? [];
+  const [names, kinds, lists] = [line('feature_names'), line('feature_infos'), [...itemsOf(categories)]];
+  if (!names.length || names.every((name, at) => name === `Column_${at}`)) return undefined;
+  return names.map((name, at) => {
+    const example = /^-?\d+(:|$)/.test(kinds[at] ?? '') ? itemsOf(lists.shift())[0] : undefined;
+    const field = { name, type: typeof example === 'string' ? 'string' : 'double', shape: [-1] };
+    return typeof example === 'string' || typeof example === 'number' ? { ...field, example } : field;
+  });
 }

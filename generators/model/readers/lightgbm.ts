@@ -21,16 +21,19 @@ export function readLightgbm(bytes: Bytes): Facts {
     const kinds = header.get('feature_infos')?.split(' ') ?? [];
     const features = (numberOf(header.get('max_feature_idx')) ?? -2) + 1;
     if (!version || names.length !== features) throw damaged(WHAT);
-    const warnings = checkTrees(bytes, size, header.get('tree_sizes'));
+    const rest = restOf(bytes);
+    checkTrees(bytes, size, header.get('tree_sizes'), rest);
+    const examples = examplesIn(rest);
+    const inputs = inputsOf(names.map((name, at) => toField(name, kinds[at] ?? '', examples.get(at))));
     const [objective] = (header.get('objective') ?? '').split(' ');
     return {
       what: `LightGBM model as text${objective ? ` (${objective})` : ''}`,
       framework: 'lightgbm',
       modelFormat: 'txt',
       savedBy: `LightGBM ${LIBRARIES[version] ?? `${version}.x`}`,
-      inputs: inputsOf(names.map((name, at) => toField(name, kinds[at] ?? ''))),
+      inputs,
+      ...(inputs.every(({ shape }) => shape.length === 1) && { byName: true }),
       outputs: outputsOf(numberOf(header.get('num_class')) ?? 1),
-      ...(warnings.length && { warnings }),
     };
   });
 }
@@ -49,20 +52,21 @@ function readHeader(bytes: Bytes): { header: ReadonlyMap<string, string>; size: 
   return { header: new Map(entries as [string, string][]), size: size + BLANK.length };
 }
 
-/** The trees must be whole: the line after them is where their sizes say. Returns what the rest of the file tells. */
-function checkTrees(bytes: Bytes, from: number, sizes: string | undefined): readonly string[] {
-  const rest = restOf(bytes);
+/** The trees must be whole: the line after them is where their sizes say. */
+function checkTrees(bytes: Bytes, from: number, sizes: string | undefined, rest: string): void {
   const end = (sizes ?? '').split(' ').reduce((sum, size) => sum + Number(size), from);
   const isWhole = Number.isSafeInteger(end) && bytes.read(end, END.length).toString('latin1') === END;
   if (sizes === undefined ? !rest.includes(END) : !isWhole) throw damaged(WHAT);
   if (rest.includes('\nparameters:') && !rest.includes('\nend of parameters')) throw damaged(WHAT);
+}
+
+/** A category of each column that pandas had as categories, by the column's place. */
+function examplesIn(rest: string): ReadonlyMap<number, unknown> {
+  const [, places] = /\n\[categorical_feature: ([\d,]+)\]/.exec(rest) ?? [];
   const [, categories] = /\npandas_categorical:(\[.*\])/.exec(rest) ?? [];
-  const count = categories ? listOf(parseJson(Buffer.from(categories))).length : 0;
-  if (!count) return [];
-  return [
-    `It was trained with ${count} categorical ${count === 1 ? 'column' : 'columns'} of pandas: send the number of a category ` +
-      'in the list that pandas had, not its name.',
-  ];
+  if (!places || !categories) return new Map();
+  const lists = listOf(parseJson(Buffer.from(categories)));
+  return new Map(places.split(',').map((place, at) => [Number(place), listOf(lists[at])[0]]));
 }
 
 function restOf(bytes: Bytes): string {
@@ -77,8 +81,10 @@ function inputsOf(fields: readonly Field[]): readonly Field[] {
 }
 
 /** A feature's values are a range, [0:1], or, of a categorical one, a list, 1:2:3. */
-function toField(name: string, kind: string): Field {
-  return { name, type: /^-?\d+(:|$)/.test(kind) ? 'categorical' : 'double', shape: [-1] };
+function toField(name: string, kind: string, example: unknown): Field {
+  if (typeof example === 'string') return { name, type: 'string', shape: [-1], example };
+  const type = /^-?\d+(:|$)/.test(kind) ? 'categorical' : 'double';
+  return { name, type, shape: [-1], ...(typeof example === 'number' && { example }) };
 }
 
 const outputsOf = (classes: number): readonly Field[] => [

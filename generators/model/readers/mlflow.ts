@@ -75,13 +75,13 @@ const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
 /** The native model's facts with what the folder adds to them. */
 export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts {
   const { inputs = [] } = facts;
+  const same = native.byName === true && sameNames(native.inputs ?? [], inputs);
+  const numbers = same && !inputs.some(({ type }) => type === 'string' || type === 'datetime');
   const ofSklearn = native.framework === 'sklearn';
-  const numbers = sameNames(native.inputs, inputs) && !inputs.some(({ type }) => /string|datetime/.test(type));
-  const fits = ofSklearn ? !hasNames(native.inputs) || sameNames(native.inputs, inputs) : numbers;
-  const signed = isSigned(inputs) && fits;
-  const takesFrame = ofSklearn && signed && !(numbers && isPlain(native));
-  const frame = takesFrame ? ['pandas'] : [];
-  const packages = [...new Set([...(native.packages ?? []), ...frame])].map((each) => {
+  const knowsNone = !native.inputs?.some(({ shape }) => shape.length === 1); // neither columns nor texts
+  const signed = isSigned(inputs) && (ofSklearn ? same || knowsNone : numbers);
+  const pandas = signed && ofSklearn && !numbers ? ['pandas'] : [];
+  const packages = [...new Set([...(native.packages ?? []), ...pandas])].map((each) => {
     const pin = pins.get(packageName(each));
     return each.includes('==') || !pin ? each : `${each}==${pin}`;
   });
@@ -89,24 +89,18 @@ export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts
     ...native,
     ...facts,
     what: `MLflow model (${flavour}): ${native.what}`,
-    ...(signed && { signed }),
+    byName: signed || same,
+    signed,
     ...(packages.length && { packages }),
   };
 }
-
-/** Whether a model of scikit-learn is of its own steps alone, of which is known that they take arrays of numbers. */
-const isPlain = ({ modules = new Map() }: Facts) =>
-  [...modules.keys()].every((name) => /^(sklearn|numpy|scipy|joblib|collections|copy_?reg|_codecs)\b/.test(name)) &&
-  ![...modules.keys()].some((name) => /\._(function|column)_transformer$/.test(name));
 
 /** Whether the inputs are columns that model/signature.json can have. */
 const isSigned = (inputs: readonly Field[]) =>
   inputs.length > 0 && inputs.every(({ required }) => required !== undefined);
 
-const hasNames = (own: readonly Field[] = []) => own.some(({ shape }) => shape.length === 1);
-
 /** Whether the model knows its columns by the names of the signature. */
-function sameNames(own: readonly Field[] = [], inputs: readonly Field[]): boolean {
+function sameNames(own: readonly Field[], inputs: readonly Field[]): boolean {
   const names = new Set(own.map(({ name }) => name));
   return names.size === inputs.length && inputs.every(({ name }) => names.has(name));
 }
@@ -116,7 +110,7 @@ export function asPyfunc({ facts, pins }: Packed): Facts {
   const packages = [...pins].map(([name, version]) => `${name}==${version}`);
   if (!pins.has('mlflow')) packages.unshift('mlflow');
   const signed = isSigned(facts.inputs ?? []);
-  return { ...facts, what: 'MLflow model (python_function)', framework: 'custom', packages, ...(signed && { signed }) };
+  return { ...facts, what: 'MLflow model (python_function)', framework: 'custom', packages, byName: signed, signed };
 }
 
 const text = (value: unknown) => (typeof value === 'string' && value ? value : undefined);

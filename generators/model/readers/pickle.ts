@@ -5,7 +5,7 @@ import { type Cursor, cursorAt, inflatedCursor, uncompressed } from '../cursor.j
 import { type Facts, type Field, UnreadableError } from '../facts.js';
 import { elementsOf, fieldsOf, itemsOf } from '../numpy-array.js';
 import { type Global, type Instance, type Pickle, readPickle, type Value } from '../pickle.js';
-import { columnsOf, needsFrame } from './columns.js';
+import { ANY, columnsOf, columnsOfBooster, needsFrame } from './columns.js';
 
 /** Compressions that are known by their first bytes, and not read. */
 const otherCompressions: readonly [start: string, name: string][] = [
@@ -72,7 +72,6 @@ export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: '
     modelFormat,
     ...(version && { frameworkVersion: version, savedBy: `scikit-learn ${version}` }),
     ...optional('packages', [...new Set([...packagesOf(globals, found), ...(takesFrame ? ['pandas'] : [])])]),
-    ...(takesFrame && { takesFrame }),
     ...taken,
     ...optional('classes', elementsOf(fieldsOf(estimator).get('classes_'))),
     ...outputsOf(estimator),
@@ -207,29 +206,40 @@ export const stepsOf = (value: Value): Value[] => itemsOf(fieldsOf(value).get('s
 const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
 
 /** What the model takes: by column where it has names, else a matrix, or texts; undefined where it does not say. */
-function inputsOf(value: Value, depth = 0): Field[] | undefined {
+function inputsOf(value: Value, depth = 0): { inputs: Field[]; byName?: true } | undefined {
   const fields = fieldsOf(value);
   const names = elementsOf(fields.get('feature_names_in_'));
   const count = fields.get('n_features_in_');
-  if (names?.length) return columnsOf(value, names.map(String));
-  if (vectorizer.test(classOf(value)?.name ?? '')) return [{ name: 'texts', type: 'string', shape: [-1] }];
-  if (typeof count === 'number') return [{ name: 'inputs', type: 'double', shape: [-1, count] }];
+  const columns = names?.length ? columnsOf(value, names.map(String)) : columnsOfBooster(value);
+  if (columns) return { inputs: columns, byName: true };
+  if (vectorizer.test(classOf(value)?.name ?? '')) return { inputs: [{ name: 'texts', type: 'string', shape: [-1] }] };
+  if (typeof count === 'number') return { inputs: [{ name: 'inputs', type: 'double', shape: [-1, count] }] };
   const first = fields.get('best_estimator_') ?? stepsOf(value).find((step) => isInstance(step));
   return first && depth < 20 ? inputsOf(first, depth + 1) : undefined;
 }
 
 /** The inputs; where a pipeline begins with a class that does not tell them, what the first step that tells takes. */
-function takenBy(value: Value): Pick<Facts, 'inputs' | 'likelyInputs' | 'warnings'> {
-  const inputs = inputsOf(value);
-  if (inputs) return { inputs };
+function takenBy(value: Value): Pick<Facts, 'inputs' | 'byName' | 'likelyInputs' | 'warnings'> {
+  const taken = inputsOf(value);
+  if (taken) return { ...taken, ...optional('warnings', warningsOfTypes(taken.inputs)) };
   const [first, ...others] = stepsOf(fieldsOf(value).get('best_estimator_') ?? value);
   for (const step of others) {
-    const likelyInputs = inputsOf(step);
+    const likelyInputs = inputsOf(step)?.inputs;
     const [one, other] = [first, step].map((each) => classOf(each)?.name);
     const guess = `${one} does not tell what it takes: the project's sample request has what ${other}, after it, takes.`;
     if (likelyInputs) return { likelyInputs, warnings: [guess] };
   }
   return {};
+}
+
+/** A request cannot be made up for a column that a function or a class of the user's own takes first. */
+function warningsOfTypes(inputs: readonly Field[]): string[] {
+  const names = inputs.filter(({ type }) => type === ANY).map(({ name }) => name);
+  if (!names.length) return [];
+  const told = `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`;
+  return [
+    `It does not tell what ${told} ${names.length > 1 ? 'are' : 'is'}: run tools/describe_model.py in the project.`,
+  ];
 }
 
 const typeOfLabel: Readonly<Record<string, string>> = { string: 'string', number: 'long', boolean: 'boolean' };

@@ -15,6 +15,7 @@ const MAX_ARRAY = 1 << 20;
 const WANTED = ['_sklearn_version', 'n_features_in_', 'feature_names_in_', 'classes_'] as const;
 /** What makes numbers of texts: the steps after it count these, not what the model takes. */
 const TEXT_MODULE = 'sklearn.feature_extraction.text';
+const FRAME_MODULES = /^sklearn\.(compose\._column_transformer|preprocessing\._encoders)$/;
 const TEXTS: readonly Field[] = [{ name: 'texts', type: 'string', shape: [-1] }];
 type Wanted = (typeof WANTED)[number];
 
@@ -32,8 +33,9 @@ export function readSkops(bytes: Bytes): Facts {
     const classes = listOf(attribute('classes_')).filter(isLabel);
     const columns = listOf(attribute('feature_names_in_'));
     const takesTexts = !columns.length && modules.has(TEXT_MODULE);
-    const packages = packagesBeyondSklearn(modules.keys());
-    const inputs = takesTexts ? TEXTS : inputsOf(columns, numberOf(oneOf(attribute('n_features_in_'))));
+    const takesFrame = columns.length > 0 && [...modules.keys()].some((name) => FRAME_MODULES.test(name));
+    const packages = [...packagesBeyondSklearn(modules.keys()), ...(takesFrame ? ['pandas'] : [])];
+    const inputs = takesTexts ? TEXTS : inputsOf(columns, numberOf(oneOf(attribute('n_features_in_'))), takesFrame);
     return {
       what: `skops file of ${textOf(root.__class__) ?? 'an object'}`,
       framework: 'sklearn',
@@ -43,6 +45,7 @@ export function readSkops(bytes: Bytes): Facts {
       modules,
       ...(packages.length && { packages }),
       ...(inputs.length && { inputs }),
+      ...(columns.length && { byName: true }),
       ...(classes.length && { classes }),
     };
   });
@@ -52,8 +55,9 @@ const isLabel = (value: unknown): value is string | number | boolean =>
   ['string', 'number', 'boolean'].includes(typeof value);
 const oneOf = (value: unknown) => (Array.isArray(value) ? value[0] : value);
 
-function inputsOf(names: readonly unknown[], count: number | undefined): readonly Field[] {
-  if (names.length) return names.map((name) => ({ name: String(name), type: 'double', shape: [-1] }));
+function inputsOf(names: readonly unknown[], count: number | undefined, takesFrame: boolean): readonly Field[] {
+  const type = takesFrame ? 'any' : 'double'; // its steps would tell more
+  if (names.length) return names.map((name) => ({ name: String(name), type, shape: [-1] }));
   return count === undefined ? [] : [{ name: 'inputs', type: 'double', shape: [-1, count] }];
 }
 

@@ -32,15 +32,13 @@ export function readXgboost(bytes: Bytes): Facts {
     const what = `XGBoost model in ${isJson ? 'JSON' : 'UBJSON'}`;
     const form = { modelFormat: isJson ? 'json' : 'ubj', savedBy: `XGBoost ${version.join('.')}` };
     const classes = classesOf(pick(head, 'attributes', false));
+    const columns = columnsOf(head, pick);
     return {
       what: objective ? `${what} (${objective})` : what,
       framework: 'xgboost',
       ...form,
-      inputs: inputsOf(
-        listOf(pick(head, 'feature_names', false)),
-        listOf(pick(head, 'feature_types', false)),
-        features,
-      ),
+      inputs: columns ?? [{ name: 'inputs', type: 'float', shape: [-1, features] }],
+      ...(columns && { byName: true }),
       outputs: outputsOf(objective ?? '', parameters),
       ...(classes && { classes }),
     };
@@ -88,10 +86,34 @@ const pickUbjson: Pick = (part, key, last) => {
 /** XGBoost's types of features; all others are numbers. */
 const TYPES: Readonly<Record<string, string>> = { c: 'categorical', int: 'long', i: 'boolean' };
 
-function inputsOf(names: readonly unknown[], types: readonly unknown[], features: number): readonly Field[] {
-  if (!names.length || names.length > MAX_INPUTS) return [{ name: 'inputs', type: 'float', shape: [-1, features] }];
-  const shape = [-1];
-  return names.map((name, at) => ({ name: String(name), type: TYPES[String(types[at])] ?? 'double', shape }));
+function columnsOf(head: Buffer, pick: Pick): Field[] | undefined {
+  const [names, types] = ['feature_names', 'feature_types'].map((key) => listOf(pick(head, key, false)));
+  const firsts = firstsOf(pick(head.subarray(Math.max(0, head.indexOf('gradient_booster'))), 'cats', false));
+  if (!names?.length || names.length > MAX_INPUTS) return undefined;
+  return names.map((name, at) => {
+    const [first, type] = [firsts[at], TYPES[String(types?.[at])] ?? 'double'];
+    const field = { name: String(name), type, shape: [-1] };
+    if (type !== 'categorical' || !isLabel(first)) return field;
+    return { ...field, type: typeof first === 'string' ? 'string' : 'double', example: first };
+  });
+}
+
+/** The columns in the first part of a model as UBJSON, such as a pickle has; undefined where they are not there. */
+export function columnsIn(head: Buffer): Field[] | undefined {
+  try {
+    return columnsOf(head, pickUbjson);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** The first category of each column, which models have since XGBoost 3.1: numbers, or texts as bytes and where each begins. */
+function firstsOf(cats: unknown): readonly unknown[] {
+  return listOf(valueAt(cats, 'enc')).map((each) => {
+    const [values, offsets] = [listOf(valueAt(each, 'values')), listOf(valueAt(each, 'offsets'))];
+    return offsets.length ? Buffer.from(values.slice(0, Number(offsets[1])).map(Number)).toString('utf8') : values[0];
+  });
 }
 
 /** Labels that a classifier of scikit-learn's interface kept with the model: up to version 1.7. */
@@ -146,7 +168,7 @@ export function readXgboostBinary(bytes: Bytes): Facts {
     what: `XGBoost model in the old binary format${found ? ` (${found.objective})` : ''}`,
     framework: 'xgboost',
     ...(found?.version && { savedBy: `XGBoost${found.version}` }),
-    ...(found && { inputs: inputsOf([], [], found.features) }),
+    ...(found && { inputs: [{ name: 'inputs', type: 'float', shape: [-1, found.features] }] }),
     obstacle:
       'XGBoost since 3.1 does not read this format. Load it with the version that saved it, and save it as JSON: ' +
       "booster = xgboost.Booster(model_file=path); booster.save_model('model.json').",

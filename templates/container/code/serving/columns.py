@@ -24,6 +24,7 @@ class Column(NamedTuple):
     gap: Any = math.nan  # what stands for a missing text in a DataFrame
     categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing,
     closed: bool = False  # or refused, where this is True
+    example: Any = None  # a value, for the documentation
 
 
 class Columns(dict[str, NDArray[Any]]):

@@ -63,7 +63,9 @@ def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
         return learn(next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names)
     parts = list(parts_of(estimator, names))
     if parts:
-        return [column for part, own in parts for column in learn(part, own)]
+        columns = [column for part, own in parts for column in learn(part, own)]
+        rest = NUMBER if hasattr(estimator, "_preprocessor") else ANY  # the trees that follow take numbers
+        return [column._replace(type=rest) if column.type == ANY else column for column in columns]
     if hasattr(estimator, "build_analyzer"):
         return [Column(name, "string") for name in names]
     if hasattr(estimator, "categories_"):
@@ -106,7 +108,7 @@ def of_values(name: str, values: Iterable[Any]) -> Column:
     present = [value for value in values if value is not None and value == value]
     gap = None if any(value is None for value in values) else math.nan
     if present and all(isinstance(value, str) for value in present):
-        return Column(name, "string", gap=gap)
+        return Column(name, "string", gap=gap, example=str(present[0]))
     numbers = present and all(isinstance(value, (int, float, np.number, np.bool_)) for value in present)
     return Column(name, NUMBER if numbers else ANY, gap=gap)
 

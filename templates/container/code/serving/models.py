@@ -37,6 +37,8 @@ class Model:
     proves_batching: bool = True  # PROVES_BATCHING: whether a record must get the same answer alone and among others
     media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
     decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
+    taken: columns.Taken | None = None  # the columns that it takes by name
+    outputs: Sequence[signature.Output] = ()  # as the signature says
     loaded: Any = None  # what load returned
     transform: Callable[[Request], Answer] | None = None  # script mode: answers a whole request, instead of the steps
 
@@ -119,16 +121,18 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     transform = getattr(handler, "TRANSFORM", None)
-    taken, names = signature.find_columns(handler, loaded, model_dir)
+    taken, outputs = signature.find_columns(handler, loaded, model_dir)
     decoders = getattr(handler, "DECODERS", {})
     return Model(
         decode=partial(decode, handler, loaded),
         predict=partial(predict, handler, loaded, taken),
-        encode=partial(encode, handler, loaded, names),
+        encode=partial(encode, handler, loaded, outputs),
         batching=bool(getattr(handler, "BATCHING", True)),
         proves_batching=bool(getattr(handler, "PROVES_BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
         decoders={**tables.make_reader(taken).decoders(), **decoders} if taken else decoders,
+        taken=taken,
+        outputs=outputs,
         loaded=loaded,
         transform=partial(transform, loaded, model_dir) if transform else None,
     )
@@ -146,10 +150,9 @@ def predict(handler: ModuleType, loaded: Any, taken: columns.Taken | None, input
     return handler.predict(loaded, inputs)
 
 
-def encode(handler: ModuleType, loaded: Any, names: Sequence[str], outputs: Any) -> Any:
-    """What the handler makes of outputs, with several of a record by their names."""
-    encoded = getattr(handler, "encode", pass_on)(loaded, outputs)
-    return signature.name_outputs(encoded, names) if names else encoded
+def encode(handler: ModuleType, loaded: Any, outputs: Sequence[signature.Output], found: Any) -> Any:
+    """What the handler makes of what predict has found, with several outputs by their names."""
+    return signature.name_outputs(getattr(handler, "encode", pass_on)(loaded, found), outputs)
 
 
 def try_out(model: Model, model_dir: Path) -> None:

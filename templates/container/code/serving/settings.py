@@ -41,6 +41,7 @@ class Settings:
     waiting: int  # requests in each worker that may wait for their turn; those beyond get 503
     max_body: int  # bytes (SageMaker: at most 25 MB a request, 100 MB in batch transform)
     answers: tuple[str, ...]  # the media types of answers, first that for a client who names none
+    docs: bool  # GET /docs is there
 
 
 def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
@@ -58,6 +59,7 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
         waiting=128,
         max_body=MAX_BATCH_BODY if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY,
         answers=read_answers(environ),
+        docs=read_choice(environ, "SM_DOCS", "0", ("0", "1")) == "1",
     )
 
 

@@ -19,11 +19,18 @@ from serving.values import SIGNED
 FILE = "signature.json"
 
 
+class Output(NamedTuple):
+    """An output of a model."""
+
+    name: str | None
+    type: str | None
+
+
 class Signature(NamedTuple):
     """What the file says."""
 
     inputs: Sequence[Column]
-    outputs: Sequence[str] = ()  # names, of a model with several outputs
+    outputs: Sequence[Output] = ()
 
 
 def read_signature(model_dir: Path) -> Signature | None:
@@ -34,7 +41,7 @@ def read_signature(model_dir: Path) -> Signature | None:
     try:
         saved = json.loads(path.read_bytes())
         columns = [to_column(each) for each in saved["inputs"]]
-        outputs = [str(each["name"]) for each in saved.get("outputs") or () if each.get("name")]
+        outputs = [Output(each.get("name"), each.get("type")) for each in saved.get("outputs") or ()]
         names, unknown = {column.name for column in columns}, {column.type for column in columns} - SIGNED
         problem = f"there is no type {min(unknown)}, only {', '.join(sorted(SIGNED))}" if unknown else ""
         problem = problem or ("two columns have one name" if len(names) < len(columns) else "")
@@ -43,17 +50,18 @@ def read_signature(model_dir: Path) -> Signature | None:
         problem = f'it is not {{"inputs": [{{"name": ..., "type": ...}}]}} ({type(error).__name__}: {error})'
     if problem:
         raise refuse(path, problem)
-    return Signature(columns, outputs if len(outputs) > 1 else ())
+    return Signature(columns, outputs)
 
 
 def to_column(saved: dict[str, Any]) -> Column:
     """An entry of the inputs."""
     categories = tuple(saved.get("categories") or ())
-    return Column(str(saved["name"]), str(saved["type"]), bool(saved.get("required", True)), categories=categories)
+    required, example = bool(saved.get("required", True)), saved.get("example")
+    return Column(str(saved["name"]), str(saved["type"]), required, categories=categories, example=example)
 
 
-def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Taken | None, Sequence[str]]:
-    """The columns that a model takes, if it takes any, and the names of its outputs, if it has several.
+def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Taken | None, Sequence[Output]]:
+    """The columns that a model takes, if it takes any, and its outputs, if the signature says them.
 
     The handler finds the columns in the model, or the signature says them. Raises StartError where the two do not
     agree, and for a DataFrame without pandas. A script that answers requests (script_mode.py) takes them as they are.
@@ -91,14 +99,17 @@ def merge(found: Taken | None, inputs: Sequence[Column], model_dir: Path) -> Tak
     return Taken(columns, found.form)
 
 
-def name_outputs(outputs: Any, names: Sequence[str]) -> Any:
-    """Predictions of as many values a record as there are names, as objects; any others as they are."""
-    if isinstance(outputs, dict):
-        known = "predictions" in outputs
-        return {**outputs, "predictions": name_outputs(outputs["predictions"], names)} if known else outputs
-    rows = to_plain(outputs)
+def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
+    """Predictions of several outputs with names as objects; any others as they are."""
+    names = [each.name for each in outputs if each.name]
+    if len(names) < 2:
+        return answer
+    if isinstance(answer, dict):
+        known = "predictions" in answer
+        return {**answer, "predictions": name_outputs(answer["predictions"], outputs)} if known else answer
+    rows = to_plain(answer)
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(names) for row in rows):
-        return outputs
+        return answer
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

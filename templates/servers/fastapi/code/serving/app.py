@@ -7,9 +7,10 @@ needs less time than a web framework. All other routes are FastAPI's.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from serving import openapi
 from serving.errors import RouteError, ServingError, TooLarge
 from serving.invocation import Invoker, refuse, tell_batch_transform
 from serving.logs import write_requests
@@ -64,11 +65,14 @@ class App:
     def __init__(self, settings: Settings, model: Model) -> None:
         self.settings = settings
         self.invoker = Invoker(model, settings, deliver)
+        self.describe = cache(partial(openapi.describe, model, settings))
         self.stopping = False  # from SIGTERM on no connection is kept
         self.routes: dict[str, Methods] = {
             "/ping": {"GET": self.ping},
             "/invocations": {"POST": self.invoke},
             "/execution-parameters": {"GET": self.execution_parameters},
+            "/openapi.json": {"GET": self.openapi_json},
+            **({"/docs": {"GET": self.docs}} if settings.docs else {}),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +103,12 @@ class App:
 
     async def execution_parameters(self, scope: Scope, receive: Receive) -> Answer:
         return tell_batch_transform(self.settings)
+
+    async def openapi_json(self, scope: Scope, receive: Receive) -> Answer:
+        return self.describe()
+
+    async def docs(self, scope: Scope, receive: Receive) -> Answer:
+        return openapi.show_docs()
 
     async def invoke(self, scope: Scope, receive: Receive) -> Answer:
         return await self.predict(self.invoker.submit, scope, receive)

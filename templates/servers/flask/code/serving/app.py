@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from signal import SIGQUIT
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import gevent
 from gevent.hub import Waiter
 
+from serving import openapi
 from serving.errors import BadRequest, RouteError, ServingError, TooLarge
 from serving.invocation import Invoker, refuse, tell_batch_transform
 from serving.logs import write_requests
@@ -81,10 +82,13 @@ class App:
     def __init__(self, settings: Settings, model: Model) -> None:
         self.settings = settings
         self.invoker = Invoker(model, settings, deliver)
+        self.describe = cache(partial(openapi.describe, model, settings))
         self.routes: dict[str, Methods] = {
             "/ping": {"GET": self.ping},
             "/invocations": {"POST": self.invoke},
             "/execution-parameters": {"GET": self.execution_parameters},
+            "/openapi.json": {"GET": self.openapi_json},
+            **({"/docs": {"GET": self.docs}} if settings.docs else {}),
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -110,6 +114,12 @@ class App:
 
     def execution_parameters(self, environ: Environ) -> Answer:
         return tell_batch_transform(self.settings)
+
+    def openapi_json(self, environ: Environ) -> Answer:
+        return self.describe()
+
+    def docs(self, environ: Environ) -> Answer:
+        return openapi.show_docs()
 
     def invoke(self, environ: Environ) -> Answer:
         return self.predict(self.invoker.submit, environ)

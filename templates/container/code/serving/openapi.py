@@ -1,0 +1,170 @@
+"""What this server takes and answers: GET /openapi.json, in OpenAPI 3.1, and GET /docs, which shows it in a browser."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from serving import content
+from serving.columns import ANY, NUMBER, Column, Taken
+from serving.errors import BadRequest, HandlerFailed, NotAcceptable, Overloaded, TooLarge, UnsupportedMediaType
+from serving.media_types import CSV, JSON, JSON_LINES
+from serving.models import Model
+from serving.request import Answer
+from serving.settings import Settings
+from serving.tables import make_reader
+from serving.values import type_of
+
+Schema = dict[str, Any]
+
+ERRORS = (BadRequest, NotAcceptable, TooLarge, UnsupportedMediaType, HandlerFailed, Overloaded)
+TEXT, WHOLE, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
+DATE = {**TEXT, "format": "date-time", "description": "Such as 2024-05-31 or 2024-05-31T12:00:00."}
+TYPES: Mapping[str, tuple[Schema, Any]] = {  # of a column -> its schema, and a value where it has no example
+    "double": ({"type": "number", "format": "double"}, 0),
+    "float": ({"type": "number", "format": "float"}, 0),
+    "long": ({"type": "integer", "format": "int64"}, 0),
+    "integer": ({"type": "integer", "format": "int32"}, 0),
+    "boolean": ({"type": "boolean"}, False),
+    "string": (TEXT, "text"),
+    "datetime": (DATE, "2024-05-31"),
+    NUMBER: ({"type": "number"}, 0),
+    ANY: ({}, 0),
+}
+ABOUT = "The keys inputs, features, input and data mean the same as instances. An object can also have parameters."
+RECORDS: Schema = {  # what a model without columns takes
+    "description": ABOUT,
+    "anyOf": [
+        {
+            **OBJECT,
+            "properties": {"instances": {"description": "The records, as the model takes them."}},
+            "oneOf": [{"required": [key]} for key in content.ENVELOPES],
+        },
+        {"type": "array"},
+    ],
+}
+
+
+def show_docs() -> Answer:
+    """The answer for GET /docs."""
+    return Answer(200, Path(__file__).with_name("docs.html").read_bytes(), "text/html; charset=utf-8")
+
+
+def describe(model: Model, settings: Settings) -> Answer:
+    """The answer for GET /openapi.json."""
+    anything: Schema = {"*/*": {}}  # what a script takes and answers (script_mode.py)
+    takes, answers, schemas = (anything, anything, {}) if model.transform else describe_bodies(model, settings)
+    schemas["Error"] = keyed(error=TEXT)
+    schemas["Limits"] = keyed(MaxConcurrentTransforms=WHOLE, BatchStrategy=TEXT, MaxPayloadInMB=WHOLE)
+    failures = {str(each.status): respond(str(each.__doc__), to_content("Error")) for each in ERRORS}
+    invoke = {
+        "operationId": "invoke",
+        "requestBody": {"required": True, "content": takes},
+        "responses": {"200": respond("What the model answers.", answers), **failures},
+    }
+    ready = respond("The model is loaded.", {JSON: {}})
+    limits = respond("What suits this server in batch transform.", to_content("Limits"))
+    paths = {
+        "/invocations": {"post": invoke},
+        "/ping": {"get": {"operationId": "ping", "responses": {"200": ready}}},
+        "/execution-parameters": {"get": {"operationId": "executionParameters", "responses": {"200": limits}}},
+    }
+    info = {"title": "Model server", "version": "1"}
+    document = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    return Answer(200, content.to_json_line(document))
+
+
+def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, Schema]:
+    """What /invocations takes and answers by media type, and the schemas that this refers to."""
+    schemas, examples = describe_columns(model.taken) if model.taken else ({"Request": RECORDS}, {})
+    schemas["Answer"] = describe_answer(model)
+    takes = to_content("Request", {**content.DECODERS, **model.decoders})
+    answers = to_content("Answer", [model.media_type] if model.media_type else settings.answers)
+    return {each: {**body, **examples.get(each, {})} for each, body in takes.items()}, answers, schemas
+
+
+def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """The schemas of a request in JSON by column, in each of its forms, and examples by media type."""
+    columns = {column.name: schema_of(column) for column in taken.columns}
+    record = {column.name: example_of(column) for column in taken.columns}
+    names, values = list(record), list(record.values())
+    required = [column.name for column in taken.columns if column.required]
+    by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(taken).ignores_extra}
+    schemas = {
+        "Record": {**by_name, "properties": columns},
+        "Row": {"type": "array", "prefixItems": [*columns.values()], "minItems": len(names), "maxItems": len(names)},
+        "Columns": {**by_name, "properties": {name: array(schema) for name, schema in columns.items()}},
+    }
+    records, rows, table = array(refer("Record")), array(refer("Row")), array(array({}))
+    split = keyed(columns=array(TEXT), data=table)
+    forms = {
+        "Objects": (keyed(instances=records), {"instances": [record]}),
+        "Table": (keyed(columns=array(TEXT), instances=table), {"columns": names, "instances": [values]}),
+        "Lists": (keyed(instances=rows), {"instances": [values]}),
+        "By column": (keyed(inputs=refer("Columns")), {"inputs": {name: [value] for name, value in record.items()}}),
+        "Split": (keyed(dataframe_split=split), {"dataframe_split": {"columns": names, "data": [values]}}),
+        "Records": (keyed(dataframe_records=records), {"dataframe_records": [record]}),
+        "Array": (array({"anyOf": [refer("Record"), refer("Row")]}), [record]),
+    }
+    any_form = [{"title": title, **schema} for title, (schema, _) in forms.items()]
+    return {**schemas, "Request": {"description": ABOUT, "anyOf": any_form}}, {
+        JSON: {"examples": {title: {"value": example} for title, (_, example) in forms.items()}},
+        JSON_LINES: {"example": content.to_json_line(record).decode()},
+        CSV: {"example": content.to_csv([names, values]).decode()},
+    }
+
+
+def describe_answer(model: Model) -> Schema:
+    """An answer in JSON, with the types of the outputs in signature.json."""
+    types = [TYPES.get(str(each.type), TYPES[ANY])[0] for each in model.outputs]
+    by_name = {str(each.name): schema for each, schema in zip(model.outputs, types, strict=True)}
+    several = {"type": ["array", "object"], "prefixItems": types, "properties": by_name}
+    extra = {"description": 'With {"parameters": {"probabilities": true}}, where the model has them.'}
+    answer = keyed(
+        predictions=array(types[0] if len(types) == 1 else several if types else {}),
+        probabilities={**array(array({})), **extra},
+        classes={**array({}), **extra},
+    )
+    return {**answer, "required": ["predictions"] if model.outputs else []}
+
+
+def schema_of(column: Column) -> Schema:
+    """The values of a column."""
+    if column.closed and column.categories:
+        return {"enum": [*column.categories, *([] if column.required else [None])]}
+    schema = TYPES[column.type][0]
+    if column.categories:
+        schema = {**TYPES[type_of(column.categories)][0], "examples": [*column.categories]}
+    return {**schema, "type": [schema["type"], "null"]} if "type" in schema and not column.required else schema
+
+
+def example_of(column: Column) -> Any:
+    """A value of a column."""
+    if column.example is not None:
+        return column.example
+    return column.categories[0] if column.categories else TYPES[column.type][1]
+
+
+def keyed(**properties: Schema) -> Schema:
+    """An object that has all of these."""
+    return {**OBJECT, "properties": properties, "required": [*properties]}
+
+
+def array(items: Schema) -> Schema:
+    """A list of such values."""
+    return {"type": "array", "items": items}
+
+
+def refer(name: str) -> Schema:
+    """One of the document's schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def to_content(name: str, media_types: Iterable[str] = (JSON,)) -> dict[str, Schema]:
+    """A body of this schema in JSON, which is a text or bytes in other media types."""
+    texts = {each: {"schema": TEXT} for each in media_types if each.startswith("text/") or each == JSON_LINES}
+    return {each: {"schema": refer(name)} if each == JSON else texts.get(each, {}) for each in media_types}
+
+
+def respond(description: str, bodies: Schema) -> Schema:
+    """A response."""
+    return {"description": description, "content": bodies}
