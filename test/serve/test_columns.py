@@ -201,7 +201,9 @@ def test_extra_columns_can_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
         (Column("x", "boolean"), "true,False,TRUE", [True, False, True]),
         (Column("x", ANY), "1,2,3", [1, 2, 3]),
         (Column("x", ANY), "1,a,3", ["1", "a", "3"]),
+        (Column("x", ANY), "true,,False", [True, np.nan, False]),
         (Column("x", NUMBER), "1,2.5,", [1, 2.5, np.nan]),
+        (Column("x", NUMBER), "1,true,False", [1, 1, 0]),
     ],
 )
 def test_fields_of_csv_are_read_by_the_type_of_the_column(column: Column, fields: str, expected: list[Any]) -> None:
@@ -214,6 +216,9 @@ def test_a_model_of_numbers_gets_an_array() -> None:
     columns = [Column("a", NUMBER), Column("b", NUMBER)]
     by_name = read({"instances": [{"b": 2, "a": 1}, {"a": 3, "b": None}]}, columns=columns, form=ARRAY)
     np.testing.assert_array_equal(by_name, [[1, 2], [3, np.nan]])
+    np.testing.assert_array_equal(read(b"1,true\n", "text/csv", columns, ARRAY), [[1, 1]])
+    with pytest.raises(BadRequest, match='Record 1: b is "x", not a number'):
+        read(b"1,x\n", "text/csv", columns, ARRAY)
     for lists in ([[1, 2], [3, 4]], [1, 2], [[1]], [["x", 2]]):  # as to_matrix() always had them
         assert read({"instances": lists}, columns=columns, form=ARRAY) == (lists if lists != [1, 2] else [[1, 2]])
 

@@ -13,6 +13,7 @@ from serving.columns import ANY, ARRAY, FRAME, NUMBER, Column, Taken
 from serving.errors import BadRequest
 from serving.values import show
 
+TEXT = re.compile(r"could not convert string to float: (.*)", re.DOTALL)
 BOOSTERS = ("lightgbm.", "xgboost.")
 UNKNOWN = re.compile(r"Found unknown categories (\[.*\]) in column \d+ during transform", re.DOTALL)
 
@@ -116,7 +117,9 @@ def of_values(name: str, values: Iterable[Any]) -> Column:
 def explain(error: ValueError, frame: Any) -> BadRequest | None:
     """The client's error that an estimator has found: a missing or too large value, or an unknown category."""
     if found := UNKNOWN.search(str(error)):
-        return BadRequest(f"{find_category(found[1], frame)}, which this model was not trained with.")
+        return BadRequest(f"{find_value(found[1], frame)}, which this model was not trained with.")
+    if found := TEXT.search(str(error)):
+        return BadRequest(f"{find_value(f'[{found[1]}]', frame)}, not a number.")
     missing = frame.isna().to_numpy()
     if "NaN" in str(error) and missing.any():
         record, column = np.argwhere(missing)[0]
@@ -130,15 +133,15 @@ def explain(error: ValueError, frame: Any) -> BadRequest | None:
     return None
 
 
-def find_category(unknown: str, frame: Any) -> str:
-    """Where the categories are that an encoder lists: record and column, if only one column has them."""
+def find_value(unknown: str, frame: Any) -> str:
+    """Where the values are that an estimator lists: record and column, if only one column has them."""
     try:
         values = ast.literal_eval(unknown)
     except (ValueError, SyntaxError):
         values = []
     places = np.argwhere(frame.isin(values).to_numpy())
     if len({*places[:, 1]}) != 1:
-        return f"There are categories such as {unknown[:200]}"
+        return f"There are values such as {unknown[:200]}"
     record, column = places[0]
     return f"Record {record + 1}: {frame.columns[column]} is {show(frame.iloc[record, column])}"
 

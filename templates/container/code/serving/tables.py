@@ -60,7 +60,9 @@ class Reader(NamedTuple):
         header = read_parameter(current().content_type or "", "header")
         named = header == "present" or (header != "absent" and self.are_names(rows[0]))
         if not named and self.form == ARRAY and not self.has_codes:
-            return [[content.parse_field(field) for field in row] for row in rows], {}
+            records = [[content.parse_field(field) for field in row] for row in rows]
+            if not any(isinstance(value, str) for record in records for value in record):
+                return records, {}
         return self.convert(self.from_rows(rows[1:], rows[0]) if named else self.from_rows(rows), parse=True), {}
 
     def from_npy(self, body: bytes, charset: str) -> tuple[Records, Parameters]:

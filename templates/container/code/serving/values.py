@@ -41,6 +41,11 @@ def parse_whole(field: str) -> float | None:
         return parse_number(field)
 
 
+def parse_any_number(field: str) -> float | None:
+    """A number, or true or false."""
+    return BOOLEANS[field] if field in BOOLEANS else parse_number(field)
+
+
 NUMBERS, TEXTS = frozenset({int, float}), frozenset({str})
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?Z?)?")
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -52,7 +57,7 @@ TYPES = {
     "boolean": Type("true or false", "bool", frozenset({bool}), BOOLEANS.__getitem__),
     "string": Type("a text", "object", TEXTS),
     ANY: Type("a number, a text or true or false", "object", NUMBERS | TEXTS | {bool}),
-    NUMBER: Type("a number", "float64", NUMBERS | {bool}, parse_number),
+    NUMBER: Type("a number", "float64", NUMBERS | {bool}, parse_any_number),
     "datetime": Type("a date, such as 2024-05-31 or 2024-05-31T12:00:00", "datetime64[us]", TEXTS),
 }
 SIGNED = frozenset(TYPES) - {NUMBER, ANY}  # those of a signature
@@ -107,7 +112,8 @@ def to_codes(values: Values, column: Column) -> NDArray[np.float64]:
 
 def parse_all(values: Values, column: Column) -> Values:
     """Fields of CSV as values; an empty one is missing."""
-    kinds: list[Callable[[str], Any]] = [parse_whole, str] if column.type == ANY else [TYPES[column.type].parse]
+    own = TYPES[column.type].parse
+    kinds: list[Callable[[str], Any]] = [parse_whole, BOOLEANS.__getitem__, str] if column.type == ANY else [own]
     for parse in kinds:
         try:
             return [parse(value) if value else None for value in values]
