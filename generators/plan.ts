@@ -7,7 +7,7 @@ import { type Problem, RequestError } from './config/problems.js';
 import type { Resolution } from './config/resolve.js';
 import type { CommandLine } from './config/sources.js';
 import type { Model, ModelFile } from './model/read.js';
-import { leavesOpen, sampleRequest } from './model/sample.js';
+import { leavesOpen, sampleRequest, signatureFor } from './model/sample.js';
 import { manifest } from './project/manifest.js';
 import { nextSteps } from './project/next.js';
 import type { Project } from './project/project.js';
@@ -65,7 +65,7 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     };
   }
   const directory = directoryOf(answers, around.cwd);
-  const files = [...render(manifest(project), project), ...request];
+  const files = [...render(manifest(project), project), ...request, ...signatureOf(project, model)];
   const locked = files.some(({ path }) => path === 'requirements.txt');
   const summary = {
     project: { ...answers, directory, instance: project.instance },
@@ -84,6 +84,12 @@ function requestFor({ tests, sample, language }: Project, model: Model | undefin
   const inputs = model?.inputs ?? model?.likelyInputs;
   const text = tests && !sample && !language && inputs && sampleRequest(inputs, model?.byName);
   return text ? [{ path: 'test/sample_request.json', text, executable: false }] : [];
+}
+
+/** The signature of a model that has one. */
+function signatureOf({ sample }: Project, model: Model | undefined): RenderedFile[] {
+  if (sample || !model?.signed) return [];
+  return [{ path: 'model/signature.json', text: signatureFor(model.inputs ?? []), executable: false }];
 }
 
 const isModel = ({ path }: ModelFile) => path.startsWith('model/');

@@ -9,6 +9,8 @@ export interface Field {
   readonly shape: readonly number[];
   /** A value that it has had. */
   readonly example?: string | number | boolean;
+  /** Of a column of a signature: whether every record has a value. */
+  readonly required?: boolean;
 }
 
 /** What a reader finds in a file or folder. What a file does not tell is absent. */
@@ -31,6 +33,8 @@ export interface Facts {
   /** Whether loading it calls what another call returned, as no library's files do. */
   readonly callsResults?: boolean;
   readonly inputs?: readonly Field[];
+  /** Whether the inputs are the columns of a signature: the project gets it as model/signature.json. */
+  readonly signed?: boolean;
   /** Whether the inputs are columns, which a request can name. */
   readonly byName?: boolean;
   /** What it probably takes, where it does not say so itself: enough for a first request, no more. */

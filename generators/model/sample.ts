@@ -23,13 +23,25 @@ export function sampleRequest(inputs: readonly Field[], byColumn = false): strin
   return text({ inputs: Object.fromEntries(inputs.map((field) => [field.name, tensor(field, field.shape)])) });
 }
 
+/** The text of model/signature.json for these columns. */
+export function signatureFor(inputs: readonly Field[]): string {
+  const columns = inputs.map(({ name, type, required = true, example = null }) => ({ name, type, required, example }));
+  return `${JSON.stringify({ inputs: columns }, null, 1)}\n`;
+}
+
 /** Whether a sample request has 1 for a size that the model leaves open; the number of records does not count. */
 export const leavesOpen = (inputs: readonly Field[]) =>
   inputs.some(({ shape }) => shape.slice(1).some((size) => size < 0));
 
 const text = (request: object) => `${JSON.stringify(request)}\n`;
 
-const zeros: Readonly<Record<string, Json>> = { string: 'a text', str: 'a text', boolean: false, bool: false };
+const zeros: Readonly<Record<string, Json>> = {
+  string: 'a text',
+  str: 'a text',
+  boolean: false,
+  bool: false,
+  datetime: '2024-05-31',
+};
 const zero = ({ type, example }: Field): Json => example ?? zeros[type] ?? 0;
 
 /** An array of this shape; an axis of any length has one entry. */

@@ -166,42 +166,77 @@ describe('--model', () => {
     assert.match(run(folder, ['cut', '--model=cut.tar.gz']).stderr, /the archive is cut off or damaged/);
   });
 
-  for (const [name, flavour, inputs, request] of [
-    ['recommender', '', [{ name: 'age', type: 'double' }], [0]],
-    [
-      'of-labels',
-      'xgboost: { data: python_model.pkl, model_class: xgboost.sklearn.XGBClassifier }',
-      [{ name: 'age', type: 'double' }],
-      [0],
-    ],
-    [
-      'of-texts',
-      'sklearn: { pickled_model: python_model.pkl }',
-      [
-        { name: 'age', type: 'double' },
-        { name: 'city', type: 'string' },
-      ],
-      [0, 'a text'],
-    ],
+  /** An MLflow folder with one file, and its MLmodel. */
+  function putMlflow(name: string, flavours: string, inputs: readonly object[], more = ''): string {
+    const place = join(folder, name);
+    mkdirSync(place);
+    const signature = `signature:\n  inputs: '${JSON.stringify(inputs)}'`;
+    writeFileSync(join(place, 'MLmodel'), `flavors:\n${flavours}\n${signature}\n${more}`);
+    writeFileSync(join(place, 'requirements.txt'), 'mlflow==2.14.3\ncloudpickle==3.1.1\npandas==2.2.3\n');
+    return place;
+  }
+  const pyfunc = (predict = 'predict') =>
+    `  python_function: { loader_module: mlflow.pyfunc.model, python_version: 3.12.4, predict_fn: ${predict} }`;
+  const sklearn = '  sklearn: { pickled_model: model.pkl, sklearn_version: 1.3.2 }';
+  const age = { name: 'age', type: 'double', required: false };
+
+  for (const [name, flavours] of [
+    ['recommender', pyfunc()],
+    ['of-labels', `${pyfunc()}\n  xgboost: { data: model.pkl, model_class: xgboost.sklearn.XGBClassifier }`],
+    ['of-probabilities', `${pyfunc('predict_proba')}\n${sklearn}`],
+    ['of-trust', `${pyfunc()}\n  sklearn: { pickled_model: model.skops, skops_trusted_types: [own.Step] }`],
   ] as const)
     it(`takes a folder that only MLflow can load as it answers there, with packages and Python: ${name}`, () => {
-      const place = join(folder, name);
-      mkdirSync(place);
-      writeFileSync(
-        join(place, 'MLmodel'),
-        `flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.12.4\n  ${flavour}\nsignature:\n  inputs: '${JSON.stringify(inputs)}'\n`,
-      );
-      writeFileSync(join(place, 'requirements.txt'), 'mlflow==2.14.3\ncloudpickle==3.1.1\n');
-      writeFileSync(join(place, 'python_model.pkl'), 'x');
+      writeFileSync(join(putMlflow(name, flavours, [age]), 'python_model.pkl'), 'x');
       const { status, stdout, stderr } = run(folder, [`serve-${name}`, `--model=${name}`, '--explain']);
       assert.equal(status, 0, stderr);
       assert.match(stdout, new RegExp(`^framework +custom +${name}$`, 'm'));
       const project = (path: string) => readFileSync(join(folder, `serve-${name}`, path), 'utf8');
-      assert.match(project('requirements.in'), /^mlflow==2\.14\.3\ncloudpickle==3\.1\.1\nsetuptools==80\.9\.0$/m);
+      assert.match(
+        project('requirements.in'),
+        /^mlflow==2\.14\.3\ncloudpickle==3\.1\.1\npandas.*\nsetuptools==80\.9\.0$/m,
+      );
       assert.equal(project('.python-version'), '3.12\n');
       assert.match(project('code/model_handler.py'), /mlflow\.pyfunc\.load_model/);
       assert.equal(project('model/python_model.pkl'), 'x');
-      assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [request] });
+      assert.deepEqual(JSON.parse(project('model/signature.json')), { inputs: [{ ...age, example: null }] });
+      assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [{ age: 0 }] });
+    });
+
+  const columns = [age, { name: 'city', type: 'string' }, { name: 'since', type: 'datetime', optional: true }];
+
+  it('brings the signature of an MLflow folder, with the values of its input example', () => {
+    const example = 'saved_input_example_info: { artifact_path: example.json }\n';
+    const place = putMlflow('signed', `${pyfunc()}\n${sklearn}`, columns, example);
+    put(folder, 'logistic-1.3.protocol-4.pkl', 'signed/model.pkl');
+    const data = '[[NaN, "Oslo", "2024-05-31T00:00:00"], [31.5, "Rome", null]]';
+    writeFileSync(join(place, 'example.json'), `{"columns": ["age", "city", "since"], "data": ${data}}`);
+    const { status, stderr } = run(folder, ['serve-signed', '--model=signed']);
+    assert.equal(status, 0, stderr);
+    const project = (path: string) => readFileSync(join(folder, 'serve-signed', path), 'utf8');
+    assert.deepEqual(JSON.parse(project('model/signature.json')).inputs, [
+      { ...age, example: 31.5 },
+      { name: 'city', type: 'string', required: true, example: 'Oslo' },
+      { name: 'since', type: 'datetime', required: false, example: '2024-05-31T00:00:00' },
+    ]);
+    const record = { age: 31.5, city: 'Oslo', since: '2024-05-31T00:00:00' };
+    assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [record] });
+    assert.match(project('requirements.in'), /^scikit-learn==1\.3\.2$[\s\S]*^pandas==2\.2\.3$/m);
+    const { inputs } = JSON.parse(run(folder, ['inspect', 'signed', '--json']).stdout);
+    assert.deepEqual(inputs[1], { name: 'city', type: 'string', shape: [-1], required: true, example: 'Oslo' });
+  });
+
+  for (const [name, inputs] of [
+    ['a tensor', [{ type: 'tensor', 'tensor-spec': { dtype: 'float64', shape: [-1, 4] } }]],
+    ['a column without a name', [{ type: 'double' }]],
+    ['a list in a column', [age, { name: 'tags', type: 'array', items: { type: 'string' } }]],
+  ] as const)
+    it(`writes no signature of ${name}`, () => {
+      const place = `of-${name.replaceAll(' ', '-')}`;
+      putMlflow(place, pyfunc(), inputs);
+      const { status, stderr } = run(folder, [`serve-${place}`, `--model=${place}`]);
+      assert.equal(status, 0, stderr);
+      assert.ok(!existsSync(join(folder, `serve-${place}`, 'model/signature.json')));
     });
 
   it('warns that the sample request is a guess where the code reads requests itself', () => {

@@ -321,6 +321,13 @@ def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -
     assert find(None, tmp_path)[0] == Taken([Column("b", "string"), Column("a", "long", True)], FRAME)
 
 
+def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> None:
+    handler = ModuleType("model_handler")
+    handler.TRANSFORM = handler.find_columns = lambda *_: pytest.fail("called")  # type: ignore[attr-defined]
+    (tmp_path / "signature.json").write_text(json.dumps({"inputs": [{"name": "a", "type": "long"}]}))
+    assert find_columns(handler, None, tmp_path) == (None, ())
+
+
 def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"does not say its columns. Run tools/describe_model\.py"):
         find(Taken([]), tmp_path)

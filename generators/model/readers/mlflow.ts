@@ -1,9 +1,10 @@
 // MLflow folders: the flavour's native model, and the requirements, Python version and signature in the files next to it.
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { load } from 'js-yaml';
 import { packageName } from '../../catalog/versions.js';
 import { type Facts, type Field, UnreadableError } from '../facts.js';
+import { listOf, objectOf, parseJson, valueAt } from '../json.js';
 
 type Yaml = Record<string, unknown>;
 
@@ -48,37 +49,68 @@ export function readMlflow(folder: string): Packed {
     );
   const python = text(known.python_function?.python_version) ?? text(own.python_version);
   const version = text(own[versionKey]);
-  const told = signature(mlmodel.signature);
-  // Only MLflow answers as it does there: a booster gives probabilities, and columns of texts make a DataFrame.
-  const needsMlflow =
-    /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||
-    (flavour === 'sklearn' && (told.inputs ?? []).some(({ type }, _, all) => type === 'string' && all.length > 1));
+  const told = signature(mlmodel.signature, exampleIn(folder, mlmodel.saved_input_example_info));
+  const place = key && !needsMlflow(own, known.python_function) ? join(folder, String(own[key])) : undefined;
   return {
-    place: key && !needsMlflow ? join(folder, String(own[key])) : undefined,
+    place,
     flavour,
     pins: pinsIn(join(folder, 'requirements.txt')),
     facts: {
       ...(python && { pythonVersion: python.split('.', 2).join('.') }),
-      ...(flavour === 'sklearn' && version && { frameworkVersion: version }),
+      ...(place && flavour === 'sklearn' && version && { frameworkVersion: version }),
       ...told,
     },
   };
 }
 
+/**
+ * Whether only MLflow answers as it does there: a native booster gives probabilities instead of classes, the handlers call
+ * nothing but predict, and skops loads types that are not its own only if it is given their names.
+ */
+const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
+  /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||
+  (text(pyfunc?.predict_fn) ?? 'predict') !== 'predict' ||
+  listOf(own.skops_trusted_types).length > 0;
+
 /** The native model's facts with what the folder adds to them. */
 export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts {
-  const packages = native.packages?.map((each) => {
+  const { inputs = [] } = facts;
+  const same = native.byName === true && sameNames(native.inputs ?? [], inputs);
+  const numbers = same && !inputs.some(({ type }) => type === 'string' || type === 'datetime');
+  const ofSklearn = native.framework === 'sklearn';
+  const knowsNone = !native.inputs?.some(({ shape }) => shape.length === 1); // neither columns nor texts
+  const signed = isSigned(inputs) && (ofSklearn ? same || knowsNone : numbers);
+  const pandas = signed && ofSklearn && !numbers ? ['pandas'] : [];
+  const packages = [...new Set([...(native.packages ?? []), ...pandas])].map((each) => {
     const pin = pins.get(packageName(each));
     return each.includes('==') || !pin ? each : `${each}==${pin}`;
   });
-  return { ...native, ...facts, what: `MLflow model (${flavour}): ${native.what}`, ...(packages && { packages }) };
+  return {
+    ...native,
+    ...facts,
+    what: `MLflow model (${flavour}): ${native.what}`,
+    byName: signed || same,
+    signed,
+    ...(packages.length && { packages }),
+  };
+}
+
+/** Whether the inputs are columns that model/signature.json can have. */
+const isSigned = (inputs: readonly Field[]) =>
+  inputs.length > 0 && inputs.every(({ required }) => required !== undefined);
+
+/** Whether the model knows its columns by the names of the signature. */
+function sameNames(own: readonly Field[], inputs: readonly Field[]): boolean {
+  const names = new Set(own.map(({ name }) => name));
+  return names.size === inputs.length && inputs.every(({ name }) => names.has(name));
 }
 
 /** A folder that mlflow.pyfunc loads, with every package of its requirements.txt. */
 export function asPyfunc({ facts, pins }: Packed): Facts {
   const packages = [...pins].map(([name, version]) => `${name}==${version}`);
   if (!pins.has('mlflow')) packages.unshift('mlflow');
-  return { ...facts, what: 'MLflow model (python_function)', framework: 'custom', packages };
+  const signed = isSigned(facts.inputs ?? []);
+  return { ...facts, what: 'MLflow model (python_function)', framework: 'custom', packages, byName: signed, signed };
 }
 
 const text = (value: unknown) => (typeof value === 'string' && value ? value : undefined);
@@ -102,20 +134,53 @@ function pinsIn(path: string): Map<string, string> {
 }
 
 /** The signature's columns and tensors, which MLmodel has as JSON. */
-function signature(given: unknown): { inputs?: Field[]; outputs?: Field[] } {
-  const { inputs, outputs } = (typeof given === 'object' && given ? given : {}) as Yaml;
-  const [takes, gives] = [fieldsIn(inputs), fieldsIn(outputs)];
+function signature(given: unknown, records: readonly unknown[]): { inputs?: Field[]; outputs?: Field[] } {
+  const { inputs, outputs } = objectOf(given);
+  const [takes, gives] = [fieldsIn(inputs, records), fieldsIn(outputs, [])];
   return { ...(takes && { inputs: takes }), ...(gives && { outputs: gives }) };
 }
 
-function fieldsIn(json: unknown): Field[] | undefined {
+interface Column {
+  name?: string;
+  type: string;
+  required?: boolean;
+  /** What MLflow had before it had `required`. */
+  optional?: boolean;
+  'tensor-spec'?: { dtype: string; shape: number[] };
+}
+
+function fieldsIn(json: unknown, records: readonly unknown[]): Field[] | undefined {
   if (typeof json !== 'string') return undefined;
-  const columns = JSON.parse(json) as {
-    name?: string;
-    type: string;
-    'tensor-spec'?: { dtype: string; shape: number[] };
-  }[];
-  return columns.map(({ name = 'inputs', type, 'tensor-spec': tensor }) =>
-    tensor ? { name, type: tensor.dtype, shape: tensor.shape } : { name, type, shape: [-1] },
-  );
+  return (JSON.parse(json) as Column[]).map(({ name, type, required, optional, 'tensor-spec': tensor }) => {
+    if (tensor) return { name: name ?? 'inputs', type: tensor.dtype, shape: tensor.shape };
+    const fits = types[type];
+    if (name === undefined || !fits) return { name: name ?? 'inputs', type, shape: [-1] };
+    const example = records.map((record) => valueAt(record, name)).find(fits);
+    const column = { name, type, shape: [-1], required: required ?? !optional };
+    return example === undefined ? column : { ...column, example: example as string };
+  });
+}
+
+const isNumber = (value: unknown) => typeof value === 'number';
+/** The types of columns that model/signature.json can have, and what an example of each is. */
+const types: Readonly<Record<string, (value: unknown) => boolean>> = {
+  long: Number.isSafeInteger,
+  integer: Number.isSafeInteger,
+  double: isNumber,
+  float: isNumber,
+  boolean: (value) => typeof value === 'boolean',
+  string: (value) => typeof value === 'string',
+  datetime: (value) => /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?)?$/.test(String(value)),
+};
+
+const MAX_EXAMPLE = 1 << 20;
+
+/** The records of the folder's input example, where it is a DataFrame or objects; [] for any other, or a large one. */
+function exampleIn(folder: string, info: unknown): readonly unknown[] {
+  const path = join(folder, basename(text(objectOf(info).artifact_path) ?? 'input_example.json'));
+  if (!path.endsWith('.json') || !existsSync(path) || statSync(path).size > MAX_EXAMPLE) return [];
+  const example = parseJson(readFileSync(path));
+  const { columns, data } = objectOf(example);
+  if (!Array.isArray(columns)) return Array.isArray(example) ? example : [example];
+  return listOf(data).map((row) => Object.fromEntries(columns.map((name, at) => [name, listOf(row)[at]])));
 }

@@ -108,13 +108,18 @@ def shape_of(inputs: Any) -> Hashable:
 
 
 def count(values: Any) -> int | None:
-    """The number of records in a list, an array, or a dict of these; None for anything else."""
+    """The number of records in a list, an array, a DataFrame, or a dict of these; None for anything else."""
     if isinstance(values, dict):
         counts = {count(value) for value in values.values()}
         return counts.pop() if len(counts) == 1 else None
-    if isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim):
+    if isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim) or is_pandas(values):
         return len(values)
     return None
+
+
+def is_pandas(values: Any) -> bool:
+    """Whether it is a DataFrame or a Series."""
+    return hasattr(values, "iloc")
 
 
 def split(outputs: Any, counts: Iterable[int]) -> list[Any] | None:
@@ -129,11 +134,13 @@ def cut(outputs: Any, start: int, end: int) -> Any:
     """The entries from `start` to `end`."""
     if isinstance(outputs, dict):
         return {name: cut(value, start, end) for name, value in outputs.items()}
-    return outputs[start:end]
+    return outputs.iloc[start:end] if is_pandas(outputs) else outputs[start:end]
 
 
 def agree(one: Any, other: Any) -> bool:
     """Whether outputs are the same but for rounding, which can differ with the number of records."""
+    if hasattr(one, "columns") and hasattr(other, "columns"):
+        one, other = ({name: frame[name].to_numpy() for name in frame} for frame in (one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(agree(one[name], other[name]) for name in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):

@@ -12,6 +12,7 @@ import orjson
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from serving.dataframes import read_table, to_records
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type
 
@@ -77,11 +78,14 @@ def parse_json(text: bytes | str, where: str = "The body") -> Any:
 
 
 def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
-    """{"instances": …} or another of ENVELOPES, or a bare array; one record or many; {"inputs": {"name": …}}."""
+    """{"instances": …} or another of ENVELOPES, a bare array, or a Table; one or many; or {"inputs": {"name": …}}."""
     value = read_json(body, charset)
     if isinstance(value, list):
         return as_records(value), {}
     parameters = read_parameters(value)
+    table = read_table(value)
+    if table is not None:
+        return table, parameters
     records = open_envelope(value)
     named = isinstance(records, dict) and "inputs" in value
     return records if named else as_records(records), parameters
@@ -231,7 +235,9 @@ def predictions_of(outputs: Any) -> Any:
 
 
 def to_plain(value: Any) -> Any:
-    """An array or a NumPy number as plain Python; a value that has no such form as it is."""
+    """An array, a NumPy number or a DataFrame as plain Python; a value that has no such form as it is."""
+    if hasattr(value, "iloc") and hasattr(value, "columns"):
+        return to_records(value)
     return value.tolist() if hasattr(value, "tolist") else value
 
 

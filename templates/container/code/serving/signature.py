@@ -64,8 +64,10 @@ def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Tak
     """The columns that a model takes, if it takes any, and its outputs, if the signature says them.
 
     The handler finds the columns in the model, or the signature says them. Raises StartError where the two do not
-    agree, and for a DataFrame without pandas.
+    agree, and for a DataFrame without pandas. A script that answers requests (script_mode.py) takes them as they are.
     """
+    if hasattr(handler, "TRANSFORM"):
+        return None, ()
     found = handler.find_columns(loaded) if hasattr(handler, "find_columns") else None
     signature = read_signature(model_dir)
     if found and not found.columns and not signature:

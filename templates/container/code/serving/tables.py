@@ -128,9 +128,9 @@ class Reader(NamedTuple):
     def from_table(self, table: Any, names: str, rows: str) -> Cells:
         """A table with its columns' names and its rows under these keys."""
         found = table if isinstance(table, dict) else {}
-        if not isinstance(found.get(names), list) or not isinstance(found.get(rows), list):
+        if not isinstance(found.get(names), list | None) or not isinstance(found.get(rows), list):
             raise BadRequest(f'Expected {{"{names}": [...], "{rows}": [[...], ...]}}.')
-        return self.from_rows(found[rows], found[names])
+        return self.from_rows(found[rows], found.get(names))
 
     def from_records(self, records: Any) -> "Cells | list[Any]":
         """A list of objects, or of lists in the columns' order; one record alone, too."""

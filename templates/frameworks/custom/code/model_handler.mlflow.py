@@ -11,8 +11,13 @@ from typing import Any
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 
+from serving.columns import Column, Taken
+from serving.dataframes import Table
 from serving.errors import BadRequest, StartError
+from serving.request import current
+from serving.values import SIGNED
 
 # Set to True what holds for your model, whatever its code does:
 BATCHING = False  # it may get the records of several requests at once, and returns one prediction a record
@@ -27,29 +32,53 @@ def load(model_dir: Path) -> Any:
     return mlflow.pyfunc.load_model(str(model_dir))
 
 
-def decode(model: Any, records: Any) -> Any:
-    """The records of one request as the model's signature has them: a DataFrame for columns, an array for a tensor."""
+def find_columns(model: Any) -> Taken | None:
+    """The columns of the model's signature; None if they have no names, or hold more than numbers, texts and dates."""
     schema = model.metadata.get_input_schema()
+    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
+        return None
+    columns = [Column(each["name"], each["type"], each.get("required", True)) for each in schema.to_dict()]
+    return Taken(columns) if SIGNED.issuperset(column.type for column in columns) else None
+
+
+def decode(model: Any, records: Any) -> Any:
+    """The records of one request as arrays, for a signature of tensors or none. Other signatures are left to MLflow.
+
+    Not called where the signature has columns: predict gets a DataFrame.
+    """
+    schema = model.metadata.get_input_schema()
+    if isinstance(records, Table):
+        return pd.DataFrame(records, columns=records.names)
+    if schema is not None and not schema.is_tensor_spec():
+        return records
     try:
-        if schema is None:
-            return np.asarray(records)
-        if schema.is_tensor_spec():
-            named = isinstance(records, dict)
-            arrays = {spec.name: np.asarray(records[spec.name] if named else records, spec.type) for spec in schema}
-            return arrays if named else next(iter(arrays.values()))
-        frame = pd.DataFrame(records, columns=schema.input_names() if schema.has_input_names() else None)
-        return frame.astype(dict(zip(frame.columns, schema.pandas_types(), strict=True)))
+        return to_arrays(records, {spec.name: spec.type for spec in schema or ()})
     except (KeyError, TypeError, ValueError) as error:
         raise BadRequest(f"The records do not fit the model's signature: {error}.") from None
 
 
+def to_arrays(records: Any, types: dict[str | None, Any]) -> Any:
+    """One array, or one for each input by name; `types` are those of the signature, by name."""
+    if isinstance(records, list) and records and isinstance(records[0], dict):
+        records = {name: [record[name] for record in records] for name in records[0]}
+    if isinstance(records, dict):
+        return {name: np.asarray(values, types.get(name)) for name, values in records.items()}
+    name, dtype = next(iter(types.items()), (None, None))
+    array = np.asarray(records, dtype)
+    return array if name is None else {name: array}
+
+
 def predict(model: Any, inputs: Any) -> Any:
-    """One prediction a record, in their order."""
-    return model.predict(inputs)
+    """One prediction a record, in their order. The request's parameters are the model's, by its signature."""
+    parameters = current().parameters
+    try:
+        return model.predict(inputs, params=parameters) if parameters else model.predict(inputs)
+    except MlflowException as error:
+        if error.get_http_status_code() != 400:
+            raise
+        raise BadRequest(error.message.rpartition("Error: ")[2]) from None
 
 
 def encode(model: Any, outputs: Any) -> Any:
-    """What becomes {"predictions": ...}: of a DataFrame each row by its columns."""
-    if isinstance(outputs, pd.DataFrame):
-        return outputs.to_dict("records")
-    return outputs.to_numpy() if isinstance(outputs, pd.Series) else outputs
+    """The answer that `mlflow models serve` gives: of a DataFrame or a Series each row by its columns."""
+    return {"predictions": outputs.to_frame() if isinstance(outputs, pd.Series) else outputs}
