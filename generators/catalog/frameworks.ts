@@ -70,7 +70,7 @@ export const frameworks = {
     ],
     servers: web,
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
-    modules: ['estimators'],
+    modules: ['estimators', 'categories'],
     optional: ['pandas'],
   },
   xgboost: {
@@ -80,7 +80,7 @@ export const frameworks = {
     servers: web,
     library: [`xgboost-cpu=={} ; ${onLinux}`, `xgboost=={} ; ${notOnLinux}`, 'numpy', 'scipy'],
     gpu: { cuda: 12, library: ['xgboost=={}', 'numpy', 'scipy'] },
-    modules: ['libsvm', 'gpu'],
+    modules: ['libsvm', 'categories', 'gpu'],
   },
   lightgbm: {
     label: 'LightGBM',
@@ -88,7 +88,7 @@ export const frameworks = {
     describes: true,
     servers: web,
     library: ['lightgbm=={}', 'numpy', 'scipy'],
-    modules: ['libsvm'],
+    modules: ['libsvm', 'categories'],
     systemPackage: { debian: 'libgomp1', homebrew: 'libomp' },
   },
   catboost: {

@@ -72,6 +72,13 @@ def make_boosted_trees(frame: Any, labels: Any, folder: Path) -> Any:
     return make_pipeline(columns, HistGradientBoostingClassifier(max_iter=20)).fit(frame.drop(columns="since"), labels)
 
 
+def make_trees_on_categories(frame: Any, labels: Any, folder: Path) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    frame = frame.drop(columns="since").astype({"city": "category"})
+    return HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype").fit(frame, labels)
+
+
 def describe(project: Path, model: Path, frame: Any) -> str:
     """Runs tools/describe_model.py with the rows as csv, as a person would."""
     rows = project / "rows.csv"
@@ -86,7 +93,7 @@ def to_csv(frame: Any, header: bool = True) -> bytes:
     return str(frame.to_csv(index=False, header=header)).encode()
 
 
-@pytest.mark.parametrize("make", [make_pipeline_of_columns, make_boosted_trees])
+@pytest.mark.parametrize("make", [make_pipeline_of_columns, make_boosted_trees, make_trees_on_categories])
 def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_path: Path) -> None:
     frame = make_frame()
     labels = np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
@@ -121,12 +128,18 @@ def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_
             assert server.invoke(sent, content_type).json()["predictions"] == expected, content_type
         answer = server.invoke({"instances": records[:3], "parameters": {"probabilities": True}}).json()
         np.testing.assert_allclose(answer["probabilities"], model.predict_proba(rows.iloc[:3]))
+        assert answer["classes"] == ["leaves", "stays"]
         sample = (project / "test/sample_request.json").read_bytes()
         assert server.invoke(sample).json()["predictions"] == model.predict(taken.iloc[[0, 15]]).tolist()
         missing = server.invoke({"instances": [records[0], {**records[1], "city": None}]})
         assert (missing.status, missing.json()["error"]) == (400, "Record 2: city is missing.")
-        unknown = server.invoke({"instances": [{**records[0], "city": "Paris"}]})
-        assert unknown.status == 400, unknown.body
+        unknown = server.invoke({"instances": [records[0], {**records[1], "city": "Paris"}]})
+        if make is make_trees_on_categories:  # takes an unknown category as missing
+            odd = taken.iloc[5:7].assign(city=["Oslo", None]).astype({"city": "category"})
+            assert unknown.json()["predictions"] == model.predict(odd).tolist()
+        else:
+            message = 'Record 2: city is "Paris", which this model was not trained with.'
+            assert (unknown.status, unknown.json()["error"]) == (400, message)
 
 
 def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""Requests by column: serving/columns.py and serving/tables.py."""
+"""Requests by column: serving/columns.py, values.py, tables.py and signature.py."""
 
 import contextlib
 import csv
 import io
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, read_signature
+from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, to_frame
 from serving.errors import BadRequest, StartError
 from serving.request import CURRENT, Request
+from serving.signature import find_columns, name_outputs, read_signature
 from serving.tables import make_reader
 
 COLUMNS = [
@@ -68,7 +70,7 @@ FORMS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_the_same_request(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.columns.date_unit", lambda: "us")
+    monkeypatch.setattr("serving.values.date_unit", lambda: "us")
     found = read(*FORMS[form])
     assert isinstance(found, Columns)
     assert list(found) == NAMES
@@ -111,6 +113,7 @@ def without(name: str) -> dict[str, Any]:
         (without("city"), "Record 2: city is missing."),
         (change(ctiy="Oslo"), "Record 2: there is no column ctiy. Did you mean city?"),
         (change(qqqq=1), "Record 2: there is no column qqqq. There are age, income, city, since, vip."),
+        ([[31, 1, "Oslo", None, [True]]], "Record 1: vip is [true], not true or false."),
         ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object with the columns by name."),
         ({"instances": [LISTS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
         ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 values instead of 5: age, income, city, since, vip."),
@@ -118,6 +121,12 @@ def without(name: str) -> dict[str, Any]:
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
         ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
         ({"dataframe_split": {"columns": NAMES}}, 'Expected {"columns": [...], "data": [[...], ...]}.'),
+        ({"columns": NAMES, "instances": [[*LISTS[0], 1]]}, "Record 1 has 6 values instead of 5: age, income,"),
+        ({"instances": [{**RECORDS[0], **{f"c{at}": at for at in range(10_000)}}]}, "Record 1: there is no column c0."),
+        ({"instances": [list(range(10_000))]}, "Record 1 has 10000 values instead of 5:"),
+        ({"columns": ["Größe", *NAMES], "instances": [[1, *LISTS[0]]]}, "The request: there is no column Größe."),
+        (b'{"instances": [{"income": NaN}]}', "The body is not JSON"),
+        (b'{"instances": [{"income": 1e400}]}', "The body is not JSON"),
         ({"inputs": {"age": [1, 2], "city": ["a"], "vip": [True, True]}}, "The columns differ in length: city has 1"),
     ],
 )
@@ -125,6 +134,56 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
     with pytest.raises(BadRequest) as caught:
         read(body)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "message"),
+    [
+        (write_csv(LISTS), "text/csv; header=present", "The request: there is no column 31. There are age, income,"),
+        (write_csv(LISTS, *NAMES), "text/csv; header=absent", 'Record 1: age is "age", not a whole number.'),
+        (write_csv(LISTS, *NAMES[:4], "vpi"), "text/csv", "The request: there is no column vpi. Did you mean vip?"),
+        (write_csv(LISTS, *NAMES, "age"), "text/csv", "The request has the column age twice."),
+        (b"31,inf,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, not a number."),
+        (b"31,1e400,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, not a number."),
+        (b"31,,Oslo,,true\nNaN,,Oslo,,true\n", "text/csv", "Record 2: age is missing."),
+        (b"31;;Oslo;;true\n", "text/csv", "Record 1 has 1 values instead of 5:"),
+        (b"31,,Oslo,,true\n31\n", "text/csv", "Record 2 has 1 values instead of 5:"),
+        (b'31,,"Oslo\n', "text/csv", "Record 1 has 3 values instead of 5:"),
+    ],
+)
+def test_what_is_wrong_with_csv_is_told_with_record_and_column(body: bytes, content_type: str, message: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read(body, content_type)
+    assert str(caught.value).startswith(message)
+
+
+def test_columns_can_have_any_name() -> None:
+    names = ["Größe in cm", "年齢", "", "a,b", "instances"]
+    columns = [Column(name, "long", required=True) for name in names]
+    for body, content_type in (
+        ({"instances": [dict.fromkeys(names, 1)]}, "application/json"),
+        (dict.fromkeys(names, 1), "application/json"),
+        (write_csv([[1] * 5], *names), "text/csv"),
+    ):
+        assert {name: array.tolist() for name, array in read(body, content_type, columns).items()} == {
+            name: [1] for name in names
+        }
+
+
+def test_ten_thousand_columns() -> None:
+    columns = [Column(f"c{at}", "double", required=True) for at in range(10_000)]
+    found = read({"instances": [{column.name: at for at, column in enumerate(columns)}]}, columns=columns)
+    assert [array.tolist() for array in found.values()] == [[at] for at in range(10_000)]
+
+
+def test_an_npy_array_has_the_columns_in_their_order() -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.array([[1, np.nan], [2, 0.5]]))
+    columns = [Column("a", "long", required=True), Column("b", "double")]
+    found = read(stream.getvalue(), "application/x-npy", columns)
+    np.testing.assert_array_equal(list(found.values()), [[1, 2], [np.nan, 0.5]])
+    with pytest.raises(BadRequest, match="Record 1: b is missing"):
+        read(stream.getvalue(), "application/x-npy", [columns[0], columns[1]._replace(required=True)])
 
 
 def test_extra_columns_can_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,8 +227,40 @@ def test_a_category_is_its_position() -> None:
         (b"x,kind\n1,b\n2,other\n3,\n", "text/csv"),
     ):
         np.testing.assert_array_equal(read(body, content_type, columns, ARRAY), [[1, 1], [np.nan, 2], [np.nan, 3]])
-    with pytest.raises(BadRequest, match='Record 1: kind is 1, and takes values such as "a", "b"'):
+    with pytest.raises(BadRequest, match="Record 1: kind is 1, not a text"):
         read([[1, 1]], columns=columns, form=ARRAY)
+    closed = [columns[0]._replace(closed=True), columns[1]]
+    with pytest.raises(BadRequest, match='Record 2: kind is "c", and this model knows only "a", "b"'):
+        read([["a", 1], ["c", 1]], columns=closed, form=ARRAY)
+
+
+@pytest.mark.parametrize(
+    ("categories", "sent", "fields", "wrong"),
+    [
+        ((5, 7), [7.0, 5, 9, None], "7.0,5,9,", "seven"),
+        ((True, False), [False, True, None, None], "false,TRUE,,", 1),
+        (("1", "01"), ["01", "1", "x", None], "01,1,x,", 1),
+        ((1, "1"), ["1", 1, "x", None], None, [1]),
+    ],
+)
+def test_categories_have_a_type(categories: Any, sent: list[Any], fields: str | None, wrong: Any) -> None:
+    columns = [Column("kind", categories=categories), Column("x", NUMBER)]
+    missing = sum(value is None or value not in categories for value in sent)
+    expected = [1, 0, np.nan, np.nan][: 4 - missing] + [np.nan] * missing
+    np.testing.assert_array_equal(read([[each, 0] for each in sent], columns=columns, form=ARRAY)[:, 0], expected)
+    if fields:
+        body = "".join(f"{field},0\n" for field in fields.split(",")).encode()
+        np.testing.assert_array_equal(read(body, "text/csv", columns, ARRAY)[:, 0], expected)
+    with pytest.raises(BadRequest, match="Record 1: kind is"):
+        read([[wrong, 0], [None, 0]], columns=[columns[0]._replace(closed=True), columns[1]], form=ARRAY)
+
+
+def test_categories_become_those_of_pandas() -> None:
+    columns = [Column("kind", categories=("a", "b")), Column("x", "long")]
+    frame = to_frame(read([["b", 1], [None, 2], ["new", 3]], columns=columns), columns)
+    assert frame["kind"].cat.categories.tolist() == ["a", "b"]
+    assert frame["kind"].isna().tolist() == [False, True, True]
+    assert frame["x"].tolist() == [1, 2, 3]
 
 
 def test_rows_are_in_the_models_order() -> None:
@@ -193,7 +284,7 @@ def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
         ("[]", "TypeError"),
         ('{"inputs": []}', "it has no inputs"),
         ('{"inputs": [{"name": "a"}]}', "KeyError: 'type'"),
-        ('{"inputs": [{"name": "a", "type": "any"}]}', "there is no type any, only double"),
+        ('{"inputs": [{"name": "a", "type": "any"}]}', "there is no type any, only boolean, datetime, double"),
         ('{"inputs": [{"name": "a", "type": "long"}, {"name": "a", "type": "long"}]}', "two columns have one name"),
     ],
 )
@@ -201,6 +292,46 @@ def test_a_broken_signature_ends_the_start(text: str, message: str, tmp_path: Pa
     (tmp_path / "signature.json").write_text(text)
     with pytest.raises(StartError, match=message):
         read_signature(tmp_path)
+
+
+OWN = Taken([Column("a", NUMBER), Column("b", NUMBER, categories=("x", "y"))], ARRAY)
+
+
+def find(own: Taken | None, folder: Path, **signature: Any) -> tuple[Taken | None, Any]:
+    handler = ModuleType("model_handler")
+    if own:
+        handler.find_columns = lambda _: own  # type: ignore[attr-defined]
+    if signature:
+        (folder / "signature.json").write_text(json.dumps(signature))
+    return find_columns(handler, None, folder)
+
+
+def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -> None:
+    assert find(OWN, tmp_path) == (OWN, ())
+    inputs = [{"name": "b", "type": "string", "required": False}, {"name": "a", "type": "long"}]
+    outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
+    taken, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
+    assert taken == Taken([Column("a", "long", True), Column("b", "string", categories=("x", "y"))], ARRAY)
+    assert names == ["price", "risk"]
+    assert find(None, tmp_path)[0] == Taken([Column("b", "string"), Column("a", "long", True)], FRAME)
+
+
+def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"does not say its columns. Run tools/describe_model\.py"):
+        find(Taken([]), tmp_path)
+    with pytest.raises(StartError, match=r"the model has other columns \(b, c\)"):
+        find(OWN, tmp_path, inputs=[{"name": "a", "type": "long"}, {"name": "c", "type": "long"}])
+
+
+def test_several_outputs_have_the_names_of_the_signature() -> None:
+    named = [{"price": 1.0, "risk": 2.0}]
+    assert name_outputs(np.array([[1.0, 2.0]]), ["price", "risk"]) == named
+    assert name_outputs({"predictions": [[1.0, 2.0]], "other": 1}, ["price", "risk"]) == {
+        "predictions": named,
+        "other": 1,
+    }
+    for other in ([1.0], [[1.0]], "text", {"label": 1}):
+        assert name_outputs(other, ["price", "risk"]) == other
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

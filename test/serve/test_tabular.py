@@ -4,12 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from serving.errors import BadRequest, StartError
-from serving.tabular import check_finite, refuse_frames, to_matrix
+from serving.errors import BadRequest
+from serving.tabular import check_finite, to_matrix
 
 
 def test_records_become_a_matrix_of_floats() -> None:
@@ -54,15 +51,3 @@ def test_a_refused_matrix_is_the_clients_error_only_if_it_is_not_finite() -> Non
     check_finite(np.array([[1.0]]))
     with pytest.raises(BadRequest, match="Record 2 has a missing or infinite value"):
         check_finite(np.array([[1.0], [np.inf]]))
-
-
-def test_a_model_that_picks_columns_of_a_dataframe_does_not_start() -> None:
-    def pick(*columns: object) -> ColumnTransformer:
-        transformer = ColumnTransformer([(str(at), StandardScaler(), each) for at, each in enumerate(columns)])
-        transformer.transformers_ = transformer.transformers  # as fit() would
-        return transformer
-
-    refuse_frames(make_pipeline(pick([0, 1], slice(2, 4), np.array([True, False])), StandardScaler()))
-    for model in (pick([0], ["age"]), pick("age"), make_pipeline(FeatureUnion([("a", pick(["age"]))]))):
-        with pytest.raises(StartError, match=r"return pandas\.DataFrame\(records, columns=model\.feature_names_in_\)"):
-            refuse_frames(model)

@@ -3,18 +3,17 @@
 import importlib
 import logging
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import orjson
 
-from serving import columns, content, expected, script_mode, tables, user_code, versions
+from serving import columns, content, expected, script_mode, signature, tables, user_code, versions
 from serving.advice import CORRECT, advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
@@ -24,7 +23,7 @@ from serving.request import CURRENT, Answer, Request
 
 log = logging.getLogger(__name__)
 
-DESCRIPTIONS = (expected.FILE, columns.FILE)  # lie with a model and are none themselves
+DESCRIPTIONS = (expected.FILE, signature.FILE)  # lie with a model and are none themselves
 
 
 @dataclass(frozen=True)
@@ -120,12 +119,12 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     transform = getattr(handler, "TRANSFORM", None)
-    taken = find_columns(handler, loaded, model_dir)
+    taken, names = signature.find_columns(handler, loaded, model_dir)
     decoders = getattr(handler, "DECODERS", {})
     return Model(
-        decode=partial(getattr(handler, "decode", pass_on), loaded),
-        predict=partial(predict, handler, loaded),
-        encode=partial(getattr(handler, "encode", pass_on), loaded),
+        decode=partial(decode, handler, loaded),
+        predict=partial(predict, handler, loaded, taken),
+        encode=partial(encode, handler, loaded, names),
         batching=bool(getattr(handler, "BATCHING", True)),
         proves_batching=bool(getattr(handler, "PROVES_BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
@@ -135,22 +134,22 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
     )
 
 
-def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> columns.Taken | None:
-    """The columns that the model takes: those of signature.json, or else what the handler finds in the model."""
-    found = handler.find_columns(loaded) if hasattr(handler, "find_columns") else None
-    signed = columns.read_signature(model_dir)
-    taken = columns.Taken(signed, found.form if found else columns.FRAME) if signed else found
-    if taken and taken.form == columns.FRAME and util.find_spec("pandas") is None:
-        raise StartError(
-            "The model takes a DataFrame, and pandas is not installed. Add pandas to requirements.in, in the version "
-            "the model was trained with, then run ./lock.sh."
-        )
-    return taken
+def decode(handler: ModuleType, loaded: Any, records: Records) -> Any:
+    """What the handler makes of records; columns stay as they are."""
+    return records if isinstance(records, columns.Columns) else getattr(handler, "decode", pass_on)(loaded, records)
 
 
-def predict(handler: ModuleType, loaded: Any, inputs: Any) -> Any:
-    """What the handler predicts. Columns that its decode() left as they are become a pandas.DataFrame."""
-    return handler.predict(loaded, inputs.to_frame() if isinstance(inputs, columns.Columns) else inputs)
+def predict(handler: ModuleType, loaded: Any, taken: columns.Taken | None, inputs: Any) -> Any:
+    """What the handler predicts. Of columns it gets a pandas.DataFrame."""
+    if taken and isinstance(inputs, columns.Columns):
+        inputs = columns.to_frame(inputs, taken.columns)
+    return handler.predict(loaded, inputs)
+
+
+def encode(handler: ModuleType, loaded: Any, names: Sequence[str], outputs: Any) -> Any:
+    """What the handler makes of outputs, with several of a record by their names."""
+    encoded = getattr(handler, "encode", pass_on)(loaded, outputs)
+    return signature.name_outputs(encoded, names) if names else encoded
 
 
 def try_out(model: Model, model_dir: Path) -> None:

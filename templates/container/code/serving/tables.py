@@ -1,7 +1,7 @@
 """The forms of a request by column, which all mean the same: objects, rows, tables of pandas, CSV, and inputs.
 
-Each is read into the values of every column that the model takes. A request that does not fit is refused with its record
-and column.
+Each is read into the values of every column that the model takes. A request that does not fit is refused with its
+record and column.
 """
 
 import difflib
@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import content
-from serving.columns import FRAME, ROWS, Column, Taken, Values, to_columns
+from serving.columns import FRAME, ROWS, Column, Taken
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
 from serving.request import current
 from serving.settings import read_choice
+from serving.values import Values, to_columns
 
 Cells = Mapping[str, Values]  # the values of the records by column
 
@@ -65,7 +66,9 @@ class Reader(NamedTuple):
     def from_npy(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """An array of numbers, in the columns' order."""
         array, parameters = content.from_npy(body, charset)
-        return self.convert(self.from_rows(array.tolist())), parameters  # type: ignore[union-attr]
+        rows = np.asarray(array, dtype=object)
+        rows[rows != rows] = None  # NaN
+        return self.convert(self.from_rows(rows.tolist())), parameters
 
     def convert(self, cells: "Cells | list[Any]", parse: bool = False) -> Records:
         """The values as columns, or as an array; lists without names stay as they are where decode() reads them."""
@@ -96,13 +99,17 @@ class Reader(NamedTuple):
 
     def is_envelope(self, value: Any) -> bool:
         """Whether an object holds records, and is none itself."""
-        names = {column.name for column in self.columns}
-        return isinstance(value, dict) and (len(value.keys() & {*content.ENVELOPES}) == 1 or not value.keys() & names)
+        if not isinstance(value, dict):
+            return False
+        found = [value[name] for name in content.ENVELOPES if name in value]
+        holds = len(found) == 1 and isinstance(found[0], (list, dict))
+        return holds or not value.keys() & {column.name for column in self.columns}
 
     def are_names(self, fields: Sequence[str]) -> bool:
-        """Whether the first line of CSV is names: all of them known, or as many as there are columns."""
-        names = {column.name for column in self.columns}
-        return bool(names.intersection(fields)) and (names.issuperset(fields) or self.ignores_extra)
+        """Whether the first line of CSV is names: most are known, or with more columns than are known, all required."""
+        known = {column.name for column in self.columns}.intersection(fields)
+        needed = {column.name for column in self.columns if column.required}
+        return 2 * len(known) > len(fields) or (self.ignores_extra and bool(known) and needed <= known)
 
     def from_table(self, table: Any, names: str, rows: str) -> Cells:
         """A table with its columns' names and its rows under these keys."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.content import Records
-from serving.errors import BadRequest, StartError
+from serving.errors import BadRequest
 
 
 def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float64]:
@@ -45,25 +45,6 @@ def takes_texts(model: Any) -> bool:
     model = getattr(model, "best_estimator_", model)
     steps = getattr(model, "steps", None)
     return takes_texts(steps[0][1]) if steps else hasattr(model, "build_analyzer")
-
-
-def refuse_frames(model: Any) -> None:
-    """Raises StartError for a model of scikit-learn that picks columns of a DataFrame: each request would fail."""
-    if picks_columns(model):
-        raise StartError(
-            "The model picks columns of a DataFrame by name (ColumnTransformer), and gets an array. In decode() in "
-            "code/model_handler.py, return pandas.DataFrame(records, columns=model.feature_names_in_), delete the line "
-            "refuse_frames(model) there, and add pandas to requirements.in, then run ./lock.sh."
-        )
-
-
-def picks_columns(model: Any) -> bool:
-    """Whether a ColumnTransformer in a model names columns."""
-    model = getattr(model, "best_estimator_", model)
-    choices = [columns for *_, columns in getattr(model, "transformers_", ())]
-    inside = [*getattr(model, "steps", ()), *getattr(model, "transformer_list", ())]
-    named = any(isinstance(each, str) or (isinstance(each, list) and str in map(type, each)) for each in choices)
-    return named or any(picks_columns(part) for _, part in inside)
 
 
 def check_finite(matrix: NDArray[np.float64]) -> None:

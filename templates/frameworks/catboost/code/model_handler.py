@@ -103,6 +103,10 @@ def predict(model: CatBoost, inputs: Any) -> Any:
     return {"predictions": predictions, "probabilities": model.predict_proba(inputs, thread_count=threads)}
 
 
-# def encode(model: CatBoost, outputs: Any) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
-#     return [{"expensive": bool(price > 500)} for price in outputs]
+def encode(model: Any, outputs: Any) -> Any:
+    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+
+    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    """
+    classes = getattr(model, "classes_", None)
+    return {**outputs, "classes": classes} if isinstance(outputs, dict) and classes is not None else outputs

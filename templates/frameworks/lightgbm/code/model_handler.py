@@ -12,6 +12,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.categories import of_lightgbm
 from serving.columns import ARRAY, NUMBER, Column, Taken
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
@@ -43,11 +44,8 @@ def find_columns(model: lgb.Booster) -> Taken | None:
     names = model.feature_name()
     if names == [f"Column_{number}" for number in range(len(names))]:
         return None
-    positions = re.search(r"^\[categorical_feature: ([\d,]+)\]$", model.model_to_string(num_iteration=1), re.MULTILINE)
-    of_categories = positions[1].split(",") if positions and model.pandas_categorical else []
-    categories = dict(zip(map(int, of_categories), model.pandas_categorical or [], strict=False))
-    columns = [Column(name, NUMBER, categories=categories.get(at, ())) for at, name in enumerate(names)]
-    return Taken(columns, ARRAY)
+    categories = of_lightgbm(model)
+    return Taken([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
 
 
 def decode(model: lgb.Booster, records: Any) -> NDArray[Any]:

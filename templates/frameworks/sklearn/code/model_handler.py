@@ -11,7 +11,7 @@ import joblib
 from numpy.typing import NDArray
 
 from serving import estimators
-from serving.columns import Columns, Taken
+from serving.columns import Taken
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
@@ -33,13 +33,11 @@ def find_columns(model: Any) -> Taken | None:
     return estimators.find_columns(model)
 
 
-def decode(model: Any, records: Any) -> NDArray[Any] | Columns:
-    """The records of one request: columns, of which predict gets a DataFrame, if the model was trained on one.
+def decode(model: Any, records: Any) -> NDArray[Any]:
+    """The records of one request as an array: of lists of numbers (records, features), of texts (records,).
 
-    Otherwise an array: of lists of numbers (records, features), of texts (records,).
+    Not called for a model that takes a DataFrame: predict gets that.
     """
-    if isinstance(records, Columns):
-        return records
     if takes_texts(model):
         return to_texts(records)
     return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost's is 0
@@ -65,9 +63,13 @@ def predict(model: Any, inputs: Any) -> Any:
         return predictions
     if not hasattr(model, "predict_proba"):
         raise BadRequest("This model has no probabilities.")
-    return {"predictions": predictions, "probabilities": model.predict_proba(inputs)}
+    return {"predictions": predictions, "probabilities": estimators.to_records(model.predict_proba(inputs))}
 
 
-# def encode(model: Any, outputs: NDArray[Any]) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
-#     return [{"label": int(label)} for label in outputs]
+def encode(model: Any, outputs: Any) -> Any:
+    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+
+    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    """
+    classes = getattr(model, "classes_", None)
+    return {**outputs, "classes": classes} if isinstance(outputs, dict) and classes is not None else outputs

@@ -10,10 +10,12 @@ from typing import Any
 import skops.io
 from numpy.typing import NDArray
 
+from serving import estimators
+from serving.columns import Taken
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file, require
 from serving.request import current
-from serving.tabular import check_finite, refuse_frames, takes_texts, to_matrix, to_texts
+from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
 
 # Types beyond those skops trusts by itself that a model file may hold: "package.module.Class". The server names those
 # that are missing; add only what you know, for a type in this list may run code when the file is loaded.
@@ -31,18 +33,25 @@ def load(model_dir: Path) -> Any:
         )
     model = skops.io.load(path, trusted=TRUSTED)
     require(model, "predict", "transform")
-    refuse_frames(model)
     return model
 
 
-def decode(model: Any, records: list[Any]) -> NDArray[Any]:
-    """The records of one request as an array: of lists of numbers (records, features), of texts (records,)."""
+def find_columns(model: Any) -> Taken | None:
+    """The columns that requests have by name, of a model that was trained on a DataFrame; None of any other."""
+    return estimators.find_columns(model)
+
+
+def decode(model: Any, records: Any) -> NDArray[Any]:
+    """The records of one request as an array: of lists of numbers (records, features), of texts (records,).
+
+    Not called for a model that takes a DataFrame: predict gets that.
+    """
     if takes_texts(model):
         return to_texts(records)
-    return to_matrix(records, features=getattr(model, "n_features_in_", None))
+    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost's is 0
 
 
-def predict(model: Any, inputs: NDArray[Any]) -> Any:
+def predict(model: Any, inputs: Any) -> Any:
     """One prediction a record, in their order; with {"parameters": {"probabilities": true}} the probabilities, too.
 
     A model that cannot predict transforms. The records may come from several requests with the same parameters:
@@ -51,18 +60,24 @@ def predict(model: Any, inputs: NDArray[Any]) -> Any:
     work = model.predict if hasattr(model, "predict") else model.transform
     try:
         outputs = work(inputs)
-    except ValueError:
+    except ValueError as error:  # most models refuse NaN and infinity: the client's error, not a bug
+        if hasattr(inputs, "columns"):
+            raise estimators.explain(error, inputs) or error from None
         if inputs.ndim == 2:
-            check_finite(inputs)  # most models refuse NaN and infinity: the client's error, not a bug
+            check_finite(inputs)
         raise
     predictions = outputs.toarray() if hasattr(outputs, "toarray") else outputs  # vectorizers return sparse matrices
     if not current().parameters.get("probabilities"):
         return predictions
     if not hasattr(model, "predict_proba"):
         raise BadRequest("This model has no probabilities.")
-    return {"predictions": predictions, "probabilities": model.predict_proba(inputs)}
+    return {"predictions": predictions, "probabilities": estimators.to_records(model.predict_proba(inputs))}
 
 
-# def encode(model: Any, outputs: NDArray[Any]) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
-#     return [{"label": int(label)} for label in outputs]
+def encode(model: Any, outputs: Any) -> Any:
+    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+
+    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    """
+    classes = getattr(model, "classes_", None)
+    return {**outputs, "classes": classes} if isinstance(outputs, dict) and classes is not None else outputs

@@ -12,6 +12,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from serving.categories import of_xgboost
 from serving.columns import ARRAY, NUMBER, Column, Taken
 from serving.errors import BadRequest
 from serving.gpu import choose_device, has_gpu
@@ -51,9 +52,10 @@ def load(model_dir: Path) -> Model:
 
 
 def find_columns(model: Model) -> Taken | None:
-    """The columns that requests can name, of a model that was trained with names."""
-    names = model.booster.feature_names
-    return Taken([Column(name, NUMBER) for name in names], ARRAY) if names else None
+    """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
+    names, categories = model.booster.feature_names, of_xgboost(model.booster)
+    columns = [Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names or ()]
+    return Taken(columns, ARRAY) if names else None
 
 
 def decode(model: Model, records: Any) -> NDArray[Any]:

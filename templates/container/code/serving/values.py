@@ -1,0 +1,207 @@
+"""The values of a column as an array in the type of the training, with errors that name the wrong record."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from types import NoneType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.columns import ANY, NUMBER, Column, Columns
+from serving.errors import BadRequest
+
+Values = Sequence[Any]  # of one column: plain Python, and None where a value is missing
+
+
+class Type(NamedTuple):
+    """A type of values, by MLflow's name of it."""
+
+    noun: str  # for the client
+    dtype: str  # NumPy's
+    takes: frozenset[type]
+    parse: Callable[[str], Any] = str  # a field of CSV; raises ValueError or KeyError
+
+
+def parse_number(field: str) -> float | None:
+    """A number; NaN is missing."""
+    value = float(field)
+    return None if math.isnan(value) else value
+
+
+def parse_whole(field: str) -> float | None:
+    """A whole number as int, any other number as float."""
+    try:
+        return int(field)
+    except ValueError:
+        return parse_number(field)
+
+
+NUMBERS, TEXTS = frozenset({int, float}), frozenset({str})
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?Z?)?")
+BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+TYPES = {
+    "double": Type("a number", "float64", NUMBERS, parse_number),
+    "float": Type("a number", "float32", NUMBERS, parse_number),
+    "long": Type("a whole number", "int64", NUMBERS, parse_whole),
+    "integer": Type("a whole number", "int32", NUMBERS, parse_whole),
+    "boolean": Type("true or false", "bool", frozenset({bool}), BOOLEANS.__getitem__),
+    "string": Type("a text", "object", TEXTS),
+    ANY: Type("a number, a text or true or false", "object", NUMBERS | TEXTS | {bool}),
+    NUMBER: Type("a number", "float64", NUMBERS | {bool}, parse_number),
+    "datetime": Type("a date, such as 2024-05-31 or 2024-05-31T12:00:00", "datetime64[us]", TEXTS),
+}
+SIGNED = frozenset(TYPES) - {NUMBER, ANY}  # those of a signature
+
+
+def to_columns(cells: Mapping[str, Values], columns: Sequence[Column], parse: bool = False) -> Columns:
+    """The values of each column as an array of its type; `parse`: they are fields of CSV.
+
+    Raises BadRequest, with record and column, for a value of another type and for one that is missing.
+    """
+    return Columns((each.name, to_array(cells[each.name], each, parse)) for each in columns)
+
+
+def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
+    """The values of one column as an array of shape (records,)."""
+    if column.categories:
+        column = column._replace(type=type_of(column.categories))
+    if parse:
+        values = parse_all(values, column)
+    kinds = {*map(type, values)}
+    if NoneType in kinds and column.required:
+        raise BadRequest(f"Record {list(values).index(None) + 1}: {column.name} is missing.")
+    kinds.discard(NoneType)
+    if kinds - TYPES[column.type].takes:
+        raise refuse(values, column, lambda value: type(value) in TYPES[column.type].takes)
+    if column.categories:
+        return to_codes(values, column)
+    return guess(values, kinds) if column.type == ANY else CONVERT.get(column.type, to_numbers)(values, column)
+
+
+def type_of(categories: Sequence[Any]) -> str:
+    """The type of values such as these."""
+    kinds = {*map(type, categories)}
+    if kinds == {bool}:
+        return "boolean"
+    return "string" if kinds == {str} else NUMBER if kinds <= NUMBERS else ANY
+
+
+def to_codes(values: Values, column: Column) -> NDArray[np.float64]:
+    """The positions of values in the column's categories; NaN for a missing one, and for any other, as in training."""
+    codes = {value: float(at) for at, value in enumerate(column.categories)}
+    for number, value in enumerate(values if column.closed else (), 1):
+        if value is not None and value not in codes:
+            known = ", ".join(map(show, column.categories[:5])) + (", ..." if len(column.categories) > 5 else "")
+            raise BadRequest(f"Record {number}: {column.name} is {show(value)}, and this model knows only {known}.")
+    return np.array([codes.get(value, math.nan) for value in values])
+
+
+def parse_all(values: Values, column: Column) -> Values:
+    """Fields of CSV as values; an empty one is missing."""
+    kinds: list[Callable[[str], Any]] = [parse_whole, str] if column.type == ANY else [TYPES[column.type].parse]
+    for parse in kinds:
+        try:
+            return [parse(value) if value else None for value in values]
+        except (ValueError, KeyError):
+            continue
+    return values  # of which one is of another type, as shows next
+
+
+def guess(values: Values, kinds: set[type]) -> NDArray[Any]:
+    """An array of the type that pandas would give it."""
+    if kinds == {int} and None not in values:
+        return to_whole(values, Column("", "long"))
+    if kinds and kinds <= NUMBERS:
+        return np.array(values, dtype=np.float64)
+    if kinds == {bool} and None not in values:
+        return np.array(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = [math.nan if value is None else value for value in values]
+    return array
+
+
+def to_numbers(values: Values, column: Column) -> NDArray[Any]:
+    """Floats. A missing value is NaN."""
+    dtype = np.dtype(TYPES[column.type].dtype)
+    with np.errstate(over="ignore"):
+        array = np.array(values, dtype=np.float64).astype(dtype)
+    if np.isinf(array).any():
+        raise refuse(values, column, lambda value: abs(value) <= np.finfo(dtype).max)
+    return array
+
+
+def to_whole(values: Values, column: Column) -> NDArray[Any]:
+    """Whole numbers; floats if one is missing, as pandas has them."""
+    limits = np.iinfo(TYPES[column.type].dtype)
+
+    def fits(value: float) -> bool:
+        return (isinstance(value, int) or value.is_integer()) and limits.min <= value <= limits.max
+
+    if not all(value is None or fits(value) for value in values):
+        raise refuse(values, column, fits)
+    return np.array(values, dtype=np.float64 if None in values else limits.dtype)
+
+
+def to_booleans(values: Values, column: Column) -> NDArray[Any]:
+    """Booleans; objects if one is missing."""
+    return np.array(values, dtype=object if None in values else bool)
+
+
+def to_objects(values: Values, column: Column) -> NDArray[Any]:
+    """Texts; what stands for a missing one is the column's gap."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values if None not in values else [column.gap if value is None else value for value in values]
+    return array
+
+
+def to_dates(values: Values, column: Column) -> NDArray[Any]:
+    """Dates and times; NaT is missing."""
+    unit = date_unit()
+
+    def read(value: str | None) -> Any:
+        return np.datetime64("NaT" if value is None else value.removesuffix("Z"), "us").astype(f"datetime64[{unit}]")
+
+    def fits(value: str) -> bool:
+        try:
+            return bool(DATE.fullmatch(value)) and read(value).astype("datetime64[D]") == np.datetime64(value[:10], "D")
+        except ValueError:
+            return False
+
+    if not all(value is None or fits(value) for value in values):
+        raise refuse(values, column, fits)
+    return np.array([read(value) for value in values])
+
+
+@cache
+def date_unit() -> str:
+    """What pandas makes of dates: nanoseconds before version 3, then microseconds."""
+    try:
+        return "ns" if metadata.version("pandas") < "3" else "us"
+    except metadata.PackageNotFoundError:
+        return "us"
+
+
+CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
+    "long": to_whole,
+    "integer": to_whole,
+    "boolean": to_booleans,
+    "string": to_objects,
+    "datetime": to_dates,
+}
+
+
+def refuse(values: Values, column: Column, fits: Callable[[Any], bool]) -> BadRequest:
+    """The error for the first value that does not fit. Records count from 1."""
+    number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and not fits(each))
+    return BadRequest(f"Record {number}: {column.name} is {show(value)}, not {TYPES[column.type].noun}.")
+
+
+def show(value: Any) -> str:
+    """A value as the client wrote it, or its beginning."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:40]}..."
