@@ -45,7 +45,7 @@ def takes_columns(model: Any, frame: Any) -> bool:
     return bool(find_names(model))
 
 
-def prepare(frame: Any) -> Any:
+def rename(frame: Any) -> Any:
     """Names as LightGBM saves them, without spaces."""
     return frame.rename(columns=lambda name: name.replace(" ", "_"))
 

@@ -12,7 +12,7 @@ from describe_rows import Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FRAMES = False  # predict() gets the rows as lists of JSON's values
+FRAMES = True  # predict() gets a DataFrame where the rows have names, and not their JSON
 
 
 def read(path: Path) -> Any:
@@ -45,36 +45,35 @@ def takes_columns(model: Any, frame: Any) -> bool:
     return bool(find_names(model))
 
 
-def prepare(frame: Any) -> Any:
-    """Categories of pandas as their positions, which are what the booster knows."""
-    for name in frame.columns:
-        if hasattr(frame[name], "cat"):
-            codes = frame[name].cat.codes
-            frame = frame.assign(**{name: codes.where(codes >= 0)})
-    return frame
+def prepare(model: Any, frame: Any) -> Any:
+    """Columns of categories as such, which csv does not tell. Since XGBoost 3.1 the booster knows their order."""
+    kinds = zip(find_names(model), model.feature_types or ())  # noqa: B905
+    plain = [name for name, kind in kinds if kind == "c" and not hasattr(frame[name], "cat")]
+    if plain and not hasattr(model, "get_categories"):
+        raise Problem(
+            f"column {plain[0]} has categories, and the file does not tell their order. Give the DataFrame of the "
+            "training: as parquet, or to describe(model, rows)"
+        )
+    return frame.astype(dict.fromkeys(plain, "category"))
 
 
-def predict(model: Any, rows: list[list[Any]]) -> dict[str, Any]:
+def predict(model: Any, rows: Any) -> dict[str, Any]:
     """What the booster answers: early stopping's best rounds, and probabilities where the objective has them."""
-    array = np.array(rows, dtype=np.float64)
+    if hasattr(rows, "columns"):
+        matrix = xgb.DMatrix(rows, enable_categorical=True)
+    else:
+        matrix = xgb.DMatrix(np.array(rows, dtype=np.float64))
     learner = json.loads(model.save_config())["learner"]
     objective = learner["objective"]["name"]
-    in_place = learner["gradient_booster"]["name"] != "gblinear"
-    best = model.attr("best_iteration") if in_place else None
+    best = model.attr("best_iteration") if learner["gradient_booster"]["name"] != "gblinear" else None
     rounds = (0, int(best) + 1) if best else (0, 0)
-
-    def run(margin: bool = False) -> Any:
-        if not in_place:
-            return model.predict(xgb.DMatrix(array, feature_names=model.feature_names), output_margin=margin)
-        return model.inplace_predict(array, iteration_range=rounds, predict_type="margin" if margin else "value")
-
-    predictions = run()
+    predictions = model.predict(matrix, iteration_range=rounds)
     if objective == "binary:logistic":
         return {"predictions": predictions, "probabilities": np.column_stack([1 - predictions, predictions])}
     if objective == "multi:softprob":
         return {"predictions": predictions, "probabilities": predictions}
     if objective != "multi:softmax":
         return {"predictions": predictions}
-    margins = run(margin=True)
+    margins = model.predict(matrix, output_margin=True, iteration_range=rounds)
     powers = np.exp(margins - margins.max(axis=1, keepdims=True))
     return {"predictions": predictions, "probabilities": powers / powers.sum(axis=1, keepdims=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations  # for Python 3.8
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +32,11 @@ def unwrap(model: Any) -> Any:
 
 
 def find_names(model: Any) -> list[str]:
-    """The columns that the model knows by name."""
-    return [str(name) for name in getattr(model, "feature_names_in_", ())]
+    """The columns that the model knows by name. CatBoost and LightGBM number those without."""
+    known = (getattr(model, each, None) for each in ("feature_names_in_", "feature_names_", "feature_name_"))
+    names = [str(name) for name in next((each for each in known if each is not None), ())]
+    numbers = range(len(names))
+    return [] if names in ([str(at) for at in numbers], [f"Column_{at}" for at in numbers]) else names
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
@@ -46,6 +50,22 @@ def takes_columns(model: Any, frame: Any) -> bool:
     except Exception:
         return True
     return False
+
+
+def prepare(model: Any, frame: Any) -> Any:
+    """Columns of categories that a booster of LightGBM or XGBoost knows as such, which csv does not tell."""
+    known: dict[str, Any] = {}
+    if hasattr(model, "booster_"):
+        booster = model.booster_
+        found = re.search(r"^\[categorical_feature: ([\d,]+)\]$", booster.model_to_string(1), re.MULTILINE)
+        names = [frame.columns[int(at)] for at in found[1].split(",")] if found else ()
+        known = {name: list(kinds) for name, kinds in zip(names, booster.pandas_categorical or ())}  # noqa: B905
+    elif hasattr(model, "get_booster") and hasattr(model.get_booster(), "get_categories"):
+        kinds = zip(model.get_booster().feature_names or (), model.get_booster().feature_types or ())  # noqa: B905
+        known = {name: None for name, kind in kinds if kind == "c"}
+    plain = [name for name in known if name in frame.columns and not hasattr(frame[name], "cat")]
+    kind = importlib.import_module("pandas").CategoricalDtype
+    return frame.astype({name: kind(known[name]) for name in plain})
 
 
 def takes_texts(model: Any) -> bool:

@@ -197,7 +197,9 @@ def select(model: Any, rows: Any) -> Any:
     if not hasattr(rows, "columns"):
         return rows
     library = find_library()
-    rows = choose(library.prepare(rows) if hasattr(library, "prepare") else rows, library.find_names(model))
+    rows = library.rename(rows) if hasattr(library, "rename") else rows
+    rows = choose(rows, library.find_names(model))
+    rows = library.prepare(model, rows) if hasattr(library, "prepare") else rows
     if library.takes_columns(model, rows):
         return rows
     print("The model knows no names of columns: requests are lists, in this order:", ", ".join(rows.columns))

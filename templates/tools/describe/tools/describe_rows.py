@@ -148,7 +148,10 @@ def name_columns(frame: Any, types: dict[str, str]) -> list[dict[str, Any]]:
         values = frame[name].dropna()
         kind = types.get(name) or type_of_column(frame[name])
         example = to_value(values.iloc[0], kind) if len(values) else None
-        columns.append({"name": name, "type": kind, "required": len(values) == len(frame), "example": example})
+        column = {"name": name, "type": kind, "required": len(values) == len(frame), "example": example}
+        if hasattr(frame[name], "cat"):
+            column["categories"] = [to_value(each, kind) for each in frame[name].cat.categories]
+        columns.append(column)
     return columns
 
 
