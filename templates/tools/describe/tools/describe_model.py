@@ -203,6 +203,7 @@ def select(model: Any, rows: Any) -> Any:
     if library.takes_columns(model, rows):
         return rows
     print("The model knows no names of columns: requests are lists, in this order:", ", ".join(rows.columns))
+    rows = rows.astype({name: int for name in rows.columns if rows[name].dtype == bool})  # as csv has numbers only
     return [list(record.values()) for record in to_records(rows, [])]
 
 
