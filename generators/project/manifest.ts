@@ -269,6 +269,7 @@ function readmeOfContainer(project: Project): string[] {
     ...(tests && !variant ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
     'expected.md',
+    ...(framework === 'transformers' ? [] : ['describe.md']),
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     `${variant}handler.md`,
     ...(format?.pickle ? ['pickle.md.ejs'] : []),

@@ -35,7 +35,7 @@ READERS = {".keras": read, ".h5": read, "/": read_folder}
 
 def unwrap(model: Any) -> Any:
     """The model: one of Keras, or a signature."""
-    if not isinstance(model, tf.Module) and not hasattr(model, "structured_input_signature"):
+    if not isinstance(model, tf.keras.Model) and not hasattr(model, "structured_input_signature"):
         raise Problem(f"this project serves a model of TensorFlow, and no {type(model).__name__}")
     check_inputs(inputs_of(model))
     return model
