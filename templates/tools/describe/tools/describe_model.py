@@ -17,7 +17,6 @@ from __future__ import annotations  # for Python 3.8
 import argparse
 import contextlib
 import importlib
-import json
 import os
 import pickle
 import sys
@@ -35,9 +34,11 @@ from describe_rows import (
     name_outputs,
     prepare,
     read,
+    read_type,
     to_csv,
     to_json,
     to_records,
+    to_text,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ LIBRARIES.update({name: name for name in ("numpy", "scipy", "pandas", "xgboost",
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. The exit status is 2 for what was given wrong, and nothing is written then."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition(".")[0])
     parser.add_argument("model", type=Path, help="the model's file or folder, such as model.joblib")
     parser.add_argument("rows", type=Path, help="rows to predict: csv with a header, parquet, json, jsonl or npy")
     parser.add_argument("--no-header", action="store_true", help="the csv has none: the model takes arrays")
@@ -81,14 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def find_folder(given: Path | None) -> Path:
     """The project's folder; the current one for a copy of tools/ on another machine."""
     return given or (PROJECT if (PROJECT / "code").is_dir() else Path())
-
-
-def read_type(text: str) -> tuple[str, str]:
-    """A column's name and type in --type."""
-    name, _, kind = text.rpartition("=")
-    if not name or kind not in TYPES:
-        raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
-    return name, kind
 
 
 @contextlib.contextmanager
@@ -228,11 +221,6 @@ def find_versions() -> dict[str, str]:
     """The versions of the libraries in use."""
     found = {name: sys.modules[module] for module, name in LIBRARIES.items() if module in sys.modules}
     return {name: str(module.__version__) for name, module in sorted(found.items()) if hasattr(module, "__version__")}
-
-
-def to_text(value: Any) -> str:
-    """A value as a file of JSON."""
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write(files: dict[Path, str | None]) -> None:

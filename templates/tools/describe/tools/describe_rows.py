@@ -29,6 +29,14 @@ class Problem(Exception):
     """What is wrong with what was given, as a sentence."""
 
 
+def read_type(text: str) -> tuple[str, str]:
+    """A column's name and type in --type."""
+    name, _, kind = text.rpartition("=")
+    if not name or kind not in TYPES:
+        raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
+    return name, kind
+
+
 def read(path: Path, no_header: bool, types: dict[str, str]) -> Any:
     """The rows of a file: a DataFrame, or lists where they have no names."""
     if not path.is_file():
@@ -234,3 +242,8 @@ def to_csv(records: Sequence[Any]) -> str | None:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerows([list(records[0]), *rows] if isinstance(records[0], dict) else rows)
     return text.getvalue()
+
+
+def to_text(value: Any) -> str:
+    """A value as a file of JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
