@@ -104,6 +104,13 @@ def test_several_outputs_have_the_names_that_were_given(tool: Any, project: Path
     assert [each["name"] for each in read(project, "model/signature.json")["outputs"]] == ["price", "risk"]
 
 
+def test_names_of_outputs_need_a_signature(tool: Any, project: Path) -> None:
+    model = LinearRegression().fit([[1.0], [2.0]], [[1.0, 2.0], [2.0, 3.0]])
+    with pytest.raises(tool.Problem, match="--outputs needs"):
+        tool.describe(model, [[1.0]], project, outputs=["price", "risk"])
+    assert not (project / "model").exists()
+
+
 def test_probabilities_of_several_outputs_are_record_by_record(tool: Any, project: Path) -> None:
     frame = make_frame()[["age"]]
     labels = np.c_[frame["age"] > 40, frame["age"] > 60]

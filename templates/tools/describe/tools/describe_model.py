@@ -165,6 +165,8 @@ def describe(
     model = library.unwrap(model)
     rows = select(model, prepare(rows))
     columns = name_columns(rows, types or {}) if hasattr(rows, "columns") else []
+    if outputs and not columns:
+        raise Problem("--outputs needs a model that takes columns by name, and rows with a header")
     kept = keep(rows)
     records = to_records(kept, columns)
     given = kept if library.FRAMES else [[*each.values()] if isinstance(each, dict) else each for each in records]
