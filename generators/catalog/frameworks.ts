@@ -35,6 +35,8 @@ export interface FrameworkEntry {
   example?: string;
   /** Packages that making a model takes, and serving it does not. */
   makingPackages?: readonly string[];
+  /** Its tools/describe_library.py, where describe_model.py has to know more than predict(). */
+  describes?: true;
   /** What some models need beyond the library, and the sets have, too. */
   optional?: readonly string[];
 }
@@ -74,6 +76,7 @@ export const frameworks = {
   xgboost: {
     label: 'XGBoost',
     formats: [{ name: 'json' }, { name: 'ubj' }],
+    describes: true,
     servers: web,
     library: [`xgboost-cpu=={} ; ${onLinux}`, `xgboost=={} ; ${notOnLinux}`, 'numpy', 'scipy'],
     gpu: { cuda: 12, library: ['xgboost=={}', 'numpy', 'scipy'] },
@@ -82,6 +85,7 @@ export const frameworks = {
   lightgbm: {
     label: 'LightGBM',
     formats: [{ name: 'txt' }],
+    describes: true,
     servers: web,
     library: ['lightgbm=={}', 'numpy', 'scipy'],
     modules: ['libsvm', 'categories'],
@@ -90,6 +94,7 @@ export const frameworks = {
   catboost: {
     label: 'CatBoost',
     formats: [{ name: 'cbm' }],
+    describes: true,
     servers: web,
     library: ['catboost=={}', 'numpy'],
   },
@@ -100,6 +105,7 @@ export const frameworks = {
       { name: 'h5' },
       { name: 'SavedModel', file: 'saved_model.pb', folder: true, handler: 'model_handler.SavedModel.py' },
     ],
+    describes: true,
     servers: web,
     library: [`tensorflow-cpu=={} ; ${onX86}`, `tensorflow=={} ; ${notOnX86}`, 'keras', 'numpy'],
     gpu: { cuda: 12, library: ['tensorflow[and-cuda]=={}', 'keras', 'numpy'] },
@@ -111,6 +117,7 @@ export const frameworks = {
       { name: 'torchscript', file: 'model.pt' },
       { name: 'pt2', pickle: pickles, handler: 'model_handler.pt2.py' },
     ],
+    describes: true,
     servers: web,
     library: ['torch=={}', 'numpy'],
     gpu: { cuda: 13 },
@@ -120,6 +127,7 @@ export const frameworks = {
   onnx: {
     label: 'ONNX',
     formats: [{ name: 'onnx' }],
+    describes: true,
     servers: web,
     library: ['onnxruntime=={}', 'numpy'],
     gpu: { cuda: 13, library: ['onnxruntime-gpu[cuda,cudnn]=={}', 'numpy'] },

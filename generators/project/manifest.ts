@@ -83,7 +83,7 @@ function container(project: Project): FileSpec[] {
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
     { path: 'code/model_handler.py', template: `frameworks/${framework}/code/${handlerOf(project)}` },
     ...programs('container', 'code', ['serve']),
-    ...(entry.optional ? programs('tools/describe', 'tools', ['describe_model.py']) : []),
+    ...when(framework !== 'transformers', describingFiles(project)),
     ...from(
       'container',
       'code/serving',
@@ -101,6 +101,17 @@ function container(project: Project): FileSpec[] {
           ),
         ]
       : []),
+  ];
+}
+
+/** tools/: run where the model was trained. Models on texts have no rows to describe. */
+function describingFiles({ framework, entry }: Project): FileSpec[] {
+  const library = entry.describes ? `frameworks/${framework}` : 'tools/describe';
+  return [
+    ...programs('tools/describe', 'tools', ['describe_model.py']),
+    ...from('tools/describe', 'tools', ['describe_rows.py']),
+    ...from(library, 'tools', ['describe_library.py']),
+    ...when(entry.modules?.includes('tensors') ?? false, from('tools/networks', 'tools', ['describe_network.py'])),
   ];
 }
 
@@ -259,6 +270,7 @@ function readmeOfContainer(project: Project): string[] {
     ...(tests && !variant ? ['contract.md.ejs'] : []),
     entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
     'expected.md',
+    ...(framework === 'transformers' ? [] : ['describe.md']),
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     `${variant}handler.md`,
     ...(format?.pickle ? ['pickle.md.ejs'] : []),

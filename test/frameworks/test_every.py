@@ -132,6 +132,17 @@ def test_a_model_is_served_only_if_it_predicts_what_is_expected(first: Path, tmp
     assert f"1 of {len(records)} predictions differ" in other
 
 
+@pytest.mark.only_for([name for name in TABULAR if name != "custom"])
+def test_what_describe_model_writes_agrees(first: Path, tmp_path: Path) -> None:
+    project = shutil.copytree(first, tmp_path / "project")
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([[float(number + at) for at in range(8)] for number in range(30)]))
+    model = next((project / "model").glob("model.*"), project / "model")
+    subprocess.run([sys.executable, project / "tools/describe_model.py", model, rows], cwd=tmp_path, check=True)
+    assert len(json.loads((project / "model/expected.json").read_text())["predictions"]) == 20
+    assert load_each(project, LOADED, project / "model") == ["It is loaded."]
+
+
 def add(value: Any, number: int) -> Any:
     """The value with a number added to the first number in it."""
     if isinstance(value, list):

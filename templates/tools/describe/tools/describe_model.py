@@ -3,205 +3,246 @@
 
     python tools/describe_model.py model.joblib rows.csv
 
-Of the rows it learns the columns and their types (model/signature.json), and it keeps some of them with what the model
+From the rows it learns the columns and their types (model/signature.json), and it keeps 20 of them with what the model
 predicts for them there (model/expected.json): the server starts only if it predicts the same. test/sample_request.json
-and .csv are requests that fit. It needs Python 3.8 and what the model needs. A notebook can call it, too:
+and .csv are requests that fit. It needs Python 3.8 and what the model needs. To run it on another machine, copy the
+folder tools/ there, then model/ and test/ back. With tools/ in sys.path, a script or notebook can call it, too:
 
     from describe_model import describe
-    describe(model, rows, folder="path/of/the/project")     # rows: a DataFrame, or an array of plain numbers
+    describe(model, rows, folder="path/of/the/project")     # rows: a DataFrame, or an array
 """
 
 from __future__ import annotations  # for Python 3.8
 
 import argparse
-import csv
+import contextlib
 import importlib
-import json
-import math
+import os
 import pickle
-import re
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from describe_rows import (
+    TYPES,
+    Problem,
+    choose,
+    keep,
+    name_columns,
+    name_outputs,
+    prepare,
+    read,
+    read_type,
+    to_csv,
+    to_json,
+    to_records,
+    to_text,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-KEPT = 20  # rows in expected.json
 SHOWN = 2  # rows in a sample request
-TYPES = ("long", "integer", "double", "float", "boolean", "string", "datetime")  # MLflow's names
-DTYPES = {"int32": "integer", "float32": "float", "float16": "float", "bool": "boolean", "boolean": "boolean"}
-DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
-
-
-class Problem(Exception):
-    """What is wrong with what was given, as a sentence."""
+PROJECT = Path(__file__).resolve().parents[1]
+# The libraries that answers depend on: the module's name -> the package's.
+LIBRARIES = {"sklearn": "scikit-learn", "torch": "torch", "onnxruntime": "onnxruntime", "tensorflow": "tensorflow"}
+LIBRARIES.update({name: name for name in ("numpy", "scipy", "pandas", "xgboost", "lightgbm", "catboost", "keras")})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("model", type=Path, help="the model's file, such as model.joblib")
-    parser.add_argument("rows", type=Path, help="rows to predict: csv with a header, parquet, json or jsonl of records")
-    parser.add_argument("--no-header", action="store_true", help="the csv has none: the model takes arrays of numbers")
+    """The command line. The exit status is 2 for what was given wrong, and nothing is written then."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition(".")[0])
+    parser.add_argument("model", type=Path, help="the model's file or folder, such as model.joblib")
+    parser.add_argument("rows", type=Path, help="rows to predict: csv with a header, parquet, json, jsonl or npy")
+    parser.add_argument("--no-header", action="store_true", help="the csv has none: the model takes arrays")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
-    parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parents[1], help="the project's folder")
+    parser.add_argument("--outputs", default="", metavar="NAMES", help="names of several outputs, such as price,risk")
+    parser.add_argument("--folder", type=Path, help="the project's folder (default: that of this program, or .)")
     given = parser.parse_args(arguments)
-    sys.path[:0] = [str(Path.cwd()), str(given.folder / "code")]  # where modules of the model's own are
+    folder = find_folder(given.folder)
+    sys.path[:0] = [str(Path.cwd()), str(folder / "code")]  # where modules of the model's own are
     try:
         types = dict(read_type(each) for each in given.type)
-        describe(load(given.model), read_rows(given.rows, given.no_header, types), given.folder, types)
+        with progress(f"reading {given.rows}"):
+            rows = read(given.rows, given.no_header, types)
+        with progress(f"loading {given.model}"):
+            model = load(given.model, folder / "code")
+        describe(model, rows, folder, types, [name for name in given.outputs.split(",") if name])
     except Problem as problem:
         print(f"describe_model.py: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("describe_model.py: cancelled, nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 
-def read_type(text: str) -> tuple[str, str]:
-    name, _, kind = text.rpartition("=")
-    if not name or kind not in TYPES:
-        raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
-    return name, kind
+def find_folder(given: Path | None) -> Path:
+    """The project's folder; the current one for a copy of tools/ on another machine."""
+    return given or (PROJECT if (PROJECT / "code").is_dir() else Path())
 
 
-def load(path: Path) -> Any:
-    """The model of a pickle, with joblib where it is installed."""
-    if not path.is_file():
+@contextlib.contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Says on stderr what takes more than a second, and again every 10 seconds."""
+    done, started = threading.Event(), time.monotonic()
+
+    def report() -> None:
+        wait = 1
+        while not done.wait(wait):
+            print(f"{doing} ... {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            wait = 10
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def find_library() -> Any:
+    """What is particular to the library of the model."""
+    try:
+        return importlib.import_module("describe_library")
+    except ImportError as error:
+        raise Problem(f"{error}. Run this with the Python that trained the model, and with all of tools/") from None
+
+
+def load(path: Path, code: Path) -> Any:
+    """The model in a file or folder: in the library's own format by its ending, or else a pickle."""
+    if not path.exists():
         raise Problem(f"there is no file {path}")
+    reader = find_library().READERS.get("/" if path.is_dir() else path.suffix.lower())
+    if not reader and path.is_dir():
+        raise Problem(f"{path} is a folder: give the model's file")
     try:
-        reader = importlib.import_module("joblib").load
-    except ImportError:
-        reader = None
-    try:
-        return reader(path) if reader else pickle.loads(path.read_bytes())
-    except Exception as error:
+        return reader(path) if reader else load_pickle(path, code)
+    except Problem:
+        raise
+    except (Exception, SystemExit) as error:
         raise Problem(
             f"{path} does not load here ({type(error).__name__}: {error}). Run this where the model was trained, or "
             "call describe(model, rows) from the script or notebook that trained it"
         ) from None
 
 
-def read_rows(path: Path, no_header: bool, types: dict[str, str]) -> Any:
-    """The rows as a DataFrame; without a header as lists of numbers. A column of ISO dates holds dates."""
-    if not path.is_file():
-        raise Problem(f"there is no file {path}")
-    if no_header:
-        with path.open(newline="") as file:
-            return [[float(field) if field else math.nan for field in row] for row in csv.reader(file) if row]
+def load_pickle(path: Path, code: Path) -> Any:
+    """The model of a pickle, by joblib where it is installed. Classes of `__main__` come from the project's code."""
     try:
-        pd: Any = importlib.import_module("pandas")
+        reader = importlib.import_module("joblib").load
     except ImportError:
-        raise Problem(
-            "rows with a header need pandas: pip install pandas. For a model on plain numbers: --no-header"
-        ) from None
-    readers = {
-        ".parquet": pd.read_parquet,
-        ".json": pd.read_json,
-        ".jsonl": lambda file: pd.read_json(file, lines=True),
+        reader = pickle.load
+    try:
+        with path.open("rb") as file:
+            return reader(file)
+    except AttributeError as error:
+        if sys.version_info < (3, 10) or not (code / "serving").is_dir() or "__main__" not in str(error):
+            raise
+    importlib.import_module("serving.user_code").install(code)
+    with path.open("rb") as file:
+        return reader(file)
+
+
+def describe(
+    model: Any,
+    rows: Any,
+    folder: Any = None,
+    types: dict[str, str] | None = None,
+    outputs: Sequence[str] = (),
+) -> None:
+    """Writes what a model takes and answers into a project's folder: signature.json, expected.json, sample requests.
+
+    `types` are types of columns that the rows do not tell, `outputs` the names of several outputs. Raises Problem.
+    """
+    folder = find_folder(folder and Path(folder))
+    if not folder.is_dir():
+        raise Problem(f"there is no folder {folder}")
+    library = find_library()
+    model = library.unwrap(model)
+    rows = select(model, prepare(rows))
+    columns = name_columns(rows, types or {}) if hasattr(rows, "columns") else []
+    if outputs and not columns:
+        raise Problem("--outputs needs a model that takes columns by name, and rows with a header")
+    kept = keep(rows)
+    records = to_records(kept, columns)
+    given = kept if library.FRAMES else [[*each.values()] if isinstance(each, dict) else each for each in records]
+    with progress("predicting"):
+        answers = predict(model, given, outputs)
+    if len(answers["predictions"]) != len(records):
+        raise Problem(f"the model gives {len(answers['predictions'])} predictions for {len(records)} rows")
+    signature = {"inputs": columns, "outputs": name_outputs(answers["predictions"])}
+    files = {
+        "model/signature.json": to_text(signature) if columns else None,
+        "model/expected.json": to_text({"inputs": records, **answers, "versions": find_versions()}),
+        "test/sample_request.json": to_text({"instances": records[:SHOWN]}),
+        "test/sample_request.csv": to_csv(records[:SHOWN]),
     }
-    frame = readers.get(path.suffix, pd.read_csv)(path)
-    for name in frame.columns:
-        present = frame[name].dropna()
-        of_dates = len(present) and all(isinstance(value, str) and DATE.fullmatch(value) for value in present)
-        if types.get(name) == "datetime" or (name not in types and of_dates):
-            frame[name] = pd.to_datetime(frame[name])
-        elif types.get(name) == "string":
-            frame[name] = frame[name].astype(object).where(frame[name].isna(), frame[name].astype(str))
-    return frame
-
-
-def describe(model: Any, rows: Any, folder: Any = ".", types: dict[str, str] | None = None) -> None:
-    """Writes the four files of a model and its rows into a project's folder."""
-    folder = Path(folder)
-    if not (folder / "code").is_dir():
-        raise Problem(f"{folder} is not a project: give its folder")
-    if hasattr(rows, "columns"):
-        rows = choose_columns(model, rows)
-    if not len(rows):
-        raise Problem("there are no rows")
-    step = max(1, len(rows) // KEPT)
-    kept = rows.iloc[::step][:KEPT] if hasattr(rows, "iloc") else rows[::step][:KEPT]
-    records = to_records(kept)
-    expected = {"inputs": records, **predict(model, kept)}
-    if hasattr(rows, "columns"):
-        write(folder / "model/signature.json", {"inputs": to_columns(rows, records, types or {})})
-        write_csv(folder / "test/sample_request.csv", records[:SHOWN])
-    write(folder / "model/expected.json", expected)
-    write(folder / "test/sample_request.json", {"instances": records[:SHOWN]})
+    write({folder / name: text for name, text in files.items()})
     print(f"{len(records)} rows and what the model predicts for them are in {folder / 'model/expected.json'}.")
-    print("Next, in the project: test/run_local.sh")
+    if (folder / "test/run_local.sh").exists():
+        print("Next, in the project: test/run_local.sh")
 
 
-def choose_columns(model: Any, frame: Any) -> Any:
-    """The columns that the model knows by name, in its order; all of them where it knows none."""
-    names = [str(name) for name in getattr(model, "feature_names_in_", frame.columns)]
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise Problem(f"the rows lack columns of the model: {', '.join(missing)}")
-    return frame[names]
-
-
-def predict(model: Any, rows: Any) -> dict[str, Any]:
-    """What the model answers, as JSON."""
-    answers = {"predictions": to_plain(model.predict(rows))}
-    if hasattr(model, "predict_proba"):
-        answers["probabilities"] = to_plain(model.predict_proba(rows))
-    return answers
-
-
-def to_columns(frame: Any, records: list[Any], types: dict[str, str]) -> list[dict[str, Any]]:
-    """Name, type and an example of each column; one without a gap is required."""
-    columns = []
-    for name in frame.columns:
-        example = next((record[name] for record in records if record[name] is not None), None)
-        kind = types.get(name) or type_of(frame[name].dtype)
-        columns.append({"name": str(name), "type": kind, "required": not frame[name].isna().any(), "example": example})
-    return columns
-
-
-def type_of(dtype: Any) -> str:
-    """MLflow's name of a type of pandas."""
-    dtype = getattr(dtype, "categories", dtype)
-    dtype = getattr(dtype, "dtype", dtype)
-    name = str(dtype).lower()
-    if name in DTYPES:
-        return DTYPES[name]
-    kind = getattr(dtype, "kind", "O")
-    return {"i": "long", "u": "long", "f": "double", "M": "datetime"}.get(kind, "string")
-
-
-def to_records(rows: Any) -> list[Any]:
-    """Rows as JSON: objects by column, or lists of numbers."""
+def select(model: Any, rows: Any) -> Any:
+    """The columns that the model takes, as lists where its requests are."""
     if not hasattr(rows, "columns"):
-        return [[to_value(value) for value in row] for row in rows]
-    names = [str(name) for name in rows.columns]
-    rows = rows.itertuples(index=False, name=None)
-    return [{name: to_value(value) for name, value in zip(names, row)} for row in rows]  # noqa: B905
+        return rows
+    library = find_library()
+    rows = library.rename(rows) if hasattr(library, "rename") else rows
+    rows = choose(rows, library.find_names(model))
+    rows = library.prepare(model, rows) if hasattr(library, "prepare") else rows
+    if library.takes_columns(model, rows):
+        return rows
+    print("The model knows no names of columns: requests are lists, in this order:", ", ".join(rows.columns))
+    rows = rows.astype({name: int for name in rows.columns if rows[name].dtype == bool})  # as csv has numbers only
+    return [list(record.values()) for record in to_records(rows, [])]
 
 
-def to_value(value: Any) -> Any:
-    """A value as JSON has it: what is missing is null, a date is text."""
-    if value is None or value != value:
-        return None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.item() if hasattr(value, "item") else value
+def predict(model: Any, rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:
+    """What the model answers, as JSON: predictions, and probabilities where it has them."""
+    try:
+        answers = find_library().predict(model, rows)
+    except Problem:
+        raise
+    except Exception as error:
+        raise Problem(f"the model does not predict these rows ({type(error).__name__}: {error})") from None
+    found = {kind: to_json(values) for kind, values in answers.items()}
+    if len(names) > 1:
+        if any(not isinstance(each, (list, dict)) or len(each) != len(names) for each in found["predictions"]):
+            raise Problem(f"--outputs has {len(names)} names, and a prediction is {found['predictions'][0]}")
+        values = (list(each.values()) if isinstance(each, dict) else each for each in found["predictions"])
+        found["predictions"] = [dict(zip(names, each)) for each in values]  # noqa: B905
+    return found
 
 
-def to_plain(values: Any) -> Any:
-    """An array as lists."""
-    return values.tolist() if hasattr(values, "tolist") else list(values)
+def find_versions() -> dict[str, str]:
+    """The versions of the libraries in use."""
+    found = {name: sys.modules[module] for module, name in LIBRARIES.items() if module in sys.modules}
+    return {name: str(module.__version__) for name, module in sorted(found.items()) if hasattr(module, "__version__")}
 
 
-def write(path: Path, value: Any) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-
-
-def write_csv(path: Path, records: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.DictWriter(file, list(records[0]), lineterminator="\n")
-        lines.writeheader()
-        lines.writerows(records)
+def write(files: dict[Path, str | None]) -> None:
+    """Writes all files, or none if that fails. Those without a text are removed: they would be of another model."""
+    parts = {path: path.with_name(f"{path.name}.part") for path, text in files.items() if text is not None}
+    try:
+        for path, part in parts.items():
+            path.parent.mkdir(exist_ok=True)
+            part.write_text(str(files[path]), encoding="utf-8")
+        for path in files:
+            if path in parts:
+                os.replace(parts[path], path)
+            elif path.exists():
+                path.unlink()
+    except OSError as error:
+        raise Problem(f"the files cannot be written: {error}") from None
+    finally:
+        for part in parts.values():
+            if part.exists():
+                part.unlink()
 
 
 if __name__ == "__main__":

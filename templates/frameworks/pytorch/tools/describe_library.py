@@ -1,0 +1,101 @@
+"""What describe_model.py needs to know of PyTorch: a model with one input predicts as in code/model_handler.py."""
+
+from __future__ import annotations  # for Python 3.8
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from describe_network import check_inputs, run_rows
+from describe_rows import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAMES = False  # predict() gets the rows as lists of JSON's values
+FLOATS = (torch.float16, torch.float32, torch.float64)  # those of NumPy
+
+
+def read(path: Path) -> Any:
+    """A TorchScript model, with the type and shape of its input if an inputs.json says them."""
+    files = {"inputs.json": ""}
+    model = torch.jit.load(str(path), map_location="cpu", _extra_files=files)
+    beside = path.with_name("inputs.json")
+    text = files["inputs.json"] or (beside.read_text() if beside.is_file() else "")
+    inputs = json.loads(text) if text else {}
+    model.described = [(getattr(torch, each["dtype"]), each.get("shape")) for each in inputs.values()]
+    return model
+
+
+def read_program(path: Path) -> Any:
+    """An exported program as a module, with the type and shape of its input."""
+    program = torch.export.load(str(path))
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    tensors = [values[name] for name in program.graph_signature.user_inputs if hasattr(values.get(name), "dtype")]
+    model = program.module()
+    model.described = [(tensor.dtype, list(tensor.shape)) for tensor in tensors]
+    return model
+
+
+READERS = {**dict.fromkeys([".pt", ".pth", ".torchscript", ".ts"], read), ".pt2": read_program}
+
+
+def unwrap(model: Any) -> Any:
+    """The model as it is."""
+    if not isinstance(model, torch.nn.Module):
+        raise Problem(f"this project serves a model of PyTorch, and no {type(model).__name__}")
+    tensors = (
+        [each for each in model.forward.schema.arguments[1:] if str(each.type) == "Tensor"]
+        if scripted(model)
+        else [None]
+    )
+    check_inputs(getattr(model, "described", None) or tensors)
+    return model
+
+
+def scripted(model: Any) -> bool:
+    """Whether it is TorchScript, which tells its inputs' names."""
+    return isinstance(model, torch.jit.ScriptModule)
+
+
+def find_names(model: Any) -> list[str]:
+    """The columns that the model knows by name: none."""
+    return []
+
+
+def takes_columns(model: Any, frame: Any) -> bool:
+    """Whether requests are by column."""
+    return False
+
+
+def predict(model: Any, rows: list[Any]) -> dict[str, Any]:
+    """The only output, or all by name. Without an inputs.json, the input has the type of the first weights."""
+    weights = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0))
+    dtype, shape = next(iter(getattr(model, "described", None) or [(weights.dtype, None)]))
+    known = "float32" if dtype.is_floating_point and dtype not in FLOATS else str(dtype).replace("torch.", "")
+
+    def run(array: Any) -> dict[str, Any]:
+        with torch.no_grad():
+            outputs = model(torch.from_numpy(array).to(weights.device, dtype))
+        if isinstance(outputs, torch.Tensor):
+            outputs = {"output": outputs}
+        elif not isinstance(outputs, dict):
+            outputs = {f"output_{number}": tensor for number, tensor in enumerate(outputs)}
+        return {str(name): to_array(tensor) for name, tensor in outputs.items()}
+
+    trains = model.training and not isinstance(model, torch.fx.GraphModule)  # an exported one has no modes
+    try:
+        if trains:
+            model.eval()
+        return run_rows(run, rows, known, shape)
+    finally:
+        if trains:
+            model.train()
+
+
+def to_array(tensor: Any) -> Any:
+    """The tensor for NumPy, from the GPU too."""
+    if tensor.is_floating_point() and tensor.dtype not in FLOATS:
+        tensor = tensor.float()
+    return np.atleast_1d(tensor.detach().cpu().numpy())

@@ -1,0 +1,249 @@
+"""Rows that a model is described with: read from a file, their columns and types, and their values as JSON."""
+
+from __future__ import annotations  # for Python 3.8
+
+import csv
+import gzip
+import importlib
+import io
+import json
+import math
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+KEPT = 20
+TYPES = ("long", "integer", "double", "float", "boolean", "string", "datetime")  # MLflow's names
+# What pandas.api.types.infer_dtype finds -> the type. Every other is text.
+INFERRED = {"boolean": "boolean", "integer": "long", "datetime64": "datetime", "datetime": "datetime"}
+INFERRED.update({"floating": "double", "mixed-integer-float": "double", "decimal": "double", "date": "datetime"})
+NARROW = {"int32": "integer", "float32": "float", "float16": "float"}
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
+
+
+class Problem(Exception):
+    """What is wrong with what was given, as a sentence."""
+
+
+def read_type(text: str) -> tuple[str, str]:
+    """A column's name and type in --type."""
+    name, _, kind = text.rpartition("=")
+    if not name or kind not in TYPES:
+        raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
+    return name, kind
+
+
+def read(path: Path, no_header: bool, types: dict[str, str]) -> Any:
+    """The rows of a file: a DataFrame, or lists where they have no names."""
+    if not path.is_file():
+        raise Problem(f"there is no file {path}")
+    try:
+        rows = read_file(path, no_header, types)
+    except (ValueError, OSError, KeyError, csv.Error) as error:
+        raise Problem(f"{path} does not read ({type(error).__name__}: {error})") from None
+    return to_types(rows, types) if hasattr(rows, "columns") else rows
+
+
+def read_file(path: Path, no_header: bool, types: dict[str, str]) -> Any:
+    """The same, with the errors of the readers."""
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix == ".npy":
+        return importlib.import_module("numpy").load(path)
+    if suffix == ".parquet":
+        return import_pandas().read_parquet(path)
+    if suffix not in (".json", ".jsonl") and not no_header:
+        texts = {name: object for name, kind in types.items() if kind == "string"}
+        return import_pandas().read_csv(path, dtype=texts)
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        if suffix == ".json":
+            rows = json.load(file)
+        elif suffix == ".jsonl":
+            rows = [json.loads(line) for line in file if line.strip()]
+        else:
+            return [[to_field(field) for field in row] for row in csv.reader(file) if row]
+    if not isinstance(rows, list):
+        raise Problem(f"{path} is not a list of records")
+    return import_pandas().DataFrame(rows) if rows and isinstance(rows[0], dict) else rows
+
+
+def import_pandas() -> Any:
+    """pandas, which rows with names need."""
+    try:
+        return importlib.import_module("pandas")
+    except ImportError:
+        raise Problem(
+            "rows with names need pandas: pip install pandas. For a model on plain arrays: --no-header"
+        ) from None
+
+
+def to_field(field: str) -> Any:
+    """A field of csv, as the server reads it."""
+    try:
+        return float(field)
+    except ValueError:
+        return field.strip() or None
+
+
+def to_types(frame: Any, types: dict[str, str]) -> Any:
+    """Columns of ISO dates as dates, and those of --type as that says."""
+    unknown = [name for name in types if name not in frame.columns]
+    if unknown:
+        raise Problem(f"--type: the rows have no column {', '.join(unknown)}")
+    for name in frame.columns:
+        present = frame[name].dropna()
+        of_dates = len(present) and all(isinstance(value, str) and DATE.fullmatch(value) for value in present)
+        try:
+            if types.get(name) == "datetime" or (name not in types and of_dates):
+                frame[name] = import_pandas().to_datetime(frame[name])
+        except ValueError as error:
+            raise Problem(f"column {name} has no dates ({error}). It is text? Then --type {name}=string") from None
+        if types.get(name) == "string":
+            frame[name] = frame[name].astype(object).where(frame[name].isna(), frame[name].astype(str))
+    return frame
+
+
+def prepare(rows: Any) -> Any:
+    """Rows as a DataFrame with names, or as lists. Dates are in UTC, as requests have no other time zone."""
+    rows = rows.to_pandas() if hasattr(rows, "to_pandas") else rows
+    if not hasattr(rows, "columns") or not all(isinstance(name, str) for name in rows.columns):
+        rows = getattr(rows, "values", rows)
+        return rows.tolist() if hasattr(rows, "tolist") else list(rows)
+    twice = rows.columns[rows.columns.duplicated()]
+    if len(twice):
+        raise Problem(f"two columns have the name {twice[0]}")
+    rows = rows.copy()
+    for name in rows.columns:
+        if getattr(rows[name].dtype, "tz", None) is not None:
+            rows[name] = rows[name].dt.tz_convert("UTC").dt.tz_localize(None)
+        elif rows[name].map(type).eq(Decimal).any():
+            rows[name] = rows[name].astype(float)
+    infinite = rows.select_dtypes("float").isin([math.inf, -math.inf]).any(axis=1)
+    if infinite.any():
+        print(f"{infinite.sum()} rows are left out: a request cannot hold infinity.")
+    return rows[~infinite]
+
+
+def choose(frame: Any, names: Sequence[str]) -> Any:
+    """The columns that the model knows by name, in its order; all but an index where it knows none."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise Problem(f"the rows lack columns of the model: {', '.join(missing)}")
+    names = names or [name for name in frame.columns if name != "Unnamed: 0"]
+    extra = [name for name in frame.columns if name not in names]
+    if extra:
+        print(f"Left out, as the model does not know them: {', '.join(extra)}")
+    return frame[list(names)]
+
+
+def keep(rows: Any) -> Any:
+    """Some of the rows, spread over all of them."""
+    count = len(rows)
+    if not count:
+        raise Problem("there are no rows")
+    places = [number * count // KEPT for number in range(KEPT)] if count > KEPT else range(count)
+    return rows.iloc[list(places)] if hasattr(rows, "iloc") else [rows[place] for place in places]
+
+
+def name_columns(frame: Any, types: dict[str, str]) -> list[dict[str, Any]]:
+    """Name, type and an example of each column; one without a gap is required."""
+    columns = []
+    for name in frame.columns:
+        values = frame[name].dropna()
+        kind = types.get(name) or type_of_column(frame[name])
+        example = to_value(values.iloc[0], kind) if len(values) else None
+        column = {"name": name, "type": kind, "required": len(values) == len(frame), "example": example}
+        if hasattr(frame[name], "cat"):
+            column["categories"] = [to_value(each, kind) for each in frame[name].cat.categories]
+        columns.append(column)
+    return columns
+
+
+def type_of_column(values: Any) -> str:
+    """MLflow's name of the type of a column; of categories that of their values."""
+    values = getattr(values.dtype, "categories", values)
+    inferred = import_pandas().api.types.infer_dtype(values, skipna=True)
+    return NARROW.get(str(values.dtype).lower()) or INFERRED.get(inferred, "string")
+
+
+def type_of(values: Iterable[Any]) -> str:
+    """MLflow's name of the type of values of JSON, however deep in lists."""
+    values = list(values)
+    while any(isinstance(value, list) for value in values):
+        values = [inner for value in values for inner in (value if isinstance(value, list) else [value])]
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float}:
+        return "long" if kinds == {int} else "double"
+    return "boolean" if kinds == {bool} else "string"
+
+
+def to_records(rows: Any, columns: Sequence[dict[str, Any]]) -> list[Any]:
+    """Rows as JSON: objects by column, or lists."""
+    if not hasattr(rows, "columns"):
+        return [to_json(row) for row in rows]
+    kinds = {column["name"]: column["type"] for column in columns}
+    rows_of_values = rows.itertuples(index=False, name=None)
+    names = list(rows.columns)
+    return [{name: to_value(value, kinds.get(name)) for name, value in zip(names, row)} for row in rows_of_values]  # noqa: B905
+
+
+def name_outputs(predictions: Sequence[Any]) -> list[dict[str, str]]:
+    """The outputs of a signature: one, those of objects by name, those of lists by position only."""
+    first = predictions[0]
+    if isinstance(first, dict):
+        return [{"name": name, "type": type_of([each.get(name) for each in predictions])} for name in first]
+    if isinstance(first, list):
+        return [{"type": type_of([each[at] for each in predictions if at < len(each)])} for at in range(len(first))]
+    return [{"name": "prediction", "type": type_of(predictions)}]
+
+
+def to_json(value: Any) -> Any:
+    """Predictions as JSON: arrays as lists, tables as objects. A list of tables has one for each output."""
+    if isinstance(value, list) and value and all(getattr(each, "ndim", 1) == 2 for each in value):
+        return [list(outputs) for outputs in zip(*map(to_json, value))]  # noqa: B905
+    if hasattr(value, "toarray"):
+        value = value.toarray()
+    if hasattr(value, "columns"):
+        return to_records(value.rename(columns=str), [])
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        value = value.astype("datetime64[us]")
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {str(name): to_json(each) for name, each in value.items()}
+    return [to_json(each) for each in value] if isinstance(value, (list, tuple)) else to_value(value)
+
+
+def to_value(value: Any, kind: str | None = None) -> Any:
+    """One value as JSON: what is missing or infinite is null, a date is text."""
+    value = value.item() if hasattr(value, "item") else value
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float):
+        whole = kind in ("long", "integer") and value.is_integer()
+        return (int(value) if whole else value) if math.isfinite(value) else None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value if isinstance(value, (bool, int, str, list, dict)) else str(value)
+
+
+def to_csv(records: Sequence[Any]) -> str | None:
+    """Records as csv, objects with a header; None for what has no such form."""
+    rows = [list(each.values()) if isinstance(each, dict) else each for each in records]
+    rows = [each if isinstance(each, list) else [each] for each in rows]
+    if any(isinstance(value, (list, dict)) for row in rows for value in row):
+        return None
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerows([list(records[0]), *rows] if isinstance(records[0], dict) else rows)
+    return text.getvalue()
+
+
+def to_text(value: Any) -> str:
+    """A value as a file of JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
