@@ -18,7 +18,7 @@ from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
 from serving.request import current
 from serving.settings import read_choice
-from serving.values import Values, check_present, to_columns
+from serving.values import Values, check_present, parse_all, to_columns
 
 Cells = Mapping[str, Values]  # the values of the records by column
 
@@ -82,14 +82,10 @@ class Reader(NamedTuple):
         return columns if self.form == FRAME else np.column_stack(list(columns.values()))
 
     def to_rows(self, cells: Cells, parse: bool) -> list[Any]:
-        """The values record by record, for a decode() that checks them. A field of CSV stays as it is in a text."""
+        """The values record by record, for a decode() that checks them."""
         lists = []
         for column in self.columns:
-            values = cells[column.name]
-            if parse:
-                values = [
-                    (field or None) if column.type == "string" else content.parse_field(field) for field in values
-                ]
+            values = parse_all(cells[column.name], column) if parse else cells[column.name]
             check_present(values, column)
             lists.append(values)
         return list(map(list, zip(*lists, strict=True)))

@@ -4,6 +4,7 @@ A request goes through decode, predict and encode. Raise BadRequest("...") in an
 (status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
 """
 
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from serving.columns import Taken
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
+from serving.settings import count_math_threads
 from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
+
+BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))  # whether a model may be one of theirs
+PRELOAD = count_math_threads() == 1 or not BOOSTERS  # more of their threads would not survive a fork
 
 
 def load(model_dir: Path) -> Any:

@@ -83,7 +83,7 @@ def run(model: Model, inputs: NDArray[Any], margin: bool = False) -> NDArray[Any
     if model.in_place:
         kind = "margin" if margin else "value"
         return model.booster.inplace_predict(inputs, iteration_range=model.rounds, predict_type=kind)
-    return model.booster.predict(xgb.DMatrix(inputs), output_margin=margin)
+    return model.booster.predict(xgb.DMatrix(inputs, feature_names=model.booster.feature_names), output_margin=margin)
 
 
 def to_probabilities(model: Model, inputs: NDArray[Any], predictions: NDArray[Any]) -> NDArray[Any]:
