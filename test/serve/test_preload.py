@@ -1,10 +1,11 @@
 """PRELOAD = False: the model is loaded in the process that serves, for libraries that do not survive a fork."""
 
 import os
+import runpy
 from pathlib import Path
 
 import pytest
-from project import Server, wait_for
+from project import SKLEARN_HANDLER, Server, wait_for
 
 HANDLER = """
 import os
@@ -53,3 +54,12 @@ def test_a_broken_model_ends_the_server_at_once_and_its_reason_is_the_last_line(
         assert server.wait() == 1
     assert server.last_line() == "This model is broken. Mend it."
     assert server.log().count("This model is broken") == 1
+
+
+@pytest.mark.parametrize(("threads", "installed", "preloads"), [(1, True, True), (2, True, False), (2, False, True)])
+def test_a_booster_in_a_pickle_is_not_loaded_before_the_fork_where_it_has_threads(
+    threads: int, installed: bool, preloads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.settings.count_math_threads", lambda: threads)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: "found" if installed and name == "lightgbm" else None)
+    assert runpy.run_path(str(SKLEARN_HANDLER))["PRELOAD"] is preloads
