@@ -275,6 +275,7 @@ function readmeOfContainer(project: Project): string[] {
     `${variant}handler.md`,
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
     has('texts') ? 'requests-texts.md' : 'requests.md',
+    ...(has('texts') || has('tensors') ? [] : ['columns.md']),
     `${variant}answers.md`,
     ...(has('texts') ? ['parameters-texts.md'] : []),
     ...(has('tensors') ? ['named.md'] : []),

@@ -145,7 +145,8 @@ def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_
 def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:
     page = (ROOT / "docs/requests.md").read_text()
     blocks = re.findall(r"^```((?:application|text)/.*)\n((?:.*\n)+?)```$", page, re.MULTILINE)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
+    documented = json.loads(re.findall(r"^```json\n(.*)\n```$", page, re.MULTILINE)[0])
     frame = make_frame()
     labels = np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
     with replace_model(first, tmp_path) as (model_dir, serve):
@@ -155,8 +156,12 @@ def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:
         describe(project, model_dir / "model.joblib", frame)
         rows = pd.DataFrame(json.loads(blocks[0][1])["instances"]).astype({"since": "datetime64[ns]"})
         server = serve()
-        for content_type, body in blocks:
-            assert server.invoke(body.encode(), content_type).json()["predictions"] == model.predict(rows).tolist()
+        *same, (content_type, body) = blocks
+        for each, sent in same:
+            assert server.invoke(sent.encode(), each).json()["predictions"] == model.predict(rows).tolist()
+        answer = server.invoke(body.encode(), content_type).json()
+        answer["probabilities"] = np.round(answer["probabilities"], 2).tolist()
+        assert answer == documented
 
 
 def test_a_model_that_answers_otherwise_does_not_start(first: Path, tmp_path: Path) -> None:

@@ -156,11 +156,13 @@ function fieldsIn(json: unknown, records: readonly unknown[]): Field[] | undefin
     const fits = types[type];
     if (name === undefined || !fits) return { name: name ?? 'inputs', type, shape: [-1] };
     const example = records.map((record) => valueAt(record, name)).find(fits);
-    const column = { name, type, shape: [-1], required: required ?? !optional };
+    const column = { name, type, shape: [-1], required: (required ?? !optional) && !nullable.has(type) };
     return example === undefined ? column : { ...column, example: example as string };
   });
 }
 
+/** In these MLflow passes a missing value on to the model: required is the column there, and not its value. */
+const nullable = new Set(['double', 'float', 'string', 'datetime']);
 const isNumber = (value: unknown) => typeof value === 'number';
 /** The types of columns that model/signature.json can have, and what an example of each is. */
 const types: Readonly<Record<string, (value: unknown) => boolean>> = {

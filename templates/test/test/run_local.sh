@@ -135,8 +135,10 @@ check_request() {
   if [[ -f test/sample_request.json ]]; then
     file=test/sample_request.json type=application/json
   elif has_model && [[ -z $keep ]]; then
+    local describe=''
+    [[ ! -f tools/describe_model.py ]] || describe=$'\nor write it with tools/describe_model.py, where the model was trained,'
     fail "There is no test/sample_request.json. Create it with a request for your model, such as
-  {\"instances\": [[1.0, 2.0]]}
+  {\"instances\": [[1.0, 2.0]]}$describe
 or send another file: test/run_local.sh FILE
 or only start the server: test/run_local.sh --keep"
   fi

@@ -37,7 +37,11 @@ def find_columns(model: Any) -> Taken | None:
     schema = model.metadata.get_input_schema()
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return None
-    columns = [Column(each["name"], each["type"], each.get("required", True)) for each in schema.to_dict()]
+    never_missing = ("long", "integer", "boolean")  # in others MLflow passes a missing value on to the model
+    columns = [
+        Column(each["name"], each["type"], each.get("required", True) and each["type"] in never_missing)
+        for each in schema.to_dict()
+    ]
     return Taken(columns) if SIGNED.issuperset(column.type for column in columns) else None
 
 
