@@ -38,11 +38,10 @@ function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
     framework,
     release,
     gpu,
-    library: libraryOf(framework, release, gpu),
+    library: [...libraryOf(framework, release, gpu), ...optional],
     others: [
       ...formats.flatMap(({ packages }) => packages ?? []),
       ...makingPackages,
-      ...optional,
       ...new Set(served.flatMap(({ requirements }) => requirements)),
     ],
     sources: served.flatMap(({ sources }) => sources ?? []),

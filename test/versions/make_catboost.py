@@ -1,17 +1,13 @@
-"""A classifier, saved by the version that runs this, and what it says of ten rows: model/ and expected.json."""
+"""A classifier on a DataFrame by the version that runs this, described, and what it says of the sample request."""
 
-import json
-from pathlib import Path
-
-import numpy as np
 from catboost import CatBoostClassifier
+from frames import describe, make_frame
 
-inputs = np.random.default_rng(1).normal(size=(500, 8))
-labels = np.digitize(inputs[:, 0] * inputs[:, 1], [-0.3, 0.3])
-model = CatBoostClassifier(iterations=20, random_seed=1, verbose=False, allow_writing_files=False).fit(inputs, labels)
+frame = make_frame().astype({"plan": object}).fillna({"plan": "none"})
+labels = (frame["plan"] == "pro").astype(int) + (frame["age"] > 40)
+model = CatBoostClassifier(
+    iterations=20, random_seed=1, verbose=False, allow_writing_files=False, cat_features=["plan"]
+)
+model.fit(frame, labels)
 model.save_model("model/model.cbm")
-rows = inputs[:10]
-request = {"instances": rows.tolist(), "parameters": {"probabilities": True}}
-Path("test/sample_request.json").write_text(json.dumps(request))
-expected = {"predictions": model.predict(rows).ravel().tolist(), "probabilities": model.predict_proba(rows).tolist()}
-Path("expected.json").write_text(json.dumps(expected))
+describe(model, frame, lambda rows: model.predict(rows).ravel())

@@ -1,15 +1,10 @@
-"""A booster, saved by the version that runs this, and what it says of ten rows: model/ and expected.json."""
-
-import json
-from pathlib import Path
+"""A booster on a DataFrame by the version that runs this, described, and what it says of the sample request."""
 
 import lightgbm
-import numpy as np
+from frames import describe, make_frame
 
-inputs = np.random.default_rng(1).normal(size=(500, 8))
-labels = (inputs[:, 0] * inputs[:, 1] > 0).astype(float)
-booster = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(inputs, labels), num_boost_round=20)
+frame = make_frame()
+labels = ((frame["plan"] == "pro") ^ (frame["age"] > 40)).astype(int)
+booster = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(frame, labels), num_boost_round=20)
 booster.save_model("model/model.txt")
-rows = inputs[:10]
-Path("test/sample_request.json").write_text(json.dumps({"instances": rows.tolist()}))
-Path("expected.json").write_text(json.dumps({"predictions": booster.predict(rows).tolist()}))
+describe(booster, frame, booster.predict)

@@ -1,7 +1,7 @@
-"""A model of scikit-learn, saved by the version that runs this, and what it says of ten rows: model/ and expected.json.
+"""A model of scikit-learn, saved by the version that runs this, and what it says: model/ and expected.json.
 
 Which: forests since 1.3 (in 1.3 and before, its leaves hold counts, which newer versions take for probabilities),
-gradient boosting of 1.2, a pipeline before that.
+gradient boosting of 1.2, a pipeline on a DataFrame, described, before that.
 """
 
 import json
@@ -9,24 +9,44 @@ from pathlib import Path
 
 import joblib
 import sklearn
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-inputs, labels = make_classification(1000, 8, n_informative=5, flip_y=0.2, random_state=1)
+
+def make_on_array(model: object) -> None:
+    inputs, labels = make_classification(1000, 8, n_informative=5, flip_y=0.2, random_state=1)
+    model.fit(inputs, labels)
+    joblib.dump(model, "model/model.joblib")
+    rows = inputs[:10]
+    request = {"instances": rows.tolist(), "parameters": {"probabilities": True}}
+    Path("test/sample_request.json").write_text(json.dumps(request))
+    expected = {"predictions": model.predict(rows).tolist(), "probabilities": model.predict_proba(rows).tolist()}
+    Path("expected.json").write_text(json.dumps({**expected, "classes": model.classes_.tolist()}))
+
+
+def make_on_frame() -> None:
+    from frames import describe, make_frame
+
+    frame = make_frame().astype({"plan": object}).fillna({"plan": "none"})
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["age", "income"]),
+        (OneHotEncoder(), ["plan"]),
+        remainder="passthrough",
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, (frame["plan"] == "pro") ^ (frame["age"] > 40))
+    joblib.dump(model, "model/model.joblib")
+    describe(model, frame, model.predict)
+
+
 minor = int(sklearn.__version__.split(".")[1])
 if minor >= 3:
-    model = RandomForestClassifier(100, max_depth=4, class_weight="balanced", random_state=1)
+    make_on_array(RandomForestClassifier(100, max_depth=4, class_weight="balanced", random_state=1))
 elif minor == 2:
-    model = GradientBoostingClassifier(random_state=1)
+    make_on_array(GradientBoostingClassifier(random_state=1))
 else:
-    model = make_pipeline(StandardScaler(), LogisticRegression())
-model.fit(inputs, labels)
-joblib.dump(model, "model/model.joblib")
-rows = inputs[:10]
-request = {"instances": rows.tolist(), "parameters": {"probabilities": True}}
-Path("test/sample_request.json").write_text(json.dumps(request))
-expected = {"predictions": model.predict(rows).tolist(), "probabilities": model.predict_proba(rows).tolist()}
-Path("expected.json").write_text(json.dumps(expected))
+    make_on_frame()

@@ -11,6 +11,8 @@ import { sets } from '../support/pins.js';
 import { pythonOf, root, tool } from '../support/tools.js';
 
 const made = ['sklearn', 'xgboost', 'lightgbm', 'catboost', 'tensorflow', 'transformers'];
+/** Their models are trained on a DataFrame, and described by tools/describe_model.py. */
+const boosters = new Set(['xgboost', 'lightgbm', 'catboost']);
 const everySet = sets.filter(({ gpu, framework = '' }) => !gpu && made.includes(framework)).map(({ name }) => name);
 const some = 'sklearn-1.0 sklearn-1.3 xgboost-1.7 xgboost-2.1 xgboost-3.4 lightgbm-3.3 lightgbm-4.2';
 const chosen =
@@ -65,6 +67,7 @@ describe('a model of another age', function () {
           modelServer: 'fastapi',
           instanceType: 'ml.m5.large',
         }),
+        ...(framework === 'sklearn' && { packages: ['pandas'] }),
         ...(framework === 'tensorflow' && Number(frameworkVersion?.split('.')[1]) < 16 && { modelFormat: 'h5' }), // Keras 2
       };
       const directory = await generateProject({ framework, frameworkVersion, ...extras }, join(folder, name));
@@ -77,6 +80,11 @@ describe('a model of another age', function () {
       );
       const lock = readFileSync(join(directory, 'requirements.txt'), 'utf8');
       writeFileSync(join(directory, '.venv/installed.txt'), `${version}\n${lock}`);
+      if (boosters.has(framework)) {
+        const pandas = ['-c', 'requirements.txt', 'pandas']; // for the training: the server needs none
+        run(tool('uv'), ['pip', 'install', '--quiet', '--python', '.venv/bin/python', ...pandas], directory);
+      }
+      copyFileSync(join(root, 'test/versions/frames.py'), join(directory, 'frames.py'));
       copyFileSync(join(root, `test/versions/make_${framework}.py`), join(directory, 'make.py'));
       run('.venv/bin/python', ['make.py'], directory);
       const answer = JSON.parse(run('test/run_local.sh', [], directory, { PYTHON: python }));

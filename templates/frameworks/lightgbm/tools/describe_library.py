@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # for Python 3.8
 
-import math
+import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from describe_rows import Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FRAMES = False  # predict() gets the rows as lists of JSON's values
+FRAMES = True  # predict() gets a DataFrame where the rows have names, and not their JSON
 
 
 def read(path: Path) -> Any:
@@ -50,14 +50,18 @@ def rename(frame: Any) -> Any:
     return frame.rename(columns=lambda name: name.replace(" ", "_"))
 
 
-def predict(model: Any, rows: list[list[Any]]) -> dict[str, Any]:
-    """What the booster answers, and probabilities of a classifier's."""
+def prepare(model: Any, frame: Any) -> Any:
+    """Columns of categories as such, which csv does not tell."""
     found = re.search(r"^\[categorical_feature: ([\d,]+)\]$", model.model_to_string(num_iteration=1), re.MULTILINE)
-    columns = map(int, found[1].split(",")) if found and model.pandas_categorical else ()
-    for column, categories in zip(columns, model.pandas_categorical or ()):  # noqa: B905
-        codes = {value: float(at) for at, value in enumerate(categories)}
-        rows = [[*row[:column], codes.get(row[column], math.nan), *row[column + 1 :]] for row in rows]
-    predictions = model.predict(np.array(rows, dtype=np.float64))
+    names = [frame.columns[int(at)] for at in found[1].split(",")] if found else []
+    kind = importlib.import_module("pandas").CategoricalDtype
+    kinds = dict(zip(names, map(kind, model.pandas_categorical or ())))  # noqa: B905
+    return frame.astype({name: kinds[name] for name in kinds if not hasattr(frame[name], "cat")})
+
+
+def predict(model: Any, rows: Any) -> dict[str, Any]:
+    """What the booster answers, and probabilities of a classifier's."""
+    predictions = model.predict(rows if hasattr(rows, "columns") else np.array(rows, dtype=np.float64))
     objective = model.dump_model(num_iteration=1).get("objective", "").partition(" ")[0]
     if objective == "binary":
         return {"predictions": predictions, "probabilities": np.column_stack([1 - predictions, predictions])}
