@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, to_frame
 from serving.errors import BadRequest, StartError
+from serving.models import load_model
 from serving.request import CURRENT, Request
 from serving.signature import Output, find_columns, name_outputs, read_signature
 from serving.tables import make_reader
+from serving.values import date_unit
 
 COLUMNS = [
     Column("age", "long", required=True),
@@ -383,3 +385,22 @@ def test_whatever_a_frame_can_hold_arrives(data: st.DataObject) -> None:
 def test_whatever_else_is_sent_is_the_clients_error(body: Any) -> None:
     with contextlib.suppress(BadRequest):
         assert isinstance(read(body), Columns)
+
+
+def test_a_handler_of_ones_own_gets_a_dataframe_as_the_signature_says(tmp_path: Path) -> None:
+    inputs = [
+        {"name": "age", "type": "integer"},
+        {"name": "plan", "type": "string", "required": False, "categories": ["basic", "pro"]},
+        {"name": "since", "type": "datetime", "required": False},
+    ]
+    (tmp_path / "signature.json").write_text(json.dumps({"inputs": inputs}))
+    (tmp_path / "model.bin").touch()
+    handler = ModuleType("model_handler")
+    handler.load = lambda _: None  # type: ignore[attr-defined]
+    handler.decode = lambda *_: pytest.fail("columns are not decoded again")  # type: ignore[attr-defined]
+    handler.predict = lambda _, frame: [f"{name} {dtype}" for name, dtype in frame.dtypes.items()]  # type: ignore[attr-defined]
+    model = load_model(handler, tmp_path)
+    record = {"since": "2024-05-31", "plan": "pro", "age": 31}
+    assert model.answer({"instances": [record]}) == {
+        "predictions": ["age int32", "plan category", f"since datetime64[{date_unit()}]"]
+    }
