@@ -23,9 +23,9 @@ from serving.values import date_unit
 
 COLUMNS = [
     Column("age", "long", required=True),
-    Column("income", "double"),
+    Column("income", "double", optional=True),
     Column("city", "string", required=True),
-    Column("since", "datetime"),
+    Column("since", "datetime", optional=True),
     Column("vip", "boolean", required=True),
 ]
 NAMES = [column.name for column in COLUMNS]
@@ -105,12 +105,12 @@ def without(name: str) -> dict[str, Any]:
         (change(age="31"), 'Record 2: age is "31", not a whole number.'),
         (change(age=1.5), "Record 2: age is 1.5, not a whole number."),
         (change(age=True), "Record 2: age is true, not a whole number."),
-        (change(age=2**63), f"Record 2: age is {2**63}, not a whole number."),
+        (change(age=2**63), f"Record 2: age is {2**63}, too large for 64 bits."),
         (change(age=None), "Record 2: age is missing."),
         (change(income=[1]), "Record 2: income is [1], not a number."),
         (change(city=5), "Record 2: city is 5, not a text."),
-        (change(since="2024-02-30"), 'Record 2: since is "2024-02-30", not a date, such as'),
-        (change(since="yesterday"), 'Record 2: since is "yesterday", not a date, such as'),
+        (change(since="2024-02-30"), 'Record 2: since is "2024-02-30", not a date like 2024-05-31'),
+        (change(since="yesterday"), 'Record 2: since is "yesterday", not a date like 2024-05-31'),
         (change(vip="yes"), 'Record 2: vip is "yes", not true or false.'),
         (without("city"), "Record 2: city is missing."),
         (change(ctiy="Oslo"), "Record 2: there is no column ctiy. Did you mean city?"),
@@ -118,11 +118,14 @@ def without(name: str) -> dict[str, Any]:
         ([[31, 1, "Oslo", None, [True]]], "Record 1: vip is [true], not true or false."),
         ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object with the columns by name."),
         ({"instances": [LISTS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
-        ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 values instead of 5: age, income, city, since, vip."),
+        ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 value instead of 5: age, income, city, since, vip."),
         ({"instances": []}, "The request has no records."),
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
         ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
-        ({"dataframe_split": {"columns": NAMES}}, 'Expected {"columns": [...], "data": [[...], ...]}.'),
+        (
+            {"dataframe_split": {"columns": NAMES}},
+            'Expected {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.',
+        ),
         ({"columns": NAMES, "instances": [[*LISTS[0], 1]]}, "Record 1 has 6 values instead of 5: age, income,"),
         ({"instances": [{**RECORDS[0], **{f"c{at}": at for at in range(10_000)}}]}, "Record 1: there is no column c0."),
         ({"instances": [list(range(10_000))]}, "Record 1 has 10000 values instead of 5:"),
@@ -145,11 +148,11 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
         (write_csv(LISTS, *NAMES), "text/csv; header=absent", 'Record 1: age is "age", not a whole number.'),
         (write_csv(LISTS, *NAMES[:4], "vpi"), "text/csv", "The request: there is no column vpi. Did you mean vip?"),
         (write_csv(LISTS, *NAMES, "age"), "text/csv", "The request has the column age twice."),
-        (b"31,inf,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, not a number."),
-        (b"31,1e400,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, not a number."),
+        (b"31,inf,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, too large for 64 bits."),
+        (b"31,1e400,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, too large for 64 bits."),
         (b"31,,Oslo,,true\nNaN,,Oslo,,true\n", "text/csv", "Record 2: age is missing."),
-        (b"31;;Oslo;;true\n", "text/csv", "Record 1 has 1 values instead of 5:"),
-        (b"31,,Oslo,,true\n31\n", "text/csv", "Record 2 has 1 values instead of 5:"),
+        (b"31;;Oslo;;true\n", "text/csv", "Record 1 has 1 value instead of 5:"),
+        (b"31,,Oslo,,true\n31\n", "text/csv", "Record 2 has 1 value instead of 5:"),
         (b'31,,"Oslo\n', "text/csv", "Record 1 has 3 values instead of 5:"),
     ],
 )
@@ -318,9 +321,11 @@ def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -
     inputs = [{"name": "b", "type": "string", "required": False}, {"name": "a", "type": "long"}]
     outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
     taken, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
-    assert taken == Taken([Column("a", "long", True), Column("b", "string", categories=("x", "y"))], ARRAY)
+    assert taken == Taken(
+        [Column("a", "long", True), Column("b", "string", optional=True, categories=("x", "y"))], ARRAY
+    )
     assert names == [Output("price", "double"), Output("risk", "double")]
-    assert find(None, tmp_path)[0] == Taken([Column("b", "string"), Column("a", "long", True)], FRAME)
+    assert find(None, tmp_path)[0] == Taken([Column("b", "string", optional=True), Column("a", "long", True)], FRAME)
 
 
 def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> None:
@@ -331,9 +336,9 @@ def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> Non
 
 
 def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"does not say its columns. Run tools/describe_model\.py"):
+    with pytest.raises(StartError, match="does not tell its columns, or their categories"):
         find(Taken([]), tmp_path)
-    with pytest.raises(StartError, match=r"the model has other columns \(b, c\)"):
+    with pytest.raises(StartError, match=r"the model has more columns \(b\)"):
         find(OWN, tmp_path, inputs=[{"name": "a", "type": "long"}, {"name": "c", "type": "long"}])
 
 

@@ -49,5 +49,5 @@ def test_without_a_number_of_features_the_first_record_sets_it() -> None:
 
 def test_a_refused_matrix_is_the_clients_error_only_if_it_is_not_finite() -> None:
     check_finite(np.array([[1.0]]))
-    with pytest.raises(BadRequest, match="Record 2 has a missing or infinite value"):
+    with pytest.raises(BadRequest, match="Record 2 has a missing, infinite or too large value"):
         check_finite(np.array([[1.0], [np.inf]]))

@@ -2,32 +2,69 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import Any
 
 Categories = Mapping[str, Sequence[Any]]  # by column
 
 
+class UnknownCategoriesError(Exception):
+    """A booster has categories, and does not tell which, or of which columns."""
+
+
 def of_lightgbm(booster: Any) -> Categories:
-    """Those of a lightgbm.Booster."""
-    positions = re.search(
-        r"^\[categorical_feature: ([\d,]+)\]$", booster.model_to_string(num_iteration=1), re.MULTILINE
-    )
-    if not positions or not booster.pandas_categorical:
-        return {}
-    names = booster.feature_name()
-    columns = [names[int(position)] for position in positions[1].split(",")]
-    return dict(zip(columns, booster.pandas_categorical, strict=False))
+    """Those of a lightgbm.Booster. It has a list for each column of categories, and does not say which these are.
+
+    Trees split by categories those that have no order, and whole numbers that the training named. Raises
+    UnknownCategoriesError where more than one choice of columns fits.
+    """
+    lists = booster.pandas_categorical or []
+    text = booster.model_to_string(num_iteration=1)
+    found = re.search(r"^\[categorical_feature: ([\d,]+)\]$", text, re.MULTILINE)
+    places = [int(place) for place in found[1].split(",")] if found else []
+    values = re.findall(r"^feature_infos=(.*)$", text, re.MULTILINE)[0].split(" ")
+    pairs = zip(places, lists, strict=False)
+    likely = len(places) == len(lists) and all(fits(values[place], each, split=True) for place, each in pairs)
+    chosen = [places] if likely else list(islice(choose(values, lists, {*places}), 2))
+    if len(chosen) != 1:
+        raise UnknownCategoriesError
+    return {booster.feature_name()[place]: each for place, each in zip(chosen[0], lists, strict=True)}
+
+
+def choose(values: Sequence[str], lists: Sequence[Any], split: set[int], start: int = 0) -> Iterator[list[int]]:
+    """The places that the lists can have, in their order."""
+    if not lists:
+        yield []
+        return
+    for place in range(start, len(values) - len(lists) + 1):
+        if fits(values[place], lists[0], place in split):
+            yield from ([place, *rest] for rest in choose(values, lists[1:], split, place + 1))
+
+
+def fits(values: str, categories: Sequence[Any], split: bool) -> bool:
+    """Whether the values of a column, 0:2:1 or a range as [0:2], can be positions among categories."""
+    numbers = [float(each) for each in re.findall(r"-?[\d.]+(?:e[+-]?\d+)?", values)]
+    positions = all(-1 <= number < len(categories) and number.is_integer() for number in numbers)
+    return positions and (split or numbers == [0, len(categories) - 1])
 
 
 def of_xgboost(booster: Any) -> Categories:
-    """Those of an xgboost.Booster, which keeps them since XGBoost 3.1. Its own function for this needs pyarrow."""
-    if not hasattr(booster, "get_categories") or "c" not in (booster.feature_types or ()):
+    """Those of an xgboost.Booster, which keeps them since XGBoost 3.1. Its own function for this needs pyarrow.
+
+    Raises UnknownCategoriesError for one that does not keep them.
+    """
+    names, types = booster.feature_names or (), booster.feature_types or ()
+    columns = [name for name, kind in zip(names, types, strict=False) if kind == "c"]
+    if not columns:
         return {}
-    learner = json.loads(bytes(booster[:1].save_raw("json")))["learner"]
-    columns = learner["gradient_booster"]["model"]["cats"]["enc"]
-    return {name: read(each) for name, each in zip(booster.feature_names, columns, strict=False) if each["values"]}
+    raw = bytes(booster.save_raw("json"))
+    start = raw.find(b'{"enc":[')
+    encoded = json.JSONDecoder().raw_decode(raw[start:].decode())[0]["enc"] if start >= 0 else ()
+    known = {name: read(each) for name, each in zip(names, encoded, strict=False) if each["values"]}
+    if not known.keys() >= {*columns}:
+        raise UnknownCategoriesError
+    return known
 
 
 def read(encoded: Mapping[str, Any]) -> list[Any]:

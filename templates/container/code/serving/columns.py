@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# The types of columns of which the model itself knows no more: each request decides, or it is some number.
-ANY, NUMBER = "any", "number"
+# The types of columns of which the model itself knows no more: each request decides, or it is some number, or a
+# category, which CSV has as it is.
+ANY, NUMBER, CATEGORY = "any", "number", "category"
 
 
 class Column(NamedTuple):
@@ -20,8 +21,9 @@ class Column(NamedTuple):
 
     name: str
     type: str = ANY
-    required: bool = False  # every record has a value; otherwise it can be null or left out
-    gap: Any = math.nan  # what stands for a missing text in a DataFrame
+    required: bool = False  # no record has null for it
+    optional: bool = False  # a record can leave it out
+    gap: Any = math.nan  # what stands for a missing text or boolean in a DataFrame: NaN or None
     categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing,
     closed: bool = False  # or refused, where this is True
     example: Any = None  # a value, for the documentation
@@ -41,6 +43,7 @@ class Taken(NamedTuple):
     # What becomes of them: FRAME, a pandas.DataFrame for predict(); or what decode() gets, ARRAY, of numbers of shape
     # (records, columns), or ROWS, a list of values for each record.
     form: str = FRAME
+    frames: bool = False  # whether predict() takes a DataFrame, too, where the signature has more than numbers
 
 
 def to_frame(values: Columns, columns: Sequence[Column]) -> Any:
@@ -48,7 +51,9 @@ def to_frame(values: Columns, columns: Sequence[Column]) -> Any:
     pandas = importlib.import_module("pandas")  # which not all images have
     frame = pandas.DataFrame(values, copy=False)
     for column in columns:
-        if column.categories:
+        if column.gap is None and values[column.name].dtype == object:
+            frame[column.name] = pandas.Series(values[column.name], dtype=object)  # which keeps None
+        elif column.categories:
             codes = np.nan_to_num(values[column.name], nan=-1).astype(int)
             frame[column.name] = pandas.Categorical.from_codes(codes, column.categories)
     return frame

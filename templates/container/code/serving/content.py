@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from serving.dataframes import read_table, to_records
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
-from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type
+from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type, read_parameter
 
 Records = list[Any] | NDArray[Any] | dict[str, Any]  # arrays: records on the first axis; a dict: each input by name
 Parameters = dict[str, Any]
@@ -45,7 +45,9 @@ def decode(
         raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {known}.")
     if not body or body.isspace():
         raise BadRequest("The body is empty.")
-    return decoder(body, charset)
+    records, parameters = decoder(body, charset)
+    headed = decoder is from_csv and read_parameter(content_type or "", "header") == "present"
+    return (records[1:] if headed and isinstance(records, list) else records), parameters
 
 
 def encode(outputs: Any, media_type: str) -> bytes:
@@ -142,13 +144,13 @@ def read_json_lines(body: bytes, charset: str) -> list[Any]:
 
 
 def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
-    """One record a line, no header. Numbers become floats and an empty field None; other text stays."""
+    """One record a line. Numbers become floats and an empty field None; other text stays."""
     return [[parse_field(field) for field in row] for row in read_csv(body, charset)], {}
 
 
-def read_csv(body: bytes, charset: str) -> list[list[str]]:
-    """The fields of each line that is not blank."""
-    rows = csv.reader(io.StringIO(decode_text(body, charset), newline=None), skipinitialspace=True)
+def read_csv(body: bytes, charset: str, keeps_spaces: bool = False) -> list[list[str]]:
+    """The fields of each line that is not blank; `keeps_spaces`: with the space that they begin with."""
+    rows = csv.reader(io.StringIO(decode_text(body, charset), newline=None), skipinitialspace=not keeps_spaces)
     try:
         return [row for row in rows if row not in ([], [""])]
     except csv.Error as error:

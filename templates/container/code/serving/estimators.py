@@ -7,14 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serving import categories
-from serving.columns import ANY, ARRAY, FRAME, NUMBER, Column, Taken
+from serving.categories import UnknownCategoriesError
+from serving.columns import ANY, ARRAY, CATEGORY, FRAME, NUMBER, Column, Taken
 from serving.errors import BadRequest
 from serving.values import show
 
 TEXT = re.compile(r"could not convert string to float: (.*)", re.DOTALL)
 BOOSTERS = ("lightgbm.", "xgboost.")
+SPARSE = "convertible to a numeric"  # what scipy says of texts
 UNKNOWN = re.compile(r"Found unknown categories (\[.*\]) in column \d+ during transform", re.DOTALL)
 
 
@@ -26,14 +29,19 @@ def find_columns(model: Any) -> Taken | None:
     """
     names = find_names(model)
     known: dict[str, Column] = {}
-    for column in learn(model, names) if names else ():
-        if column.name not in known or known[column.name].type == ANY:
-            known[column.name] = column
+    try:
+        for column in learn(model, names) if names else ():
+            if column.name not in known or known[column.name].type == ANY:
+                known[column.name] = column
+        if any(find_categories(step) for step in walk(model) if step is not model):
+            raise UnknownCategoriesError  # columns of categories reach a later step
+    except UnknownCategoriesError:
+        return Taken([], FRAME, frames=True)
     columns = [known.get(name, Column(name)) for name in names]
     frame = any(column.type != NUMBER or column.categories for column in columns) or any(
         map(selects if names else picks_names, walk(model))
     )
-    return Taken(columns, FRAME if frame else ARRAY) if names or frame else None
+    return Taken(columns, FRAME if frame else ARRAY, frames=True) if names or frame else None
 
 
 def find_names(model: Any) -> list[str]:
@@ -58,17 +66,29 @@ def picks_names(estimator: Any) -> bool:
 
 def walk(estimator: Any) -> Iterator[Any]:
     """An estimator and those inside it."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
     yield estimator
-    for _, each in [*getattr(estimator, "steps", ()), *getattr(estimator, "transformer_list", ())]:
+    for each in [*inside(estimator), *(step for _, step in steps_of(estimator))]:
         yield from walk(each)
-    for each in getattr(estimator, "estimators_", ()) if hasattr(estimator, "named_estimators_") else ():
-        yield from walk(each)
+
+
+def steps_of(estimator: Any) -> Sequence[tuple[str, Any]]:
+    """The steps of a pipeline, or the parts of a union, by name."""
+    return getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None) or ()
+
+
+def inside(estimator: Any) -> Iterator[Any]:
+    """The estimators that a search, a vote, a calibration or the like has trained on all of its columns."""
+    names = getattr(estimator, "feature_names_in_", ())
+    fitted = [value for name, value in vars(estimator).items() if name[-1:] == "_"] if hasattr(estimator, "fit") else []
+    for value in fitted:
+        for each in value if isinstance(value, list) else [value]:
+            each = getattr(each, "estimator", each) if not hasattr(each, "fit") else each  # of a calibration
+            if hasattr(each, "fit") and np.array_equal(getattr(each, "feature_names_in_", ()), names) and len(names):
+                yield each
 
 
 def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
     """What an estimator with these columns knows of them."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
     if hasattr(estimator, "steps"):
         return learn(next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names)
     parts = list(parts_of(estimator, names))
@@ -85,20 +105,40 @@ def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
         return of_booster(estimator, names)
     if hasattr(estimator, "get_cat_feature_indices"):  # CatBoost's
         strings = {*estimator.get_cat_feature_indices(), *estimator.get_text_feature_indices()}
-        return [Column(name, ANY if at in strings else NUMBER) for at, name in enumerate(names)]
+        return [Column(name, CATEGORY if at in strings else NUMBER) for at, name in enumerate(names)]
     if not module.startswith("sklearn.") or module.endswith("._function_transformer"):
         return [Column(name) for name in names]
-    if np.asarray(getattr(estimator, "statistics_", 0)).dtype == object:  # an imputer's
-        return [of_values(name, [value]) for name, value in zip(names, estimator.statistics_, strict=True)]
+    if hasattr(estimator, "statistics_"):
+        return of_imputer(estimator, names)
     return [Column(name, NUMBER) for name in names]
+
+
+def of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
+    """The columns of a SimpleImputer. Only a mean or a median is of numbers for sure; a constant tells nothing."""
+    gap = None if imputer.missing_values is None else math.nan
+    for name, value in zip(names, imputer.statistics_, strict=True):
+        if imputer.strategy in ("mean", "median"):
+            yield Column(name, NUMBER, gap=gap)
+        elif imputer.strategy == "most_frequent" and isinstance(value, str):
+            yield Column(name, "string", gap=gap, example=str(value))
+        else:
+            yield Column(name, gap=gap)
+
+
+def find_categories(model: Any) -> categories.Categories:
+    """Those of scikit-learn's interface to LightGBM or XGBoost; of any other estimator none."""
+    if not type(model).__module__.startswith(BOOSTERS):
+        return {}
+    return (
+        categories.of_lightgbm(model.booster_)
+        if hasattr(model, "booster_")
+        else categories.of_xgboost(model.get_booster())
+    )
 
 
 def of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
     """The columns of scikit-learn's interface to LightGBM or XGBoost."""
-    if hasattr(model, "booster_"):
-        known, closed = categories.of_lightgbm(model.booster_), False
-    else:
-        known, closed = categories.of_xgboost(model.get_booster()), True
+    known, closed = find_categories(model), not hasattr(model, "booster_")
     return [Column(name, NUMBER, categories=known.get(name, ()), closed=closed) for name in names]
 
 
@@ -110,34 +150,38 @@ def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequen
             yield part, [names[index] for index in indices]
     elif getattr(estimator, "_preprocessor", None) is not None:  # histogram-based gradient boosting's, for categories
         yield estimator._preprocessor, names
-    elif hasattr(estimator, "transformer_list"):
-        yield from ((part, names) for _, part in estimator.transformer_list)
-    elif hasattr(estimator, "named_estimators_"):  # voting and stacking
-        yield from ((part, names) for part in estimator.estimators_)
+    else:
+        yield from ((part, names) for _, part in getattr(estimator, "transformer_list", ()))
+        yield from ((part, names) for part in inside(estimator))
 
 
-def of_values(name: str, values: Iterable[Any]) -> Column:
+def of_values(name: str, values: NDArray[Any]) -> Column:
     """A column with values such as these."""
     present = [value for value in values if value is not None and value == value]
     gap = None if any(value is None for value in values) else math.nan
     if present and all(isinstance(value, str) for value in present):
         return Column(name, "string", gap=gap, example=str(present[0]))
-    numbers = present and all(isinstance(value, (int, float, np.number, np.bool_)) for value in present)
-    return Column(name, NUMBER if numbers else ANY, gap=gap)
+    if present and all(isinstance(value, (bool, np.bool_)) for value in present):
+        return Column(name, "boolean", optional=values.dtype == object, gap=gap)
+    return Column(name, NUMBER if values.dtype.kind in "iuf" else ANY, gap=gap)
 
 
-def explain(error: ValueError, frame: Any) -> BadRequest | None:
-    """The client's error that an estimator has found: a missing or too large value, or an unknown category."""
-    if found := UNKNOWN.search(str(error)):
+def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
+    """The client's error that an estimator has found: a missing, too large or unknown value, or a text."""
+    message = str(error)
+    if found := UNKNOWN.search(message):
         return BadRequest(f"{find_value(found[1], frame)}, which this model was not trained with.")
-    if found := TEXT.search(str(error)):
+    if found := TEXT.search(message):
         return BadRequest(f"{find_value(f'[{found[1]}]', frame)}, not a number.")
-    missing = frame.isna().to_numpy()
-    if "NaN" in str(error) and missing.any():
-        record, column = np.argwhere(missing)[0]
-        return BadRequest(f"Record {record + 1}: {frame.columns[column]} is missing, and this model needs it.")
+    if SPARSE in message and (text := find_text(frame, model)):
+        return BadRequest(f"{text}, not a number.")
+    missing = frame.isna()
+    if "nan" in message.lower() and missing.to_numpy().any():
+        record = int(missing.any(axis=1).to_numpy().argmax())
+        columns = " or ".join(map(str, frame.columns[missing.iloc[record]]))
+        return BadRequest(f"Record {record + 1}: {columns} is missing, and this model needs it.")
     numbers = frame.select_dtypes("number")
-    if "infinity" in str(error) and numbers.size:
+    if "infinity" in message and numbers.size:
         sizes = numbers.abs().fillna(0).to_numpy(dtype=float)
         record, column = np.unravel_index(sizes.argmax(), sizes.shape)
         value = show(float(numbers.iloc[record, column]))
@@ -145,17 +189,36 @@ def explain(error: ValueError, frame: Any) -> BadRequest | None:
     return None
 
 
-def find_value(unknown: str, frame: Any) -> str:
+def find_value(listed: str, frame: Any) -> str:
     """Where the values are that an estimator lists: record and column, if only one column has them."""
+    plain = re.sub(r"\bnan\b", "None", re.sub(r"np\.\w+\(([^()]*)\)", r"\1", listed))  # NumPy 2's np.float64(7.0)
     try:
-        values = ast.literal_eval(unknown)
+        values = ast.literal_eval(plain)
     except (ValueError, SyntaxError):
         values = []
-    places = np.argwhere(frame.isin(values).to_numpy())
+    cells = frame.isin([value for value in values if value is not None])
+    places = np.argwhere((cells | frame.isna() if None in values else cells).to_numpy())
     if len({*places[:, 1]}) != 1:
-        return f"There are values such as {unknown[:200]}"
-    record, column = places[0]
-    return f"Record {record + 1}: {frame.columns[column]} is {show(frame.iloc[record, column])}"
+        return f"There are values such as {plain[:200]}"
+    return show_cell(frame, *places[0])
+
+
+def find_text(frame: Any, model: Any) -> str | None:
+    """The first text in a column that is not known to have texts."""
+    taken = find_columns(model)
+    texts = {column.name for column in taken.columns if column.type == "string"} if taken else set()
+    for at, name in enumerate(frame.columns):
+        for record, value in enumerate(frame[name] if name not in texts else ()):
+            if isinstance(value, str):
+                return show_cell(frame, record, at)
+    return None
+
+
+def show_cell(frame: Any, record: int, column: int) -> str:
+    """A value with its place."""
+    value = frame.iloc[record, column]
+    shown = show(value.item() if hasattr(value, "item") else value) if value == value and value is not None else "null"
+    return f"Record {record + 1}: {frame.columns[column]} is {shown}"
 
 
 def to_records(probabilities: Any) -> Any:

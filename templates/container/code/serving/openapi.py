@@ -87,7 +87,7 @@ def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]
     columns = {column.name: schema_of(column) for column in taken.columns}
     record = {column.name: example_of(column) for column in taken.columns}
     names, values = list(record), list(record.values())
-    required = [column.name for column in taken.columns if column.required]
+    required = [column.name for column in taken.columns if not column.optional]
     by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(taken).ignores_extra}
     schemas = {
         "Record": {**by_name, "properties": columns},

@@ -1,11 +1,13 @@
 """model/signature.json: the columns that a model takes, and the names of its outputs.
 
 {"inputs": [{"name": "city", "type": "string", "required": true, "categories": ["Oslo", "Rome"]}], "outputs": [...]}.
-The types are MLflow's. `required` and `categories`, of pandas, can be left out.
+The types are MLflow's. `required` can be left out, as can `categories`, of pandas, and `"missing": "None"`, where that
+stands for a missing value, and not NaN.
 """
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from importlib import util
 from pathlib import Path
 from types import ModuleType
@@ -56,8 +58,16 @@ def read_signature(model_dir: Path) -> Signature | None:
 def to_column(saved: dict[str, Any]) -> Column:
     """An entry of the inputs."""
     categories = tuple(saved.get("categories") or ())
-    required, example = bool(saved.get("required", True)), saved.get("example")
-    return Column(str(saved["name"]), str(saved["type"]), required, categories=categories, example=example)
+    required = bool(saved.get("required", True))
+    return Column(
+        str(saved["name"]),
+        str(saved["type"]),
+        required,
+        optional=not required,
+        gap=None if saved.get("missing") == "None" else math.nan,
+        categories=categories,
+        example=saved.get("example"),
+    )
 
 
 def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Taken | None, Sequence[Output]]:
@@ -72,7 +82,7 @@ def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Tak
     signature = read_signature(model_dir)
     if found and not found.columns and not signature:
         raise StartError(
-            "The model takes a DataFrame and does not say its columns. Run tools/describe_model.py where it was "
+            "The model does not tell its columns, or their categories. Run tools/describe_model.py where it was "
             "trained: that writes model/signature.json."
         )
     taken = merge(found, signature.inputs, model_dir) if signature else found
@@ -87,16 +97,21 @@ def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Tak
 def merge(found: Taken | None, inputs: Sequence[Column], model_dir: Path) -> Taken:
     """The model's own columns in its own order, with the types of the signature."""
     if not found or not found.columns:
-        return Taken(inputs)
+        return Taken(inputs, found.form if found else FRAME)
     signed = {column.name: column for column in inputs}
-    if odd := signed.keys() ^ {column.name for column in found.columns}:
-        raise refuse(model_dir / FILE, f"the model has other columns ({', '.join(sorted(odd)[:10])})")
+    own_names = {column.name for column in found.columns}
+    if own_names - signed.keys():
+        raise refuse(model_dir / FILE, f"the model has more columns ({list_names(own_names - signed.keys())})")
+    if signed.keys() - own_names:
+        raise refuse(model_dir / FILE, f"the model has no columns {list_names(signed.keys() - own_names)}")
     columns = []
     for own in found.columns:
         each = signed[own.name]
+        gap = own.gap if own.gap is None else each.gap
         categories = own.categories or each.categories
-        columns.append(each._replace(gap=own.gap, categories=categories, closed=own.closed))
-    return Taken(columns, found.form)
+        columns.append(each._replace(gap=gap, categories=categories, closed=own.closed))
+    more = any(column.categories or column.type in ("string", "datetime") for column in columns)
+    return Taken(columns, FRAME if found.frames and more else found.form)
 
 
 def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
@@ -111,6 +126,11 @@ def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(names) for row in rows):
         return answer
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def list_names(names: Iterable[str]) -> str:
+    """The first of the names."""
+    return ", ".join(sorted(names)[:10])
 
 
 def refuse(path: Path, problem: str) -> StartError:

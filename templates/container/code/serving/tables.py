@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import content
-from serving.columns import ARRAY, FRAME, ROWS, Column, Taken
+from serving.columns import ARRAY, FRAME, NUMBER, ROWS, Column, Taken
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
 from serving.request import current
 from serving.settings import read_choice
-from serving.values import Values, check_present, parse_all, to_columns
+from serving.values import Values, show, to_array, to_columns
 
 Cells = Mapping[str, Values]  # the values of the records by column
 
@@ -28,12 +28,13 @@ class Reader(NamedTuple):
 
     columns: Sequence[Column]
     form: str
-    ignores_extra: bool  # SM_EXTRA_COLUMNS
+    ignores_extra: bool = False  # SM_EXTRA_COLUMNS
 
     @property
-    def has_codes(self) -> bool:
-        """Whether values become positions of categories."""
-        return any(column.categories for column in self.columns)
+    def plain(self) -> bool:
+        """Whether lists are an array of numbers as they are, which decode() reads faster."""
+        others = (column.categories or column.required or column.type != NUMBER for column in self.columns)
+        return self.form == ARRAY and not any(others)
 
     def decoders(self) -> dict[str, Decoder]:
         """A function for each media type."""
@@ -54,16 +55,17 @@ class Reader(NamedTuple):
 
     def from_csv(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """One record a line, below a line of names or without. An empty field is a missing value."""
-        rows = content.read_csv(body, charset)
+        rows = content.read_csv(body, charset, keeps_spaces=self.form != ARRAY)
         if not rows:
             raise BadRequest("The request has no records.")
         header = read_parameter(current().content_type or "", "header")
         named = header == "present" or (header != "absent" and self.are_names(rows[0]))
-        if not named and self.form == ARRAY and not self.has_codes:
+        if not named and self.plain:
             records = [[content.parse_field(field) for field in row] for row in rows]
             if not any(isinstance(value, str) for record in records for value in record):
                 return records, {}
-        return self.convert(self.from_rows(rows[1:], rows[0]) if named else self.from_rows(rows), parse=True), {}
+        cells = self.from_rows(rows[1:], [name.strip() for name in rows[0]]) if named else self.from_rows(rows)
+        return self.convert(cells, parse=True), {}
 
     def from_npy(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """An array of numbers, in the columns' order."""
@@ -82,12 +84,11 @@ class Reader(NamedTuple):
         return columns if self.form == FRAME else np.column_stack(list(columns.values()))
 
     def to_rows(self, cells: Cells, parse: bool) -> list[Any]:
-        """The values record by record, for a decode() that checks them."""
+        """The values record by record. A missing one is None."""
         lists = []
         for column in self.columns:
-            values = parse_all(cells[column.name], column) if parse else cells[column.name]
-            check_present(values, column)
-            lists.append(values)
+            values = to_array(cells[column.name], column, parse).tolist()
+            lists.append([None if value != value else value for value in values])
         return list(map(list, zip(*lists, strict=True)))
 
     def read(self, value: Any) -> "Cells | list[Any]":
@@ -95,11 +96,11 @@ class Reader(NamedTuple):
         if not isinstance(value, dict):
             return self.from_records(value)
         if "dataframe_split" in value:
-            return self.from_table(value["dataframe_split"], "columns", "data")
+            return self.from_split(value["dataframe_split"])
         if "dataframe_records" in value:
             return self.from_records(value["dataframe_records"])
-        if "columns" in value and "instances" in value:
-            return self.from_table(value, "columns", "instances")
+        if isinstance(value.get("columns"), list) and isinstance(value.get("instances"), list):
+            return self.from_rows(value["instances"], value["columns"])
         if not self.is_envelope(value):
             return self.from_records([value])
         records = content.open_envelope(value)
@@ -117,16 +118,16 @@ class Reader(NamedTuple):
 
     def are_names(self, fields: Sequence[str]) -> bool:
         """Whether the first line of CSV is names: most are known, or with more columns than are known, all required."""
-        known = {column.name for column in self.columns}.intersection(fields)
-        needed = {column.name for column in self.columns if column.required}
+        known = {column.name for column in self.columns}.intersection(map(str.strip, fields))
+        needed = {column.name for column in self.columns if not column.optional}
         return 2 * len(known) > len(fields) or (self.ignores_extra and bool(known) and needed <= known)
 
-    def from_table(self, table: Any, names: str, rows: str) -> Cells:
-        """A table with its columns' names and its rows under these keys."""
-        found = table if isinstance(table, dict) else {}
-        if not isinstance(found.get(names), list | None) or not isinstance(found.get(rows), list):
-            raise BadRequest(f'Expected {{"{names}": [...], "{rows}": [[...], ...]}}.')
-        return self.from_rows(found[rows], found.get(names))
+    def from_split(self, split: Any) -> Cells:
+        """MLflow's table: its columns' names and its rows."""
+        found = split if isinstance(split, dict) else {}
+        if not isinstance(found.get("columns"), list | None) or not isinstance(found.get("data"), list):
+            raise BadRequest('Expected {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.')
+        return self.from_rows(found["data"], found.get("columns"))
 
     def from_records(self, records: Any) -> "Cells | list[Any]":
         """A list of objects, or of lists in the columns' order; one record alone, too."""
@@ -134,7 +135,7 @@ class Reader(NamedTuple):
             records = [records]
         if not isinstance(records, list) or not records:
             raise BadRequest("The request has no records.")
-        if self.form != FRAME and not self.has_codes and not any(isinstance(record, dict) for record in records):
+        if self.plain and not any(isinstance(record, dict) for record in records):
             return content.as_records(records)  # type: ignore[return-value]
         if not any(isinstance(record, (list, dict)) for record in records):
             return self.from_rows([[value] for value in records] if len(self.columns) == 1 else [records])
@@ -159,7 +160,8 @@ class Reader(NamedTuple):
             if not isinstance(row, (list, tuple)):
                 raise BadRequest(f"Record {number} is not a list of values.")
             if len(row) != len(order):
-                raise BadRequest(f"Record {number} has {len(row)} values instead of {len(order)}: {list_names(order)}.")
+                values = "1 value" if len(row) == 1 else f"{len(row)} values"
+                raise BadRequest(f"Record {number} has {values} instead of {len(order)}: {list_names(order)}.")
         cells = dict(zip(order, zip(*rows, strict=True), strict=True))
         return {column.name: cells.get(column.name, [None] * len(rows)) for column in self.columns}
 
@@ -181,12 +183,12 @@ class Reader(NamedTuple):
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, 1)
                 hint = f" Did you mean {near[0]}?" if near else f" There are {list_names(known)}."
-                raise BadRequest(f"{where}: there is no column {str(name)[:40]}.{hint}")
+                raise BadRequest(f"{where}: there is no column {str(name)[:40] or show(name)}.{hint}")
         if len({*map(str, found)}) < len(found):
             twice = next(name for at, name in enumerate(found) if name in found[:at])
             raise BadRequest(f"{where} has the column {twice} twice.")
         for column in self.columns:
-            if column.required and column.name not in found:
+            if not column.optional and column.name not in found:
                 raise BadRequest(f"{where}: {column.name} is missing.")
 
 
@@ -198,4 +200,4 @@ def list_names(names: Sequence[Any]) -> str:
 def make_reader(taken: Taken) -> Reader:
     """A reader as SM_EXTRA_COLUMNS says: a column that the model does not know is an error (refuse), or left out."""
     extra = read_choice(os.environ, "SM_EXTRA_COLUMNS", "refuse", ("refuse", "ignore"))
-    return Reader(*taken, ignores_extra=extra == "ignore")
+    return Reader(taken.columns, taken.form, ignores_extra=extra == "ignore")

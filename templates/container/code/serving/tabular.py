@@ -48,10 +48,12 @@ def takes_texts(model: Any) -> bool:
 
 
 def check_finite(matrix: NDArray[np.float64]) -> None:
-    """Raises BadRequest for NaN and infinity: call it when a model has refused its inputs."""
-    faulty = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    """Raises BadRequest for NaN, infinity and what is that in float32: call it when a model has refused its inputs."""
+    faulty = np.flatnonzero(~(np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1))
     if faulty.size:
-        raise BadRequest(f"Record {faulty[0] + 1} has a missing or infinite value, which this model does not take.")
+        raise BadRequest(
+            f"Record {faulty[0] + 1} has a missing, infinite or too large value, which this model does not take."
+        )
 
 
 def find_fault(records: list[Any] | NDArray[Any], features: int | None) -> str:

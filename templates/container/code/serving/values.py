@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.columns import ANY, NUMBER, Column, Columns
+from serving.columns import ANY, CATEGORY, NUMBER, Column, Columns
 from serving.errors import BadRequest
 
 Values = Sequence[Any]  # of one column: plain Python, and None where a value is missing
@@ -57,10 +57,16 @@ TYPES = {
     "boolean": Type("true or false", "bool", frozenset({bool}), BOOLEANS.__getitem__),
     "string": Type("a text", "object", TEXTS),
     ANY: Type("a number, a text or true or false", "object", NUMBERS | TEXTS | {bool}),
+    CATEGORY: Type("a text or a whole number", "object", NUMBERS | TEXTS | {bool}),
     NUMBER: Type("a number", "float64", NUMBERS | {bool}, parse_any_number),
-    "datetime": Type("a date, such as 2024-05-31 or 2024-05-31T12:00:00", "datetime64[us]", TEXTS),
+    "datetime": Type("a date like 2024-05-31 or 2024-05-31T12:00:00", "datetime64[us]", TEXTS),
 }
-SIGNED = frozenset(TYPES) - {NUMBER, ANY}  # those of a signature
+# Of fields of CSV whose type is not known: the first that takes all of a column.
+PARSERS: Mapping[str, Sequence[Callable[[str], Any]]] = {
+    ANY: (parse_whole, BOOLEANS.__getitem__, str),
+    CATEGORY: (BOOLEANS.__getitem__, str),
+}
+SIGNED = frozenset(TYPES) - {NUMBER, ANY, CATEGORY}  # those of a signature
 
 
 def to_columns(cells: Mapping[str, Values], columns: Sequence[Column], parse: bool = False) -> Columns:
@@ -83,7 +89,7 @@ def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
         raise refuse(values, column, lambda value: type(value) in TYPES[column.type].takes)
     if column.categories:
         return to_codes(values, column)
-    return guess(values, kinds) if column.type == ANY else CONVERT.get(column.type, to_numbers)(values, column)
+    return CONVERT.get(column.type, to_numbers)(values, column)
 
 
 def check_present(values: Values, column: Column) -> None:
@@ -112,27 +118,32 @@ def to_codes(values: Values, column: Column) -> NDArray[np.float64]:
 
 def parse_all(values: Values, column: Column) -> Values:
     """Fields of CSV as values; an empty one is missing."""
-    own = TYPES[column.type].parse
-    kinds: list[Callable[[str], Any]] = [parse_whole, BOOLEANS.__getitem__, str] if column.type == ANY else [own]
-    for parse in kinds:
+    fields = values if column.type in ("string", CATEGORY) else [field.strip() for field in values]
+    for parse in PARSERS.get(column.type, (TYPES[column.type].parse,)):
         try:
-            return [parse(value) if value else None for value in values]
+            return [parse(field) if field else None for field in fields]
         except (ValueError, KeyError):
             continue
-    return values  # of which one is of another type, as shows next
+
+    def fits(field: str) -> bool:
+        try:
+            return not field or TYPES[column.type].parse(field) is not None
+        except (ValueError, KeyError):
+            return False
+
+    raise refuse(fields, column, fits)
 
 
-def guess(values: Values, kinds: set[type]) -> NDArray[Any]:
+def guess(values: Values, column: Column) -> NDArray[Any]:
     """An array of the type that pandas would give it."""
+    kinds = {*map(type, values)} - {NoneType}
     if kinds == {int} and None not in values:
-        return to_whole(values, Column("", "long"))
-    if kinds and kinds <= NUMBERS:
+        return to_whole(values, column._replace(type="long"))
+    if kinds <= NUMBERS and column.gap is not None:
         return np.array(values, dtype=np.float64)
     if kinds == {bool} and None not in values:
         return np.array(values)
-    array = np.empty(len(values), dtype=object)
-    array[:] = [math.nan if value is None else value for value in values]
-    return array
+    return to_objects(values, column)
 
 
 def to_numbers(values: Values, column: Column) -> NDArray[Any]:
@@ -141,7 +152,8 @@ def to_numbers(values: Values, column: Column) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         array = np.array(values, dtype=np.float64).astype(dtype)
     if np.isinf(array).any():
-        raise refuse(values, column, lambda value: abs(value) <= np.finfo(dtype).max)
+        limit = np.finfo(dtype)
+        raise refuse(values, column, lambda value: abs(value) <= limit.max, f"too large for {limit.bits} bits")
     return array
 
 
@@ -149,21 +161,22 @@ def to_whole(values: Values, column: Column) -> NDArray[Any]:
     """Whole numbers; floats if one is missing, as pandas has them."""
     limits = np.iinfo(TYPES[column.type].dtype)
 
-    def fits(value: float) -> bool:
-        return (isinstance(value, int) or value.is_integer()) and limits.min <= value <= limits.max
-
-    if not all(value is None or fits(value) for value in values):
-        raise refuse(values, column, fits)
+    if not all(value is None or isinstance(value, int) or value.is_integer() for value in values):
+        raise refuse(values, column, lambda value: isinstance(value, int) or value.is_integer())
+    if not all(value is None or limits.min <= value <= limits.max for value in values):
+        raise refuse(
+            values, column, lambda value: limits.min <= value <= limits.max, f"too large for {limits.bits} bits"
+        )
     return np.array(values, dtype=np.float64 if None in values else limits.dtype)
 
 
 def to_booleans(values: Values, column: Column) -> NDArray[Any]:
-    """Booleans; objects if one is missing."""
-    return np.array(values, dtype=object if None in values else bool)
+    """Booleans; objects if one is missing, or was in the training."""
+    return to_objects(values, column) if None in values or column.optional else np.array(values)
 
 
 def to_objects(values: Values, column: Column) -> NDArray[Any]:
-    """Texts; what stands for a missing one is the column's gap."""
+    """Texts, or what else is there; what stands for a missing one is the column's gap."""
     array = np.empty(len(values), dtype=object)
     array[:] = values if None not in values else [column.gap if value is None else value for value in values]
     return array
@@ -197,6 +210,8 @@ def date_unit() -> str:
 
 
 CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
+    ANY: guess,
+    CATEGORY: to_objects,
     "long": to_whole,
     "integer": to_whole,
     "boolean": to_booleans,
@@ -205,10 +220,12 @@ CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
 }
 
 
-def refuse(values: Values, column: Column, fits: Callable[[Any], bool]) -> BadRequest:
-    """The error for the first value that does not fit. Records count from 1."""
+def refuse(values: Values, column: Column, fits: Callable[[Any], bool], problem: str = "") -> BadRequest:
+    """The error for the first value that does not fit, for not being of the type or for another problem."""
     number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and not fits(each))
-    return BadRequest(f"Record {number}: {column.name} is {show(value)}, not {TYPES[column.type].noun}.")
+    return BadRequest(
+        f"Record {number}: {column.name} is {show(value)}, {problem or 'not ' + TYPES[column.type].noun}."
+    )
 
 
 def show(value: Any) -> str:

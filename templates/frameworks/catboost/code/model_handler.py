@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from catboost import CatBoost, CatBoostClassifier, CatBoostRegressor
 
-from serving.columns import NUMBER, ROWS, Column, Taken
+from serving.columns import CATEGORY, NUMBER, ROWS, Column, Taken
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file
 from serving.request import current
@@ -39,7 +39,7 @@ def find_columns(model: CatBoost) -> Taken | None:
     names, strings = model.feature_names_, find_strings(model)
     if names == [str(number) for number in range(len(names))]:
         return None
-    return Taken([Column(name, "string" if at in strings else NUMBER) for at, name in enumerate(names)], ROWS)
+    return Taken([Column(name, CATEGORY if at in strings else NUMBER) for at, name in enumerate(names)], ROWS)
 
 
 def find_strings(model: CatBoost) -> set[int]:

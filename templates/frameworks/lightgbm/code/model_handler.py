@@ -12,7 +12,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.categories import of_lightgbm
+from serving.categories import UnknownCategoriesError, of_lightgbm
 from serving.columns import ARRAY, NUMBER, Column, Taken
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
@@ -44,7 +44,10 @@ def find_columns(model: lgb.Booster) -> Taken | None:
     names = model.feature_name()
     if names == [f"Column_{number}" for number in range(len(names))]:
         return None
-    categories = of_lightgbm(model)
+    try:
+        categories = of_lightgbm(model)
+    except UnknownCategoriesError:
+        return Taken([], ARRAY)  # the signature has to tell them
     return Taken([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
 
 

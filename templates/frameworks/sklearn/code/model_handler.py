@@ -59,7 +59,7 @@ def predict(model: Any, inputs: Any) -> Any:
         outputs = work(inputs)
     except ValueError as error:  # most models refuse NaN and infinity: the client's error, not a bug
         if hasattr(inputs, "columns"):
-            raise estimators.explain(error, inputs) or error from None
+            raise estimators.explain(error, inputs, model) or error from None
         if inputs.ndim == 2:
             check_finite(inputs)
         raise

@@ -12,7 +12,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from serving.categories import of_xgboost
+from serving.categories import UnknownCategoriesError, of_xgboost
 from serving.columns import ARRAY, NUMBER, Column, Taken
 from serving.errors import BadRequest
 from serving.gpu import choose_device, has_gpu
@@ -53,9 +53,14 @@ def load(model_dir: Path) -> Model:
 
 def find_columns(model: Model) -> Taken | None:
     """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
-    names, categories = model.booster.feature_names, of_xgboost(model.booster)
-    columns = [Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names or ()]
-    return Taken(columns, ARRAY) if names else None
+    names = model.booster.feature_names
+    if not names:
+        return None
+    try:
+        categories = of_xgboost(model.booster)
+    except UnknownCategoriesError:
+        return Taken([], ARRAY)  # the signature has to tell them
+    return Taken([Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names], ARRAY)
 
 
 def decode(model: Model, records: Any) -> NDArray[Any]:
