@@ -88,8 +88,10 @@ function bytesOf(value: Value): Buffer | undefined {
 }
 
 function plain(items: readonly Value[]): (string | number | boolean)[] | undefined {
-  const known = items.filter((each) => ['string', 'number', 'boolean'].includes(typeof each));
-  return known.length === items.length ? (known as (string | number | boolean)[]) : undefined;
+  const known = items.filter((each) => each !== null); // None stands for a missing value
+  return known.every((each) => ['string', 'number', 'boolean'].includes(typeof each))
+    ? (known as (string | number | boolean)[])
+    : undefined;
 }
 
 const readers: Readonly<Record<string, (bytes: Buffer, bigEndian: boolean) => number | boolean>> = {

@@ -30,14 +30,19 @@ function picks(model: Value, depth: number): boolean {
   return partsOf(model, []).length > 0 || insideOf(model).some((part) => picks(part, depth + 1));
 }
 
-/** The estimators in a search, a pipeline or a union. */
-function insideOf(model: Value): Value[] {
-  const fields = fieldsOf(model);
-  return [fields.get('best_estimator_'), ...stepsOf(model), ...unionOf(fields)].filter(isInstance);
-}
+/** The estimators in a search, a pipeline, a union, a vote or the like. */
+const insideOf = (model: Value): Value[] =>
+  [...fittedIn(model), ...stepsOf(model), ...unionOf(model)].filter(isInstance);
 
-const unionOf = (fields: ReadonlyMap<string, Value>) =>
-  itemsOf(fields.get('transformer_list')).map((part) => itemsOf(part)[1]);
+const unionOf = (model: Value) => itemsOf(fieldsOf(model).get('transformer_list')).map((part) => itemsOf(part)[1]);
+
+/** The estimators that another one has trained, in its fields that end in an underscore; of a calibration those inside. */
+const fittedIn = (model: Value): Value[] =>
+  [...fieldsOf(model)]
+    .filter(([name]) => name.endsWith('_') && !name.startsWith('_'))
+    .flatMap(([, value]) => (isInstance(value) ? [value] : itemsOf(value).filter(isInstance)))
+    .map((each) => fieldsOf(each).get('estimator') ?? each)
+    .filter((each) => isInstance(each) && (fieldsOf(each).has('feature_names_in_') || stepsOf(each).length > 0));
 
 /** The parts of a ColumnTransformer, with the names of their columns; of gradient boosting the step before its trees. */
 function partsOf(model: Value, names: readonly string[]): [part: Value, own: readonly string[]][] {
@@ -61,14 +66,11 @@ function learn(model: Value, names: readonly string[], known: Known, depth: numb
   if (isInstance(fieldsOf(model).get('_preprocessor')))
     for (const name of names) if (known.get(name)?.type === ANY) known.delete(name); // trees take numbers
   if (parts.length) return;
-  const fields = fieldsOf(model);
-  const first = fields.get('best_estimator_') ?? stepsOf(model).find(isInstance);
-  const inside = first ? [first] : unionOf(fields);
+  const first = stepsOf(model).find(isInstance);
+  const inside = first ? [first] : [...fittedIn(model), ...unionOf(model)];
   for (const each of inside) learn(each, names, known, depth + 1);
   if (inside.length) return;
-  const lists = fields.has('categories_')
-    ? itemsOf(fields.get('categories_')).map(elementsOf)
-    : elementsOf(fields.get('statistics_'))?.map((each) => [each]);
+  const lists = listsOf(model);
   for (const [at, name] of names.entries()) {
     const example = lists?.[at]?.find((value) => typeof value === 'string');
     if (example !== undefined) known.set(name, { type: 'string', example });
@@ -77,9 +79,19 @@ function learn(model: Value, names: readonly string[], known: Known, depth: numb
   }
 }
 
-/** Whether a step is a function, or a class of the user's own. */
+/** Values of each column: an encoder's categories, or what an imputer fills in where that is of the column. */
+function listsOf(model: Value) {
+  const fields = fieldsOf(model);
+  if (fields.has('categories_')) return itemsOf(fields.get('categories_')).map(elementsOf);
+  return fields.get('strategy') === 'constant'
+    ? undefined
+    : elementsOf(fields.get('statistics_'))?.map((each) => [each]);
+}
+
+/** Whether a step is a function, a class of the user's own, or fills in a constant. */
 function tellsNothing(model: Value): boolean {
   const { module = '', name = '' } = classOf(model) ?? {};
+  if (fieldsOf(model).get('strategy') === 'constant') return true;
   if (name === 'FunctionTransformer') return Boolean(fieldsOf(model).get('func')); // without one it passes all through
   return !/^(sklearn|lightgbm|xgboost|catboost)\b/.test(module);
 }

@@ -39,11 +39,15 @@ export function readXgboost(bytes: Bytes): Facts {
       ...form,
       inputs: columns ?? [{ name: 'inputs', type: 'float', shape: [-1, features] }],
       ...(columns && { byName: true }),
+      ...(columns?.some(({ type }) => type === 'any') && { warnings: [WITHOUT_CATEGORIES] }),
       outputs: outputsOf(objective ?? '', parameters),
       ...(classes && { classes }),
     };
   });
 }
+
+const WITHOUT_CATEGORIES =
+  'It has columns of categories, and not which: run tools/describe_model.py in the project, where the model was trained.';
 
 const noModel = () =>
   new UnreadableError(
@@ -93,7 +97,8 @@ function columnsOf(head: Buffer, pick: Pick): Field[] | undefined {
   return names.map((name, at) => {
     const [first, type] = [firsts[at], TYPES[String(types?.[at])] ?? 'double'];
     const field = { name: String(name), type, shape: [-1] };
-    if (type !== 'categorical' || !isLabel(first)) return field;
+    if (type !== 'categorical') return field;
+    if (!isLabel(first)) return { ...field, type: 'any' }; // its categories are not in the file
     return { ...field, type: typeof first === 'string' ? 'string' : 'double', example: first };
   });
 }

@@ -68,7 +68,10 @@ def find_cause(expected: Lists) -> str:
             if name not in BASIC and (now := metadata.version(name)) != was:
                 others.append(f"{name} was {was} and is {now}")
     if others:
-        return f"The file was written with other versions: {', '.join(others)}. Install those with ./lock.sh."
+        return (
+            f"The file was written with other versions: {', '.join(others)}. Set those in requirements.in, then type "
+            "./lock.sh. If the model was trained again, run tools/describe_model.py again."
+        )
     return (
         "The model may have been trained again, its columns may be in another order, or a step that prepared them may "
         "be missing here. Correct that, or run tools/describe_model.py again."

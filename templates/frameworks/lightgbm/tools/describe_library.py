@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightgbm as lgb
 import numpy as np
-from describe_rows import Problem
+from describe_rows import FROM_TRAINING, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,18 +45,17 @@ def takes_columns(model: Any, frame: Any) -> bool:
     return bool(find_names(model))
 
 
-def rename(frame: Any) -> Any:
-    """Names as LightGBM saves them, without spaces."""
-    return frame.rename(columns=lambda name: name.replace(" ", "_"))
-
-
 def prepare(model: Any, frame: Any) -> Any:
     """Columns of categories as such, which csv does not tell."""
+    lists = model.pandas_categorical or ()
+    if not lists or any(hasattr(frame[name], "cat") for name in frame.columns):
+        return frame
     found = re.search(r"^\[categorical_feature: ([\d,]+)\]$", model.model_to_string(num_iteration=1), re.MULTILINE)
     names = [frame.columns[int(at)] for at in found[1].split(",")] if found else []
+    if len(names) != len(lists):
+        raise Problem(FROM_TRAINING)
     kind = importlib.import_module("pandas").CategoricalDtype
-    kinds = dict(zip(names, map(kind, model.pandas_categorical or ())))  # noqa: B905
-    return frame.astype({name: kinds[name] for name in kinds if not hasattr(frame[name], "cat")})
+    return frame.astype(dict(zip(names, map(kind, lists))))  # noqa: B905
 
 
 def predict(model: Any, rows: Any) -> dict[str, Any]:

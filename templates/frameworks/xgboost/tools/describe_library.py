@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xgboost as xgb
-from describe_rows import Problem
+from describe_rows import FROM_TRAINING, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,7 @@ def prepare(model: Any, frame: Any) -> Any:
     kinds = zip(find_names(model), model.feature_types or ())  # noqa: B905
     plain = [name for name, kind in kinds if kind == "c" and not hasattr(frame[name], "cat")]
     if plain and not hasattr(model, "get_categories"):
-        raise Problem(
-            f"column {plain[0]} has categories, and the file does not tell their order. Give the DataFrame of the "
-            "training: as parquet, or to describe(model, rows)"
-        )
+        raise Problem(FROM_TRAINING)
     return frame.astype(dict.fromkeys(plain, "category"))
 
 

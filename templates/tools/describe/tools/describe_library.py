@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from describe_rows import Problem
+from describe_rows import FROM_TRAINING, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,19 +53,49 @@ def takes_columns(model: Any, frame: Any) -> bool:
 
 
 def prepare(model: Any, frame: Any) -> Any:
-    """Columns of categories that a booster of LightGBM or XGBoost knows as such, which csv does not tell."""
+    """Columns as in the training, where the model knows more of them than csv: texts such as 01, None, categories."""
+    for step, names in walk(model, list(frame.columns)):
+        for name, values in zip(names, getattr(step, "categories_", ())):  # noqa: B905
+            known = [value for value in values if value is not None and value == value]
+            if known and all(isinstance(value, str) for value in known) and frame[name].dtype.kind in "iufb":
+                raise Problem(f"column {name} has texts in the model, and numbers in the rows: --type {name}=string")
+            if any(value is None for value in values):
+                frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
+    has_categories = any(hasattr(frame[name], "cat") for name in frame.columns)
+    return frame if has_categories else to_categories(model, frame)
+
+
+def walk(model: Any, names: list[str]) -> Any:
+    """The steps of a model, each with the columns that it gets, as far as these are known."""
+    yield model, names
+    inside = [value for key, value in vars(model).items() if key.endswith("_") and hasattr(value, "fit")]
+    steps = getattr(model, "steps", None) or getattr(model, "transformer_list", None) or ()
+    for step in [*inside, *(each for _, each in steps if hasattr(each, "fit"))]:
+        yield from walk(step, names)
+    for key, part, _ in getattr(model, "transformers_", ()):
+        if hasattr(part, "fit"):
+            yield from walk(part, [names[at] for at in model._transformer_to_input_indices.get(key, ())])
+
+
+def to_categories(model: Any, frame: Any) -> Any:
+    """Columns of categories that a booster of LightGBM or XGBoost knows as such."""
     known: dict[str, Any] = {}
     if hasattr(model, "booster_"):
         booster = model.booster_
         found = re.search(r"^\[categorical_feature: ([\d,]+)\]$", booster.model_to_string(1), re.MULTILINE)
-        names = [frame.columns[int(at)] for at in found[1].split(",")] if found else ()
-        known = {name: list(kinds) for name, kinds in zip(names, booster.pandas_categorical or ())}  # noqa: B905
-    elif hasattr(model, "get_booster") and hasattr(model.get_booster(), "get_categories"):
-        kinds = zip(model.get_booster().feature_names or (), model.get_booster().feature_types or ())  # noqa: B905
+        names = [frame.columns[int(at)] for at in found[1].split(",")] if found else []
+        lists = booster.pandas_categorical or ()
+        if lists and len(names) != len(lists):
+            raise Problem(FROM_TRAINING)
+        known = {name: list(kinds) for name, kinds in zip(names, lists)}  # noqa: B905
+    elif hasattr(model, "get_booster"):
+        booster = model.get_booster()
+        kinds = zip(booster.feature_names or (), booster.feature_types or ())  # noqa: B905
         known = {name: None for name, kind in kinds if kind == "c"}
-    plain = [name for name in known if name in frame.columns and not hasattr(frame[name], "cat")]
+        if known and not hasattr(booster, "get_categories"):
+            raise Problem(FROM_TRAINING)
     kind = importlib.import_module("pandas").CategoricalDtype
-    return frame.astype({name: kind(known[name]) for name in plain})
+    return frame.astype({name: kind(known[name]) for name in known})
 
 
 def takes_texts(model: Any) -> bool:

@@ -25,26 +25,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from describe_rows import (
-    TYPES,
-    Problem,
-    choose,
-    keep,
-    name_columns,
-    name_outputs,
-    prepare,
-    read,
-    read_type,
-    to_csv,
-    to_json,
-    to_records,
-    to_text,
-)
+from describe_json import name_outputs, to_csv, to_json, to_records, to_text
+from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, read, read_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SHOWN = 2  # rows in a sample request
+HINT = "Are their types those of the training? --type COLUMN=string says what csv does not"
 PROJECT = Path(__file__).resolve().parents[1]
 # The libraries that answers depend on: the module's name -> the package's.
 LIBRARIES = {"sklearn": "scikit-learn", "torch": "torch", "onnxruntime": "onnxruntime", "tensorflow": "tensorflow"}
@@ -59,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-header", action="store_true", help="the csv has none: the model takes arrays")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
     parser.add_argument("--outputs", default="", metavar="NAMES", help="names of several outputs, such as price,risk")
-    parser.add_argument("--folder", type=Path, help="the project's folder (default: that of this program, or .)")
+    parser.add_argument("--folder", type=Path, help="the project's folder (default: the one that this is in)")
     given = parser.parse_args(arguments)
     folder = find_folder(given.folder)
     sys.path[:0] = [str(Path.cwd()), str(folder / "code")]  # where modules of the model's own are
@@ -192,7 +180,6 @@ def select(model: Any, rows: Any) -> Any:
     if not hasattr(rows, "columns"):
         return rows
     library = find_library()
-    rows = library.rename(rows) if hasattr(library, "rename") else rows
     rows = choose(rows, library.find_names(model))
     rows = library.prepare(model, rows) if hasattr(library, "prepare") else rows
     if library.takes_columns(model, rows):
@@ -209,7 +196,8 @@ def predict(model: Any, rows: Any, names: Sequence[str]) -> dict[str, list[Any]]
     except Problem:
         raise
     except Exception as error:
-        raise Problem(f"the model does not predict these rows ({type(error).__name__}: {error})") from None
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise Problem(f"the model does not predict these rows ({reason}). {HINT}") from None
     found = {kind: to_json(values) for kind, values in answers.items()}
     if len(names) > 1:
         if any(not isinstance(each, (list, dict)) or len(each) != len(names) for each in found["predictions"]):

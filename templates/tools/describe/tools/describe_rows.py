@@ -5,15 +5,16 @@ from __future__ import annotations  # for Python 3.8
 import csv
 import gzip
 import importlib
-import io
 import json
 import math
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from describe_json import to_value
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 KEPT = 20
@@ -21,8 +22,15 @@ TYPES = ("long", "integer", "double", "float", "boolean", "string", "datetime") 
 # What pandas.api.types.infer_dtype finds -> the type. Every other is text.
 INFERRED = {"boolean": "boolean", "integer": "long", "datetime64": "datetime", "datetime": "datetime"}
 INFERRED.update({"floating": "double", "mixed-integer-float": "double", "decimal": "double", "date": "datetime"})
+FOREIGN = ("mixed", "mixed-integer", "timedelta", "timedelta64", "complex", "period", "interval")
 NARROW = {"int32": "integer", "float32": "float", "float16": "float"}
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
+
+
+FROM_TRAINING = (
+    "the model has columns of categories, and the file of rows does not have them as such. Call describe(model, rows) "
+    "in the script or notebook that trained it, with its DataFrame"
+)
 
 
 class Problem(Exception):
@@ -99,9 +107,9 @@ def to_types(frame: Any, types: dict[str, str]) -> Any:
         of_dates = len(present) and all(isinstance(value, str) and DATE.fullmatch(value) for value in present)
         try:
             if types.get(name) == "datetime" or (name not in types and of_dates):
-                frame[name] = import_pandas().to_datetime(frame[name])
+                frame[name] = import_pandas().to_datetime(frame[name], utc=True)
         except ValueError as error:
-            raise Problem(f"column {name} has no dates ({error}). It is text? Then --type {name}=string") from None
+            raise Problem(f"column {name} does not hold dates only ({error}). For text: --type {name}=string") from None
         if types.get(name) == "string":
             frame[name] = frame[name].astype(object).where(frame[name].isna(), frame[name].astype(str))
     return frame
@@ -130,6 +138,8 @@ def prepare(rows: Any) -> Any:
 
 def choose(frame: Any, names: Sequence[str]) -> Any:
     """The columns that the model knows by name, in its order; all but an index where it knows none."""
+    if not set(names) <= set(frame.columns):
+        frame = frame.rename(columns=lambda name: name.replace(" ", "_"))  # as LightGBM does
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise Problem(f"the rows lack columns of the model: {', '.join(missing)}")
@@ -157,6 +167,8 @@ def name_columns(frame: Any, types: dict[str, str]) -> list[dict[str, Any]]:
         kind = types.get(name) or type_of_column(frame[name])
         example = to_value(values.iloc[0], kind) if len(values) else None
         column = {"name": name, "type": kind, "required": len(values) == len(frame), "example": example}
+        if any(value is None for value in frame[name]):
+            column["missing"] = "None"
         if hasattr(frame[name], "cat"):
             column["categories"] = [to_value(each, kind) for each in frame[name].cat.categories]
         columns.append(column)
@@ -167,83 +179,6 @@ def type_of_column(values: Any) -> str:
     """MLflow's name of the type of a column; of categories that of their values."""
     values = getattr(values.dtype, "categories", values)
     inferred = import_pandas().api.types.infer_dtype(values, skipna=True)
+    if inferred in FOREIGN:
+        raise Problem(f"column {values.name} is of a type that requests do not have ({inferred})")
     return NARROW.get(str(values.dtype).lower()) or INFERRED.get(inferred, "string")
-
-
-def type_of(values: Iterable[Any]) -> str:
-    """MLflow's name of the type of values of JSON, however deep in lists."""
-    values = list(values)
-    while any(isinstance(value, list) for value in values):
-        values = [inner for value in values for inner in (value if isinstance(value, list) else [value])]
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float}:
-        return "long" if kinds == {int} else "double"
-    return "boolean" if kinds == {bool} else "string"
-
-
-def to_records(rows: Any, columns: Sequence[dict[str, Any]]) -> list[Any]:
-    """Rows as JSON: objects by column, or lists."""
-    if not hasattr(rows, "columns"):
-        return [to_json(row) for row in rows]
-    kinds = {column["name"]: column["type"] for column in columns}
-    rows_of_values = rows.itertuples(index=False, name=None)
-    names = list(rows.columns)
-    return [{name: to_value(value, kinds.get(name)) for name, value in zip(names, row)} for row in rows_of_values]  # noqa: B905
-
-
-def name_outputs(predictions: Sequence[Any]) -> list[dict[str, str]]:
-    """The outputs of a signature: one, those of objects by name, those of lists by position only."""
-    first = predictions[0]
-    if isinstance(first, dict):
-        return [{"name": name, "type": type_of([each.get(name) for each in predictions])} for name in first]
-    if isinstance(first, list):
-        return [{"type": type_of([each[at] for each in predictions if at < len(each)])} for at in range(len(first))]
-    return [{"name": "prediction", "type": type_of(predictions)}]
-
-
-def to_json(value: Any) -> Any:
-    """Predictions as JSON: arrays as lists, tables as objects. A list of tables has one for each output."""
-    if isinstance(value, list) and value and all(getattr(each, "ndim", 1) == 2 for each in value):
-        return [list(outputs) for outputs in zip(*map(to_json, value))]  # noqa: B905
-    if hasattr(value, "toarray"):
-        value = value.toarray()
-    if hasattr(value, "columns"):
-        return to_records(value.rename(columns=str), [])
-    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
-        value = value.astype("datetime64[us]")
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, dict):
-        return {str(name): to_json(each) for name, each in value.items()}
-    return [to_json(each) for each in value] if isinstance(value, (list, tuple)) else to_value(value)
-
-
-def to_value(value: Any, kind: str | None = None) -> Any:
-    """One value as JSON: what is missing or infinite is null, a date is text."""
-    value = value.item() if hasattr(value, "item") else value
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(value, Decimal):
-        value = float(value)
-    if isinstance(value, float):
-        whole = kind in ("long", "integer") and value.is_integer()
-        return (int(value) if whole else value) if math.isfinite(value) else None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value if isinstance(value, (bool, int, str, list, dict)) else str(value)
-
-
-def to_csv(records: Sequence[Any]) -> str | None:
-    """Records as csv, objects with a header; None for what has no such form."""
-    rows = [list(each.values()) if isinstance(each, dict) else each for each in records]
-    rows = [each if isinstance(each, list) else [each] for each in rows]
-    if any(isinstance(value, (list, dict)) for row in rows for value in row):
-        return None
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerows([list(records[0]), *rows] if isinstance(records[0], dict) else rows)
-    return text.getvalue()
-
-
-def to_text(value: Any) -> str:
-    """A value as a file of JSON."""
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -5,7 +5,8 @@ from __future__ import annotations  # for Python 3.8
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from describe_rows import Problem, to_json
+from describe_json import to_json
+from describe_rows import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
