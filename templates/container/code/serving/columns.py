@@ -4,7 +4,6 @@ The columns are those of model/signature.json (signature.py), or else those that
 """
 
 import importlib
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ class Column(NamedTuple):
     type: str = ANY
     required: bool = False  # no record has null for it
     optional: bool = False  # a record can leave it out
-    gap: Any = math.nan  # what stands for a missing text or boolean in a DataFrame: NaN or None
+    gap: Any = np.nan  # what stands for a missing text or boolean in a DataFrame: NaN or None
     categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing,
     closed: bool = False  # or refused, where this is True
     example: Any = None  # a value, for the documentation

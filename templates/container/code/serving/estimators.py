@@ -1,7 +1,6 @@
 """What scikit-learn's estimators know of the columns that they were trained on, and which values they refuse."""
 
 import ast
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -115,7 +114,7 @@ def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
 
 def of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
     """The columns of a SimpleImputer. Only a mean or a median is of numbers for sure; a constant tells nothing."""
-    gap = None if imputer.missing_values is None else math.nan
+    gap = None if imputer.missing_values is None else np.nan
     for name, value in zip(names, imputer.statistics_, strict=True):
         if imputer.strategy in ("mean", "median"):
             yield Column(name, NUMBER, gap=gap)
@@ -158,7 +157,7 @@ def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequen
 def of_values(name: str, values: NDArray[Any]) -> Column:
     """A column with values such as these."""
     present = [value for value in values if value is not None and value == value]
-    gap = None if any(value is None for value in values) else math.nan
+    gap = None if any(value is None for value in values) else np.nan
     if present and all(isinstance(value, str) for value in present):
         return Column(name, "string", gap=gap, example=str(present[0]))
     if present and all(isinstance(value, (bool, np.bool_)) for value in present):

@@ -6,12 +6,13 @@ stands for a missing value, and not NaN.
 """
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from importlib import util
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from serving.columns import FRAME, Column, Taken
 from serving.content import to_plain
@@ -64,7 +65,7 @@ def to_column(saved: dict[str, Any]) -> Column:
         str(saved["type"]),
         required,
         optional=not required,
-        gap=None if saved.get("missing") == "None" else math.nan,
+        gap=None if saved.get("missing") == "None" else np.nan,
         categories=categories,
         example=saved.get("example"),
     )

@@ -56,6 +56,8 @@ def prepare(model: Any, frame: Any) -> Any:
     """Columns as in the training, where the model knows more of them than csv: texts such as 01, None, categories."""
     for step, names in walk(model, list(frame.columns)):
         for name, values in zip(names, getattr(step, "categories_", ())):  # noqa: B905
+            if name not in frame.columns:  # made by a step before
+                continue
             known = [value for value in values if value is not None and value == value]
             if known and all(isinstance(value, str) for value in known) and frame[name].dtype.kind in "iufb":
                 raise Problem(f"column {name} has texts in the model, and numbers in the rows: --type {name}=string")
@@ -72,9 +74,10 @@ def walk(model: Any, names: list[str]) -> Any:
     steps = getattr(model, "steps", None) or getattr(model, "transformer_list", None) or ()
     for step in [*inside, *(each for _, each in steps if hasattr(each, "fit"))]:
         yield from walk(step, names)
+    own = list(getattr(model, "feature_names_in_", names))
     for key, part, _ in getattr(model, "transformers_", ()):
         if hasattr(part, "fit"):
-            yield from walk(part, [names[at] for at in model._transformer_to_input_indices.get(key, ())])
+            yield from walk(part, [own[at] for at in model._transformer_to_input_indices.get(key, ())])
 
 
 def to_categories(model: Any, frame: Any) -> Any:
