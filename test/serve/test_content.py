@@ -242,3 +242,13 @@ def test_objects_are_lines_of_csv_where_they_hold_plain_values() -> None:
 def test_predictions_that_hold_objects_or_lists_in_objects_are_no_csv(prediction: Any) -> None:
     with pytest.raises(NotAcceptable, match="are objects"):
         content.encode([prediction], CSV)
+
+
+def test_names_that_the_model_does_not_know_are_refused() -> None:
+    with pytest.raises(BadRequest, match="does not know its columns by name"):
+        decode(b'{"columns": ["b", "a"], "instances": [[1, 2]]}', JSON)
+
+
+def test_csv_can_have_a_line_of_names() -> None:
+    assert decode(b"a,b\n1,2\n", "text/csv; header=present") == [[1, 2]]
+    assert decode(b"a,b\n1,2\n", CSV) == [["a", "b"], [1, 2]]

@@ -85,6 +85,8 @@ def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
     if isinstance(value, list):
         return as_records(value), {}
     parameters = read_parameters(value)
+    if isinstance(value.get("columns"), list):
+        raise BadRequest("This model does not know its columns by name: send lists in the order of its training.")
     table = read_table(value)
     if table is not None:
         return table, parameters
