@@ -121,6 +121,7 @@ def without(name: str) -> dict[str, Any]:
         ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 value instead of 5: age, income, city, since, vip."),
         ({"instances": []}, "The request has no records."),
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
+        ({"columns": [["age"]], "instances": [[1]]}, 'The request has ["age"] for the name of a column.'),
         ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
         (
             {"dataframe_split": {"columns": NAMES}},
@@ -152,6 +153,8 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
         (b"31,1e400,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, too large for 64 bits."),
         (b"31,,Oslo,,true\nNaN,,Oslo,,true\n", "text/csv", "Record 2: age is missing."),
         (b"31;;Oslo;;true\n", "text/csv", "Record 1 has 1 value instead of 5:"),
+        (b"31,NaN,Oslo,,true\n31,x,Oslo,,true\n", "text/csv", 'Record 2: income is "x", not a number.'),
+        (b"1_0,,Oslo,,true\n", "text/csv", 'Record 1: age is "1_0", not a whole number.'),
         (b"31,,Oslo,,true\n31\n", "text/csv", "Record 2 has 1 value instead of 5:"),
         (b'31,,"Oslo\n', "text/csv", "Record 1 has 3 values instead of 5:"),
     ],

@@ -179,12 +179,14 @@ class Reader(NamedTuple):
     def check_names(self, names: Iterable[Any], where: str) -> None:
         """Raises BadRequest for a name that is not known, is there twice, or is missing."""
         known, found = [column.name for column in self.columns], list(names)
+        if odd := [name for name in found if not isinstance(name, str)]:
+            raise BadRequest(f"{where} has {show(odd[0])} for the name of a column.")
         for name in () if self.ignores_extra else found:
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
+                near = difflib.get_close_matches(name, known, 1)
                 hint = f" Did you mean {near[0]}?" if near else f" There are {list_names(known)}."
-                raise BadRequest(f"{where}: there is no column {str(name)[:40] or show(name)}.{hint}")
-        if len({*map(str, found)}) < len(found):
+                raise BadRequest(f"{where}: there is no column {name[:40] or show(name)}.{hint}")
+        if len({*found}) < len(found):
             twice = next(name for at, name in enumerate(found) if name in found[:at])
             raise BadRequest(f"{where} has the column {twice} twice.")
         for column in self.columns:

@@ -28,15 +28,15 @@ class Type(NamedTuple):
 
 
 def parse_number(field: str) -> float | None:
-    """A number; NaN is missing."""
-    value = float(field)
+    """A number, without Python's underscores; NaN is missing."""
+    value = float(field.replace("_", "?"))
     return None if math.isnan(value) else value
 
 
 def parse_whole(field: str) -> float | None:
     """A whole number as int, any other number as float."""
     try:
-        return int(field)
+        return int(field.replace("_", "?"))
     except ValueError:
         return parse_number(field)
 
@@ -127,9 +127,10 @@ def parse_all(values: Values, column: Column) -> Values:
 
     def fits(field: str) -> bool:
         try:
-            return not field or TYPES[column.type].parse(field) is not None
+            TYPES[column.type].parse(field)
         except (ValueError, KeyError):
-            return False
+            return not field
+        return True
 
     raise refuse(fields, column, fits)
 
