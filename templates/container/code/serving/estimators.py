@@ -32,8 +32,9 @@ def find_columns(model: Any) -> Taken | None:
         for column in learn(model, names) if names else ():
             if column.name not in known or known[column.name].type == ANY:
                 known[column.name] = column
-        if any(find_categories(step) for step in walk(model) if step is not model):
-            raise UnknownCategoriesError  # columns of categories reach a later step
+        for name in (name for step in walk(model) for name in find_categories(step)):
+            if name not in known or not known[name].categories:
+                raise UnknownCategoriesError  # a column of categories reaches a later step
     except UnknownCategoriesError:
         return Taken([], FRAME, frames=True)
     columns = [known.get(name, Column(name)) for name in names]
