@@ -75,7 +75,7 @@ def parse_json(text: bytes | str, where: str = "The body") -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
+        place = f"line {error.lineno}, column {error.colno}" if where == "The body" else f"column {error.colno}"
         raise BadRequest(f"{where} is not JSON: {error.msg} ({place}).") from None
 
 

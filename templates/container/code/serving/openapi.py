@@ -94,7 +94,7 @@ def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]
         "Row": {"type": "array", "prefixItems": [*columns.values()], "minItems": len(names), "maxItems": len(names)},
         "Columns": {**by_name, "properties": {name: array(schema) for name, schema in columns.items()}},
     }
-    records, rows, table = array(refer("Record")), array(refer("Row")), array(array({}))
+    records, rows, table = ({**array(each), "minItems": 1} for each in (refer("Record"), refer("Row"), array({})))
     split = keyed(columns=array(TEXT), data=table)
     forms = {
         "Objects": (keyed(instances=records), {"instances": [record]}),
