@@ -113,7 +113,7 @@ def test_answers_are_those_for_the_frame(served: tuple[Any, Model], rows: list[d
     model, server = served
     frame = to_frame(rows)
     records = orjson.dumps({"instances": rows})
-    table = frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f").encode()
+    table = frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f", lineterminator="\r\n").encode()
     sent = [(records, "application/json")]
     if all(row["city"] != "" for row in rows):  # an empty field is a missing value
         sent.append((table, "text/csv; header=present"))

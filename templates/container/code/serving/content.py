@@ -152,7 +152,7 @@ def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
 
 def read_csv(body: bytes, charset: str, keeps_spaces: bool = False) -> list[list[str]]:
     """The fields of each line that is not blank; `keeps_spaces`: with the space that they begin with."""
-    rows = csv.reader(io.StringIO(decode_text(body, charset), newline=None), skipinitialspace=not keeps_spaces)
+    rows = csv.reader(io.StringIO(decode_text(body, charset), newline=""), skipinitialspace=not keeps_spaces)
     try:
         return [row for row in rows if row not in ([], [""])]
     except csv.Error as error:
