@@ -11,10 +11,10 @@ type Known = Map<string, Pick<Field, 'type' | 'example'>>;
 const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
 const MAX_DEPTH = 20;
 
-/** The type of a column of which the model tells nothing: what it takes only the training knows. */
+/** The type of a column that the model does not tell. */
 export const ANY = 'any';
 
-/** The columns with these names; those of which the steps tell nothing are numbers. */
+/** The columns with these names; numbers, where the steps do not tell. */
 export function columnsOf(model: Value, names: readonly string[]): Field[] {
   const known: Known = new Map();
   learn(model, names, known, 0);
@@ -105,7 +105,7 @@ export function columnsOfBooster(model: Value): Field[] | undefined {
   return typeof bytes === 'object' && bytes?.is === 'bytes' ? columnsIn(bytes.start) : undefined;
 }
 
-/** Of a model as text, of which the first part is enough; the lists of categories are those of its categorical columns. */
+/** Those of a model as text: its first part is enough. The lists of categories are those of its categorical columns. */
 function columnsOfLightgbm(text: string, categories: Value): Field[] | undefined {
   const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1]?.split(' ') ?? [];
   const [names, kinds, lists] = [line('feature_names'), line('feature_infos'), [...itemsOf(categories)]];

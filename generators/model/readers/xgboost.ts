@@ -47,7 +47,7 @@ export function readXgboost(bytes: Bytes): Facts {
 }
 
 const WITHOUT_CATEGORIES =
-  'It has columns of categories, and not which: run tools/describe_model.py in the project, where the model was trained.';
+  'It has categories that the file does not list: run tools/describe_model.py in the project, where the model was trained.';
 
 const noModel = () =>
   new UnreadableError(

@@ -10,7 +10,7 @@ Categories = Mapping[str, Sequence[Any]]  # by column
 
 
 class UnknownCategoriesError(Exception):
-    """A booster has categories, and does not tell which, or of which columns."""
+    """A booster has categories, and does not tell them, or their columns."""
 
 
 def of_lightgbm(booster: Any) -> Categories:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# The types of columns of which the model itself knows no more: each request decides, or it is some number, or a
-# category, which CSV has as it is.
+# Types of columns that the model does not tell: each request decides; some number; a category, as CSV has it.
 ANY, NUMBER, CATEGORY = "any", "number", "category"
 
 
