@@ -38,6 +38,12 @@ def make_frame(rows: int = 300) -> Any:
     return frame
 
 
+def make_rows() -> tuple[Any, Any]:
+    """The frame, and labels that depend on two of its columns."""
+    frame = make_frame()
+    return frame, np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
+
+
 def make_pipeline_of_columns(frame: Any, labels: Any, folder: Path) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
@@ -95,8 +101,7 @@ def to_csv(frame: Any, header: bool = True) -> bytes:
 
 @pytest.mark.parametrize("make", [make_pipeline_of_columns, make_boosted_trees, make_trees_on_categories])
 def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_path: Path) -> None:
-    frame = make_frame()
-    labels = np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
+    frame, labels = make_rows()
     with replace_model(first, tmp_path) as (model_dir, serve):
         project = model_dir.parent
         model = make(frame, labels, project / "code")
@@ -147,8 +152,7 @@ def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"^```((?:application|text)/.*)\n((?:.*\n)+?)```$", page, re.MULTILINE)
     assert len(blocks) == 10
     documented = json.loads(re.findall(r"^```json\n(.*)\n```$", page, re.MULTILINE)[0])
-    frame = make_frame()
-    labels = np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
+    frame, labels = make_rows()
     with replace_model(first, tmp_path) as (model_dir, serve):
         project = model_dir.parent
         model = make_pipeline_of_columns(frame, labels, project / "code")

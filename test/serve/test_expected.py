@@ -88,6 +88,7 @@ def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any)
             "its columns may be in another order",
         ),
         (None, "or a step that prepared them may be missing"),
+        (["1.0.2"], "or a step that prepared them may be missing"),
     ],
 )
 def test_the_likely_cause_is_told(versions: Any, cause: str, tmp_path: Path, model: Any) -> None:

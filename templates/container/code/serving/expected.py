@@ -24,7 +24,7 @@ FILE = "expected.json"
 # What is compared -> the size that smaller numbers count as. A difference is relative to the size, so that next to 0
 # nothing would agree: rounding makes it 1e-17, and a probability may be 1 less the others, in float32.
 KINDS = {"predictions": 1e-6, "probabilities": 1.0}
-BASIC = ("numpy", "pandas", "scipy")  # whose versions make no difference to what a model predicts
+BASIC = ("numpy", "pandas", "scipy")  # whose versions seldom change what a model predicts
 SHOWN = 3  # the records that an error shows, of those that differ
 
 Lists = dict[str, Any]
@@ -96,7 +96,8 @@ def read(path: Path) -> Lists:
     if len({len(lists[kind]) for kind in kinds}) > 1:
         lengths = ", ".join(f"{len(lists[kind])} {kind}" for kind in kinds)
         raise StartError(f"The lists in {path} differ in length: {lengths}. {again}")
-    return {"versions": lists.get("versions") or {}, **{kind: lists[kind] for kind in kinds}}
+    versions = lists.get("versions")
+    return {"versions": versions if isinstance(versions, dict) else {}, **{kind: lists[kind] for kind in kinds}}
 
 
 def predict(expected: Lists, answer: Answer) -> Lists:
