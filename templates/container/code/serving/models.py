@@ -121,7 +121,11 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     transform = getattr(handler, "TRANSFORM", None)
-    taken, outputs = signature.find_columns(handler, loaded, model_dir)
+    try:
+        taken, outputs = signature.find_columns(handler, loaded, model_dir)
+    except AttributeError as error:  # of a model that another version of its library saved
+        versions.refuse_incomplete(loaded, error)
+        raise
     decoders = getattr(handler, "DECODERS", {})
     return Model(
         decode=partial(decode, handler, loaded),

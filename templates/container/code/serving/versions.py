@@ -132,16 +132,21 @@ def check_object(loaded: Any, answer: Callable[[Any], Any]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             answer({"instances": [[0.0] * features]})
-    except AttributeError as error:
+    except (Exception, SystemExit) as error:
+        refuse_incomplete(loaded, error)
+
+
+def refuse_incomplete(loaded: Any, error: BaseException) -> None:
+    """Raises StartError for an error that says that the object, or a script that is not run whole, lacks something."""
+    if isinstance(error, AttributeError):
         package = find_package(type(loaded if error.obj is None else error.obj).__module__)
         if package is None or package in ("numpy", "pandas"):  # it is the input that lacks something
             return
-        log.exception("The model failed on a record of zeros.")
         advice = advise_version(package)
         if isinstance(error, ValueError):  # so is scikit-learn's NotFittedError
             advice = f"Fit the model before you save it. If you did: {advice}"
+    else:
+        advice = explain_missing(error)
+    if advice:
+        log.error("The loaded model failed.", exc_info=error)
         raise StartError(f"The model loads, but cannot predict: {describe(error)}. {advice}") from None
-    except (Exception, SystemExit) as error:
-        if advice := explain_missing(error):
-            log.exception("The model failed on a record of zeros.")
-            raise StartError(f"The model loads, but cannot predict: {describe(error)}. {advice}") from None
