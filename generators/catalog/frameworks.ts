@@ -33,6 +33,8 @@ export interface FrameworkEntry {
   folder?: true;
   /** What a request looks like, where it is not numbers. */
   example?: string;
+  /** Packages that serving a model takes, and making it does not. */
+  serving?: readonly string[];
   /** Packages that making a model takes, and serving it does not. */
   makingPackages?: readonly string[];
   /** Its tools/describe_library.py, where describe_model.py has to know more than predict(). */
@@ -70,6 +72,7 @@ export const frameworks = {
     ],
     servers: web,
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
+    serving: ['treelite'],
     modules: ['estimators', 'categories'],
     optional: ['pandas'],
   },

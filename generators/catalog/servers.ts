@@ -42,11 +42,11 @@ const web = {
 } as const;
 
 const servers: Readonly<Record<Server, ServerEntry>> = {
-  fastapi: { ...web, requirements: ['fastapi', 'httptools', 'orjson', 'uvicorn', 'uvloop'] },
+  fastapi: { ...web, requirements: ['fastapi', 'httptools', 'orjson', 'prometheus-client', 'uvicorn', 'uvloop'] },
   flask: {
     ...web,
     files: [...web.files, 'nginx.conf'],
-    requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging'],
+    requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging', 'prometheus-client'],
     packages: ['nginx'],
   },
   vllm: {

@@ -41,7 +41,7 @@ interface Known {
 /** What the image of a project installs. */
 export function requirementsFor({ framework, frameworkVersion, packages = [] }: Answers, known: Known): Requirements {
   const { entry, serverEntry, format, release, python, cpuBuild, gpu } = known;
-  const common = { others: serverEntry.requirements, python, packages };
+  const common = { others: [...(entry.serving ?? []), ...serverEntry.requirements], python, packages };
   if (serverEntry.engine || !framework) return { ...engineRequirements, ...common };
   const onGpu = gpu && entry.gpu?.cuda !== undefined;
   const library = release.library ?? (onGpu ? entry.gpu?.library : undefined) ?? entry.library;

@@ -30,7 +30,7 @@ export function libraryOf(framework: Framework, release: Release, gpu: boolean, 
 }
 
 function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
-  const { formats, servers, makingPackages = [], optional = [] } = entryOf(framework);
+  const { formats, servers, serving = [], makingPackages = [], optional = [] } = entryOf(framework);
   const web = servers.filter((server) => !gpuServers.has(server));
   const served = [...web, ...(gpu || framework === 'transformers' ? [] : (['mms'] as const))].map(serverOf);
   return {
@@ -41,6 +41,7 @@ function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
     library: [...libraryOf(framework, release, gpu), ...optional],
     others: [
       ...formats.flatMap(({ packages }) => packages ?? []),
+      ...serving,
       ...makingPackages,
       ...new Set(served.flatMap(({ requirements }) => requirements)),
     ],

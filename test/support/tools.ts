@@ -13,11 +13,12 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
 /** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
 export function pinsFor(name: Framework): string[] {
-  const { library, formats, makingPackages = [], optional = [] } = entryOf(name);
+  const { library, formats, serving = [], makingPackages = [], optional = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
   const asked = [
     ...library,
     ...formats.flatMap(({ packages }) => packages ?? []),
+    ...serving,
     ...makingPackages,
     ...optional,
     ...web,
