@@ -1,16 +1,20 @@
 // A grouped bar chart as SVG: requests a second beside those of the pattern, on a logarithmic scale.
 import { models } from './models.js';
+import { countConnections } from './numbers.js';
 import { connections } from './options.js';
 import { find, type Row } from './results.js';
 
 const base = 'pattern';
 const colors: Readonly<Record<string, string>> = {
   fastapi: '#1558b0',
+  'fastapi-onnx': '#0b2f66',
   flask: '#5aa0f2',
   mlserver: '#b5541c',
   'mlserver-batching': '#eb9a5b',
   bentoml: '#2e7d4f',
   mlflow: '#86b894',
+  mms: '#7b3fa0',
+  gevent: '#b99ad0',
   bare: '#9aa0a6',
 };
 const ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200];
@@ -72,10 +76,9 @@ function draw({ title, groups }: Panel, y: number, low: number, high: number): s
     const start = left + number * groupWidth;
     const barWidth = Math.min(26, (groupWidth - 24) / Math.max(1, each.length));
     const inset = (groupWidth - barWidth * each.length) / 2;
-    const label = count === 1 ? '1 connection' : `${count} connections`;
     return [
       ...each.map((bar, place_) => column(bar, start + inset + place_ * barWidth, barWidth, place)),
-      text(start + groupWidth / 2, y + panelHeight + 18, label, 'text-anchor="middle"'),
+      text(start + groupWidth / 2, y + panelHeight + 18, countConnections(count), 'text-anchor="middle"'),
     ];
   });
   return [text(left, y - 10, title, 'font-weight="600"'), ...grid, ...bars].join('\n');

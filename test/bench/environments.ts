@@ -13,6 +13,8 @@ const requirements = {
   mlserver: own('mlserver'),
   bentoml: own('bentoml'),
   mlflow: own('mlflow'),
+  mms: own('mms'),
+  gevent: own('gevent'),
 } as const;
 export type Environment = keyof typeof requirements;
 
@@ -35,7 +37,8 @@ export function install(name: Environment): boolean {
   if (!run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', folder(name)])) return false;
   const file = join(folder(name), 'requirements.txt');
   writeFileSync(file, pins);
-  const done = run(program(name, 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', file]);
+  const args = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--requirement', file]; // all are pinned
+  const done = run(program(name, 'pip'), args);
   if (done) writeFileSync(stamp, wanted);
   return done;
 }

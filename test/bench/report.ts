@@ -2,28 +2,27 @@
 import { availableParallelism } from 'node:os';
 import { contenders } from './contenders.js';
 import { judge, type Verdict } from './goals.js';
-import { models } from './models.js';
 import { percent } from './numbers.js';
 import type { Options } from './options.js';
 import { variants } from './ours.js';
 import type { Results } from './results.js';
 import { columnsSection, frameworksSection, inWords, manySection } from './section.js';
-import { commandTable, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
+import { commandTable, modelsOf, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
 
 const quiet = 0.03; // share of the CPU time that other programs may take before it is said
 
 /** What was found: goals and tables. */
 export function findings(results: Results, options: Options): string {
   const sections: string[][] = [
-    ['Goals', goals(results)],
-    ...models.map(({ name, title }) => [title, speedTable(results, name)]),
+    ['Goals', goals(results, options)],
+    ...modelsOf(results).map(({ name, title }) => [title, speedTable(results, name)]),
     ['The models alone', predictTable(results)],
     ...(results.variants.length > 0 ? [processes(results, options)] : []),
-    ['Cold start', starting(options), startTable(results)],
+    ['Cold start', starting(results, options), startTable(results)],
     ...(results.frameworks ? [frameworksSection(results.frameworks, options)] : []),
     ...(results.columns ? [columnsSection(results.columns)] : []),
     ...(results.many ? [manySection(results.many)] : []),
-    ['The command', commandTable(results, options)],
+    ...(results.commands ? [['The command', commandTable(results.commands, options)]] : []),
   ];
   return [...warnings(results), ...sections.map(inWords)].join('\n\n');
 }
@@ -43,10 +42,11 @@ ${servers(results)}
 ${method(results, options, python)}
 `;
 
-function goals(results: Results): string {
+function goals(results: Results, { part }: Options): string {
   const word = ({ met }: Verdict) => (met === undefined ? 'not measured' : met ? 'met' : 'NOT met');
   const line = (verdict: Verdict) => `- **${word(verdict)}**: ${verdict.goal}${verdict.found && `: ${verdict.found}`}`;
-  return judge(results).map(line).join('\n');
+  const verdicts = judge(results).filter(({ met }) => !part || met !== undefined);
+  return verdicts.map(line).join('\n');
 }
 
 function warnings({ missing, others }: Results): string[] {
@@ -70,8 +70,8 @@ hold a copy for each; \`SM_WORKERS\` decides otherwise.`;
   return ['Processes and batching', text, variantTable(results, options), settings, why];
 }
 
-const starting = ({ starts }: Options) =>
-  `Seconds from the start of the process to the first good ping, with the regression${starts === 1 ? '' : `: the median of ${starts}`}.`;
+const starting = (results: Results, { starts }: Options) =>
+  `Seconds from the start of the process to the first good ping, with the ${modelsOf(results)[0]?.name}${starts === 1 ? '' : `: the median of ${starts}`}.`;
 
 function servers(results: Results): string {
   const line = (server: string) => `- \`${server}\`: ${contenders.find(({ name }) => name === server)?.about}`;
