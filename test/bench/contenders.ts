@@ -60,8 +60,8 @@ const others: readonly Contender[] = [
       return { command: program('mlflow', 'mlflow'), args: [...args, '--port', `${ports[0]}`], cwd: folder, env };
     },
   },
-  toolkit('mms', `AWS's SageMaker Inference Toolkit ${version('mms', 'sagemaker-inference')} with Multi Model Server`),
-  toolkit('gevent', `AWS's scikit-learn image without the image: sagemaker-containers, gunicorn with gevent, ${front}`),
+  toolkit('mms', ['sagemaker-inference', 'multi-model-server'], "as in AWS's images"),
+  toolkit('gevent', ['sagemaker-containers', 'gunicorn', 'gevent'], `as in AWS's scikit-learn image, ${front}`),
   {
     ...sagemaker,
     name: 'bare',
@@ -74,7 +74,7 @@ const others: readonly Contender[] = [
   },
 ];
 
-/** The same with the variables of the model. */
+/** With the variables that a model asks for. */
 const withVariables = (contender: Contender): Contender => ({
   ...contender,
   setUp: (place) => {
@@ -84,8 +84,8 @@ const withVariables = (contender: Contender): Contender => ({
 });
 
 export const contenders: readonly Contender[] = [
-  own('fastapi', 'a generated project, `--model-server=fastapi`, default settings'),
-  own('flask', `the same with \`--model-server=flask\`: gunicorn ${front}`),
+  own('fastapi', ['--model-server=fastapi'], 'a generated project, `--model-server=fastapi`, default settings'),
+  own('flask', ['--model-server=flask'], `the same with \`--model-server=flask\`: gunicorn ${front}`),
   ...others.map(withVariables),
 ];
 
@@ -109,16 +109,18 @@ function mlserver(name: string, how: string, settings: object, batching: object)
   };
 }
 
-/** What AWS's own images serve a model with: python/NAME_service.py starts it. */
-function toolkit(name: 'mms' | 'gevent', about: string): Contender {
+/** A serving stack of AWS's own images, from its packages: python/NAME_service.py starts it. */
+function toolkit(name: 'mms' | 'gevent', packages: readonly string[], how: string): Contender {
   return {
     ...sagemaker,
     name,
-    about: `${about}, ${workers} workers`,
+    about: `${packages.map((each) => `${each} ${version(name, each)}`).join(', ')}, ${how}, ${workers} workers`,
     environment: name,
     body: (record) => [record],
     predictions: (answer) => answer,
     setUp: ({ folder, file, ports }) => {
+      if (name === 'mms' && !has('java'))
+        throw new Error('it needs Java. On Debian: apt-get install default-jre-headless');
       mkdirSync(join(folder, 'model'));
       copyFileSync(file, join(folder, 'model', basename(file)));
       const env = {

@@ -27,7 +27,7 @@ export const program = (name: Environment, command: string): string => join(fold
 export const version = (name: Environment, distribution: string): string =>
   requirements[name]().match(new RegExp(`^${distribution}==(.*)$`, 'm'))?.[1] ?? 'unknown';
 
-/** Makes the environment if it is not there or not as it should be. False where that fails; pip says why on stderr. */
+/** Makes the environment if it is not there or not as it should be; its pins are complete. False where that fails; pip says why on stderr. */
 export function install(name: Environment): boolean {
   const pins = requirements[name]();
   const wanted = createHash('sha256').update(pins).digest('hex');
@@ -37,7 +37,7 @@ export function install(name: Environment): boolean {
   if (!run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', folder(name)])) return false;
   const file = join(folder(name), 'requirements.txt');
   writeFileSync(file, pins);
-  const args = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--requirement', file]; // all are pinned
+  const args = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--requirement', file];
   const done = run(program(name, 'pip'), args);
   if (done) writeFileSync(stamp, wanted);
   return done;

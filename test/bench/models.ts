@@ -10,7 +10,7 @@ export interface Model {
   title: string;
   /** A handler of python/ in the place of the generated one. */
   handler?: string;
-  /** Variables that servers need with it, of which ours take care themselves. */
+  /** Variables for servers that do not set them themselves, as the generated ones do. */
   env?: Readonly<Record<string, string>>;
 }
 
@@ -19,7 +19,7 @@ const forest: Model = { name: 'forest', title: 'Random forest of 100 trees' };
 const boosting: Model = {
   name: 'boosting',
   title: 'Histogram gradient boosting of 100 trees',
-  env: { OMP_NUM_THREADS: '1' }, // workers whose OpenMP threads fight answer a small part of the requests
+  env: { OMP_NUM_THREADS: '1' }, // the OpenMP threads of several workers slow each other down
 };
 export const models: readonly Model[] = [regression, forest, boosting];
 

@@ -25,7 +25,7 @@ export interface Options {
 
 const usage = `npm run bench -- [flags]
 
-  --quick         short cells, one round: for a first look, about 5 minutes
+  --quick         short cells, one round: for a first look, about 10 minutes
   --servers=A,B   nothing but these contenders
   --models=A,B    nothing but contenders, with these models
   --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
@@ -35,7 +35,7 @@ const usage = `npm run bench -- [flags]
 `;
 
 /** The options of a command line. Prints the usage and ends where that is asked for, or where a flag is unknown. */
-export function readOptions(args: readonly string[], contenders: readonly string[], all: readonly string[]): Options {
+export function readOptions(args: readonly string[], contenders: readonly string[], known: readonly string[]): Options {
   const flags = {
     quick: { type: 'boolean' },
     servers: { type: 'string' },
@@ -49,7 +49,7 @@ export function readOptions(args: readonly string[], contenders: readonly string
     const { values } = parseArgs({ args: [...args], options: { ...flags, help: { type: 'boolean' } } });
     if (values.help) return end(0, usage);
     const servers = readNames('servers', values.servers, contenders);
-    const models = readNames('models', values.models, all);
+    const models = readNames('models', values.models, known);
     const { quick = false, frameworks = false, many = false, columns = false } = values;
     const part = servers !== undefined || models !== undefined;
     if ([part, frameworks, many, columns].filter(Boolean).length > 1)

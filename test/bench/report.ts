@@ -32,7 +32,7 @@ export const document = (results: Results, options: Options, python: string, pic
 
 Written by \`npm run bench\`, which measures everything here side by side in one run. Quote the ratios: the numbers stand
 for one machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
-${picture ? '\n![Requests a second beside the pattern everybody copies](benchmarks.svg)\n' : ''}
+${picture ? '\n![Requests/s as a multiple of the pattern everybody copies](benchmarks.svg)\n' : ''}
 ${findings(results, options)}
 
 ## How it is measured
@@ -81,7 +81,8 @@ function servers(results: Results): string {
 const method = ({ idle, stolen, others }: Results, { rounds, seconds }: Options, python: string) => `\
 All get the same models, saved with the same scikit-learn and NumPy, and write their logs, as many as they do by default,
 to a file. What uvicorn serves has uvloop and httptools, which it takes up where they are installed: without them MLflow
-took 44 ms for a request that was alone.
+took 44 ms for a request that was alone. With histogram gradient boosting the others get
+\`OMP_NUM_THREADS=1\`, which the generated servers set themselves: the OpenMP threads of several workers slow each other down.
 
 - Machine: ${availableParallelism()} CPUs for servers and load together, Linux, Python ${python}, Node ${process.versions.node}. While this ran,
   other programs took ${percent(others)} of the CPU time and the machine's host gave ${percent(stolen)} to others.

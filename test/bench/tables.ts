@@ -13,7 +13,7 @@ export function table(words: number, head: Cells, rows: readonly Cells[]): strin
   return [line(head), line(head.map((_, column) => (column < words ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
-/** A rate; what went wrong beside it, so that no number of a faulty run is quoted as a good one. */
+/** A rate with its errors, so that no number of a faulty run is quoted as a good one. */
 const rate = ({ rate, errors }: Row) => (errors > 0 ? `${show(rate)} (${errors} errors)` : show(rate));
 
 /** The models that were measured. */
@@ -32,7 +32,7 @@ export function speedTable(results: Results, model: string): string {
       return row ? [[`${count}`, server, rate(row), ratio, show(row.p50), show(row.p99)]] : [];
     });
   });
-  return table(2, ['connections', 'server', 'requests/s', 'beside pattern', 'p50 ms', 'p99 ms'], rows);
+  return table(2, ['connections', 'server', 'requests/s', 'times pattern', 'p50 ms', 'p99 ms'], rows);
 }
 
 /** Our own server with other settings. */
