@@ -27,7 +27,10 @@ export const program = (name: Environment, command: string): string => join(fold
 export const version = (name: Environment, distribution: string): string =>
   requirements[name]().match(new RegExp(`^${distribution}==(.*)$`, 'm'))?.[1] ?? 'unknown';
 
-/** Makes the environment if it is not there or not as it should be; its pins are complete. False where that fails; pip says why on stderr. */
+/**
+ * Makes the environment if it is not there or not as it should be: its pins, which are complete, and nothing else.
+ * False where that fails; pip says why on stderr.
+ */
 export function install(name: Environment): boolean {
   const pins = requirements[name]();
   const wanted = createHash('sha256').update(pins).digest('hex');

@@ -70,8 +70,10 @@ hold a copy for each; \`SM_WORKERS\` decides otherwise.`;
   return ['Processes and batching', text, variantTable(results, options), settings, why];
 }
 
-const starting = (results: Results, { starts }: Options) =>
-  `Seconds from the start of the process to the first good ping, with the ${modelsOf(results)[0]?.name}${starts === 1 ? '' : `: the median of ${starts}`}.`;
+function starting(results: Results, { starts }: Options): string {
+  const how = `with the ${modelsOf(results)[0]?.name} model${starts === 1 ? '' : `: the median of ${starts}`}`;
+  return `Seconds from the start of the process to the first good ping, ${how}.`;
+}
 
 function servers(results: Results): string {
   const line = (server: string) => `- \`${server}\`: ${contenders.find(({ name }) => name === server)?.about}`;
@@ -81,8 +83,8 @@ function servers(results: Results): string {
 const method = ({ idle, stolen, others }: Results, { rounds, seconds }: Options, python: string) => `\
 All get the same models, saved with the same scikit-learn and NumPy, and write their logs, as many as they do by default,
 to a file. What uvicorn serves has uvloop and httptools, which it takes up where they are installed: without them MLflow
-took 44 ms for a request that was alone. With histogram gradient boosting the others get
-\`OMP_NUM_THREADS=1\`, which the generated servers set themselves: the OpenMP threads of several workers slow each other down.
+took 44 ms for a request that was alone. With histogram gradient boosting the others get \`OMP_NUM_THREADS=1\`,
+which the generated servers set themselves: the OpenMP threads of several workers slow each other down.
 
 - Machine: ${availableParallelism()} CPUs for servers and load together, Linux, Python ${python}, Node ${process.versions.node}. While this ran,
   other programs took ${percent(others)} of the CPU time and the machine's host gave ${percent(stolen)} to others.
