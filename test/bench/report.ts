@@ -46,7 +46,7 @@ function goals(results: Results, { part }: Options): string {
   const word = ({ met }: Verdict) => (met === undefined ? 'not measured' : met ? 'met' : 'NOT met');
   const line = (verdict: Verdict) => `- **${word(verdict)}**: ${verdict.goal}${verdict.found && `: ${verdict.found}`}`;
   const verdicts = judge(results).filter(({ met }) => !part || met !== undefined);
-  return verdicts.map(line).join('\n');
+  return verdicts.map(line).join('\n') || 'There are none for these servers.';
 }
 
 function warnings({ missing, others }: Results): string[] {
