@@ -54,7 +54,7 @@ def of_scaler(scaler: Any) -> Way | None:
     def scale_rows(X: Array) -> Array | None:
         if np.isinf(X).any():
             return None
-        scaled = X.copy() if mean is None else X - mean.astype(X.dtype)
+        scaled: Array = X.copy() if mean is None else X - mean.astype(X.dtype)
         if scale is not None:
             scaled /= scale.astype(X.dtype)
         return scaled
