@@ -236,6 +236,18 @@ def test_trees_that_give_other_numbers_are_left(
     assert "not accelerated: the answers differ by 1e-08" in caplog.text
 
 
+def test_what_does_not_work_with_quick_estimators_is_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = fit(VotingClassifier([("a", LogisticRegression()), ("b", FOREST)], voting="soft"))
+    take = Method.takes
+    monkeypatch.setattr(Method, "takes", lambda self, X: take(self, X) and self.no_such_thing)
+    with caplog.at_level(logging.INFO):
+        assert accelerate(model) is model
+    assert "VotingClassifier does not work with accelerated estimators" in caplog.text
+    assert set(model.predict(X)) == set(LABELS)
+
+
 def test_an_ensemble_that_is_too_large_is_left(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,6 +9,7 @@ import copy
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,11 @@ def replace(estimator: Any, notes: dict[str, None]) -> Any:
         return put(estimator, {way.method: Method(estimator, way)})
     found = {name: vars(estimator)[name] for name in INSIDE if name in vars(estimator)}
     changed = {name: new for name, value in found.items() if (new := replace_inside(value, notes)) is not value}
-    return put(estimator, changed) if changed else estimator
+    quick = put(estimator, changed) if changed else estimator
+    if error := find_error(quick, estimator):
+        notes[f"{type(estimator).__name__} does not work with accelerated estimators: {error}"] = None
+        return estimator
+    return quick
 
 
 def find_way(estimator: Any, notes: dict[str, None]) -> Way | None:
@@ -89,6 +94,19 @@ def replace_inside(value: Any, notes: dict[str, None]) -> Any:
         each = [replace_inside(one, notes) for one in value]
         return each if any(new is not old for new, old in zip(each, value, strict=True)) else value
     return replace(value, notes)
+
+
+def find_error(quick: Any, estimator: Any) -> str:
+    """What a copy raises for a record of zeros that the estimator itself predicts; empty if it is nothing."""
+    rows = np.zeros((1, getattr(estimator, "n_features_in_", 0)))
+    for method in ("predict", "predict_proba", "transform"):
+        try:
+            getattr(quick, method, len)(rows)
+        except Exception as error:
+            with suppress(Exception):
+                getattr(estimator, method)(rows)
+                return str(error)
+    return ""
 
 
 def put(estimator: Any, attributes: dict[str, Any]) -> Any:
