@@ -22,6 +22,7 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -127,6 +128,7 @@ def test_the_served_predictions_are_those_of_scikit_learn(
         (GradientBoostingClassifier(n_estimators=5), "decision_function"),
         (HistGradientBoostingClassifier(max_iter=5), "_raw_predict"),
         (HistGradientBoostingRegressor(max_iter=5), "_raw_predict"),
+        (IsolationForest(n_estimators=5), "score_samples"),
         (LogisticRegression(), "decision_function"),
         (LinearRegression(), "_decision_function"),
         (Lasso(), "_decision_function"),
@@ -204,7 +206,7 @@ def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
         (MultiOutputClassifier(FOREST), None),
         (RandomForestClassifier(2), "it has several outputs"),
         (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "it takes categories"),
-        (GradientBoostingClassifier(init=LogisticRegression(), n_estimators=2), "Custom init estimator not supported"),
+        (GradientBoostingClassifier(init=LogisticRegression(), n_estimators=2), "its initial predictions are those of"),
     ],
     ids=str,
 )
@@ -223,13 +225,13 @@ def test_the_log_says_why_a_model_is_left(model: Any, reason: str | None, caplog
 def test_trees_that_give_other_numbers_are_left(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    read = trees.read_trees
+    add_leaves = trees.add_leaves
 
-    def read_wrongly(model: Any) -> Any:
-        run = read(model)
-        return lambda X: run(X) + 1e-8
+    def add_wrongly(*args: Any) -> Any:
+        add = add_leaves(*args)
+        return lambda X, first: add(X, first) * (1 + 1e-8)
 
-    monkeypatch.setattr(trees, "read_trees", read_wrongly)
+    monkeypatch.setattr(trees, "add_leaves", add_wrongly)
     model = fit(RandomForestClassifier(5))
     with caplog.at_level(logging.INFO):
         assert accelerate(model) is model
@@ -283,11 +285,36 @@ def test_it_is_pickled_and_copied_as_the_model_itself() -> None:
         assert np.array_equal(copied.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=3), cv=2, method="isotonic"),
+        IsolationForest(n_estimators=10),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_nothing_differs_where_a_difference_would_be_amplified(estimator: Any) -> None:
+    model = fit(copy.deepcopy(estimator))
+    for method in ("predict", "predict_proba", "score_samples"):
+        if hasattr(model, method):
+            quick, slow = (
+                np.concatenate([getattr(each, method)(x[None]) for x in X]) for each in (accelerate(model), model)
+            )
+    assert np.array_equal(quick, slow)
+
+
+def test_boosting_that_stopped_early_has_fewer_trees() -> None:
+    model = fit(GradientBoostingClassifier(n_estimators=200, n_iter_no_change=1, random_state=0))
+    assert len(model.estimators_) < 200
+    assert np.array_equal(accelerate(model).predict_proba(X[:100]), model.predict_proba(X[:100]))
+
+
 def test_trees_from_before_scikit_learn_1_3_get_what_treelite_reads() -> None:
     model = fit(RandomForestClassifier(3, random_state=0))
     old = copy.copy(model)
     old.estimators_ = [copy.copy(each) for each in model.estimators_]
     for each in old.estimators_:
         each.tree_ = SimpleNamespace(**{name: getattr(each.tree_, name) for name in trees.TREE})
-    found = trees.read_trees(old)(X[:5].astype(np.float32))
-    assert np.allclose(found, model.predict_proba(X[:5]))
+        each.tree_.value = each.tree_.value * each.tree_.n_node_samples[:, None, None]  # counts
+    way = trees.of_forest(old)
+    assert np.allclose(way.quick(X[:5]), model.predict_proba(X[:5]))

@@ -54,9 +54,9 @@ def of_scaler(scaler: Any) -> Way | None:
     def scale_rows(X: Array) -> Array | None:
         if np.isinf(X).any():
             return None
-        scaled: Array = X.copy() if mean is None else X - mean.astype(X.dtype)
+        scaled: Array = X.copy() if mean is None else X - mean
         if scale is not None:
-            scaled /= scale.astype(X.dtype)
+            scaled /= scale
         return scaled
 
     rows = np.random.default_rng(0).normal(size=(ROWS, scaler.n_features_in_))

@@ -33,7 +33,7 @@ class Method:
         self.way = way
 
     def __call__(self, X: Any, *args: Any, **options: Any) -> Any:
-        """What the method returns for X. It is called itself for all but floats of shape (records, features)."""
+        """What the method returns for X. It is called itself for all but float64 of shape (records, features)."""
         if self.takes(X) and not args and not options:
             found = self.way.quick(X)
             if found is not None and not (self.way.decides and is_close(found)):
@@ -42,7 +42,7 @@ class Method:
 
     def takes(self, X: Any) -> bool:
         """Whether it is an array for the quick way."""
-        fits = type(X) is np.ndarray and X.dtype.kind == "f" and X.ndim == 2 and X.shape[1] == self.features
+        fits = type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.shape[1] == self.features
         return fits and 0 < len(X) <= self.way.most
 
     def __reduce__(self) -> Any:

@@ -1,7 +1,11 @@
-"""Ensembles of scikit-learn's trees, evaluated by treelite: the same splits and sums, in one call of native code."""
+"""Ensembles of scikit-learn's trees: treelite finds the leaves, in one call of native code for all trees.
+
+The values of the leaves are scikit-learn's own and are added up in its order, so that the answers are the same, bit by
+bit: what follows, such as an isotonic calibration, can make much of the smallest difference.
+"""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
@@ -22,7 +26,7 @@ TREE = (
 
 MAX_SPLITS = 1_000_000  # of an ensemble: reading them takes about a second, and 300 MB
 # Of a call, and times the splits: scikit-learn goes tree by tree, which is slow for a record and quick for hundreds.
-MAX_RECORDS, MAX_VISITS = 128, 10_000_000
+MAX_RECORDS, MAX_VISITS = 256, 20_000_000
 ROWS, NUMBERS = 500, 2_000_000  # for the comparison, at most
 
 
@@ -33,50 +37,94 @@ def find_way(estimator: Any) -> Way | None:
     cannot read.
     """
     kind = type(estimator).__name__
-    if kind in (*FORESTS, *BOOSTINGS) and hasattr(estimator, "estimators_"):
-        numbers = "predict_proba" if kind in FORESTS else "decision_function"
-        return of_trees(estimator, numbers if hasattr(estimator, "classes_") else "predict")
+    if kind in FORESTS and hasattr(estimator, "estimators_"):
+        return of_forest(estimator)
+    if kind in BOOSTINGS and hasattr(estimator, "estimators_"):
+        return of_boosting(estimator)
     if kind in HISTOGRAMS and hasattr(estimator, "_predictors"):
         return of_histograms(estimator)
+    if kind == "IsolationForest" and hasattr(estimator, "_decision_path_lengths"):
+        return of_isolation(estimator)
     return None
 
 
-def of_trees(model: Any, method: str) -> Way:
-    """The averages or sums of the trees: of shape (records, classes), or (records,) where there is one number.
-
-    The trees take float32, and scikit-learn refuses what is no finite number then.
-    """
-    if getattr(model, "n_outputs_", 1) > 1:
+def of_forest(forest: Any) -> Way:
+    """Probabilities of shape (records, classes), or predictions of shape (records,): the averages of the trees."""
+    if forest.n_outputs_ > 1:
         raise ValueError("it has several outputs")
-    splits = find_splits(np.ravel(model.estimators_))
-    rows = draw_rows(model.n_features_in_, *splits, np.float32)
-    run = read_trees(model)
+    classes = hasattr(forest, "classes_")
+    values = [tree.tree_.value[:, 0, : forest.n_classes_ if classes else 1] for tree in forest.estimators_]
+    if classes and not is_recent(forest):
+        values = [each / each.sum(axis=1, keepdims=True) for each in values]
+    add = add_leaves(forest, values)
 
-    def evaluate(X: Array) -> Array | None:
+    def average(X: Array) -> Array:
+        means = add(X, 0.0) / len(values)
+        return means if classes else means.ravel()
+
+    return way_of(forest, "predict_proba" if classes else "predict", average)
+
+
+def of_boosting(model: Any) -> Way:
+    """Sums that begin with an initial prediction, of shape (records,), or (records, classes) for more than two."""
+    if not isinstance(model.init, (str, type(None))):
+        raise ValueError("its initial predictions are those of an estimator")
+    stages = model.estimators_
+    add = add_leaves(model, [tree.tree_.value[:, 0] * model.learning_rate for tree in stages.flat], stages.shape[1])
+    first = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))
+
+    def evaluate(X: Array) -> Array:
+        sums = add(X, first)
+        return sums.ravel() if sums.shape[1] == 1 else sums
+
+    return way_of(model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate)
+
+
+def of_isolation(forest: Any) -> Way:
+    """Scores of shape (records,), from the lengths of the paths to the leaves."""
+    lengths = zip(forest._decision_path_lengths, forest._average_path_length_per_tree, strict=True)
+    add = add_leaves(forest, [(path + average - 1.0)[:, None] for path, average in lengths])
+    longest: Any = import_module("sklearn.ensemble._iforest")._average_path_length([forest._max_samples])
+
+    def score(X: Array) -> Array:
+        scores: Array = -(2 ** -(add(X, 0.0).ravel() / (len(forest.estimators_) * longest)))
+        return scores
+
+    return way_of(forest, "score_samples", score)
+
+
+def way_of(model: Any, method: str, evaluate: Callable[[Array], Array]) -> Way:
+    """That of trees that take float32: scikit-learn refuses what is no finite number then."""
+    splits = find_splits(model)
+    rows = draw_rows(model.n_features_in_, *splits, np.float32)
+
+    def check(X: Array) -> Array | None:
         with np.errstate(over="ignore"):
             small = X.astype(np.float32)
-        if not np.isfinite(small).all():
-            return None
-        found = run(small)
-        return found.ravel() if found.shape[1] == 1 and method != "predict_proba" else found
+        return evaluate(small) if np.isfinite(small).all() else None
 
     single = copy.copy(model)
     single.n_jobs = 1
-    return Way(method, evaluate, getattr(single, method), rows, count_records(splits[0]), method != "predict")
+    return Way(method, check, getattr(single, method), rows, count_records(splits[0]), method != "predict")
 
 
 def of_histograms(model: Any) -> Way:
     """The sums, of shape (records, 1 or classes), of histogram-based boosting: it takes any float64."""
     if model.is_categorical_ is not None:
         raise ValueError("it takes categories")
-    nodes = np.concatenate([tree.nodes for round_ in model._predictors for tree in round_])
-    nodes = nodes[nodes["is_leaf"] == 0]
-    rows = draw_rows(model.n_features_in_, nodes["feature_idx"], nodes["num_threshold"], np.float64)
+    trees = [tree.nodes for stage in model._predictors for tree in stage]
+    splits = np.concatenate([nodes[nodes["is_leaf"] == 0] for nodes in trees])
+    rows = draw_rows(model.n_features_in_, splits["feature_idx"], splits["num_threshold"], np.float64)
     chances = np.random.default_rng(1).random(rows.shape)
     for chance, value in ((0.05, np.nan), (0.02, np.inf), (0.01, -np.inf)):
         rows[chances < chance] = value
-    slow = partial(model._raw_predict, n_threads=1)
-    return Way("_raw_predict", read_trees(model), slow, rows, count_records(nodes), hasattr(model, "classes_"))
+    add = add_leaves(model, [nodes["value"][:, None] for nodes in trees], model.n_trees_per_iteration_)
+    first, slow = model._baseline_prediction, partial(model._raw_predict, n_threads=1)
+
+    def evaluate(X: Array) -> Array:
+        return np.asfortranarray(add(X, first))  # as scikit-learn has it: the softmax that follows rounds by the order
+
+    return Way("_raw_predict", evaluate, slow, rows, count_records(splits), hasattr(model, "classes_"))
 
 
 def count_records(splits: Array) -> int:
@@ -84,37 +132,61 @@ def count_records(splits: Array) -> int:
     return max(1, min(MAX_RECORDS, MAX_VISITS // max(1, len(splits))))
 
 
-def read_trees(model: Any) -> Callable[[Array], Array]:
-    """What treelite makes of an ensemble: records to averages or sums, of shape (records, 1 or classes)."""
+def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[Array, Any], Array]:
+    """Records to sums over the trees, of shape (records, outputs), which begin with `first`.
+
+    `values` are those of each tree's nodes, of shape (nodes, outputs). Where each output has trees of its own, `each`
+    of them take turns. One thread finds the leaves: more would not survive a fork.
+    """
     read: Any = import_module("treelite.sklearn").import_model
-    evaluate: Any = import_module("treelite.gtil").predict
-    trees = read(with_missing(model))
-    return lambda X: evaluate(trees, X, nthread=1, pred_margin=True)[:, 0, :]  # more threads would not survive a fork
+    find_leaves: Any = import_module("treelite.gtil").predict_leaf
+    trees, table = read(complete(model)), np.concatenate(values)
+    starts = np.cumsum([0, *map(len, values[:-1])])
+
+    def add(X: Array, first: Any) -> Array:
+        leaves = find_leaves(trees, X, nthread=1).astype(np.intp)
+        found = table[leaves + starts].reshape(len(X), len(values) // each, -1)
+        found[:, 0] += first
+        return np.add.accumulate(found, axis=1)[:, -1]
+
+    return add
 
 
-def with_missing(model: Any) -> Any:
-    """An ensemble whose trees say where NaN goes, which those of scikit-learn before 1.3 do not: they take none."""
-    first = next(iter(np.ravel(getattr(model, "estimators_", ()))), None)
-    if first is None or hasattr(first.tree_, "missing_go_to_left"):
+def is_recent(model: Any) -> bool:
+    """Whether its trees are of scikit-learn 1.3 or newer: they know NaN, and the classes' shares in a leaf sum to 1."""
+    return hasattr(np.ravel(model.estimators_)[0].tree_, "missing_go_to_left")
+
+
+def complete(model: Any) -> Any:
+    """The ensemble with all that treelite reads.
+
+    It trusts that there are n_estimators, which boosting that stopped early lacks, and that trees know where NaN goes.
+    Of the initial predictions of boosting, which leaves do not need, it reads only some.
+    """
+    if not hasattr(model, "estimators_"):
         return model
-
-    def complete(estimator: Any) -> Any:
-        tree, copied = estimator.tree_, copy.copy(estimator)
-        missing = np.zeros(tree.node_count, dtype=np.uint8)
-        copied.tree_ = SimpleNamespace(**{name: getattr(tree, name) for name in TREE}, missing_go_to_left=missing)
-        return copied
-
-    copied = copy.copy(model)
-    copied.estimators_ = np.vectorize(complete, otypes="O")(np.asarray(model.estimators_, dtype=object))
+    copied, estimators = copy.copy(model), np.asarray(model.estimators_, dtype=object)
+    copied.n_estimators, copied.init_ = len(estimators), "zero"
+    if not is_recent(model):
+        copied.estimators_ = np.vectorize(add_missing, otypes="O")(estimators)
     return copied
 
 
-def find_splits(estimators: Iterable[Any]) -> tuple[Array, Array]:
-    """The features and the thresholds of all splits."""
-    trees = [estimator.tree_ for estimator in estimators]
-    features = np.concatenate([tree.feature for tree in trees])
-    thresholds = np.concatenate([tree.threshold for tree in trees])
-    return features[features >= 0], thresholds[features >= 0]
+def add_missing(estimator: Any) -> Any:
+    """A tree that sends NaN to the right."""
+    tree, copied = estimator.tree_, copy.copy(estimator)
+    missing = np.zeros(tree.node_count, dtype=np.uint8)
+    copied.tree_ = SimpleNamespace(**{name: getattr(tree, name) for name in TREE}, missing_go_to_left=missing)
+    return copied
+
+
+def find_splits(model: Any) -> tuple[Array, Array]:
+    """The features and the thresholds of all splits. The trees of an isolation forest number the features they got."""
+    trees = [estimator.tree_ for estimator in np.ravel(model.estimators_)]
+    own = getattr(model, "estimators_features_", [np.arange(model.n_features_in_)] * len(trees))
+    pairs = [(tree.feature >= 0, tree, features) for tree, features in zip(trees, own, strict=True)]
+    features = np.concatenate([features[tree.feature[inner]] for inner, tree, features in pairs])
+    return features, np.concatenate([tree.threshold[inner] for inner, tree, _ in pairs])
 
 
 def draw_rows(count: int, features: Array, thresholds: Array, kind: Any) -> Array:
