@@ -20,7 +20,8 @@ from serving.tables import make_reader
 
 NUMERIC = ["0", "-0", "-0.0", "1", "01", "-3", "+1", ".5", "5.", "2.25", "1e5", "1E5", "1e-05", "-1e999", "nan"]
 LARGE = [str(2**53 + 1), str(2**64), "9" * 30]
-OTHERS = ["1_0", "0x10", "true", "null", "-", "e", "[", "]", "{", "}", '"', '"1"', "1],[2", "\0", "\x0b", "a", "\ufeff"]  # fmt: skip
+BRACKETS = ["[", "]", "{", "}", "1],[2"]
+OTHERS = ["1_0", "0x10", "true", "null", "-", "e", '"', '"1"', "\0", "\x0b", "a", "\ufeff", *BRACKETS]
 FIELDS = st.sampled_from(NUMERIC + LARGE + OTHERS)
 NUMBERS = st.floats().map(repr) | st.integers().map(str) | st.floats(0, 1).map("{:.3f}".format)
 SEPARATORS = st.sampled_from([",", ",", ",", "\n", "\n", "\r\n", "\r", ", ", " ", ",,", "\n\n", "\t"])
