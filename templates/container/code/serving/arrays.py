@@ -80,8 +80,10 @@ def parse_json(text: bytes) -> list[Any] | None:
 def format_csv(values: Any) -> bytes | None:
     """One line for each entry of an array, with floats as Python writes them; None for what widen() does not take."""
     array = widen(values)
-    if array is None or array.size <= MANY:
-        return array if array is None else format_lines(array)
+    if array is None:
+        return None
+    if array.size <= MANY:
+        return format_lines(array)
     rows = MANY * len(array) // array.size or 1
     return b"".join(format_lines(array[at : at + rows]) for at in range(0, len(array), rows))
 
