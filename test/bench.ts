@@ -6,15 +6,25 @@ import { join, relative } from 'node:path';
 import { chart } from './bench/chart.js';
 import { measureColumns } from './bench/columns.js';
 import { contenders } from './bench/contenders.js';
+import { measureContent } from './bench/content.js';
 import { program } from './bench/environments.js';
 import { measureFrameworks, prepareSamples } from './bench/frameworks.js';
 import { needLinux, needWrk } from './bench/load.js';
 import { measureMany } from './bench/many.js';
 import { measure } from './bench/measure.js';
 import { models } from './bench/models.js';
-import { readOptions } from './bench/options.js';
+import { readOptions, type Section } from './bench/options.js';
 import { document, findings } from './bench/report.js';
-import { columnsSection, frameworksSection, inWords, manySection, replaceSection } from './bench/section.js';
+import {
+  columnsSection,
+  contentSection,
+  frameworksSection,
+  inWords,
+  manySection,
+  replaceSection,
+  stagesSection,
+} from './bench/section.js';
+import { measureStages } from './bench/stages.js';
 import { bin } from './support/bin.js';
 import { root } from './support/tools.js';
 
@@ -25,13 +35,7 @@ const options = readOptions(
 );
 const file = join(options.out, 'benchmarks.md');
 mkdirSync(options.out, { recursive: true });
-const good = await (options.frameworks
-  ? renewFrameworks()
-  : options.many
-    ? renewMany()
-    : options.columns
-      ? renewColumns()
-      : measureAll());
+const good = await (options.section ? renewSection(options.section) : measureAll());
 const minutes = (performance.now() / 60_000).toFixed(1);
 console.error(`bench: wrote ${relative(process.cwd(), file)} after ${minutes} minutes`);
 process.exit(good ? 0 : 1);
@@ -51,16 +55,15 @@ async function measureAll(): Promise<boolean> {
   return !results.missing.some(({ name }) => ['fastapi', 'flask'].includes(name));
 }
 
-/** Writes the section on many models into the document that is there. */
-async function renewMany(): Promise<boolean> {
-  needWrk();
-  renew(manySection(await measureMany(await prepareSamples(), options)));
-  return true;
-}
-
-/** Writes the section on requests by column into the document that is there. */
-async function renewColumns(): Promise<boolean> {
-  renew(columnsSection(await measureColumns(await prepareSamples(['sklearn']), options)));
+/** Measures one section and puts it into the document that is there. False where a framework did not run. */
+async function renewSection(name: Section): Promise<boolean> {
+  needLinux();
+  if (name === 'many' || name === 'stages') needWrk();
+  if (name === 'frameworks') return renewFrameworks();
+  if (name === 'many') renew(manySection(await measureMany(await prepareSamples(), options)));
+  if (name === 'columns') renew(columnsSection(await measureColumns(await prepareSamples(['sklearn']), options)));
+  if (name === 'content') renew(contentSection(await measureContent(await prepareSamples(['sklearn']), options)));
+  if (name === 'stages') renew(stagesSection(await measureStages(options)));
   return true;
 }
 
@@ -73,7 +76,6 @@ function renew(paragraphs: readonly string[]): void {
 
 /** Writes the section on the frameworks into the document that is there. False where one of them did not run. */
 async function renewFrameworks(): Promise<boolean> {
-  needLinux();
   const found = await measureFrameworks(await prepareSamples(), options);
   renew(frameworksSection(found, options));
   return found.rows.every(({ costs }) => costs);

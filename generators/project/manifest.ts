@@ -77,7 +77,7 @@ function container(project: Project): FileSpec[] {
   const { framework, entry, server, serverEntry, multiModel } = project;
   const { files, many } = serverEntry;
   const modules =
-    'settings single models script_mode toolkit user_code plain_code versions advice expected request invocation content dataframes columns values signature tables batching tabular media_types file_types errors logs processes';
+    'settings single models script_mode toolkit user_code plain_code versions advice expected request stages invocation content arrays dataframes columns values signature tables batching tabular media_types file_types errors logs processes';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },

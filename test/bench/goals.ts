@@ -1,4 +1,5 @@
 // What the generated servers are meant to reach, and whether they did.
+import { ratiosOf } from './content.js';
 import { models } from './models.js';
 import { countConnections, percent, show } from './numbers.js';
 import { connections } from './options.js';
@@ -87,6 +88,16 @@ const shared = (least: number): Goal => [
   ({ many }) => many && { found: `${show((many.among / many.alone) * 100)} %`, met: many.among / many.alone >= least },
 ];
 
+/** Types of numbers are read and written at such shares of JSON's speed. */
+const content = (type: string, count: string): Goal => [
+  `${type} of ${count} records: at least 0.75 of JSON's speed to read and 0.33 to write`,
+  ({ content }) => {
+    if (!content) return;
+    const [read, write] = ratiosOf(content, count, type);
+    return { found: `${show(read)} and ${show(write)}`, met: read >= 0.75 && write >= 0.33 };
+  },
+];
+
 const starts = (server: string, most: number): Goal => [
   `${server}: a good ping within ${most} s of its start`,
   ({ starts }) => {
@@ -118,6 +129,7 @@ const goals: readonly Goal[] = [
     ...peers.map((others) => ahead(server, others)),
   ]),
   shared(0.6),
+  ...['1', '100', '10000'].map((count) => content('text/csv', count)),
   starts('fastapi', 1),
   starts('flask', 1),
   starts('fastapi-onnx', 0.4),

@@ -29,20 +29,17 @@ function refuse(reason: string): never {
 }
 
 /** Writes the script that tells wrk what to send and what to print; its path. */
-export function writeScript(folder: string, bodies: readonly string[]): string {
+export function writeScript(folder: string, bodies: readonly string[], type = 'application/json'): string {
   const quoted = bodies.map((body) => `[==[${body}]==]`).join(',\n  ');
   const path = join(folder, 'load.lua');
-  writeFileSync(
-    path,
-    script.replace('BODIES', () => quoted),
-  );
+  writeFileSync(path, script.replace('BODIES', () => quoted).replace('TYPE', type));
   return path;
 }
 
 const script = `local bodies = {
   BODIES
 }
-local headers = { ["Content-Type"] = "application/json" }
+local headers = { ["Content-Type"] = "TYPE" }
 local requests = {}
 local sent = 0
 

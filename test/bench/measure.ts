@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { measureColumns } from './columns.js';
 import { timeCommands } from './commands.js';
 import type { Contender } from './contender.js';
+import { measureContent } from './content.js';
 import { measureFrameworks, prepareSamples } from './frameworks.js';
 import { installAll, lineUp, type Notes, say } from './lineup.js';
 import { load, type Sample } from './load.js';
@@ -16,6 +17,7 @@ import { variants } from './ours.js';
 import { measureLoad, readUse, settle } from './processes.js';
 import type { Results, Row } from './results.js';
 import { type Server, stop } from './servers.js';
+import { measureStages } from './stages.js';
 
 /** Contenders that are compared with one model. */
 interface Heat {
@@ -67,6 +69,8 @@ export async function measure(options: Options): Promise<Results> {
     commands,
     frameworks: part ? undefined : await measureFrameworks(samples, options),
     columns: part ? undefined : await measureColumns(samples, options),
+    content: part ? undefined : await measureContent(samples, options),
+    stages: part ? undefined : await measureStages(options),
     many: part ? undefined : await measureMany(samples, options),
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),

@@ -5,6 +5,10 @@ import { root } from '../support/tools.js';
 
 export const connections = [1, 8, 32, 64] as const;
 
+/** What can be measured alone, and be replaced in the document. */
+export const sections = ['frameworks', 'many', 'columns', 'content', 'stages'] as const;
+export type Section = (typeof sections)[number];
+
 /** How one run of the benchmark goes. */
 export interface Options {
   seconds: number; // of load in each cell of a table
@@ -16,9 +20,7 @@ export interface Options {
   servers: readonly string[] | undefined; // the contenders, if not all
   models: readonly string[] | undefined; // the same of the models
   part: boolean; // nothing but contenders: some of them, or some models
-  frameworks: boolean; // nothing but the section on them
-  many: boolean; // nothing but the section on many models
-  columns: boolean; // nothing but the section on requests by column
+  section: Section | undefined; // nothing but this one
   out: string; // the folder for benchmarks.md and benchmarks.svg
   quick: boolean;
 }
@@ -31,6 +33,8 @@ const usage = `npm run bench -- [flags]
   --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
   --many          the same with that on many models
   --columns       the same with that on requests by column
+  --content       the same with that on content types
+  --stages        the same with that on the stages of a request
   --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick, --servers or --models: .bench)
 `;
 
@@ -43,6 +47,8 @@ export function readOptions(args: readonly string[], contenders: readonly string
     frameworks: { type: 'boolean' },
     many: { type: 'boolean' },
     columns: { type: 'boolean' },
+    content: { type: 'boolean' },
+    stages: { type: 'boolean' },
     out: { type: 'string' },
   } as const;
   try {
@@ -50,12 +56,15 @@ export function readOptions(args: readonly string[], contenders: readonly string
     if (values.help) return end(0, usage);
     const servers = readNames('servers', values.servers, contenders);
     const models = readNames('models', values.models, known);
-    const { quick = false, frameworks = false, many = false, columns = false } = values;
+    const { quick = false } = values;
+    const chosen = sections.filter((section) => values[section]);
     const part = servers !== undefined || models !== undefined;
-    if ([part, frameworks, many, columns].filter(Boolean).length > 1)
-      throw new Error('--servers and --models, --frameworks, --many and --columns do not go together');
+    if (chosen.length > (part ? 0 : 1)) {
+      const flags = sections.map((section) => `--${section}`).join(', ');
+      throw new Error(`only one of --servers and --models, ${flags} can be given`);
+    }
     const out = values.out ? resolve(values.out) : join(root, quick || part ? '.bench' : 'docs');
-    return { ...(quick ? short : long), servers, models, part, frameworks, many, columns, out, quick };
+    return { ...(quick ? short : long), servers, models, part, section: chosen[0], out, quick };
   } catch (error) {
     return end(2, `${error instanceof Error ? error.message : error}\n\n${usage}`);
   }

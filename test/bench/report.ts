@@ -6,7 +6,7 @@ import { percent } from './numbers.js';
 import type { Options } from './options.js';
 import { variants } from './ours.js';
 import type { Results } from './results.js';
-import { columnsSection, frameworksSection, inWords, manySection } from './section.js';
+import { columnsSection, contentSection, frameworksSection, inWords, manySection, stagesSection } from './section.js';
 import { commandTable, modelsOf, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
 
 const quiet = 0.03; // share of the CPU time that other programs may take before it is said
@@ -21,6 +21,8 @@ export function findings(results: Results, options: Options): string {
     ['Cold start', starting(results, options), startTable(results)],
     ...(results.frameworks ? [frameworksSection(results.frameworks, options)] : []),
     ...(results.columns ? [columnsSection(results.columns)] : []),
+    ...(results.content ? [contentSection(results.content)] : []),
+    ...(results.stages ? [stagesSection(results.stages)] : []),
     ...(results.many ? [manySection(results.many)] : []),
     ...(results.commands ? [['The command', commandTable(results.commands, options)]] : []),
   ];

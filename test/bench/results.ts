@@ -1,8 +1,10 @@
 // What a run of the benchmark has found.
 import type { ColumnTimes } from './columns.js';
+import type { ContentTimes } from './content.js';
 import type { Frameworks } from './frameworks.js';
 import type { Sample } from './load.js';
 import type { Many } from './many.js';
+import type { StageRow } from './stages.js';
 
 /** One cell: a server with a model under so many connections; the medians of its rounds, and all their errors. */
 export interface Row extends Sample {
@@ -26,6 +28,8 @@ export interface Results {
   frameworks: Frameworks | undefined;
   columns: ColumnTimes | undefined;
   many: Many | undefined;
+  content: ContentTimes | undefined;
+  stages: readonly StageRow[] | undefined;
   idle: number; // share of one CPU that all servers together use while nobody asks them
   stolen: number; // share of the machine's CPU time that its host gave to other machines
   others: number; // share that programs took that have nothing to do with the benchmark

@@ -1,10 +1,12 @@
 // The section on the frameworks in words, and how it is put into a document that is there already.
 import { availableParallelism } from 'node:os';
 import type { ColumnTimes } from './columns.js';
+import { type ContentTimes, ratiosOf } from './content.js';
 import type { FrameworkRow, Frameworks } from './frameworks.js';
 import type { Many, ManyRow } from './many.js';
 import { percent, show } from './numbers.js';
 import type { Options } from './options.js';
+import { type StageRow, stages } from './stages.js';
 import { table } from './tables.js';
 
 /** A section: its title and its paragraphs. */
@@ -76,6 +78,28 @@ process: a pipeline of 8 numbers and 2 texts on a DataFrame in four forms of a r
     show(answer - predict),
   ]);
   return ['Requests by column', how, table(1, ['form', 'answer, ms', 'predict, ms', 'difference, ms'], rows)];
+}
+
+/** What is said of content types. */
+export function contentSection(times: ContentTimes): string[] {
+  const how = `From a body to the matrix that a model gets, and from an array of the same size to the body of an answer, without
+HTTP, all types taking turns in one process: records of 20 numbers with all their digits. A ratio of 0.5 is half of JSON's speed.`;
+  const rows = Object.entries(times).flatMap(([count, types]) =>
+    Object.entries(types).map(([type, [read, write]]) => {
+      const [reading, writing] = ratiosOf(times, count, type);
+      return [count, type, show(read * 1000), show(reading), show(write * 1000), show(writing)];
+    }),
+  );
+  const head = ['records', 'type', 'read, µs', 'speed to JSON', 'write, µs', 'speed to JSON'];
+  return ['Content types', how, table(2, head, rows)];
+}
+
+/** What is said of the stages of a request. */
+export function stagesSection(rows: readonly StageRow[]): string[] {
+  const how = `Milliseconds of each stage of a request, medians of the lines that \`fastapi\` logs at \`SM_LOG_LEVEL=DEBUG\`: read, wait
+(for the prediction before it), decode, join (with the requests that are predicted together), predict, encode, write.`;
+  const cells = rows.map(({ what, ms }) => [what, ...stages.map((stage) => show(ms[stage]))]);
+  return ['Stages of a request', how, table(1, ['requests', ...stages], cells)];
 }
 
 /** Puts a section in the place of the one with its title, or behind "Cold start"; all else stays as it is. */

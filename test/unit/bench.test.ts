@@ -64,6 +64,15 @@ describe('the goals of the benchmark', () => {
     const found = [600, 599].map((among) => judged(/^many models/, {}, { many: { ...many, among } }));
     assert.deepEqual(found, [[true], [false]]);
   });
+
+  it('ask csv for three quarters of JSON’s speed to read and a third to write', () => {
+    const content = (read: number, write: number) => ({
+      100: { 'application/json': [3, 1], 'text/csv': [read, write] } as const,
+    });
+    const goal = /^text\/csv of 100 /;
+    const found = [content(4, 3), content(4.1, 3), content(4, 3.1)].map((each) => judged(goal, {}, { content: each }));
+    assert.deepEqual(found, [[true], [false], [false]]);
+  });
 });
 
 describe('npm run bench', () => {
@@ -72,6 +81,10 @@ describe('npm run bench', () => {
     assert.deepEqual([options.servers, options.models, options.part], [['fastapi', 'flask'], ['forest'], true]);
     assert.equal(options.out, join(root, '.bench'));
     assert.equal(readOptions([], [], names).part, false);
+  });
+
+  it('measures one section alone', () => {
+    assert.equal(readOptions(['--stages'], [], names).section, 'stages');
   });
 
   it('refuses a model that it does not have, and names those that it has', () => {

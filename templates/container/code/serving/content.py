@@ -4,14 +4,15 @@ import codecs
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import orjson
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from serving import arrays
 from serving.dataframes import read_table, to_records
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type, read_parameter
@@ -134,20 +135,28 @@ def as_records(value: Any) -> Records:
 
 def from_json_lines(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """One record a line: an array or a value, as it is or in an envelope of its own, such as {"features": [...]}."""
-    values = read_json_lines(body, charset)
-    single = [isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ENVELOPES for value in values]
-    return [open_envelope(value) if one else value for value, one in zip(values, single, strict=True)], {}
+    return list(map(open_line, read_json_lines(body, charset))), {}
+
+
+def open_line(value: Any) -> Any:
+    """What lies in an envelope that a line has of its own, or the line itself."""
+    alone = isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ENVELOPES
+    return open_envelope(value) if alone else value
 
 
 def read_json_lines(body: bytes, charset: str) -> list[Any]:
     """The JSON of each line that is not blank."""
+    if charset == "utf-8":
+        with suppress(orjson.JSONDecodeError):  # as of a blank line, or of one that the error is to name
+            return [orjson.loads(line) for line in body.rstrip(b"\n").split(b"\n")]
     lines = decode_text(body, charset).split("\n")
     return [parse_json(line, f"Line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
     """One record a line. Numbers become floats and an empty field None; other text stays."""
-    return [[parse_field(field) for field in row] for row in read_csv(body, charset)], {}
+    records = arrays.parse_csv(body, charset)
+    return records or [[parse_field(field) for field in row] for row in read_csv(body, charset)], {}
 
 
 def read_csv(body: bytes, charset: str, keeps_spaces: bool = False) -> list[list[str]]:
@@ -168,21 +177,8 @@ def parse_field(field: str) -> float | str | None:
 
 
 def from_npy(body: bytes, _: str) -> tuple[Records, Parameters]:
-    """An array of numbers whose first axis counts the records; with one axis it is one record. Pickles are refused."""
-    stream = io.BytesIO(body)
-    try:
-        version = npy.read_magic(stream)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(stream)
-    except Exception:  # a header is a Python literal, so that what is wrong with it has many names
-        raise BadRequest("The body is not an npy file of version 1.0 or 2.0.") from None
-    if dtype.kind not in "biuf":
-        raise BadRequest("The npy array does not hold plain numbers.")
-    data = memoryview(body)[stream.tell() :]
-    if not shape or min(shape) < 0 or dtype.itemsize * int(np.prod(shape, dtype=object)) != len(data):
-        raise BadRequest("The npy array is not as large as its header says.")
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
-    return (array if array.ndim > 1 else array.reshape(1, -1)), {}
+    """An array of numbers."""
+    return arrays.from_npy(body), {}
 
 
 def to_json(outputs: Any) -> bytes:
@@ -192,7 +188,8 @@ def to_json(outputs: Any) -> bytes:
 
 def to_json_lines(outputs: Any) -> bytes:
     """One prediction a line."""
-    return b"".join(map(to_json_line, predictions_of(outputs)))
+    predictions = predictions_of(outputs)
+    return arrays.format_json_lines(predictions) or b"".join(map(to_json_line, to_plain(predictions)))
 
 
 def to_json_line(value: Any) -> bytes:
@@ -202,8 +199,11 @@ def to_json_line(value: Any) -> bytes:
 
 def to_csv(outputs: Any) -> bytes:
     """One line a record: its value, or its values with commas between, those of an object in their order."""
+    predictions = predictions_of(outputs)
+    if text := arrays.format_csv(predictions):
+        return text
     lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows(map(to_fields, predictions_of(outputs)))
+    csv.writer(lines, lineterminator="\n").writerows(map(to_fields, to_plain(predictions)))
     return lines.getvalue().encode()
 
 
@@ -223,19 +223,19 @@ def to_npy(outputs: Any) -> bytes:
     """The predictions as one array."""
     stream = io.BytesIO()
     try:
-        np.save(stream, np.asarray(predictions_of(outputs)), allow_pickle=False)
+        np.save(stream, np.asarray(to_plain(predictions_of(outputs))), allow_pickle=False)
     except ValueError:  # texts of several kinds, dicts, rows of several lengths
         raise NotAcceptable(f"These predictions are no array of numbers. Ask for {JSON}.") from None
     return stream.getvalue()
 
 
 def predictions_of(outputs: Any) -> Any:
-    """The predictions alone, as plain Python."""
+    """The predictions alone."""
     if not isinstance(outputs, dict):
-        return to_plain(outputs)
+        return outputs
     if "predictions" not in outputs:
         raise NotAcceptable(f"This answer is an object. Ask for {JSON}.")
-    return to_plain(outputs["predictions"])
+    return outputs["predictions"]
 
 
 def to_plain(value: Any) -> Any:

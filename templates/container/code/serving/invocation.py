@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from serving import batching, content, logs
+from serving import batching, content, logs, stages
 from serving.advice import explain_missing
 from serving.errors import HandlerFailed, Overloaded, ServingError
 from serving.media_types import JSON_LINES, choose_answer
@@ -55,8 +55,11 @@ class Invoker:
         )
         self.submit = self.batcher.submit
         self.unproven = PROOFS if model.proves_batching else 0
+        self.predict = model.predict
         transform = model.transform
         self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
+        if log.isEnabledFor(logging.DEBUG):
+            stages.watch(self)
 
     def run(self, requests: list[Request]) -> None:
         """Answers what was taken from the queue."""
@@ -82,7 +85,7 @@ class Invoker:
         """Answers several requests with one prediction. False if each has to be predicted alone."""
         CURRENT.set(group[0].request)
         try:
-            outputs = self.model.predict(batching.join([one.inputs for one in group]))
+            outputs = self.predict(batching.join([one.inputs for one in group]))
         except (Exception, SystemExit):
             return False  # whose error it is shows when each is predicted alone
         parts = batching.split(outputs, [one.rows for one in group])
@@ -120,7 +123,7 @@ class Invoker:
 
     def predict_alone(self, one: Prepared) -> None:
         """Answers one request."""
-        self.respond(one, self.model.predict(one.inputs))
+        self.respond(one, self.predict(one.inputs))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
         """Lets the handler encode the outputs, and writes the answer."""

@@ -42,20 +42,24 @@ def start(level: str = "INFO") -> None:
 
 
 def write_requests(requests: Iterable[Request]) -> None:
-    """One line for each answered request. In JSON they are written at once, past the logging module: it takes longer
-    for a line than a small model for a prediction."""
-    if not log.isEnabledFor(logging.INFO):
-        return
+    """One line for each answered request."""
+    if log.isEnabledFor(logging.INFO):
+        write_lines("INFO", "invocation", map(describe, requests))
+
+
+def write_lines(level: str, message: str, lines: Iterable[Mapping[str, object]]) -> None:
+    """In JSON they are written at once, past the logging module: it takes longer for a line than a small model for a
+    prediction."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonFormatter):
-            start = {"time": to_iso(time.time()), "level": "INFO", "message": "invocation", **FIELDS}
-            lines = [to_json({**start, **describe(request)}) + "\n" for request in requests]
+            start = {"time": to_iso(time.time()), "level": level, "message": message, **FIELDS}
+            texts = [to_json({**start, **line}) + "\n" for line in lines]
             with handler.lock or nullcontext():
-                handler.stream.write("".join(lines))
+                handler.stream.write("".join(texts))
                 handler.flush()
             return
-    for request in requests:
-        log.info("invocation %s", " ".join(f"{name}={value}" for name, value in describe(request).items()))
+    for line in lines:
+        log.log(logging.getLevelName(level), "%s %s", message, " ".join(f"{name}={line[name]}" for name in line))
 
 
 def describe(request: Request) -> dict[str, object]:

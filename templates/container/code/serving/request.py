@@ -31,6 +31,7 @@ class Request:
     together: int = 1  # requests that were predicted with this one, itself included
     answer: "Answer | None" = None  # once there is one
     waiter: Any = None  # what the web server waits with
+    marks: dict[str, float] | None = None  # at SM_LOG_LEVEL=DEBUG: when stages ended, on the clock of `received`
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from serving import content
+from serving import arrays, content
 from serving.columns import ARRAY, FRAME, NUMBER, ROWS, Column, Taken
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
@@ -55,10 +55,14 @@ class Reader(NamedTuple):
 
     def from_csv(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """One record a line, below a line of names or without. An empty field is a missing value."""
+        header = read_parameter(current().content_type or "", "header")
+        if header != "present" and self.plain and (records := arrays.parse_csv(body, charset)):
+            first = body[: body.find(b"\n") + 1 or None].decode()
+            if header == "absent" or not self.are_names(first.split(",")):
+                return records, {}
         rows = content.read_csv(body, charset, keeps_spaces=self.form != ARRAY)
         if not rows:
             raise BadRequest("The request has no records.")
-        header = read_parameter(current().content_type or "", "header")
         named = header == "present" or (header != "absent" and self.are_names(rows[0]))
         if not named and self.plain:
             records = [[content.parse_field(field) for field in row] for row in rows]
@@ -119,8 +123,9 @@ class Reader(NamedTuple):
     def are_names(self, fields: Sequence[str]) -> bool:
         """Whether the first line of CSV is names: most are known, or with more columns than are known, all required."""
         known = {column.name for column in self.columns}.intersection(map(str.strip, fields))
-        needed = {column.name for column in self.columns if not column.optional}
-        return 2 * len(known) > len(fields) or (self.ignores_extra and bool(known) and needed <= known)
+        if 2 * len(known) > len(fields) or not self.ignores_extra:
+            return 2 * len(known) > len(fields)
+        return bool(known) and {column.name for column in self.columns if not column.optional} <= known
 
     def from_split(self, split: Any) -> Cells:
         """MLflow's table: its columns' names and its rows."""

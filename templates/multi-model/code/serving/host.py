@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serving import logs, memory, user_code, wire
+from serving import logs, memory, stages, user_code, wire
 from serving.errors import ServingError, StartError
 from serving.invocation import Invoker, refuse
 from serving.models import load_model
@@ -109,6 +109,8 @@ class Host:
             self.send_stream(requests[0], answer.body)
         else:
             self.send(b"".join(map(pack_answer, requests)))
+        if requests[0].marks is not None:
+            stages.write_stages(requests)
         with self.closing:
             self.open -= len(requests)
             self.closing.notify()

@@ -19,6 +19,7 @@ from serving.processes import Child, Supervisor, open_port
 from serving.request import Answer, Request, Stream, StreamBroken, read_request
 from serving.server import BACKLOG, serve
 from serving.settings import Settings
+from serving.stages import write_stages
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -184,3 +185,5 @@ def resolve(requests: list[Request]) -> None:
     """Ends the wait of each."""
     for request in requests:
         request.waiter.set_result(request.answer)
+    if requests[0].marks is not None:  # those who waited write first
+        asyncio.get_running_loop().call_soon(write_stages, requests)

@@ -29,6 +29,7 @@ from serving.processes import Child, Supervisor, open_port
 from serving.request import Answer, Request, Stream, read_request
 from serving.server import BACKLOG, Gunicorn
 from serving.settings import MAX_BODY, Settings
+from serving.stages import write_stages
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -169,6 +170,8 @@ def resolve(requests: list[Request]) -> None:
     """Ends the wait of each."""
     for request in requests:
         request.waiter.switch(None)
+    if requests[0].marks is not None:  # those who waited have written
+        write_stages(requests)
 
 
 def read_pieces(stream: Stream) -> Iterator[bytes]:

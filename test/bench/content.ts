@@ -1,0 +1,20 @@
+// How fast content types are read and written, beside JSON, in the project of scikit-learn's sample.
+import { must } from '../support/rig.js';
+import type { Sample } from './frameworks.js';
+import { python as program } from './models.js';
+import type { Options } from './options.js';
+
+/** By number of records and media type: milliseconds to read them, and to write as many numbers. */
+export type ContentTimes = Readonly<Record<string, Readonly<Record<string, readonly [read: number, write: number]>>>>;
+
+export async function measureContent(samples: readonly Sample[], { seconds }: Options): Promise<ContentTimes> {
+  const sample = samples.find(({ framework }) => framework === 'sklearn');
+  if (!sample) throw new Error('there is no sample of scikit-learn');
+  return JSON.parse(await must(sample.python, [program('time_content.py'), sample.project, `${seconds}`]));
+}
+
+/** How fast a type is beside JSON with so many records: to read, and to write. */
+export function ratiosOf(times: ContentTimes, count: string, type: string): readonly [read: number, write: number] {
+  const [json, own] = [times[count]?.['application/json'], times[count]?.[type]];
+  return json && own ? [json[0] / own[0], json[1] / own[1]] : [Number.NaN, Number.NaN];
+}
