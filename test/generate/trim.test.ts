@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { generateProject } from '../support/generate.js';
 import { outcome, tool } from '../support/tools.js';
 
-/** Files of packages, each with its text, and whether the image has them. */
+/** Files of packages, their texts, and whether the image has them. */
 const files: readonly [path: string, text: string, kept: boolean][] = [
   ['plain/__init__.py', '"""Nothing is here\nfrom any tests.\n"""\n\ndef test():\n    from .tests import run\n', true],
   ['plain/tests/__init__.py', '', false],
@@ -15,6 +15,8 @@ const files: readonly [path: string, text: string, kept: boolean][] = [
   ['plain/part/testing.py', '', true],
   ['plain/include/plain/api', '', false],
   ['plain/core.h', '', false],
+  ['nvidia/cu13/include/cuda.h', '', true],
+  ['nvidia/cu13/lib/libcudart_static.a', '', false],
   ['plain/lib/libcore.a', '', false],
   ['plain/lib/libcore.so', '', true],
   ['plain/core.pyx', '', false],
