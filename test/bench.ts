@@ -11,6 +11,7 @@ import { measureFrameworks, prepareSamples } from './bench/frameworks.js';
 import { needLinux, needWrk } from './bench/load.js';
 import { measureMany } from './bench/many.js';
 import { measure } from './bench/measure.js';
+import { models } from './bench/models.js';
 import { readOptions } from './bench/options.js';
 import { document, findings } from './bench/report.js';
 import { columnsSection, frameworksSection, inWords, manySection, replaceSection } from './bench/section.js';
@@ -20,6 +21,7 @@ import { root } from './support/tools.js';
 const options = readOptions(
   process.argv.slice(2),
   contenders.map(({ name }) => name),
+  models.map(({ name }) => name),
 );
 const file = join(options.out, 'benchmarks.md');
 mkdirSync(options.out, { recursive: true });

@@ -73,7 +73,7 @@ export const frameworks = {
     servers: web,
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
     serving: ['treelite'],
-    modules: ['estimators', 'categories'],
+    modules: ['estimators', 'categories', 'accelerate', 'quick', 'trees', 'linear'],
     optional: ['pandas'],
   },
   xgboost: {

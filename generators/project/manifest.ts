@@ -273,6 +273,7 @@ function readmeOfContainer(project: Project): string[] {
     ...(framework === 'transformers' ? [] : ['describe.md']),
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     `${variant}handler.md`,
+    ...(has('accelerate') ? ['accelerate.md'] : []),
     ...(format?.pickle ? ['pickle.md.ejs'] : []),
     has('texts') ? 'requests-texts.md' : 'requests.md',
     ...(has('texts') || has('tensors') ? [] : ['columns.md']),

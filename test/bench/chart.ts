@@ -1,20 +1,24 @@
-// A grouped bar chart as SVG: requests a second beside those of the pattern, on a logarithmic scale.
+// A grouped bar chart as SVG: requests/s as a multiple of the pattern's, on a logarithmic scale.
 import { models } from './models.js';
+import { countConnections } from './numbers.js';
 import { connections } from './options.js';
 import { find, type Row } from './results.js';
 
 const base = 'pattern';
 const colors: Readonly<Record<string, string>> = {
   fastapi: '#1558b0',
+  'fastapi-onnx': '#0b2f66',
   flask: '#5aa0f2',
   mlserver: '#b5541c',
   'mlserver-batching': '#eb9a5b',
   bentoml: '#2e7d4f',
   mlflow: '#86b894',
+  mms: '#7b3fa0',
+  gevent: '#b99ad0',
   bare: '#9aa0a6',
 };
-const ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200];
-const [width, left, right, panelHeight, gap, top] = [960, 64, 24, 230, 62, 106];
+const ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500];
+const [width, left, right, panelHeight, gap, top] = [960, 64, 24, 230, 62, 130];
 
 type Bar = { server: string; ratio: number };
 type Panel = { title: string; groups: { count: number; bars: Bar[] }[] };
@@ -25,12 +29,12 @@ export function chart(rows: readonly Row[]): string | undefined {
   const ratios = panels.flatMap(({ groups }) => groups.flatMap(({ bars }) => bars.map(({ ratio }) => ratio)));
   if (ratios.length === 0) return;
   const low = ticks.findLast((tick) => tick <= Math.min(1, ...ratios)) ?? 0.1;
-  const high = ticks.find((tick) => tick >= Math.max(2, ...ratios)) ?? 200;
+  const high = ticks.find((tick) => tick >= Math.max(2, ...ratios)) ?? 500;
   const height = top + panels.length * (panelHeight + gap) - 22;
   const drawn = panels.map((panel, number) => draw(panel, top + number * (panelHeight + gap), low, high));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#202124">
 <rect width="${width}" height="${height}" rx="8" fill="#ffffff" stroke="#dadce0"/>
-${text(left, 32, 'Requests a second beside the pattern everybody copies (Flask, gunicorn, 2 sync workers = 1)', 'font-size="16" font-weight="600"')}
+${text(left, 32, 'Requests/s as a multiple of the pattern everybody copies (Flask, gunicorn, 2 sync workers)', 'font-size="16" font-weight="600"')}
 ${legend(serversIn(panels))}
 ${drawn.join('\n')}
 </svg>
@@ -53,11 +57,14 @@ function groupsOf(rows: readonly Row[], model: string) {
 }
 
 function legend(servers: readonly string[]): string {
-  let x = left;
+  let [x, y] = [left, 48];
   return servers
     .map((server) => {
-      const entry = `${box(x, 48, 12, 12, server)}${text(x + 18, 59, server === 'bare' ? 'bare (predicts nothing)' : server)}`;
-      x += 42 + server.length * 7.5;
+      const label = server === 'bare' ? 'bare (predicts nothing)' : server;
+      const room = 42 + label.length * 7.5;
+      if (x + room > width) [x, y] = [left, y + 24];
+      const entry = `${box(x, y, 12, 12, server)}${text(x + 18, y + 11, label)}`;
+      x += room;
       return entry;
     })
     .join('\n');
@@ -72,10 +79,9 @@ function draw({ title, groups }: Panel, y: number, low: number, high: number): s
     const start = left + number * groupWidth;
     const barWidth = Math.min(26, (groupWidth - 24) / Math.max(1, each.length));
     const inset = (groupWidth - barWidth * each.length) / 2;
-    const label = count === 1 ? '1 connection' : `${count} connections`;
     return [
       ...each.map((bar, place_) => column(bar, start + inset + place_ * barWidth, barWidth, place)),
-      text(start + groupWidth / 2, y + panelHeight + 18, label, 'text-anchor="middle"'),
+      text(start + groupWidth / 2, y + panelHeight + 18, countConnections(count), 'text-anchor="middle"'),
     ];
   });
   return [text(left, y - 10, title, 'font-weight="600"'), ...grid, ...bars].join('\n');

@@ -22,7 +22,6 @@ export interface Contender {
   name: string;
   about: string; // for docs/benchmarks.md
   environment: Environment;
-  models?: readonly string[]; // those it is measured with, if not all
   ping: string;
   path: string;
   body: (record: readonly number[]) => unknown;

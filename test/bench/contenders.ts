@@ -1,6 +1,6 @@
 // Who is measured: one entry a server.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { has } from '../support/tools.js';
 import { type Contender, predictions, sagemaker } from './contender.js';
@@ -11,9 +11,7 @@ import { own } from './ours.js';
 const front = has('nginx') ? 'behind nginx' : 'without nginx, which is not installed';
 const workers = '2'; // of all that take a number and are not ours
 
-export const contenders: readonly Contender[] = [
-  own('fastapi', 'a generated project, `--model-server=fastapi`, default settings'),
-  own('flask', `the same with \`--model-server=flask\`: gunicorn ${front}`),
+const others: readonly Contender[] = [
   {
     ...sagemaker,
     name: 'pattern',
@@ -62,17 +60,33 @@ export const contenders: readonly Contender[] = [
       return { command: program('mlflow', 'mlflow'), args: [...args, '--port', `${ports[0]}`], cwd: folder, env };
     },
   },
+  toolkit('mms', ['sagemaker-inference', 'multi-model-server'], "as in AWS's images"),
+  toolkit('gevent', ['sagemaker-containers', 'gunicorn', 'gevent'], `as in AWS's scikit-learn image, ${front}`),
   {
     ...sagemaker,
     name: 'bare',
     about: 'the limit: predicts nothing, on one bare uvicorn process with uvloop, httptools and no log',
     environment: 'ours',
-    models: ['regression'],
     setUp: ({ ports }) => ({
       command: program('ours', 'uvicorn'),
       args: ['bare:app', '--app-dir', python(''), '--port', `${ports[0]}`, '--no-access-log', '--log-level', 'warning'],
     }),
   },
+];
+
+/** With the variables that a model asks for. */
+const withVariables = (contender: Contender): Contender => ({
+  ...contender,
+  setUp: (place) => {
+    const launch = contender.setUp(place);
+    return { ...launch, env: { ...launch.env, ...place.model.env } };
+  },
+});
+
+export const contenders: readonly Contender[] = [
+  own('fastapi', ['--model-server=fastapi'], 'a generated project, `--model-server=fastapi`, default settings'),
+  own('flask', ['--model-server=flask'], `the same with \`--model-server=flask\`: gunicorn ${front}`),
+  ...others.map(withVariables),
 ];
 
 function mlserver(name: string, how: string, settings: object, batching: object): Contender {
@@ -91,6 +105,34 @@ function mlserver(name: string, how: string, settings: object, batching: object)
       writeFileSync(join(folder, 'model-settings.json'), JSON.stringify(model));
       writeFileSync(join(folder, 'settings.json'), JSON.stringify({ http_port, grpc_port, metrics_port, ...settings }));
       return { command: program('mlserver', 'mlserver'), args: ['start', '.'], cwd: folder };
+    },
+  };
+}
+
+/** A serving stack of AWS's own images, from its packages: python/NAME_service.py starts it. */
+function toolkit(name: 'mms' | 'gevent', packages: readonly string[], how: string): Contender {
+  return {
+    ...sagemaker,
+    name,
+    about: `${packages.map((each) => `${each} ${version(name, each)}`).join(', ')}, ${how}, ${workers} workers`,
+    environment: name,
+    body: (record) => [record],
+    predictions: (answer) => answer,
+    setUp: ({ folder, file, ports }) => {
+      if (name === 'mms' && !has('java'))
+        throw new Error('it needs Java. On Debian: apt-get install default-jre-headless');
+      mkdirSync(join(folder, 'model'));
+      copyFileSync(file, join(folder, 'model', basename(file)));
+      const env = {
+        PYTHONPATH: python(''),
+        SAGEMAKER_BASE_DIR: folder,
+        SAGEMAKER_BIND_TO_PORT: `${ports[0]}`,
+        SAGEMAKER_MODEL_SERVER_WORKERS: workers,
+        SAGEMAKER_USE_NGINX: `${has('nginx')}`,
+        TEMP: folder, // of MMS
+        TMPDIR: folder,
+      };
+      return { command: program(name, 'python'), args: [python(`${name}_service.py`)], cwd: folder, env };
     },
   };
 }

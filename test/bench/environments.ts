@@ -13,6 +13,8 @@ const requirements = {
   mlserver: own('mlserver'),
   bentoml: own('bentoml'),
   mlflow: own('mlflow'),
+  mms: own('mms'),
+  gevent: own('gevent'),
 } as const;
 export type Environment = keyof typeof requirements;
 
@@ -25,7 +27,10 @@ export const program = (name: Environment, command: string): string => join(fold
 export const version = (name: Environment, distribution: string): string =>
   requirements[name]().match(new RegExp(`^${distribution}==(.*)$`, 'm'))?.[1] ?? 'unknown';
 
-/** Makes the environment if it is not there or not as it should be. False where that fails; pip says why on stderr. */
+/**
+ * Makes the environment if it is not there or not as it should be: its pins, which are complete, and nothing else.
+ * False where that fails; pip says why on stderr.
+ */
 export function install(name: Environment): boolean {
   const pins = requirements[name]();
   const wanted = createHash('sha256').update(pins).digest('hex');
@@ -35,7 +40,8 @@ export function install(name: Environment): boolean {
   if (!run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', folder(name)])) return false;
   const file = join(folder(name), 'requirements.txt');
   writeFileSync(file, pins);
-  const done = run(program(name, 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', file]);
+  const args = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--requirement', file];
+  const done = run(program(name, 'pip'), args);
   if (done) writeFileSync(stamp, wanted);
   return done;
 }

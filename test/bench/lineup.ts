@@ -23,8 +23,8 @@ export function add(values: Map<string, number[]>, name: string, value: number):
 }
 
 /** Installs what the contenders need. Throws where the generated servers themselves cannot be installed. */
-export function installAll(only: readonly string[] | undefined): { present: Contender[]; missing: Missing[] } {
-  const chosen = contenders.filter(({ name }) => only?.includes(name) ?? true);
+export function installAll(servers: readonly string[] | undefined): { present: Contender[]; missing: Missing[] } {
+  const chosen = contenders.filter(({ name }) => servers?.includes(name) ?? true);
   const there = new Map<Environment, boolean>([['ours', install('ours')]]);
   if (!there.get('ours')) throw new Error('the packages of the generated servers cannot be installed: see above');
   for (const { environment } of chosen) {

@@ -24,7 +24,8 @@ export interface ManyRow {
 export interface Many {
   rows: readonly ManyRow[];
   count: number;
-  hop: number; // requests/s of a model among many, beside those of the same model alone in one process
+  among: number; // requests/s of a model among many
+  alone: number; // and of the same model alone in one process
 }
 
 const count = 20;
@@ -32,7 +33,7 @@ const count = 20;
 /** Measures every framework, and the way through the web server's process with scikit-learn. */
 export async function measureMany(samples: readonly Sample[], options: Options): Promise<Many> {
   const rows: ManyRow[] = [];
-  let hop = Number.NaN;
+  let hop = { among: Number.NaN, alone: Number.NaN };
   for (const { framework, format, project: single, python } of samples) {
     say(`${framework}: ${count} models`);
     const project = `${single}-many`;
@@ -46,7 +47,7 @@ export async function measureMany(samples: readonly Sample[], options: Options):
     rows.push({ framework, own, object: one.taken / count, ...one });
     if (framework === 'sklearn') hop = await measureHop(project, python, options);
   }
-  return { rows, count, hop };
+  return { rows, count, ...hop };
 }
 
 /** Megabytes that each of `count` models adds to a server that has one already. */
@@ -59,19 +60,19 @@ async function measureProcesses(project: string, python: string): Promise<number
   });
 }
 
-/** How many of the requests/s of a model alone are left to it among many. */
-async function measureHop(project: string, python: string, { seconds, rounds }: Options): Promise<number> {
+/** The requests/s of a model through the web server's process and of the same model alone, in turn. */
+async function measureHop(project: string, python: string, { seconds, rounds }: Options) {
   const lua = writeScript(project, [request(project)]);
   const rate = (url: string) => load(url, lua, 32, seconds).then((sample) => sample.rate);
   return withServer(project, python, { SM_WORKERS: '1', OMP_NUM_THREADS: '1' }, (alone) =>
     withServer(project, python, { SAGEMAKER_MULTI_MODEL: 'true' }, async (port) => {
       await add(port, project, 'a');
-      const ratios: number[] = [];
+      const rates = { among: [] as number[], alone: [] as number[] };
       for (let round = 0; round <= rounds; round++) {
-        const base = await rate(`http://127.0.0.1:${alone}/invocations`);
-        ratios.push((await rate(`http://127.0.0.1:${port}/models/a/invoke`)) / base);
+        rates.alone.push(await rate(`http://127.0.0.1:${alone}/invocations`));
+        rates.among.push(await rate(`http://127.0.0.1:${port}/models/a/invoke`));
       }
-      return median(ratios.slice(1)); // the first warms up
+      return { among: median(rates.among.slice(1)), alone: median(rates.alone.slice(1)) }; // the first warms up
     }),
   );
 }

@@ -36,23 +36,24 @@ interface Outcome {
 
 /** Measures everything. Throws where the generated servers cannot even be installed. */
 export async function measure(options: Options): Promise<Results> {
-  const { present, missing } = installAll(options.only);
-  const samples = options.only ? [] : await prepareSamples();
+  const { part } = options;
+  const { present, missing } = installAll(options.servers);
+  const samples = part ? [] : await prepareSamples();
   const folder = mkdtempSync(join(tmpdir(), 'ml-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  say('the command beside node -e 0');
-  const commands = timeCommands(options.commandRounds);
+  if (!part) say('the command beside node -e 0');
+  const commands = part ? undefined : timeCommands(options.commandRounds);
   const notes: Notes = { data: train(folder), folder, missing, starts: new Map() };
 
   const before = readUse();
   const main: Outcome[] = [];
-  for (const model of models) {
-    const those = present.filter((contender) => contender.models?.includes(model.name) ?? true);
+  const chosen = models.filter(({ name }) => options.models?.includes(name) ?? true);
+  for (const model of chosen) {
     const starts = main.length === 0 ? options.starts : 0;
-    main.push(await compare({ ...options, those, model, starts, counts: connections }, notes));
+    main.push(await compare({ ...options, those: present, model, starts, counts: connections }, notes));
   }
   const tuned: Outcome[] = [];
-  for (const model of options.only?.includes('fastapi') === false ? [] : variantModels) {
+  for (const model of part ? [] : variantModels) {
     const { variantConnections: counts, variantSeconds: seconds, rounds } = options;
     tuned.push(await compare({ those: variants, model, starts: 0, counts, seconds, rounds }, notes));
   }
@@ -61,12 +62,12 @@ export async function measure(options: Options): Promise<Results> {
     rows: main.flatMap(({ rows }) => rows),
     variants: tuned.flatMap(({ rows }) => rows),
     missing,
-    predict: Object.fromEntries(models.map(({ name }, number) => [name, median(main[number]?.predict ?? [])])),
+    predict: Object.fromEntries(chosen.map(({ name }, number) => [name, median(main[number]?.predict ?? [])])),
     starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
     commands,
-    frameworks: options.only ? undefined : await measureFrameworks(samples, options),
-    columns: options.only ? undefined : await measureColumns(samples, options),
-    many: options.only ? undefined : await measureMany(samples, options),
+    frameworks: part ? undefined : await measureFrameworks(samples, options),
+    columns: part ? undefined : await measureColumns(samples, options),
+    many: part ? undefined : await measureMany(samples, options),
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),
     others: (after.others - before.others) / (after.all - before.all),

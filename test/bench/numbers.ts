@@ -12,3 +12,6 @@ export function show(value: number): string {
 
 /** 0.1234 as "12 %", 0.004 as "less than 1 %". */
 export const percent = (share: number): string => (share < 0.01 ? 'less than 1 %' : `${Math.round(share * 100)} %`);
+
+/** 1 as "1 connection", 8 as "8 connections". */
+export const countConnections = (count: number): string => (count === 1 ? '1 connection' : `${count} connections`);

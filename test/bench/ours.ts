@@ -9,21 +9,23 @@ import { python } from './models.js';
 
 type Variables = Readonly<Record<string, string>>;
 
-/** A generated server, with settings from the environment. */
-export const own = (server: string, about: string, env: Variables = {}, name = server): Contender => ({
+/** A generated server: the flags that its project is generated with, its settings from the environment. */
+export const own = (name: string, flags: readonly string[], about: string, env: Variables = {}): Contender => ({
   ...sagemaker,
   name,
   about,
   environment: 'ours',
   predictions,
-  setUp: (place) => generate(server, place, env),
+  setUp: (place) => generate(name, flags, place, env),
 });
 
-/** Generates a project for a server, with the model of `place`; the command that serves it. */
-function generate(server: string, { folder, model, file, ports }: Place, settings: Variables): Launch {
-  const flags = ['--framework=sklearn', '--model-format=joblib', `--model-server=${server}`, '--skip-prompts'];
-  const { status, stderr } = run(folder, ['project', '--project-dir=./project', ...flags]);
-  if (status !== 0) throw new Error(`the project for ${server} was not generated:\n${stderr}`);
+const common = ['project', '--project-dir=./project', '--framework=sklearn', '--model-format=joblib', '--skip-prompts'];
+
+/** Generates a project with the model of `place`; the command that serves it. */
+function generate(name: string, flags: readonly string[], place: Place, settings: Variables): Launch {
+  const { folder, model, file, ports } = place;
+  const { status, stderr } = run(folder, [...common, ...flags]);
+  if (status !== 0) throw new Error(`the project for ${name} was not generated:\n${stderr}`);
   const project = join(folder, 'project');
   const known = readFileSync(join(project, 'code/serving/settings.py'), 'utf8');
   const unknown = Object.keys(settings).filter((variable) => !known.includes(`"${variable}"`));
@@ -49,5 +51,5 @@ const settings: Readonly<Record<string, Variables>> = {
 /** The fastapi server with each of them. */
 export const variants: readonly Contender[] = Object.entries(settings).map(([name, env]) => {
   const set = Object.entries(env).map((variable) => variable.join('='));
-  return own('fastapi', set.length > 0 ? `\`${set.join(' ')}\`` : 'nothing set', env, name);
+  return own(name, ['--model-server=fastapi'], set.length > 0 ? `\`${set.join(' ')}\`` : 'nothing set', env);
 });

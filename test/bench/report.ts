@@ -2,28 +2,27 @@
 import { availableParallelism } from 'node:os';
 import { contenders } from './contenders.js';
 import { judge, type Verdict } from './goals.js';
-import { models } from './models.js';
 import { percent } from './numbers.js';
 import type { Options } from './options.js';
 import { variants } from './ours.js';
 import type { Results } from './results.js';
 import { columnsSection, frameworksSection, inWords, manySection } from './section.js';
-import { commandTable, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
+import { commandTable, modelsOf, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
 
 const quiet = 0.03; // share of the CPU time that other programs may take before it is said
 
 /** What was found: goals and tables. */
 export function findings(results: Results, options: Options): string {
   const sections: string[][] = [
-    ['Goals', goals(results)],
-    ...models.map(({ name, title }) => [title, speedTable(results, name)]),
+    ['Goals', goals(results, options)],
+    ...modelsOf(results).map(({ name, title }) => [title, speedTable(results, name)]),
     ['The models alone', predictTable(results)],
     ...(results.variants.length > 0 ? [processes(results, options)] : []),
-    ['Cold start', starting(options), startTable(results)],
+    ['Cold start', starting(results, options), startTable(results)],
     ...(results.frameworks ? [frameworksSection(results.frameworks, options)] : []),
     ...(results.columns ? [columnsSection(results.columns)] : []),
     ...(results.many ? [manySection(results.many)] : []),
-    ['The command', commandTable(results, options)],
+    ...(results.commands ? [['The command', commandTable(results.commands, options)]] : []),
   ];
   return [...warnings(results), ...sections.map(inWords)].join('\n\n');
 }
@@ -33,7 +32,7 @@ export const document = (results: Results, options: Options, python: string, pic
 
 Written by \`npm run bench\`, which measures everything here side by side in one run. Quote the ratios: the numbers stand
 for one machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
-${picture ? '\n![Requests a second beside the pattern everybody copies](benchmarks.svg)\n' : ''}
+${picture ? '\n![Requests/s as a multiple of the pattern everybody copies](benchmarks.svg)\n' : ''}
 ${findings(results, options)}
 
 ## How it is measured
@@ -43,10 +42,11 @@ ${servers(results)}
 ${method(results, options, python)}
 `;
 
-function goals(results: Results): string {
+function goals(results: Results, { part }: Options): string {
   const word = ({ met }: Verdict) => (met === undefined ? 'not measured' : met ? 'met' : 'NOT met');
   const line = (verdict: Verdict) => `- **${word(verdict)}**: ${verdict.goal}${verdict.found && `: ${verdict.found}`}`;
-  return judge(results).map(line).join('\n');
+  const verdicts = judge(results).filter(({ met }) => !part || met !== undefined);
+  return verdicts.map(line).join('\n') || 'There are none for these servers.';
 }
 
 function warnings({ missing, others }: Results): string[] {
@@ -70,8 +70,10 @@ hold a copy for each; \`SM_WORKERS\` decides otherwise.`;
   return ['Processes and batching', text, variantTable(results, options), settings, why];
 }
 
-const starting = ({ starts }: Options) =>
-  `Seconds from the start of the process to the first good ping, with the regression${starts === 1 ? '' : `: the median of ${starts}`}.`;
+function starting(results: Results, { starts }: Options): string {
+  const how = `with the ${modelsOf(results)[0]?.name} model${starts === 1 ? '' : `: the median of ${starts}`}`;
+  return `Seconds from the start of the process to the first good ping, ${how}.`;
+}
 
 function servers(results: Results): string {
   const line = (server: string) => `- \`${server}\`: ${contenders.find(({ name }) => name === server)?.about}`;
@@ -81,7 +83,8 @@ function servers(results: Results): string {
 const method = ({ idle, stolen, others }: Results, { rounds, seconds }: Options, python: string) => `\
 All get the same models, saved with the same scikit-learn and NumPy, and write their logs, as many as they do by default,
 to a file. What uvicorn serves has uvloop and httptools, which it takes up where they are installed: without them MLflow
-took 44 ms for a request that was alone.
+took 44 ms for a request that was alone. With histogram gradient boosting the others get \`OMP_NUM_THREADS=1\`,
+which the generated servers set themselves: the OpenMP threads of several workers slow each other down.
 
 - Machine: ${availableParallelism()} CPUs for servers and load together, Linux, Python ${python}, Node ${process.versions.node}. While this ran,
   other programs took ${percent(others)} of the CPU time and the machine's host gave ${percent(stolen)} to others.

@@ -22,7 +22,7 @@ export interface Results {
   missing: readonly Missing[];
   predict: Readonly<Record<string, number>>; // milliseconds for one record, by model
   starts: Readonly<Record<string, number>>; // seconds to the first good ping, by server
-  commands: Readonly<Record<string, number>>; // seconds, by command
+  commands: Readonly<Record<string, number>> | undefined; // seconds, by command
   frameworks: Frameworks | undefined;
   columns: ColumnTimes | undefined;
   many: Many | undefined;

@@ -44,7 +44,7 @@ function aboutImages(images: Frameworks['images'], quick: boolean): string {
 }
 
 /** What is said of many models. */
-export function manySection({ rows, count, hop }: Many): string[] {
+export function manySection({ rows, count, among, alone }: Many): string[] {
   const head = [
     'framework',
     'its own process, MB',
@@ -60,8 +60,8 @@ export function manySection({ rows, count, hop }: Many): string[] {
   const how = `What one more model takes in a container of many, in the process of its own that \`--multi-model\` gives it (what it
 shares with others counts once), and what it would take as an object in one process; and how much of ${count} such objects a
 process still holds when they are dropped, after \`gc.collect()\` and \`malloc_trim\`. The end of a process leaves nothing.`;
-  const way = `The way through the web server's process: at 32 connections a model among many answers ${show(hop)} times the
-requests/s of the same one alone in one process (scikit-learn, the sample).`;
+  const way = `The way through the web server's process: at 32 connections a model among many answers ${show(among)} requests/s,
+the same one alone in one process ${show(alone)}: ${percent(among / alone)} (scikit-learn, the sample).`;
   return ['Many models', how, table(1, head, rows.map(cells)), way];
 }
 

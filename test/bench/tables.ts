@@ -13,8 +13,11 @@ export function table(words: number, head: Cells, rows: readonly Cells[]): strin
   return [line(head), line(head.map((_, column) => (column < words ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
-/** A rate; what went wrong beside it, so that no number of a faulty run is quoted as a good one. */
+/** A rate with its errors, so that no number of a faulty run is quoted as a good one. */
 const rate = ({ rate, errors }: Row) => (errors > 0 ? `${show(rate)} (${errors} errors)` : show(rate));
+
+/** The models that were measured. */
+export const modelsOf = ({ predict }: Results) => models.filter(({ name }) => name in predict);
 
 /** The servers that were measured. */
 export const serversOf = ({ rows }: Results): string[] => [...new Set(rows.map(({ server }) => server))];
@@ -29,7 +32,7 @@ export function speedTable(results: Results, model: string): string {
       return row ? [[`${count}`, server, rate(row), ratio, show(row.p50), show(row.p99)]] : [];
     });
   });
-  return table(2, ['connections', 'server', 'requests/s', 'beside pattern', 'p50 ms', 'p99 ms'], rows);
+  return table(2, ['connections', 'server', 'requests/s', 'times pattern', 'p50 ms', 'p99 ms'], rows);
 }
 
 /** Our own server with other settings. */
@@ -53,7 +56,7 @@ export const startTable = ({ starts }: Results): string =>
   );
 
 /** How long the command takes. */
-export function commandTable({ commands }: Results, { commandRounds }: Options): string {
+export function commandTable(commands: Readonly<Record<string, number>>, { commandRounds }: Options): string {
   const base = Object.values(commands)[0] ?? Number.NaN;
   const rows = Object.entries(commands).map(([name, seconds]) => [
     name,
@@ -64,9 +67,9 @@ export function commandTable({ commands }: Results, { commandRounds }: Options):
 }
 
 /** The time that the models themselves take. */
-export const predictTable = ({ predict }: Results): string =>
+export const predictTable = (results: Results): string =>
   table(
     1,
     ['model', 'predict of one record, ms'],
-    models.map(({ name, title }) => [title, show(predict[name] ?? Number.NaN)]),
+    modelsOf(results).map(({ name, title }) => [title, show(results.predict[name] ?? Number.NaN)]),
   );

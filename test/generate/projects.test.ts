@@ -90,7 +90,7 @@ describe('every generated project', () => {
     for (const { directory, answers } of projects) {
       const count = filesBelow(directory).length;
       const more = (answers.includeTraining ? 14 : 0) + ('multiModel' in answers ? 9 : 0);
-      const most = ('deployTool' in answers ? 88 : 74) + more;
+      const most = ('deployTool' in answers ? 92 : 78) + more;
       assert.ok(count >= 20 && count <= most, `${directory} has ${count} files`);
     }
   });

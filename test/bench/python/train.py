@@ -10,7 +10,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 FEATURES = 20
@@ -23,6 +23,7 @@ def main(folder: Path) -> None:
     models = {
         "regression": LogisticRegression(max_iter=1000),
         "forest": RandomForestClassifier(n_estimators=100, random_state=7),
+        "boosting": HistGradientBoostingClassifier(max_iter=100, random_state=7),
     }
     positive = [int(record[0] > 0) for record in records]
     expected = {"holds_gil": positive, "releases_gil": positive}

@@ -12,6 +12,7 @@ import joblib
 from numpy.typing import NDArray
 
 from serving import estimators
+from serving.accelerate import accelerate
 from serving.columns import Taken
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
@@ -30,7 +31,7 @@ def load(model_dir: Path) -> Any:
     """
     model = joblib.load(find_model_file(model_dir, ".joblib", ".pkl"))
     require(model, "predict", "transform")
-    return model
+    return accelerate(model)
 
 
 def find_columns(model: Any) -> Taken | None:

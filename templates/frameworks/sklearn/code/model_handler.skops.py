@@ -12,6 +12,7 @@ import skops.io
 from numpy.typing import NDArray
 
 from serving import estimators
+from serving.accelerate import accelerate
 from serving.columns import Taken
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file, require
@@ -38,7 +39,7 @@ def load(model_dir: Path) -> Any:
         )
     model = skops.io.load(path, trusted=TRUSTED)
     require(model, "predict", "transform")
-    return model
+    return accelerate(model)
 
 
 def find_columns(model: Any) -> Taken | None:

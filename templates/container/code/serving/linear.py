@@ -1,0 +1,64 @@
+"""Linear models and scalers without scikit-learn's checks of what it gets: the same arithmetic, in NumPy."""
+
+from typing import Any
+
+import numpy as np
+
+from serving.quick import Array, Way
+
+ROWS = 20
+
+
+def find_way(estimator: Any) -> Way | None:
+    """The quick way of a linear model or a scaler that is fitted on dense numbers; None for all others."""
+    kind = type(estimator)
+    if kind.__name__ == "StandardScaler" and "_sklearn_output_config" not in vars(estimator):
+        return of_scaler(estimator)
+    coefficients, intercept = (getattr(estimator, name, None) for name in ("coef_", "intercept_"))
+    if type(coefficients) is not np.ndarray or coefficients.dtype.kind != "f" or intercept is None:
+        return None
+    rows = np.random.default_rng(0).normal(size=(ROWS, coefficients.shape[-1]))
+    if is_defined(kind, "LinearClassifierMixin.decision_function"):
+        return Way("decision_function", lambda X: classify(estimator, X), estimator.decision_function, rows)
+    if is_defined(kind, "LinearModel._decision_function") or is_defined(kind, "ElasticNet._decision_function"):
+        return Way("_decision_function", lambda X: regress(estimator, X), estimator._decision_function, rows)
+    return None
+
+
+def is_defined(kind: type, name: str) -> bool:
+    """Whether a class has a method as it is in the class that the name says."""
+    return getattr(getattr(kind, name.partition(".")[2], None), "__qualname__", "") == name
+
+
+def classify(model: Any, X: Array) -> Array | None:
+    """The decision function, of shape (records,) for two classes, else (records, classes)."""
+    scores = regress(model, X)
+    return scores.ravel() if scores is not None and scores.ndim == 2 and scores.shape[1] == 1 else scores
+
+
+def regress(model: Any, X: Array) -> Array | None:
+    """The linear function of records without NaN and infinity."""
+    if not np.isfinite(X).all():
+        return None
+    scores: Array = X @ model.coef_.T + model.intercept_
+    return scores
+
+
+def of_scaler(scaler: Any) -> Way | None:
+    """That of a scaler's transform. NaN stays NaN."""
+    if not hasattr(scaler, "scale_"):
+        return None
+    mean: Array | None = scaler.mean_ if scaler.with_mean else None
+    scale: Array | None = scaler.scale_ if scaler.with_std else None
+
+    def scale_rows(X: Array) -> Array | None:
+        if np.isinf(X).any():
+            return None
+        scaled: Array = X.copy() if mean is None else X - mean.astype(X.dtype)
+        if scale is not None:
+            scaled /= scale.astype(X.dtype)
+        return scaled
+
+    rows = np.random.default_rng(0).normal(size=(ROWS, scaler.n_features_in_))
+    rows = rows * (1 if scale is None else scale) + (0 if mean is None else mean)
+    return Way("transform", scale_rows, scaler.transform, rows)

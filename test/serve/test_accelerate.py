@@ -1,0 +1,281 @@
+"""Quicker ways to the same answers: serving/accelerate.py."""
+
+import copy
+import logging
+import pickle
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import all_estimators
+from threadpoolctl import threadpool_limits
+
+from serving import trees
+from serving.accelerate import accelerate
+from serving.models import import_handler, load_model
+from serving.quick import Method, Way
+
+ROWS, FEATURES, AT_A_TIME = 1000, 6, 100
+RANDOM = np.random.default_rng(3)
+X = RANDOM.normal(size=(ROWS, FEATURES)) * [1, 10, 100, 0.1, 1, 1]
+NUMBERS = 20 + X[:, 0] * 3 + np.abs(X[:, 1]) + X[:, 4] * X[:, 5]
+LABELS = np.array(["low", "middle", "high"])[np.digitize(NUMBERS, [24, 30])]
+FOREST = RandomForestClassifier(10, random_state=0)
+WRAPPED = (
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    make_pipeline(StandardScaler(with_mean=False), FOREST),
+    VotingClassifier([("a", LogisticRegression()), ("b", FOREST)], voting="soft"),
+    StackingClassifier([("a", LogisticRegression()), ("b", FOREST)], cv=2),
+    CalibratedClassifierCV(FOREST, cv=2),
+    OneVsRestClassifier(LogisticRegression()),
+    GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [1, 2]}, cv=2),
+    TransformedTargetRegressor(RandomForestRegressor(5), func=np.arcsinh, inverse_func=np.sinh),
+)
+# Those that have other estimators inside, several outputs, or one class.
+NOT_ALONE = re.compile("MultiTask|Voting|Stacking|OneClass")
+
+
+def list_estimators() -> list[Any]:
+    """All of scikit-learn's trees and linear models, small ones."""
+    kinds = [kind for _, kind in all_estimators(["classifier", "regressor"])]
+    rooms = ("sklearn.ensemble", "sklearn.linear_model", "sklearn.svm", "sklearn.tree")
+    chosen = [kind() for kind in kinds if kind.__module__.startswith(rooms) and not NOT_ALONE.search(kind.__name__)]
+    for estimator in chosen:
+        settings = {"n_estimators": 10, "random_state": 0, "cv": 2}
+        if hasattr(estimator, "max_bins"):
+            settings["max_iter"] = 10
+        estimator.set_params(**{name: settings[name] for name in settings.keys() & estimator.get_params().keys()})
+    return chosen
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with threadpool_limits(1):
+        yield
+
+
+def fit(estimator: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return estimator.fit(X[:300], LABELS[:300] if is_classifier(estimator) else NUMBERS[:300])
+
+
+def serve(model: Any, folder: Path, probabilities: bool) -> dict[str, list[Any]]:
+    """What the server answers for all rows, in requests of some rows."""
+    joblib.dump(model, folder / "model.joblib")
+    sys.modules.pop("model_handler", None)
+    served = load_model(import_handler(), folder)
+    answers = [
+        served.answer({"instances": rows.tolist(), "parameters": {"probabilities": probabilities}})
+        for rows in np.array_split(X, ROWS // AT_A_TIME)
+    ]
+    return {name: [one for answer in answers for one in answer[name]] for name in answers[0] if name != "classes"}
+
+
+def compare(found: list[Any], expected: NDArray[Any]) -> None:
+    if expected.dtype.kind == "f":
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    else:
+        assert found == expected.tolist()
+
+
+@pytest.mark.parametrize("estimator", [*list_estimators(), *WRAPPED], ids=lambda each: str(each)[:40])
+def test_the_served_predictions_are_those_of_scikit_learn(
+    estimator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = fit(copy.deepcopy(estimator))
+    probabilities = hasattr(model, "predict_proba")
+    for setting in ("on", "off"):
+        monkeypatch.setenv("SM_ACCELERATE", setting)
+        answer = serve(model, tmp_path, probabilities)
+        compare(answer["predictions"], model.predict(X))
+        if probabilities:
+            compare(answer["probabilities"], model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "method"),
+    [
+        (FOREST, "predict_proba"),
+        (RandomForestRegressor(5), "predict"),
+        (GradientBoostingClassifier(n_estimators=5), "decision_function"),
+        (HistGradientBoostingClassifier(max_iter=5), "_raw_predict"),
+        (HistGradientBoostingRegressor(max_iter=5), "_raw_predict"),
+        (LogisticRegression(), "decision_function"),
+        (LinearRegression(), "_decision_function"),
+        (Lasso(), "_decision_function"),
+    ],
+    ids=str,
+)
+def test_the_slow_method_is_not_called(estimator: Any, method: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = fit(copy.deepcopy(estimator))
+    with caplog.at_level(logging.INFO):
+        quick = accelerate(model)
+    assert f"{type(model).__name__} is accelerated" in caplog.text
+    vars(quick)[method].slow = None
+    compare(quick.predict(X[:AT_A_TIME]).tolist(), model.predict(X[:AT_A_TIME]))
+    assert isinstance(quick, type(model))
+    assert method not in vars(model)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.full((2, FEATURES), np.nan),
+        np.full((2, FEATURES), np.inf),
+        np.full((2, FEATURES), 1e300),
+        np.zeros((2, 3)),
+        np.zeros((0, FEATURES)),
+        np.zeros(FEATURES),
+        np.ones((2, FEATURES), dtype=int),
+        X[:1].astype(np.float32),
+        X[:1].tolist(),
+        X,
+    ],
+    ids=lambda rows: f"{type(rows).__name__}",
+)
+@pytest.mark.parametrize(
+    "estimator",
+    [FOREST, HistGradientBoostingClassifier(max_iter=5), LogisticRegression(), WRAPPED[0]],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_the_quick_way_is_not_for_is_answered_and_refused_as_before(estimator: Any, rows: Any) -> None:
+    model = fit(copy.deepcopy(estimator))
+
+    def predict(model: Any) -> Any:
+        try:
+            return model.predict(rows).tolist(), np.round(model.predict_proba(rows), 9).tolist()
+        except ValueError as error:
+            return str(error)
+
+    assert predict(accelerate(model)) == predict(model)
+
+
+class Careful(RandomForestClassifier):
+    """One of the user's own."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        return np.full(len(X), "unknown")
+
+
+def test_a_model_with_a_predict_of_its_own_is_left() -> None:
+    own, patched = fit(Careful(5)), fit(RandomForestClassifier(5))
+    patched.predict = lambda X: ["unknown"] * len(X)
+    assert accelerate(own) is own
+    assert accelerate(patched) is patched
+    assert list(accelerate(make_pipeline(StandardScaler(), own).fit(X, LABELS)).predict(X[:2])) == ["unknown"] * 2
+
+
+def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SM_ACCELERATE", "off")
+    model = fit(LogisticRegression())
+    assert accelerate(model) is model
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (MultiOutputClassifier(FOREST), None),
+        (RandomForestClassifier(2), "it has several outputs"),
+        (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "it takes categories"),
+        (GradientBoostingClassifier(init=LogisticRegression(), n_estimators=2), "Custom init estimator not supported"),
+    ],
+    ids=str,
+)
+def test_the_log_says_why_a_model_is_left(model: Any, reason: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    inputs = np.column_stack([X[:, 0] > 0, X[:, 1:]])
+    several = isinstance(model, (MultiOutputClassifier, RandomForestClassifier))
+    model = copy.deepcopy(model).fit(inputs, np.column_stack([LABELS, LABELS]) if several else LABELS)
+    with caplog.at_level(logging.INFO):
+        quick = accelerate(model)
+    if reason:
+        assert quick is model
+        assert f"{type(model).__name__} is not accelerated: {reason}" in caplog.text
+    assert np.array_equal(quick.predict(inputs), model.predict(inputs))
+
+
+def test_trees_that_give_other_numbers_are_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = trees.read_trees
+
+    def read_wrongly(model: Any) -> Any:
+        run = read(model)
+        return lambda X: run(X) + 1e-8
+
+    monkeypatch.setattr(trees, "read_trees", read_wrongly)
+    model = fit(RandomForestClassifier(5))
+    with caplog.at_level(logging.INFO):
+        assert accelerate(model) is model
+    assert "not accelerated: the answers differ by 1e-08" in caplog.text
+
+
+def test_an_ensemble_that_is_too_large_is_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(trees, "MAX_SPLITS", 100)
+    model = fit(RandomForestClassifier(20))
+    with caplog.at_level(logging.INFO):
+        assert accelerate(model) is model
+    assert "splits, more than 100" in caplog.text
+
+
+def test_where_rounding_decides_scikit_learn_decides() -> None:
+    way = Way("predict_proba", lambda X: np.array([[0.4, 0.4 + 1e-12, 0.2]]), len, X)
+    method = Method(fit(FOREST), way)
+    method.slow = lambda X: np.array([[0.4 + 1e-12, 0.4, 0.2]])
+    assert method(X[:1]).argmax() == 1
+    method.way = way._replace(decides=True)
+    assert method(X[:1]).argmax() == 0
+
+
+def test_rows_meet_both_sides_of_each_threshold() -> None:
+    features, thresholds = np.array([0, 0, 2]), np.array([0.1, 0.7, 5.0])
+    rows = trees.draw_rows(3, features, thresholds, np.float64)
+    assert rows.shape == (trees.ROWS, 3)
+    near = {value for each in (0.1, 0.7) for value in (each, np.nextafter(each, 1), np.nextafter(each, 0))}
+    assert set(rows[:, 0].tolist()) == near
+    assert np.allclose(rows[:, 2], 5)
+
+
+def test_it_is_pickled_and_copied_as_the_model_itself() -> None:
+    model = fit(FOREST)
+    quick = accelerate(model)
+    for copied in (pickle.loads(pickle.dumps(quick)), copy.deepcopy(quick)):
+        assert np.array_equal(copied.predict_proba(X), model.predict_proba(X))
+
+
+def test_trees_from_before_scikit_learn_1_3_get_what_treelite_reads() -> None:
+    model = fit(RandomForestClassifier(3, random_state=0))
+    old = copy.copy(model)
+    old.estimators_ = [copy.copy(each) for each in model.estimators_]
+    for each in old.estimators_:
+        each.tree_ = SimpleNamespace(**{name: getattr(each.tree_, name) for name in trees.TREE})
+    found = trees.read_trees(old)(X[:5].astype(np.float32))
+    assert np.allclose(found, model.predict_proba(X[:5]))

@@ -1,0 +1,83 @@
+// The benchmark's goals and options.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { judge } from '../bench/goals.js';
+import { models } from '../bench/models.js';
+import { connections, readOptions } from '../bench/options.js';
+import type { Results, Row } from '../bench/results.js';
+import { root } from '../support/tools.js';
+
+const names = models.map(({ name }) => name);
+
+/** A row in which all requests take the time of the middle one. */
+const row = (server: string, model: string, count: number, rate: number): Row => {
+  const p50 = (1000 * count) / rate;
+  return { server, model, connections: count, rate, p50, p99: p50, errors: 0 };
+};
+
+/** What is found of the goals that match, where servers answer so many requests/s with every model. */
+function judged(pattern: RegExp, rates: Record<string, number>, more: Partial<Results> = {}): (boolean | undefined)[] {
+  const rows = Object.entries(rates).flatMap(([server, rate]) =>
+    names.flatMap((name) => connections.map((count) => row(server, name, count, rate))),
+  );
+  const results = { rows, predict: {}, starts: {}, ...more } as Results;
+  return judge(results)
+    .filter(({ goal }) => pattern.test(goal))
+    .map(({ met }) => met);
+}
+
+describe('the goals of the benchmark', () => {
+  it('are multiples of the pattern’s requests/s', () => {
+    const goal = /^fastapi: at least 45 times .*\(forest, 32 connections\)/;
+    assert.deepEqual(judged(goal, { pattern: 100, fastapi: 4500 }), [true]);
+    assert.deepEqual(judged(goal, { pattern: 100, fastapi: 4499 }), [false]);
+    assert.deepEqual(judged(goal, { fastapi: 4500 }), [undefined]);
+  });
+
+  it('compare the slowest requests with the pattern’s median', () => {
+    const goal = /^fastapi: a p99 below the p50 .*\(boosting/;
+    assert.deepEqual(judged(goal, { pattern: 100, fastapi: 101 }), [true]);
+    assert.deepEqual(judged(goal, { pattern: 100, fastapi: 99 }), [false]);
+  });
+
+  it('allow 0.3 ms beyond the library’s own time', () => {
+    const goal = /^fastapi: at 1 connection no slower .*\(forest/;
+    const found = [0.8, 0.6].map((forest) => judged(goal, { fastapi: 1000 }, { predict: { forest } }));
+    assert.deepEqual(found, [[true], [false]]);
+  });
+
+  it('ask for every row to be ahead of a server that was measured in every row', () => {
+    const goal = /^fastapi: ahead of mms/;
+    assert.deepEqual(judged(goal, { fastapi: 101, mms: 100 }), [true]);
+    const slow = row('fastapi', 'forest', 1, 99);
+    const rows = (count: number) =>
+      names.flatMap((name) => connections.map((each) => row('mms', name, each, 100))).slice(0, count);
+    const own = names.flatMap((name) => connections.map((each) => row('fastapi', name, each, 101)));
+    const all = names.length * connections.length;
+    assert.deepEqual(judged(goal, {}, { rows: [slow, ...own, ...rows(all)] }), [false]);
+    assert.deepEqual(judged(goal, {}, { rows: [...own, ...rows(all - 1)] }), [undefined]);
+  });
+
+  it('ask a model among many for 60 % of what it answers alone', () => {
+    const many = { rows: [], count: 20, alone: 1000 };
+    const found = [600, 599].map((among) => judged(/^many models/, {}, { many: { ...many, among } }));
+    assert.deepEqual(found, [[true], [false]]);
+  });
+});
+
+describe('npm run bench', () => {
+  it('measures some servers with some models, and leaves the document alone', () => {
+    const options = readOptions(['--servers=fastapi,flask', '--models=forest'], ['fastapi', 'flask'], names);
+    assert.deepEqual([options.servers, options.models, options.part], [['fastapi', 'flask'], ['forest'], true]);
+    assert.equal(options.out, join(root, '.bench'));
+    assert.equal(readOptions([], [], names).part, false);
+  });
+
+  it('refuses a model that it does not have, and names those that it has', () => {
+    const args = ['--import', 'tsx', 'test/bench.ts', '--models=forrest'];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+    assert.equal(status, 2);
+    assert.match(stderr, /^--models has no forrest: there are regression, forest, boosting\n/);
+  });
+});
