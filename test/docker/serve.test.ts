@@ -13,6 +13,7 @@ import {
   rig,
   run,
   scratch,
+  sizeOfPackages,
   start,
   stop,
   train,
@@ -108,7 +109,7 @@ for (const server of ['fastapi', 'flask']) {
     it('holds the base and the packages, and little else', async () => {
       const size = async (name: string) =>
         Number(await must('docker', ['image', 'inspect', '--format', '{{.Size}}', name]));
-      const packages = Number(await must('docker', ['run', '--rm', image, 'python', '-c', packagesSize]));
+      const packages = await sizeOfPackages(image);
       const [whole, base] = [await size(image), await size(rig('BASE_IMAGE').BASE_IMAGE)];
       const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
       console.log(`      ${megabytes(whole)}: base ${megabytes(base)}, packages ${megabytes(packages)}`);
@@ -155,11 +156,3 @@ for (const server of ['fastapi', 'flask']) {
     }
   });
 }
-
-/** What the wheels of the image's packages brought, by their own records: also what the image no longer has. */
-const packagesSize = `
-from csv import reader
-from importlib.metadata import distributions
-from site import getsitepackages
-records = (each.read_text('RECORD').splitlines() for each in distributions(path=getsitepackages()))
-print(sum(int(size or 0) for record in records for _, _, size in reader(record)))`;
