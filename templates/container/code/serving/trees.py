@@ -105,7 +105,7 @@ def with_missing(model: Any) -> Any:
         return copied
 
     copied = copy.copy(model)
-    copied.estimators_ = np.vectorize(complete, otypes=[object])(np.asarray(model.estimators_, dtype=object))
+    copied.estimators_ = np.vectorize(complete, otypes="O")(np.asarray(model.estimators_, dtype=object))
     return copied
 
 
