@@ -99,8 +99,8 @@ const starts = (server: string, most: number): Goal => [
 const small = (most: number): Goal => [
   `images: at most ${percent(most)} larger than their base and packages`,
   ({ frameworks }) => {
-    if (!frameworks?.images) return;
-    const { base, built } = frameworks.images;
+    const { base, built = {} } = frameworks?.images ?? {};
+    if (!base || Object.keys(built).length === 0) return;
     const largest = Math.max(...Object.values(built).map(({ size, packages }) => size / (base.size + packages) - 1));
     return { found: percent(largest), met: largest <= most };
   },

@@ -104,7 +104,7 @@ export async function build(
   return tag;
 }
 
-/** Bytes of an image's Python packages as pip installs them, by their own records: also of what the image no longer has. */
+/** Bytes of an image's Python packages as pip installs them, by their records: with what the image no longer has. */
 export async function sizeOfPackages(image: string): Promise<number> {
   const code = `
 from csv import reader
