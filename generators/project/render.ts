@@ -49,7 +49,8 @@ const setOf = ({ set }: Requirements) => template(`requirements/${set}.txt`);
 
 function fill(name: string, path: string, project: Project): string {
   if (!name.endsWith('.ejs')) return template(name);
-  const options = { strict: true, destructuredLocals: ['project'], escape: quoteFor(path), filename: name };
+  const includer = (included: string) => ({ template: template(included) });
+  const options = { strict: true, destructuredLocals: ['project'], escape: quoteFor(path), filename: name, includer };
   return ejs.render(template(name), { project }, options);
 }
 

@@ -7,6 +7,7 @@ import { framework as prepareFramework } from '../support/frameworks.js';
 import { must } from '../support/rig.js';
 import { installTools } from '../support/tools.js';
 import { sagemaker } from './contender.js';
+import { install, program } from './environments.js';
 import { ask } from './http.js';
 import { type Images, weighImages } from './images.js';
 import { say } from './lineup.js';
@@ -58,9 +59,10 @@ export async function prepareSamples(frameworks: readonly Framework[] = all): Pr
 /** Measures them. The images come last: what Docker writes would slow the starts. */
 export async function measureFrameworks(samples: readonly Sample[], { starts, quick }: Options): Promise<Frameworks> {
   const rows: FrameworkRow[] = [];
-  for (const { framework, format, project, python } of samples) {
+  for (const sample of samples) {
+    const { framework, format } = sample;
     say(`${framework}: training, ${starts + 1} starts`);
-    const costs = await serve(project, python, starts).catch((error: Error) => {
+    const costs = await serve(sample, starts).catch((error: Error) => {
       console.error(`${framework}: ${error.message}`);
       return undefined;
     });
@@ -70,14 +72,16 @@ export async function measureFrameworks(samples: readonly Sample[], { starts, qu
 }
 
 /** Trains the sample of a project and serves it, again and again. */
-async function serve(project: string, python: string, starts: number): Promise<Costs> {
+async function serve({ framework, project, python }: Sample, starts: number): Promise<Costs> {
   await must(python, [join(project, 'sample_model/train.py')]);
-  await must(python, ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
+  // The environment of its tests has pandas, too, which scikit-learn imports where it is installed.
+  const command = framework === 'sklearn' && install('ours') ? program('ours', 'python') : python;
+  await must(command, ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
   const port = await findPort();
   const env = { SM_MODEL_DIR: 'model', SAGEMAKER_BIND_TO_PORT: `${port}` };
-  const launch = { command: python, args: ['code/serve'], cwd: project, env };
+  const launch = { command, args: ['code/serve'], cwd: project, env };
   const { ping } = sagemaker;
-  const startable = { launch, port, ping, bin: join(python, '..'), log: join(project, 'server.log') };
+  const startable = { launch, port, ping, bin: join(command, '..'), log: join(project, 'server.log') };
   const runs: Costs[] = [];
   for (let time = 0; time <= starts; time++) runs.push(await startOnce(startable, project));
   const measured = runs.slice(1); // the first brings the files into the page cache

@@ -106,6 +106,17 @@ const starts = (server: string, most: number): Goal => [
   },
 ];
 
+/** Images are hardly larger than what they are made of. */
+const small = (most: number): Goal => [
+  `images: at most ${percent(most)} larger than their base and packages`,
+  ({ frameworks }) => {
+    const { base, built = {} } = frameworks?.images ?? {};
+    if (!base || Object.keys(built).length === 0) return;
+    const largest = Math.max(...Object.values(built).map(({ size, packages }) => size / (base.size + packages) - 1));
+    return { found: percent(largest), met: largest <= most };
+  },
+];
+
 const answers = (server: string): Goal => [
   `${server}: every request answered with 200`,
   ({ rows }) => {
@@ -133,6 +144,7 @@ const goals: readonly Goal[] = [
   starts('fastapi', 1),
   starts('flask', 1),
   starts('fastapi-onnx', 0.4),
+  small(0.12),
   ...Object.keys(ratios).map(answers),
 ];
 

@@ -1,10 +1,11 @@
 // The images of generated projects: built as deploy/ does, weighed, and removed again.
 import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
-import { build, must, run, unique } from '../support/rig.js';
+import { build, must, run, sizeOfPackages, unique } from '../support/rig.js';
 import { say } from './lineup.js';
 
 export interface Image {
   size: number; // MB
+  packages: number; // MB that pip installs
   cuda?: string | undefined; // the version of CUDA that is in it although the project is for CPUs
 }
 
@@ -25,7 +26,8 @@ export async function weighImages(
     const tag = unique(`bench-${framework}`);
     try {
       await build(project, tag, name);
-      built[framework] = { size: await weigh(tag), cuda: await findCuda(tag, framework) };
+      const packages = (await sizeOfPackages(tag)) / 1e6;
+      built[framework] = { size: await weigh(tag), packages, cuda: await findCuda(tag, framework) };
     } catch (error) {
       console.error(`${framework}: no image: ${error instanceof Error ? error.message : error}`);
     }

@@ -5,6 +5,7 @@ import pickle
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,6 +17,7 @@ import skops.io
 from conftest import ROOT
 from numpy.typing import NDArray
 from project import Server
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.linear_model import Ridge
 from test_every import LOAD_EACH, LOADED, double, put, rename, truncate
 
@@ -140,6 +142,27 @@ def test_what_another_version_saved_is_told_by_its_library(
     program = LOAD_EACH.replace("THEN", LOADED)
     [said] = json.loads(run_with(f"{now} joblib orjson", program, first / "code", tmp_path).splitlines()[-1])
     assert re.search(message, said), said
+
+
+LOAD_AFTER = """
+import sys
+from pathlib import Path
+before = set(sys.modules)
+model_handler.load(Path(sys.argv[1])).predict([[0.0]])
+new = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}
+print([name for name, file in new.items() if name.split(".")[0] in sys.stdlib_module_names and file.endswith(".py")])
+"""
+
+
+def test_the_build_compiles_all_of_python_that_a_start_imports(first: Path, tmp_path: Path) -> None:
+    """The base image has no bytecode: what the build does not import is compiled at each start."""
+    build = re.search(r"python -c '(.*)'", (first / "Dockerfile").read_text())
+    assert build
+    steps = [("linear", Ridge()), ("forest", RandomForestRegressor(3)), ("boosting", HistGradientBoostingRegressor())]
+    joblib.dump(VotingRegressor(steps).fit([[0.0], [1.0]], [0.0, 2.0]), tmp_path / "model.joblib")
+    command = [sys.executable, "-c", build[1] + LOAD_AFTER, tmp_path]
+    done = subprocess.run(command, cwd=first / "code", capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
 def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -104,6 +104,17 @@ export async function build(
   return tag;
 }
 
+/** Bytes of an image's Python packages as pip installs them, by their records: with what the image no longer has. */
+export async function sizeOfPackages(image: string): Promise<number> {
+  const code = `
+from csv import reader
+from importlib.metadata import distributions
+from site import getsitepackages
+records = (each.read_text('RECORD').splitlines() for each in distributions(path=getsitepackages()))
+print(sum(int(size or 0) for record in records for _, _, size in reader(record)))`;
+  return Number(await must('docker', ['run', '--rm', image, 'python', '-c', code]));
+}
+
 /** A container that runs as little as SageMaker promises: another user, a read-only system, only /tmp writable. */
 export interface Container {
   id: string;

@@ -12,8 +12,8 @@ import { reach } from '../../generators/project/requirements.js';
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
 /** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
-export function pinsFor(name: Framework): string[] {
-  const { library, formats, serving = [], makingPackages = [], optional = [] } = entryOf(name);
+export function pinsFor(name: Framework, optional = entryOf(name).optional ?? []): string[] {
+  const { library, formats, serving = [], makingPackages = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
   const asked = [
     ...library,

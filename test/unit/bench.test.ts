@@ -73,6 +73,14 @@ describe('the goals of the benchmark', () => {
     const found = [content(4, 3), content(4.1, 3), content(4, 3.1)].map((each) => judged(goal, {}, { content: each }));
     assert.deepEqual(found, [[true], [false], [false]]);
   });
+
+  it('allow every image 12 % beyond its base and packages', () => {
+    const sizes = (size: number) => ({ rows: [], images: { base: { name: 'base', size: 200 }, built: built(size) } });
+    const built = (size: number) => ({ onnx: { size: 250, packages: 200 }, sklearn: { size, packages: 300 } });
+    const found = [559, 561].map((size) => judged(/^images/, {}, { frameworks: sizes(size) }));
+    assert.deepEqual(found, [[true], [false]]);
+    assert.deepEqual(judged(/^images/, {}), [undefined]);
+  });
 });
 
 describe('npm run bench', () => {
