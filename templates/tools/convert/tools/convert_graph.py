@@ -11,17 +11,7 @@ ML = "ai.onnx.ml"
 OPSETS = {"": 15, ML: 3}  # every onnxruntime since 1.10 reads them; trees in float64 came with ai.onnx.ml 3
 RECORDS = "records"  # the input of a model that takes records as one array
 OUTPUTS = ("answer.predictions", "answer.probabilities")  # no column has such a name
-FLOAT, INT64, STRING, BOOL, DOUBLE = 1, 7, 8, 9, 11  # ONNX's numbers of its types
-
-
-class Node(NamedTuple):
-    """A node with one output."""
-
-    op: str
-    inputs: list[str]
-    output: str
-    domain: str
-    attributes: dict[str, Any]
+FLOAT, STRING, BOOL, DOUBLE = 1, 8, 9, 11  # ONNX's numbers of its types
 
 
 class Graph:
@@ -29,50 +19,65 @@ class Graph:
 
     def __init__(self, prefix: str = "made") -> None:
         self.prefix = prefix
-        self.nodes: list[Node] = []
-        self.constants: dict[str, Any] = {}
+        self.count = 0
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
 
     def name(self) -> str:
         """A name that nothing else in the graph has."""
-        return f"{self.prefix}_{len(self.nodes) + len(self.constants)}"
+        self.count += 1
+        return f"{self.prefix}.{self.count}"
 
     def constant(self, values: Any) -> str:
-        """An array."""
+        """An array; of texts, or of numbers."""
+        values = np.asarray(values)
+        values = values.astype(object) if values.dtype.kind == "U" else values
         name = self.name()
-        self.constants[name] = np.asarray(values)
+        self.constants.append(importlib.import_module("onnx.numpy_helper").from_array(values, name))
         return name
 
     def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """A node."""
         name = self.name()
-        self.nodes.append(Node(op, list(inputs), name, domain, attributes))
+        node = importlib.import_module("onnx.helper").make_node(op, list(inputs), [name], domain=domain, **attributes)
+        self.nodes.append(node)
         return name
 
-    def attributes_of(self, node: Node) -> dict[str, Any]:
-        """The attributes of a node as onnx takes them."""
-        numpy_helper = importlib.import_module("onnx.numpy_helper")
-        is_tensor = [name for name in node.attributes if name.endswith("_as_tensor")]
-        tensors = {name: numpy_helper.from_array(node.attributes[name], name) for name in is_tensor}
-        return {**node.attributes, **tensors}
-
-    def to_protos(self, output: dict[str, str]) -> tuple[list[Any], list[Any]]:
-        """The nodes and constants as onnx has them, with some outputs under other names."""
-        helper, numpy_helper = (importlib.import_module(f"onnx.{name}") for name in ("helper", "numpy_helper"))
+    def embed(self, proto: Any, value: str) -> list[str]:
+        """A whole model of one input; the names of its outputs."""
+        prefix = self.name()
+        names = {proto.graph.input[0].name: value, "": ""}
 
         def rename(name: str) -> str:
-            return output.get(name, name)
+            return names.get(name, f"{prefix}.{name}")
 
-        nodes = [
-            helper.make_node(
-                node.op,
-                list(map(rename, node.inputs)),
-                [rename(node.output)],
-                domain=node.domain,
-                **self.attributes_of(node),
-            )
-            for node in self.nodes
-        ]
-        return nodes, [numpy_helper.from_array(values, rename(name)) for name, values in self.constants.items()]
+        for node in proto.graph.node:
+            node.input[:] = map(rename, node.input)
+            node.output[:] = map(rename, node.output)
+            node.name = ""
+        for constant in proto.graph.initializer:
+            constant.name = rename(constant.name)
+        self.nodes.extend(proto.graph.node)
+        self.constants.extend(proto.graph.initializer)
+        return [rename(output.name) for output in proto.graph.output]
+
+    def rename(self, names: dict[str, str]) -> None:
+        """Gives outputs of nodes other names."""
+        for node in self.nodes:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+
+    def wrap(self, inputs: Sequence[tuple[str, int, int]], outputs: Sequence[str]) -> Any:
+        """The graph as a model, with inputs of a name, a type and a width, and the types of its outputs inferred."""
+        onnx = importlib.import_module("onnx")
+        taken = [onnx.helper.make_tensor_value_info(name, kind, [None, width]) for name, kind, width in inputs]
+        given = [onnx.ValueInfoProto(name=name) for name in outputs]
+        graph = onnx.helper.make_graph(self.nodes, "model", taken, given, self.constants)
+        opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+        proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        proto = onnx.shape_inference.infer_shapes(proto)
+        onnx.checker.check_model(proto)
+        return proto
 
     def cast(self, value: str, kind: int) -> str:
         """The value in another type."""
@@ -118,6 +123,12 @@ class Trees:
         weights = np.array([values], dtype=self.type)
         self.trees.append(Tree(np.array(["LEAF"]), nothing, np.zeros(1), nothing, nothing, nothing, weights))
 
+    def to_attribute(self, values: Any) -> Any:
+        """Numbers in the precision of the library."""
+        if self.type is np.float32:
+            return values.tolist()
+        return importlib.import_module("onnx.numpy_helper").from_array(np.asarray(values, np.float64))
+
     def add_to(self, graph: Graph, records: str) -> str:
         """The sums of the leaves, of shape (records, targets), in float32: ONNX's node gives no other type."""
         sizes = [len(tree.mode) for tree in self.trees]
@@ -152,8 +163,5 @@ class Trees:
             n_targets=self.targets,
             nodes_modes=joined("mode").tolist(),
             **{name: np.asarray(each, dtype=np.int64).tolist() for name, each in integers.items()},
-            **{
-                f"{name}_as_tensor" if double else name: np.asarray(each, self.type) if double else each.tolist()
-                for name, each in values.items()
-            },
+            **{f"{name}_as_tensor" if double else name: self.to_attribute(each) for name, each in values.items()},
         )

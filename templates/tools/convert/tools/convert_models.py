@@ -1,9 +1,8 @@
-"""A model as ONNX, with the outputs `predictions` and `probabilities`: pipelines by skl2onnx, trees by our own readers."""
+"""A model as ONNX: boosters here, all else in convert_pipelines.py. The answers are those of the native runtime."""
 
 from __future__ import annotations  # for Python 3.8
 
-import importlib
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 from convert_boosters import (
@@ -13,28 +12,25 @@ from convert_boosters import (
     read_lightgbm,
     read_xgboost,
 )
-from convert_graph import DOUBLE, FLOAT, OPSETS, RECORDS, Graph, plain
-from convert_pipelines import convert_pipeline
+from convert_graph import DOUBLE, FLOAT, RECORDS, Graph, plain
+from convert_pipelines import Made, convert_pipeline
 from convert_trees import Ensemble
+from describe_model import Described
 
-def to_onnx(model: Any, columns: Sequence[tuple[str, str]], width: int) -> Any:
-    """The model as an onnx.ModelProto. It takes `columns`, names with `string`, `double` or `long`, or, where there
-    are none, an array of shape (records, width).
+def to_onnx(described: Described, example: dict[str, Any]) -> Made:
+    """The model as ONNX. `example` is what it answers for some of the rows, as arrays.
 
     Raises Problem for a model, or a step of one, that does not convert.
     """
-    onnx = importlib.import_module("onnx")
-    kind = type(model).__module__.partition(".")[0], type(model).__name__
-    if kind == ("xgboost", "Booster"):
-        proto = wrap(*serve_xgboost(model), width)
-    elif kind == ("lightgbm", "Booster"):
-        proto = wrap(*serve_lightgbm(model), width)
-    elif kind[0] == "catboost":
-        proto = wrap(*serve_catboost(model), width)
-    else:
-        proto = convert_pipeline(model, columns, width)
-    onnx.checker.check_model(proto)
-    return proto
+    model, rows, columns = described.model, described.rows, described.columns
+    library, kind = type(model).__module__.partition(".")[0], type(model).__name__
+    width = len(columns) or len(rows[0])
+    if (library, kind) in BOOSTERS:
+        return Made(wrap(*BOOSTERS[library, kind](model), width))
+    if library == "catboost":
+        return Made(wrap(*serve_catboost(model), width))
+    texts = {column["name"] for column in columns if column["type"] == "string" and "categories" not in column}
+    return convert_pipeline(model, [column["name"] for column in columns], texts, width, example["predictions"])
 
 
 def serve_xgboost(booster: Any) -> tuple[Graph, dict[str, str]]:
@@ -85,16 +81,8 @@ def flat(graph: Graph, answer: str) -> str:
 
 def wrap(graph: Graph, served: dict[str, str], width: int) -> Any:
     """A graph as a model."""
-    helper = importlib.import_module("onnx.helper")
-    nodes, constants = graph.to_protos({name: f"answer.{kind}" for kind, name in served.items()})
-    inputs = [helper.make_tensor_value_info(RECORDS, DOUBLE, [None, width])]
-    outputs = [importlib.import_module("onnx").ValueInfoProto(name=f"answer.{kind}") for kind in served]
-    return finish(helper.make_graph(nodes, "model", inputs, outputs, constants))
+    graph.rename({name: f"answer.{kind}" for kind, name in served.items()})
+    return graph.wrap([(RECORDS, DOUBLE, width)], [f"answer.{kind}" for kind in served])
 
 
-def finish(graph: Any) -> Any:
-    """A model of versions that every onnxruntime reads, with the types of its outputs inferred."""
-    onnx = importlib.import_module("onnx")
-    opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    return onnx.shape_inference.infer_shapes(proto)
+BOOSTERS = {("xgboost", "Booster"): serve_xgboost, ("lightgbm", "Booster"): serve_lightgbm}
