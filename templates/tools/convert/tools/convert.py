@@ -11,7 +11,7 @@ run it on another machine, copy the folder tools/ there, then model/ and test/ b
 
 from __future__ import annotations  # for Python 3.8
 
-import importlib
+import importlib.util
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from convert_check import Answers, answers_of, compare, make_session, mix, takes_missing, time_once
 from convert_models import to_onnx
+from convert_skl2onnx import install_hint
 from convert_steps import HINT
 from describe_json import to_json, to_records
 from describe_model import (
@@ -76,16 +77,10 @@ def convert(
 
 
 def need_packages() -> None:
-    """Raises Problem, with what to type, where a package is missing. Those that are there keep their versions."""
-    names = {"onnx": "onnx", "onnxruntime": "onnxruntime", "skl2onnx": "skl2onnx"}
-    try:
-        for module in names:
-            importlib.import_module(module)
-    except ImportError:
-        kept = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "pandas": "pandas"}
-        found = {name: importlib.import_module(module) for module, name in kept.items() if module in sys.modules}
-        pins = " ".join(f"{name}=={module.__version__}" for name, module in found.items())
-        raise Problem(f"it needs more packages here. Type: {sys.executable} -m pip install {' '.join(names)} {pins}") from None
+    """Raises Problem, with what to type, where a package is missing."""
+    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Problem(f"it needs more packages here. {install_hint(*missing)}")
 
 
 def convert_described(described: Described, tolerance: float) -> tuple[Any, Described, float]:
@@ -104,13 +99,19 @@ def convert_described(described: Described, tolerance: float) -> tuple[Any, Desc
     missing = [takes_missing(original, converted, few, place, tolerance) for place in places]
     columns = [
         {
-            **column,
+            **{key: value for key, value in column.items() if key != "missing"},
             "required": column["required"] or not taken,
             **({"values": to_json(made.closed[column["name"]])} if column["name"] in made.closed else {}),
         }
         for column, taken in zip(columns, missing)
     ]
-    facts = {"missing": all(missing), "classes": to_json(getattr(model, "classes_", None))}
+    facts = {
+        "width": len(places),
+        "names": [column["name"] for column in columns],
+        "closed": type(model).__module__.startswith("xgboost."),
+        "missing": all(missing),
+        "classes": to_json(getattr(model, "classes_", None)) or None,
+    }
     entry = made.proto.metadata_props.add()
     entry.key, entry.value = "serving", json.dumps(facts)
     for count in (1, 100):

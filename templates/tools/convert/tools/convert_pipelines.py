@@ -1,31 +1,15 @@
-"""Models of scikit-learn as ONNX: our own nodes for columns and trees, those of skl2onnx for what takes numbers."""
+"""Models of scikit-learn as ONNX: nodes of our own for columns, trees and linear models, of skl2onnx for the rest."""
 
 from __future__ import annotations  # for Python 3.8
 
-import importlib
-import re
-import sys
-import warnings
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
-from convert_boosters import of_catboost, of_lightgbm, of_xgboost
-from convert_graph import BOOL, DOUBLE, OPSETS, OUTPUTS, RECORDS, STRING, Graph, plain
+from convert_graph import BOOL, DOUBLE, OUTPUTS, RECORDS, STRING, Graph, plain
+from convert_linear import find_linear
+from convert_skl2onnx import convert_step, find_reader
 from convert_steps import HINT, STEPS, TAKES_COLUMNS, Column, Matrix, choose, join, split
-from convert_trees import Ensemble, read_boosting, read_forest, read_histogram
 from describe_rows import Problem
-
-READERS: dict[str, Callable[[Any], Ensemble]] = {
-    **dict.fromkeys(("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees"), read_forest),
-    "GradientBoosting": read_boosting,
-    "HistGradientBoosting": read_histogram,
-    **dict.fromkeys(("XGB", "XGBRF"), of_xgboost),
-    "LGBM": of_lightgbm,
-    "CatBoost": of_catboost,
-}
-OPTIONS = {"zipmap": [True, False, "columns"], **dict.fromkeys(("nocl", "raw_scores"), [True, False])}
-LINEAR = ("LinearSVC", "RidgeClassifier", "RidgeClassifierCV")  # which skl2onnx does not convert in float64
-MODULES = ("sklearn.tree", "sklearn.ensemble", "sklearn.svm", "sklearn.linear_model", "xgboost", "lightgbm", "catboost")
 
 
 class Pipeline:
@@ -96,22 +80,17 @@ class Pipeline:
 
     def convert(self, step: Any, value: str, width: int) -> list[str]:
         """The outputs of a step that skl2onnx converts."""
-        skl2onnx = import_skl2onnx()
-        taken = importlib.import_module("skl2onnx.common.data_types").DoubleTensorType([None, width])
-        options = {"zipmap": False} if hasattr(step, "classes_") else None
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                proto = skl2onnx.convert_sklearn(step, "step", [(RECORDS, taken)], target_opset=OPSETS, options=options)
-        except Problem:
-            raise
-        except Exception as error:
-            inner = re.search(r"<class '[\w.]*?(\w+)'>", str(error))
-            reason = "" if inner else f": {str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
-            raise Problem(
-                f"skl2onnx does not convert {self.where()}, a {inner[1] if inner else type(step).__name__}{reason}. {HINT}"
-            ) from None
-        return self.graph.embed(proto, value)
+            return self.graph.embed(convert_step(step, width), value)
+        except Problem as problem:
+            raise Problem(f"{self.where()}: {problem}. {HINT}") from None
+
+    def answer(self, model: Any, value: str) -> str | None:
+        """What a model of trees or a linear one answers, with a column for each class; None for any other."""
+        read, weigh = find_reader(model), find_linear(model)
+        if read:
+            return self.graph.cast(read(model).add_to(self.graph, value), DOUBLE)
+        return weigh(self.graph, model, value) if weigh else None
 
     def predict(self, model: Any, values: Matrix | list[Column]) -> tuple[str, str | None]:
         """The names of predictions, and of probabilities where the model has them."""
@@ -124,11 +103,11 @@ class Pipeline:
         if not hasattr(model, "predict"):
             return join(self.graph, self.transform(model, values)).value, None
         value, width, _ = join(self.graph, values)
-        if read := find_reader(model):
-            answer = self.graph.cast(read(model).add_to(self.graph, value), DOUBLE)
+        if answer := self.answer(model, value):
             if not hasattr(model, "classes_"):
                 return answer, None
-            return self.graph.pick(plain(model.classes_), answer), answer
+            label = self.graph.pick(plain(model.classes_), answer)
+            return label, answer if hasattr(model, "predict_proba") else None
         outputs = self.convert(model, value, width)
         return outputs[0], outputs[1] if hasattr(model, "predict_proba") else None
 
@@ -163,66 +142,3 @@ def convert_pipeline(model: Any, names: list[str], texts: set[str], width: int, 
 def name_of(function: Any) -> str:
     """The name of a function."""
     return str(getattr(function, "__name__", function))
-
-
-def find_reader(model: Any) -> Callable[[Any], Ensemble] | None:
-    """What reads the trees of a model; None for a model without, and for a class of the user's own."""
-    name = re.sub("(Classifier|Regressor)$", "", type(model).__name__)
-    ours = type(model).__module__.partition(".")[0] in ("sklearn", "xgboost", "lightgbm", "catboost")
-    return READERS.get(name) if ours else None
-
-
-def import_skl2onnx() -> Any:
-    """skl2onnx, which knows our readers of trees then, for models of models."""
-    skl2onnx = importlib.import_module("skl2onnx")
-    shapes = importlib.import_module("skl2onnx.common.shape_calculator")
-    for module in filter(None, map(sys.modules.get, MODULES)):
-        for kind in ("Classifier", "Regressor"):
-            for name, read in READERS.items():
-                register(skl2onnx, shapes, getattr(module, name + kind, None), kind, make_converter(read))
-        for name in LINEAR:
-            register(skl2onnx, shapes, getattr(module, name, None), "Classifier", convert_linear)
-    return skl2onnx
-
-
-def register(skl2onnx: Any, shapes: Any, model: Any, kind: str, converter: Any) -> None:
-    """Tells skl2onnx how a class is written."""
-    if model is not None:
-        shape = getattr(shapes, f"calculate_linear_{kind.lower()}_output_shapes")
-        options = OPTIONS if kind == "Classifier" else None
-        skl2onnx.update_registered_converter(model, f"Own{model.__name__}", shape, converter, options=options)
-
-
-def make_converter(read: Callable[[Any], Ensemble]) -> Callable[[Any, Any, Any], None]:
-    """What skl2onnx calls for a model of trees."""
-
-    def convert(scope: Any, operator: Any, container: Any) -> None:
-        model = operator.raw_operator
-        if hasattr(model, "classes_") and container.get_options(model, {"raw_scores": False})["raw_scores"]:
-            raise Problem(f"a model that takes the scores of a {type(model).__name__} does not convert. {HINT}")
-        graph = Graph(scope.get_unique_variable_name("trees"))
-        put(graph, graph.cast(read(model).add_to(graph, operator.inputs[0].full_name), DOUBLE), operator, container)
-
-    return convert
-
-
-def convert_linear(scope: Any, operator: Any, container: Any) -> None:
-    """What skl2onnx calls for a linear classifier without probabilities."""
-    model, graph = operator.raw_operator, Graph(scope.get_unique_variable_name("linear"))
-    records = graph.cast(operator.inputs[0].full_name, DOUBLE)
-    product = graph.add("MatMul", records, graph.constant(model.coef_.T.astype(np.float64)))
-    scores = graph.add("Add", product, graph.constant(np.atleast_1d(model.intercept_).astype(np.float64)))
-    if len(model.classes_) == 2:
-        scores = graph.add("Concat", graph.add("Sub", scores, scores), scores, axis=1)
-    put(graph, scores, operator, container)
-
-
-def put(graph: Graph, answer: str, operator: Any, container: Any) -> None:
-    """Adds what was made for a model to the graph of skl2onnx. `answer` has a column for each class, or one."""
-    names = {answer: operator.outputs[-1].full_name}
-    if len(operator.outputs) > 1:
-        names[graph.pick(plain(operator.raw_operator.classes_), answer)] = operator.outputs[0].full_name
-    graph.rename(names)
-    container.nodes.extend(graph.nodes)
-    container.initializers.extend(graph.constants)
-    container.node_domain_version_pair_sets.update(OPSETS.items())
