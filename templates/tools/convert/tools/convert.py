@@ -91,9 +91,13 @@ def convert_described(described: Described, tolerance: float) -> tuple[Any, Desc
     original = make_original(described)
     example = {kind: np.asarray(values) for kind, values in original(rows[:2]).items()}
     made = to_onnx(described, example)
-    session = make_session(made.proto)
-    converted = answers_of(session)
-    largest = check(original, converted, described, made.closed, tolerance)
+    try:
+        converted = answers_of(make_session(made.proto))
+        largest = check(original, converted, described, made.closed, tolerance)
+    except Problem:
+        raise
+    except Exception as error:
+        raise Problem(f"onnxruntime does not run the converted model ({' '.join(str(error).split())}). {HINT}") from None
     places = [column["name"] for column in columns] or list(range(len(rows[0])))
     few = rows[:20]
     missing = [takes_missing(original, converted, few, place, tolerance) for place in places]
