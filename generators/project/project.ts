@@ -146,21 +146,25 @@ export function projectFrom(complete: Answers): Project {
   const language = serverEntry.engine && describeModel(answers, instance, serverEntry.engine);
   const models = language ? 'language-model' : answers.multiModel ? 'multi-model' : 'single-model';
   const targetEntry = targetOf(deployTarget, models);
-  const asked = runtime === 'native' ? releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) : undefined;
+  const asked =
+    runtime === 'native' ? releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) : undefined;
   const release = asked ?? standardRelease(served);
   const python = language?.engine.python ?? answers.pythonVersion ?? release.pythons.at(-1) ?? '';
   const image = imageFor(instance, entry, targetEntry, python, language?.engine);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   const cpuBuild = image.gpu || language ? undefined : entry.cpuBuild;
-  const requirements = requirementsFor({ ...answers, framework: served }, {
-    entry,
-    serverEntry,
-    format: runtime === 'native' ? format : undefined,
-    release,
-    python,
-    cpuBuild,
-    gpu: image.gpu,
-  });
+  const requirements = requirementsFor(
+    { ...answers, framework: served },
+    {
+      entry,
+      serverEntry,
+      format: runtime === 'native' ? format : undefined,
+      release,
+      python,
+      cpuBuild,
+      gpu: image.gpu,
+    },
+  );
   const systemPackages = systemPackagesFor(entry, answers.packages);
   const [tool = 'cli', ...others] = answers.deployTool ?? [];
   const facts = {
@@ -180,7 +184,7 @@ export function projectFrom(complete: Answers): Project {
     runtime,
     entry,
     format,
-    modelFile: runtime === 'onnx' ? 'model.onnx' : format?.file ?? `model.${format?.name ?? 'json'}`,
+    modelFile: runtime === 'onnx' ? 'model.onnx' : (format?.file ?? `model.${format?.name ?? 'json'}`),
     folder: format?.folder ?? entry.folder ?? false,
     example: entry.example ?? '{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
     server: modelServer,

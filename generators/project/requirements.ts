@@ -132,7 +132,9 @@ export function additionOf(
   set: string,
   others: readonly string[] = [],
 ): string {
-  const there = new Set(reach(set, [...requirements.library, ...requirements.others].map(packageName)).map(packageName));
+  const there = new Set(
+    reach(set, [...requirements.library, ...requirements.others].map(packageName)).map(packageName),
+  );
   const wanted = [set, ...others].flatMap((each) => reach(each, names.map(packageName)));
   const more = [...new Set(wanted)].filter((pin) => !there.has(packageName(pin)));
   return `# Installed beside ../requirements.txt, to make the sample.\n${more.join('\n')}\n`;

@@ -35,8 +35,8 @@ Answer = Callable[[dict[str, Any]], Any]  # the JSON of a request -> that of its
 def check_predictions(model_dir: Path, answer: Answer) -> None:
     """Raises StartError if the model does not predict what expected.json says, or if that file is broken.
 
-    Numbers may differ by SM_EXPECTED_TOLERANCE (that of the file, or 1e-6) of their size, probabilities by as much in all, whole numbers and
-    texts not at all. SM_EXPECTED=off skips the check.
+    Numbers may differ by SM_EXPECTED_TOLERANCE of their size (the file's tolerance, or 1e-6), probabilities by as much
+    in all, whole numbers and texts not at all. SM_EXPECTED=off skips the check.
     """
     path = model_dir / FILE
     if not path.is_file() or read_choice(os.environ, "SM_EXPECTED", "on", ("on", "off")) == "off":
@@ -97,11 +97,8 @@ def read(path: Path) -> Lists:
     if len({len(lists[kind]) for kind in kinds}) > 1:
         lengths = ", ".join(f"{len(lists[kind])} {kind}" for kind in kinds)
         raise StartError(f"The lists in {path} differ in length: {lengths}. {again}")
-    versions, tolerance = lists.get("versions"), lists.get("tolerance")
-    facts = {
-        "versions": versions if isinstance(versions, dict) else {},
-        "tolerance": float(tolerance) if is_number(tolerance) and 0 <= tolerance <= 1 else 1e-6,
-    }
+    versions, tolerance = lists.get("versions"), lists.get("tolerance", 1e-6)
+    facts = {"versions": versions if isinstance(versions, dict) else {}, "tolerance": tolerance}
     return {**facts, **{kind: lists[kind] for kind in kinds}}
 
 

@@ -3,10 +3,10 @@
 
     python tools/convert.py model.joblib rows.csv
 
-It says what to install there. The converted model answers all of the rows, and 1,000 more that are mixed from them: where
-it differs from the original, nothing is written. It writes model/model.onnx, and what tools/describe_model.py writes:
-model/signature.json, model/expected.json with predictions of the original, and sample requests. It needs Python 3.8. To
-run it on another machine, copy the folder tools/ there, then model/ and test/ back.
+It says what to install there. The converted model answers all of the rows, and 1,000 more that are mixed from them.
+Where it differs from the original, nothing is written. It writes model/model.onnx, and what tools/describe_model.py
+writes: model/signature.json, model/expected.json with predictions of the original, and sample requests. It needs
+Python 3.8. To run it on another machine, copy the folder tools/ there, then model/ and test/ back.
 """
 
 from __future__ import annotations  # for Python 3.8
@@ -37,19 +37,26 @@ from describe_model import (
 from describe_rows import Problem
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
 
 TOLERANCE = 1e-6
-ABOUT = f"""how far numbers may differ, relative to their size, and probabilities as they are (default: {TOLERANCE}; labels
-must be equal). ONNX adds up trees in float32, which makes some 1e-7; more than 1e-6 comes from another decision"""
+ABOUT = (
+    f"how far numbers can differ, relative to their size, and probabilities as they are (default: {TOLERANCE}). Labels "
+    "must be equal. The sums of trees are rounded to float32, which makes up to 1e-7; more than 1e-6 is another decision"
+)
 SHOWN = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. The exit status is 2 where the model does not convert, and nothing is written then."""
     parser = make_parser("convert.py", __doc__)
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=" ".join(ABOUT.split()))
-    return run(parser, arguments, lambda given, *rest: convert(*rest, tolerance=given.tolerance))
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=ABOUT)
+
+    def act(given: Namespace, *described: Any) -> None:
+        convert(*described, tolerance=given.tolerance)
+
+    return run(parser, arguments, act)
 
 
 def convert(
@@ -71,7 +78,12 @@ def convert(
         proto, described, largest = convert_described(described, tolerance)
     more = {"tolerance": tolerance} if tolerance > TOLERANCE else {}
     texts = make_files(described, **more)
-    write({folder / "model/model.onnx": proto.SerializeToString(), **{folder / name: text for name, text in texts.items()}})
+    write(
+        {
+            folder / "model/model.onnx": proto.SerializeToString(),
+            **{folder / name: text for name, text in texts.items()},
+        }
+    )
     print(f"The converted model agrees on all rows; the largest difference is {largest:.1g}.")
     report(described, folder)
 
@@ -97,7 +109,9 @@ def convert_described(described: Described, tolerance: float) -> tuple[Any, Desc
     except Problem:
         raise
     except Exception as error:
-        raise Problem(f"onnxruntime does not run the converted model ({' '.join(str(error).split())}). {HINT}") from None
+        raise Problem(
+            f"onnxruntime does not run the converted model ({' '.join(str(error).split())}). {HINT}"
+        ) from None
     places = [column["name"] for column in columns] or list(range(len(rows[0])))
     few = rows[:20]
     missing = [takes_missing(original, converted, few, place, tolerance) for place in places]

@@ -45,8 +45,8 @@ def flatten(root: Any, look: Callable[[Any], Branch | list[float]], target: int 
             leaves[at] = found
     weights = np.zeros((len(rows), len(next(iter(leaves.values())))))
     weights[list(leaves)] = list(leaves.values())
-    mode, feature, threshold, yes, no, missing = map(np.array, zip(*rows))
-    return Tree(mode, feature, threshold, yes, no, missing, weights, target)
+    mode, *others = map(np.array, zip(*rows))
+    return Tree(mode, *others, weights=weights, target=target)
 
 
 def save_as_json(model: Any, **options: Any) -> Any:
@@ -120,7 +120,7 @@ POWERS = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival
 def link_of_xgboost(objective: str) -> Link:
     """What the booster makes of the sums; of both classes for a binary objective."""
     known: dict[str, Link] = {"binary:logistic": to_both, "multi:softprob": to_each, "multi:softmax": to_each}
-    known.update({name: to_power for name in POWERS})
+    known.update(dict.fromkeys(POWERS, to_power))
     known["reg:logistic"] = to_probability
     if objective == "binary:hinge":
         raise Problem(f"the objective {objective} does not convert")
@@ -198,7 +198,9 @@ def of_catboost(model: Any) -> Ensemble:
         raise Problem("a model of CatBoost with categorical, text or embedding features does not convert")
     saved = save_as_json(model, format="json")
     scale, first = saved["scale_and_bias"]
-    treatments = {each["feature_index"]: each["nan_value_treatment"] for each in saved["features_info"]["float_features"]}
+    treatments = {
+        each["feature_index"]: each["nan_value_treatment"] for each in saved["features_info"]["float_features"]
+    }
     trees = Trees(len(first))
     trees.add_constant(first)
 

@@ -7,7 +7,7 @@ import time
 from typing import Any, Callable, Collection, NamedTuple
 
 import numpy as np
-from convert_graph import OUTPUTS, RECORDS
+from convert_graph import RECORDS
 from convert_steps import MISSING
 
 MIXED = 1000
@@ -106,9 +106,12 @@ def mix(rows: Any, closed: Collection[str]) -> Any:
     thresholds of trees that were trained on them. Columns that are `closed` keep to their values.
     """
     random = np.random.default_rng(7)
-    places = lambda: random.integers(0, len(rows), MIXED)  # noqa: E731
+
+    def places() -> Any:
+        return random.integers(0, len(rows), MIXED)
+
     if not hasattr(rows, "columns"):
-        matrix = np.array(rows, dtype=np.float64)
+        matrix: Any = np.array(rows, dtype=np.float64)
         return np.column_stack([halve(matrix[places(), at], random) for at in range(matrix.shape[1])]).tolist()
     columns = {name: rows[name].iloc[places()].reset_index(drop=True) for name in rows.columns}
     mixed = importlib.import_module("pandas").DataFrame(columns)
@@ -124,7 +127,9 @@ def halve(values: Any, random: Any) -> Any:
     if len(known) < 2:
         return values
     place = np.minimum(np.searchsorted(known, values), len(known) - 2)
-    return np.where(np.isfinite(values) & (random.random(len(values)) < 0.5), (known[place] + known[place + 1]) / 2, values)
+    return np.where(
+        np.isfinite(values) & (random.random(len(values)) < 0.5), (known[place] + known[place + 1]) / 2, values
+    )
 
 
 def takes_missing(original: Answers, converted: Answers, rows: Any, column: Any, tolerance: float) -> bool:

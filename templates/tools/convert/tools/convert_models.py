@@ -17,6 +17,7 @@ from convert_pipelines import Made, convert_pipeline
 from convert_trees import Ensemble
 from describe_model import Described
 
+
 def to_onnx(described: Described, example: dict[str, Any]) -> Made:
     """The model as ONNX. `example` is what it answers for some of the rows, as arrays.
 
@@ -26,9 +27,9 @@ def to_onnx(described: Described, example: dict[str, Any]) -> Made:
     library, kind = type(model).__module__.partition(".")[0], type(model).__name__
     width = len(columns) or len(rows[0])
     if (library, kind) in BOOSTERS:
-        return Made(wrap(*BOOSTERS[library, kind](model), width))
+        return Made(wrap(*BOOSTERS[library, kind](model), width), {})
     if library == "catboost":
-        return Made(wrap(*serve_catboost(model), width))
+        return Made(wrap(*serve_catboost(model), width), {})
     texts = {column["name"] for column in columns if column["type"] == "string" and "categories" not in column}
     return convert_pipeline(model, [column["name"] for column in columns], texts, width, example["predictions"])
 

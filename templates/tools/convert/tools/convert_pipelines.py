@@ -51,7 +51,8 @@ class Pipeline:
         if kind in STEPS and type(step).__module__.startswith("sklearn."):
             values = split(self.graph, values) if kind in TAKES_COLUMNS else values
             try:
-                return STEPS[kind](self.graph, step, values, self.closed)
+                made: Matrix | list[Column] = STEPS[kind](self.graph, step, values, self.closed)
+                return made
             except Problem as problem:
                 raise Problem(f"{self.where()}: {problem}. {HINT}") from None
         if kind == "FunctionTransformer":
@@ -68,7 +69,9 @@ class Pipeline:
         for name, part, chosen in step.transformers_:
             values = choose(columns, chosen)
             if values and not (isinstance(part, str) and part == "drop"):
-                parts.append(self.step(name, lambda part, values: join(self.graph, self.transform(part, values)), part, values))
+                parts.append(
+                    self.step(name, lambda part, values: join(self.graph, self.transform(part, values)), part, values)
+                )
         value = self.graph.add("Concat", *(part.value for part in parts), axis=1) if len(parts) > 1 else parts[0].value
         return Matrix(value, sum(part.width for part in parts))
 
@@ -99,7 +102,8 @@ class Pipeline:
             *steps, (name, last) = model.steps
             for before, step in steps:
                 values = self.step(before, self.transform, step, values)
-            return self.step(name, self.predict, last, values)
+            predictions, probabilities = self.step(name, self.predict, last, values)
+            return predictions, probabilities
         if not hasattr(model, "predict"):
             return join(self.graph, self.transform(model, values)).value, None
         value, width, _ = join(self.graph, values)
@@ -116,7 +120,7 @@ class Made(NamedTuple):
     """A converted model."""
 
     proto: Any  # onnx.ModelProto
-    closed: dict[str, list[Any]] = {}  # by column: its values, where any other is an error
+    closed: dict[str, list[Any]]  # by column: its values, where any other is an error
 
 
 def convert_pipeline(model: Any, names: list[str], texts: set[str], width: int, example: Any) -> Made:

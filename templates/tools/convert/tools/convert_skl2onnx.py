@@ -1,4 +1,4 @@
-"""What skl2onnx converts: all that takes numbers and has no nodes of our own. In models of models the trees are ours."""
+"""What skl2onnx converts: what takes numbers and has no nodes of our own. In models of models the trees are ours."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -22,7 +22,7 @@ READERS: dict[str, Callable[[Any], Ensemble]] = {
     "LGBM": of_lightgbm,
     "CatBoost": of_catboost,
 }
-OPTIONS = {"zipmap": [True, False, "columns"], **dict.fromkeys(("nocl", "raw_scores"), [True, False])}
+OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "raw_scores": [True, False]}
 LINEAR = ("LinearSVC", "RidgeClassifier", "RidgeClassifierCV")  # which skl2onnx does not convert in float64
 MODULES = ("sklearn.tree", "sklearn.ensemble", "sklearn.svm", "sklearn.linear_model", "xgboost", "lightgbm", "catboost")
 

@@ -5,7 +5,7 @@ Texts have no missing value in ONNX: MISSING stands for it.
 
 from __future__ import annotations  # for Python 3.8
 
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 from convert_graph import DOUBLE, ML, Graph
@@ -79,9 +79,10 @@ def matches(graph: Graph, column: Column, categories: Any) -> str:
     gaps = [at for at, each in enumerate(known) if each is None or each != each]
     if len(keys) + len(gaps) < len(known):
         raise Problem(f"the categories of the column {column.name} are not all texts")
-    at = keys.get(column.filled) if column.filled is not None else (gaps or [None])[0]
-    if at is not None:
-        keys[MISSING] = at
+    if column.filled in keys:
+        keys[MISSING] = keys[column.filled]
+    elif gaps and column.filled is None:
+        keys[MISSING] = gaps[0]
     texts, places = list(keys), list(keys.values())
     attributes = {"keys_strings": texts, "values_int64s": places, "default_int64": -1}
     place = graph.add("LabelEncoder", column.value, domain=ML, **attributes)

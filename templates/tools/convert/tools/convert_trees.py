@@ -84,7 +84,7 @@ def read_boosting(model: Any) -> Ensemble:
         raise Problem(f"{type(model).__name__} with init={model.init_} does not convert")
     first = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))[0]
     trees = Trees(len(first))
-    trees.add_constant(first)
+    trees.add_constant(first.tolist())
     for round in model.estimators_:
         for target, each in enumerate(round):
             tree = each.tree_
@@ -102,7 +102,7 @@ def read_histogram(model: Any) -> Ensemble:
         raise Problem(f"{type(model).__name__} with columns of categories does not convert")
     first = np.ravel(model._baseline_prediction)
     trees = Trees(len(first))
-    trees.add_constant(first)
+    trees.add_constant(first.tolist())
     for round in model._predictors:
         for target, each in enumerate(round):
             nodes = each.nodes

@@ -23,13 +23,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from describe_json import name_outputs, to_csv, to_json, to_records, to_text
 from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, read, read_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SHOWN = 2  # rows in a sample request
 HINT = "Are their types those of the training? --type COLUMN=string says what csv does not"
@@ -212,7 +212,9 @@ def make_files(described: Described, **more: Any) -> dict[str, str | None]:
 
 def report(described: Described, folder: Path) -> None:
     """Says what was written, and what to type next."""
-    print(f"{len(described.records)} rows and what the model predicts for them are in {folder / 'model/expected.json'}.")
+    print(
+        f"{len(described.records)} rows and what the model predicts for them are in {folder / 'model/expected.json'}."
+    )
     if (folder / "test/run_local.sh").exists():
         print("Next, in the project: test/run_local.sh")
 
