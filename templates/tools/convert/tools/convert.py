@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 ABOUT = (
-    f"how far numbers can differ, relative to their size, and probabilities as they are (default: {TOLERANCE}). Labels "
-    "must be equal. The sums of trees are rounded to float32, which makes up to 1e-7; more than 1e-6 is another decision"
+    f"how far numbers can differ, relative to their size, and probabilities as they are (default: {TOLERANCE}). "
+    "Labels must be equal. The sums of trees are rounded to float32, which makes up to 1e-7; more than 1e-6 is another "
+    "decision"
 )
 SHOWN = 3
 
@@ -53,8 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser("convert.py", __doc__)
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=ABOUT)
 
-    def act(given: Namespace, *described: Any) -> None:
-        convert(*described, tolerance=given.tolerance)
+    def act(given: Namespace, model: Any, rows: Any, *others: Any) -> None:
+        folder, types, outputs = others
+        convert(model, rows, folder, types, outputs, given.tolerance)
 
     return run(parser, arguments, act)
 

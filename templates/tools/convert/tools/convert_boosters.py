@@ -45,8 +45,8 @@ def flatten(root: Any, look: Callable[[Any], Branch | list[float]], target: int 
             leaves[at] = found
     weights = np.zeros((len(rows), len(next(iter(leaves.values())))))
     weights[list(leaves)] = list(leaves.values())
-    mode, *others = map(np.array, zip(*rows))
-    return Tree(mode, *others, weights=weights, target=target)
+    modes, features, thresholds, yes, no, missing = (np.array(column) for column in zip(*rows))
+    return Tree(modes, features, thresholds, yes, no, missing, weights, target)
 
 
 def save_as_json(model: Any, **options: Any) -> Any:

@@ -39,8 +39,8 @@ def weigh_probabilities(graph: Graph, model: Any, records: str) -> str:
 
 
 SUMS = (
-    "LinearRegression Ridge RidgeCV Lasso LassoCV LassoLars LassoLarsCV LassoLarsIC ElasticNet ElasticNetCV Lars "
-    "LarsCV BayesianRidge ARDRegression HuberRegressor SGDRegressor TheilSenRegressor OrthogonalMatchingPursuit LinearSVR"
+    "LinearRegression Ridge RidgeCV Lasso LassoCV LassoLars LassoLarsCV LassoLarsIC ElasticNet ElasticNetCV Lars LarsCV"
+    " BayesianRidge ARDRegression HuberRegressor SGDRegressor TheilSenRegressor OrthogonalMatchingPursuit LinearSVR"
 )
 KNOWN: dict[str, Weigh] = {
     **dict.fromkeys(SUMS.split(), weigh),
