@@ -115,7 +115,7 @@ function describingFiles({ framework, runtime, entry }: Project): FileSpec[] {
   const library = entry.describes ? `frameworks/${framework}` : 'tools/describe';
   return [
     ...programs('tools/describe', 'tools', ['describe_model.py']),
-    ...from('tools/describe', 'tools', ['describe_rows.py', 'describe_json.py']),
+    ...from('tools/describe', 'tools', ['describe_files.py', 'describe_rows.py', 'describe_json.py']),
     ...from(library, 'tools', ['describe_library.py']),
     ...when(entry.modules?.includes('tensors') ?? false, from('tools/networks', 'tools', ['describe_network.py'])),
     ...when(runtime === 'onnx', [

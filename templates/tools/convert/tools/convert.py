@@ -21,6 +21,7 @@ from convert_check import Answers, answers_of, compare, make_session, mix, takes
 from convert_models import to_onnx
 from convert_skl2onnx import install_hint
 from convert_steps import HINT
+from describe_files import progress, write
 from describe_json import to_json, to_records
 from describe_model import (
     Described,
@@ -29,10 +30,8 @@ from describe_model import (
     look,
     make_files,
     make_parser,
-    progress,
     report,
     run,
-    write,
 )
 from describe_rows import Problem
 

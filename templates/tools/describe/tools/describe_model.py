@@ -15,21 +15,18 @@ folder tools/ there, then model/ and test/ back. With tools/ in sys.path, a scri
 from __future__ import annotations  # for Python 3.8
 
 import argparse
-import contextlib
 import importlib
-import os
 import pickle
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from describe_files import progress, write
 from describe_json import name_outputs, to_csv, to_json, to_records, to_text
 from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, read, read_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 SHOWN = 2  # rows in a sample request
 HINT = "Are their types those of the training? --type COLUMN=string says what csv does not"
@@ -90,26 +87,6 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, act: C
 def find_folder(given: Path | None) -> Path:
     """The project's folder; the current one for a copy of tools/ on another machine."""
     return given or (PROJECT if (PROJECT / "code").is_dir() else Path())
-
-
-@contextlib.contextmanager
-def progress(doing: str) -> Iterator[None]:
-    """Says on stderr what takes more than a second, and again every 10 seconds."""
-    done, started = threading.Event(), time.monotonic()
-
-    def report() -> None:
-        wait = 1
-        while not done.wait(wait):
-            print(f"{doing} ... {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-            wait = 10
-
-    thread = threading.Thread(target=report, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def find_library() -> Any:
@@ -255,27 +232,6 @@ def find_versions() -> dict[str, str]:
     """The versions of the libraries in use."""
     found = {name: sys.modules[module] for module, name in LIBRARIES.items() if module in sys.modules}
     return {name: str(module.__version__) for name, module in sorted(found.items()) if hasattr(module, "__version__")}
-
-
-def write(files: Mapping[Path, str | bytes | None]) -> None:
-    """Writes all files, or none if that fails. Those without a text are removed: they would be of another model."""
-    parts = {path: path.with_name(f"{path.name}.part") for path, text in files.items() if text is not None}
-    try:
-        for path, part in parts.items():
-            path.parent.mkdir(exist_ok=True)
-            content = files[path] or ""
-            part.write_bytes(content if isinstance(content, bytes) else content.encode())
-        for path in files:
-            if path in parts:
-                os.replace(parts[path], path)
-            elif path.exists():
-                path.unlink()
-    except OSError as error:
-        raise Problem(f"the files cannot be written: {error}") from None
-    finally:
-        for part in parts.values():
-            if part.exists():
-                part.unlink()
 
 
 if __name__ == "__main__":
