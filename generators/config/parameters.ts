@@ -131,7 +131,7 @@ export const parameters = {
     schema: z.enum(runtimes),
     labels: {
       native: 'the library it was made with',
-      onnx: 'onnxruntime: the model is converted, by tools/convert.py, and the library is not in the image',
+      onnx: 'onnxruntime, once tools/convert.py has converted it',
     },
     choices: ({ framework }) => framework && (entryOf(framework).converts ? runtimes : (['native'] as const)),
     default: () => 'native' as const,

@@ -106,7 +106,7 @@ function container(project: Project): FileSpec[] {
 }
 
 /** The modules of tools/convert.py. */
-const converting = 'boosters check graph linear models pipelines skl2onnx steps trees'
+const converting = 'boosters check estimators graph models pipelines skl2onnx steps'
   .split(' ')
   .map((name) => `convert_${name}.py`);
 
@@ -115,7 +115,7 @@ function describingFiles({ framework, runtime, entry }: Project): FileSpec[] {
   const library = entry.describes ? `frameworks/${framework}` : 'tools/describe';
   return [
     ...programs('tools/describe', 'tools', ['describe_model.py']),
-    ...from('tools/describe', 'tools', ['describe_files.py', 'describe_rows.py', 'describe_json.py']),
+    ...from('tools/describe', 'tools', ['describe_rows.py', 'describe_json.py']),
     ...from(library, 'tools', ['describe_library.py']),
     ...when(entry.modules?.includes('tensors') ?? false, from('tools/networks', 'tools', ['describe_network.py'])),
     ...when(runtime === 'onnx', [

@@ -21,7 +21,6 @@ from convert_check import Answers, answers_of, compare, make_session, mix, takes
 from convert_models import to_onnx
 from convert_skl2onnx import install_hint
 from convert_steps import HINT
-from describe_files import progress, write
 from describe_json import to_json, to_records
 from describe_model import (
     Described,
@@ -33,7 +32,7 @@ from describe_model import (
     report,
     run,
 )
-from describe_rows import Problem
+from describe_rows import Problem, progress, write
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
+from convert_estimators import Ensemble, Link, as_they_are, divide, to_both, to_each, to_power, to_probability
 from convert_graph import Graph, Tree, Trees
-from convert_trees import Ensemble, Link, as_they_are, divide, to_both, to_each, to_power, to_probability
 from describe_rows import Problem
 
 

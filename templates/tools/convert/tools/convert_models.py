@@ -12,9 +12,9 @@ from convert_boosters import (
     read_lightgbm,
     read_xgboost,
 )
+from convert_estimators import Ensemble
 from convert_graph import DOUBLE, FLOAT, RECORDS, Graph, plain
 from convert_pipelines import Made, convert_pipeline
-from convert_trees import Ensemble
 from describe_model import Described
 
 

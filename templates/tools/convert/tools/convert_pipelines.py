@@ -5,8 +5,8 @@ from __future__ import annotations  # for Python 3.8
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
+from convert_estimators import find_linear
 from convert_graph import BOOL, DOUBLE, OUTPUTS, RECORDS, STRING, Graph, plain
-from convert_linear import find_linear
 from convert_skl2onnx import convert_step, find_reader
 from convert_steps import HINT, STEPS, TAKES_COLUMNS, Column, Matrix, choose, join, split
 from describe_rows import Problem

@@ -9,9 +9,8 @@ import warnings
 from typing import Any, Callable
 
 from convert_boosters import of_catboost, of_lightgbm, of_xgboost
+from convert_estimators import Ensemble, read_boosting, read_forest, read_histogram, weigh_classes
 from convert_graph import DOUBLE, OPSETS, RECORDS, Graph, plain
-from convert_linear import weigh_classes
-from convert_trees import Ensemble, read_boosting, read_forest, read_histogram
 from describe_rows import Problem
 
 READERS: dict[str, Callable[[Any], Ensemble]] = {

@@ -21,9 +21,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from describe_files import progress, write
 from describe_json import name_outputs, to_csv, to_json, to_records, to_text
-from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, read, read_type
+from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, progress, read, read_type, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
