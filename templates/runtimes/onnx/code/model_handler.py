@@ -23,6 +23,7 @@ from serving.tabular import to_matrix
 PRELOAD = count_math_threads() == 1  # a session's threads do not survive a fork
 SILENT = 4  # onnxruntime raises exceptions for errors; printing them as well is not needed
 TEXT = "tensor(string)"
+MISSING = "\u2400"  # as convert_steps.py has it
 LARGEST = float(np.finfo(np.float32).max)  # trees compare in float32
 
 Arrays = dict[str, NDArray[Any]]  # by the name of the input
@@ -42,7 +43,7 @@ class Model(NamedTuple):
     @property
     def by_column(self) -> bool:
         """Whether the model has an input for each column."""
-        return "records" not in self.inputs or len(self.inputs) > 1
+        return TEXT in self.inputs.values()
 
 
 def load(model_dir: Path) -> Model:
@@ -84,11 +85,11 @@ def decode(model: Model, records: Any) -> Arrays:
 
 
 def to_input(values: NDArray[Any], kind: str) -> NDArray[Any]:
-    """A column as an input of the model. ONNX has no missing text: \u2400 stands for it."""
+    """A column as an input of the model. ONNX has no missing text: MISSING stands for it, and never for a client's."""
     if kind != TEXT:
         return values.astype(np.float64)[:, np.newaxis]
-    texts = np.array(["\u2400" if value is None else value for value in values], dtype=object)
-    return texts[:, np.newaxis]
+    texts = [MISSING if value is None else 2 * MISSING if value == MISSING else value for value in values]
+    return np.array(texts, dtype=object)[:, np.newaxis]
 
 
 def check_values(numbers: NDArray[np.float64], missing: bool) -> None:

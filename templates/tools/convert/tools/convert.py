@@ -103,15 +103,18 @@ def convert_described(described: Described, tolerance: float) -> tuple[Any, Desc
     original = make_original(described)
     example = {kind: np.asarray(values) for kind, values in original(rows[:2]).items()}
     made = to_onnx(described, example)
+    if made.closed and not columns:
+        raise Problem(
+            "an encoder that refuses unknown values does not convert in a model without names of columns: train it on a "
+            "DataFrame, or with handle_unknown='ignore'"
+        )
     try:
         converted = answers_of(make_session(made.proto))
         largest = check(original, converted, described, made.closed, tolerance)
     except Problem:
         raise
     except Exception as error:
-        raise Problem(
-            f"onnxruntime does not run the converted model ({' '.join(str(error).split())}). {HINT}"
-        ) from None
+        raise Problem(f"the comparison failed ({' '.join(str(error).split())}). {HINT}") from None
     places = [column["name"] for column in columns] or list(range(len(rows[0])))
     few = rows[:20]
     missing = [takes_missing(original, converted, few, place, tolerance) for place in places]

@@ -41,7 +41,7 @@ def answers_of(session: Any) -> Answers:
     names = [output.name for output in session.get_outputs()]
 
     def answer(rows: Any) -> dict[str, Any]:
-        if RECORDS in texts and len(texts) == 1:
+        if list(texts.values()) == [False]:
             inputs = {RECORDS: to_matrix(rows)}
         else:
             inputs = {name: (to_texts if text else to_numbers)(rows[name])[:, None] for name, text in texts.items()}
