@@ -14,6 +14,7 @@ from __future__ import annotations  # for Python 3.8
 import importlib.util
 import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,48 +98,56 @@ def need_packages() -> None:
 
 def convert_described(described: Described, tolerance: float) -> tuple[Any, Described, float]:
     """The model as ONNX, its description with what the server has to refuse, and the largest difference."""
-    model, rows, columns = described.model, described.rows, described.columns
+    rows, columns = described.rows, described.columns
     if any(column["type"] == "datetime" for column in columns) or (not columns and isinstance(rows[0], str)):
         raise Problem(f"dates and free texts do not convert. {HINT}")
     original = make_original(described)
     example = {kind: np.asarray(values) for kind, values in original(rows[:2]).items()}
-    made = to_onnx(described, example)
-    if made.closed and not columns:
+    proto, closed = to_onnx(described, example)
+    if closed and not columns:
         raise Problem(
-            "an encoder that refuses unknown values does not convert in a model without names of columns: train it on a "
-            "DataFrame, or with handle_unknown='ignore'"
+            "an encoder that refuses unknown values does not convert in a model without names of columns: train it on "
+            "a DataFrame, or with handle_unknown='ignore'"
         )
     try:
-        converted = answers_of(make_session(made.proto))
-        largest = check(original, converted, described, made.closed, tolerance)
+        converted = answers_of(make_session(proto))
+        largest = check(original, converted, described, closed, tolerance)
     except Problem:
         raise
     except Exception as error:
-        raise Problem(f"the comparison failed ({' '.join(str(error).split())}). {HINT}") from None
+        reason = " ".join(str(error).split())
+        raise Problem(f"the comparison failed ({reason}). {HINT}") from None
     places = [column["name"] for column in columns] or list(range(len(rows[0])))
-    few = rows[:20]
-    missing = [takes_missing(original, converted, few, place, tolerance) for place in places]
-    columns = [
-        {
-            **{key: value for key, value in column.items() if key != "missing"},
-            "required": column["required"] or not taken,
-            **({"values": to_json(made.closed[column["name"]])} if column["name"] in made.closed else {}),
-        }
-        for column, taken in zip(columns, missing)
-    ]
+    missing = [takes_missing(original, converted, rows[:20], place, tolerance) for place in places]
+    write_facts(proto, described, len(places), all(missing))
+    for count in (1, 100):
+        before, after = (1e3 * time_once(partial(answer, rows[:count])) for answer in (original, converted))
+        print(f"{count} record{'s' * (count > 1)}: {before:.3g} ms before, {after:.3g} ms as ONNX")
+    return proto, described._replace(columns=restrict(columns, missing, closed)), largest
+
+
+def restrict(columns: Any, missing: Sequence[bool], closed: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The columns of the signature, with what the original refuses: missing values, and other than known ones."""
+    restricted = []
+    for column, taken in zip(columns, missing):
+        name, kept = column["name"], {key: value for key, value in column.items() if key != "missing"}
+        values = {"values": to_json(closed[name])} if name in closed else {}
+        restricted.append({**kept, "required": column["required"] or not taken, **values})
+    return restricted
+
+
+def write_facts(proto: Any, described: Described, width: int, missing: bool) -> None:
+    """Writes into the model what code/model_handler.py has to know."""
+    model = described.model
     facts = {
-        "width": len(places),
-        "names": [column["name"] for column in columns],
+        "width": width,
+        "names": [column["name"] for column in described.columns],
         "closed": type(model).__module__.startswith("xgboost."),
-        "missing": all(missing),
+        "missing": missing,
         "classes": to_json(getattr(model, "classes_", None)) or None,
     }
-    entry = made.proto.metadata_props.add()
+    entry = proto.metadata_props.add()
     entry.key, entry.value = "serving", json.dumps(facts)
-    for count in (1, 100):
-        before, after = (1e3 * time_once(lambda: answer(rows[:count])) for answer in (original, converted))  # noqa: B023
-        print(f"{count} record{'s' * (count > 1)}: {before:.3g} ms before, {after:.3g} ms as ONNX")
-    return made.proto, described._replace(columns=columns), largest
 
 
 def make_original(described: Described) -> Answers:
