@@ -72,7 +72,11 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     files: [...files, ...copies].map(({ path }) => path),
     warnings,
   };
-  const next = nextSteps(project, directory, around.cwd, { locked, model: copies.some(isModel) });
+  const next = nextSteps(project, directory, around.cwd, {
+    locked,
+    model: copies.some(isModel),
+    source: answers.model,
+  });
   return { ...common, directory, files, copies, next, summary };
 }
 

@@ -39,6 +39,8 @@ export interface FrameworkEntry {
   makingPackages?: readonly string[];
   /** Its tools/describe_library.py, where describe_model.py has to know more than predict(). */
   describes?: true;
+  /** tools/convert.py converts its models to ONNX. */
+  converts?: true;
   /** What some models need beyond the library, and the sets have, too. */
   optional?: readonly string[];
 }
@@ -74,12 +76,14 @@ export const frameworks = {
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
     serving: ['treelite'],
     modules: ['estimators', 'categories', 'accelerate', 'quick', 'trees', 'linear'],
+    converts: true,
     optional: ['pandas'],
   },
   xgboost: {
     label: 'XGBoost',
     formats: [{ name: 'json' }, { name: 'ubj' }],
     describes: true,
+    converts: true,
     servers: web,
     library: [`xgboost-cpu=={} ; ${onLinux}`, `xgboost=={} ; ${notOnLinux}`, 'numpy', 'scipy'],
     gpu: { cuda: 12, library: ['xgboost=={}', 'numpy', 'scipy'] },
@@ -89,6 +93,7 @@ export const frameworks = {
     label: 'LightGBM',
     formats: [{ name: 'txt' }],
     describes: true,
+    converts: true,
     servers: web,
     library: ['lightgbm=={}', 'numpy', 'scipy'],
     modules: ['libsvm', 'categories'],
@@ -98,6 +103,7 @@ export const frameworks = {
     label: 'CatBoost',
     formats: [{ name: 'cbm' }],
     describes: true,
+    converts: true,
     servers: web,
     library: ['catboost=={}', 'numpy'],
   },
@@ -155,6 +161,24 @@ export type Framework = keyof typeof frameworks;
 export const frameworkNames = Object.keys(frameworks) as [Framework, ...Framework[]];
 
 export const entryOf = (framework: Framework): FrameworkEntry => frameworks[framework];
+
+/** What runs the model: its own library, or onnxruntime. */
+export const runtimes = ['native', 'onnx'] as const;
+export type Runtime = (typeof runtimes)[number];
+
+/** The framework whose packages the image has. */
+export const servedAs = (framework: Framework, runtime: Runtime | undefined): Framework =>
+  runtime === 'onnx' ? 'onnx' : framework;
+
+/** What the catalogue says of a framework's models in a runtime. */
+export function entryIn(framework: Framework, runtime: Runtime | undefined): FrameworkEntry {
+  const entry = entryOf(framework);
+  if (runtime !== 'onnx') return entry;
+  const { label, formats, describes, library } = entry;
+  const { servers, library: own } = frameworks.onnx;
+  const made = { label: `${label}, converted to ONNX`, formats, ...(describes && { describes }) };
+  return { ...made, servers, library: own, makingPackages: ['onnx', ...library] };
+}
 export const formatsOf = (framework: Framework): readonly Format[] => entryOf(framework).formats;
 
 /** Every format there is, each once. */

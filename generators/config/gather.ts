@@ -3,7 +3,7 @@ import { resolve as resolvePath } from 'node:path';
 import type { Model, ModelFile } from '../model/read.js';
 import { bringCode, missingCode } from './code.js';
 import { readConfigFiles, readStored } from './files.js';
-import { type Brought, type BroughtModel, bringModel, nothing, underItsName, withPackages } from './model.js';
+import { type Brought, type BroughtModel, bringModel, nothing, underItsName, unserved, withPackages } from './model.js';
 import type { Answers, Key } from './parameters.js';
 import { nextQuestion, type Question, readAnswer } from './prompts.js';
 import { type Resolution, resolve } from './resolve.js';
@@ -63,6 +63,7 @@ function bringer(force: boolean, cwd: string) {
     const known: BroughtModel =
       models.get(path) ?? (path ? bringModel(path, origins.model ?? '', cwd, force) : nothing);
     models.set(path, known);
+    if (answers.runtime === 'onnx') return { model: unserved(known), code: nothing };
     const code = script ? bringCode(script, origins.code ?? '', cwd, known.model) : nothing;
     const missing = known.model ? missingCode(known.model, answers, code.files) : [];
     const model = { ...known, warnings: [...known.warnings, ...missing] };

@@ -57,6 +57,13 @@ export function bringModel(path: string, from: string, cwd: string, force: boole
   };
 }
 
+/** A model that is converted where it was trained: of it come neither the file nor the packages that load it. */
+export const unserved = (brought: BroughtModel): BroughtModel => ({
+  ...brought,
+  files: [],
+  values: brought.values.filter(({ key }) => key !== 'packages' && key !== 'pythonVersion'),
+});
+
 /** A model whose file keeps its own name, by which the user's code looks for it. */
 export function underItsName(brought: BroughtModel): BroughtModel {
   const name = brought.model?.fileName;

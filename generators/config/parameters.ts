@@ -2,18 +2,21 @@
 // are read off it. The order is that of the questions; what a parameter depends on stands above it.
 import { z } from 'zod';
 import {
+  entryOf,
   type Framework,
   formatNames,
   formatsOf,
   frameworkNames,
   frameworks,
   gpuServers,
+  type Runtime,
+  runtimes,
   type Server,
   servers,
 } from '../catalog/frameworks.js';
 import { regions } from '../catalog/regions.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
-import { nameOf, pythons, pythonsOf, releaseOf, releasesOf, standardRelease } from '../catalog/versions.js';
+import { nameOf, pythons, pythonsOf, releasesOf, standardRelease } from '../catalog/versions.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
@@ -22,6 +25,7 @@ export interface Known {
   frameworkVersion?: string | undefined;
   multiModel?: boolean | undefined;
   modelServer?: Server | undefined;
+  runtime?: Runtime | undefined;
   deployTarget?: Target | undefined;
   instanceType?: string | undefined;
 }
@@ -66,6 +70,10 @@ const ownImage = (why: string, when: (framework: Framework) => boolean) => ({
   when: ({ framework, modelServer }: Known) =>
     framework && modelServer && !gpuServers.has(modelServer) && when(framework),
 });
+
+/** The Pythons of the image; undefined where there is no set of packages. */
+const pythonsIn = (framework: Framework, { frameworkVersion, runtime }: Known) =>
+  runtime === 'onnx' ? standardRelease('onnx').pythons : pythonsOf(framework, frameworkVersion);
 
 const instanceTypeName = /^ml\.[a-z][a-z0-9-]{0,18}\.[a-z0-9-]{1,18}$/;
 /** Hugging Face's org/name, or an S3 prefix without dot segments that ends in a slash. */
@@ -117,6 +125,16 @@ export const parameters = {
       when: ({ framework }) => framework && formatsOf(framework).length > 0,
     },
     default: ({ framework }) => framework && formatsOf(framework)[0]?.name,
+  }),
+  runtime: define({
+    about: 'What runs the model',
+    schema: z.enum(runtimes),
+    labels: {
+      native: 'the library it was made with',
+      onnx: 'onnxruntime, once tools/convert.py has converted it',
+    },
+    choices: ({ framework }) => framework && (entryOf(framework).converts ? runtimes : (['native'] as const)),
+    default: () => 'native' as const,
   }),
   modelName: define({
     about: 'Model to serve: a Hugging Face id, or s3://…/',
@@ -234,10 +252,10 @@ export const parameters = {
   pythonVersion: define({
     about: 'Python of the image',
     schema: z.enum(pythons),
-    choices: ({ framework, frameworkVersion }) => framework && pythonsOf(framework, frameworkVersion),
+    choices: (known) => known.framework && pythonsIn(known.framework, known),
     onlyFor: ownImage('fastapi, flask and mms', () => true),
-    default: ({ framework, frameworkVersion }) =>
-      framework && (releaseOf(framework, frameworkVersion) ?? standardRelease(framework)).pythons.at(-1),
+    default: (known) =>
+      known.framework && (pythonsIn(known.framework, known) ?? standardRelease(known.framework).pythons).at(-1),
     silent: true,
   }),
   packages: define({

@@ -1,5 +1,5 @@
 // Combinations that cannot work, each with the reason and the way out. A rule sees the answers and the instance they mean.
-import { entryOf, gpuServers } from '../catalog/frameworks.js';
+import { entryIn, entryOf, gpuServers } from '../catalog/frameworks.js';
 import { misfit } from '../catalog/images.js';
 import { doubtAbout, hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
 import {
@@ -30,13 +30,14 @@ const partitionOfRole = (arn: string) => arn.split(':')[1];
 const rules: readonly Rule[] = [
   {
     key: 'frameworkVersion',
-    broken: ({ framework, frameworkVersion }) =>
+    broken: ({ framework, frameworkVersion, runtime }) =>
       framework &&
       frameworkVersion &&
+      runtime !== 'onnx' &&
       !releaseOf(framework, frameworkVersion) &&
       `there is no tested set of packages for ${entryOf(framework).label} ${frameworkVersion}`,
     hint: ({ framework, frameworkVersion = '' }) =>
-      `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest`,
+      `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest${framework && entryOf(framework).converts ? '; or --runtime=onnx, for a model of any version' : ''}`,
   },
   {
     key: 'instanceType',
@@ -59,12 +60,12 @@ const rules: readonly Rule[] = [
   },
   {
     key: 'instanceType',
-    broken: ({ framework, frameworkVersion, deployTarget, modelServer }, instance) =>
+    broken: ({ framework, frameworkVersion, deployTarget, modelServer, runtime }, instance) =>
       framework &&
       instance &&
       misfit(
         instance,
-        entryOf(framework),
+        entryIn(framework, runtime),
         releaseOf(framework, frameworkVersion) ?? {},
         deployTarget,
         modelServer && serverOf(modelServer).engine,
@@ -151,6 +152,12 @@ const rules: readonly Rule[] = [
   },
   {
     key: 'includeTraining',
+    broken: ({ includeTraining, runtime }) =>
+      includeTraining && runtime === 'onnx' && 'a training job does not convert the model that it writes',
+    hint: '--no-include-training, or --runtime=native',
+  },
+  {
+    key: 'includeTraining',
     broken: ({ includeTraining, framework }) =>
       includeTraining && framework === 'transformers' && 'there is no training container for language models',
     hint: '--no-include-training',
@@ -223,9 +230,9 @@ export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key
 /** What works, and may not be what was meant. */
 export function doubts(answers: Answers): string[] {
   const instance = instanceFor(answers);
-  const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion } = answers;
+  const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion, runtime } = answers;
   const memory = memoryOf(answers);
-  const entry = framework && entryOf(framework);
+  const entry = framework && entryIn(framework, runtime);
   const idle = entry && (entry.gpu ? instance?.neuron : instance?.gpu || instance?.neuron);
   const format = entry?.formats.find(({ name }) => name === modelFormat);
   return [
@@ -242,6 +249,7 @@ export function doubts(answers: Answers): string[] {
       `from the Hugging Face Hub, ${modelName} starts in more than the hour that SageMaker allows: copy it to S3 first, with deploy/upload_model.sh`,
     idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
     format?.pickle &&
+      runtime !== 'onnx' &&
       `a .${format.name} file ${format.pickle.what}: loading it runs the code it holds. Serve only files you trust, or use --model-format=${format.pickle.instead}`,
   ].filter((each): each is string => Boolean(each));
 }

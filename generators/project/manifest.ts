@@ -1,5 +1,5 @@
 // Which files a project has. Reads like the tree that is generated.
-import { packageName } from '../catalog/versions.js';
+import { packageName, setOf, standardRelease } from '../catalog/versions.js';
 import type { LanguageModel, Project } from './project.js';
 import type { Requirements } from './requirements.js';
 
@@ -15,7 +15,7 @@ export type FileSpec = Spec &
     | { parts: readonly string[] }
     | { asked: Requirements }
     | { locked: Requirements }
-    | { added: readonly string[] }
+    | { added: readonly string[]; from?: string }
     | { statements: readonly string[] }
     | { text: string }
   );
@@ -74,14 +74,15 @@ const modulesOf = (names: string) => names.split(' ').map((name) => `${name}.py`
 
 /** The image of any other model: our server, and the file that the user edits. */
 function container(project: Project): FileSpec[] {
-  const { framework, entry, server, serverEntry, multiModel } = project;
+  const { framework, runtime, entry, server, serverEntry, multiModel } = project;
+  const room = runtime === 'native' ? `frameworks/${framework}` : `runtimes/${runtime}`;
   const { files, many } = serverEntry;
   const modules =
     'settings single models script_mode toolkit user_code plain_code versions advice expected request stages invocation content arrays dataframes columns values signature tables batching tabular media_types file_types errors logs processes';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
-    { path: 'code/model_handler.py', template: `frameworks/${framework}/code/${handlerOf(project)}` },
+    { path: 'code/model_handler.py', template: `${room}/code/${handlerOf(project)}` },
     ...programs('container', 'code', ['serve']),
     ...when(framework !== 'transformers', describingFiles(project)),
     ...from(
@@ -104,19 +105,29 @@ function container(project: Project): FileSpec[] {
   ];
 }
 
+/** The modules of tools/convert.py. */
+const converting = 'boosters check estimators graph models pipelines skl2onnx steps'
+  .split(' ')
+  .map((name) => `convert_${name}.py`);
+
 /** tools/: run where the model was trained. Models on texts have no rows to describe. */
-function describingFiles({ framework, entry }: Project): FileSpec[] {
+function describingFiles({ framework, runtime, entry }: Project): FileSpec[] {
   const library = entry.describes ? `frameworks/${framework}` : 'tools/describe';
   return [
     ...programs('tools/describe', 'tools', ['describe_model.py']),
     ...from('tools/describe', 'tools', ['describe_rows.py', 'describe_json.py']),
     ...from(library, 'tools', ['describe_library.py']),
     ...when(entry.modules?.includes('tensors') ?? false, from('tools/networks', 'tools', ['describe_network.py'])),
+    ...when(runtime === 'onnx', [
+      ...programs('tools/convert', 'tools', ['convert.py']),
+      ...from('tools/convert', 'tools', converting),
+    ]),
   ];
 }
 
 /** The handler's template: the format's; of custom code that has mlflow and no sample, the one that calls mlflow.pyfunc. */
-function handlerOf({ framework, format, answers, sample }: Project): string {
+function handlerOf({ framework, runtime, format, answers, sample }: Project): string {
+  if (runtime === 'onnx') return 'model_handler.py';
   const pyfunc = framework === 'custom' && !sample && answers.packages?.some((each) => packageName(each) === 'mlflow');
   return pyfunc ? 'model_handler.mlflow.py' : (format?.handler ?? 'model_handler.py');
 }
@@ -233,12 +244,18 @@ function rights({ targetEntry, tools, build, modelDelivery, training, language }
   ];
 }
 
-function sampleFiles({ framework, entry }: Project): FileSpec[] {
+function sampleFiles({ framework, runtime, entry, format }: Project): FileSpec[] {
   const room = `frameworks/${framework}`;
+  const packages = {
+    path: 'sample_model/requirements.txt',
+    added: [...(entry.makingPackages ?? []), ...(format?.packages ?? [])],
+    ...(runtime === 'onnx' && { from: setOf(framework, standardRelease(framework), false) }),
+  };
   return [
     { path: 'sample_model/train.py', template: `${room}/sample_model/train.py.ejs` },
-    ...from('sample', 'sample_model', ['sample.py']),
-    ...(entry.makingPackages ? [{ path: 'sample_model/requirements.txt', added: entry.makingPackages }] : []),
+    ...from(runtime === 'onnx' ? 'runtimes/onnx' : 'sample', 'sample_model', ['sample.py']),
+    ...when(runtime === 'onnx', [{ path: 'sample_model/data.py', template: 'sample/sample_model/sample.py' }]),
+    ...(entry.makingPackages ? [packages] : []),
   ];
 }
 
@@ -258,23 +275,26 @@ const readmeOfEngine = ({ serverEntry, tests, language }: Project): string[] => 
 
 /** How any other model is served, and asked. */
 function readmeOfContainer(project: Project): string[] {
-  const { framework, entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
+  const { framework, runtime, entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
+  const converted = runtime === 'onnx';
   const has = (module: string) => entry.modules?.includes(module) ?? false;
   const { variant = '' } = serverEntry;
   return [
     'about.md.ejs',
+    ...(converted && !sample ? ['convert.md.ejs'] : []),
     tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
+    ...(converted && sample ? ['convert.md.ejs'] : []),
     ...(tests ? ['try-options.md'] : []),
     ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
     ...(serverEntry.readme ? [serverEntry.readme] : []),
     ...(tests && !variant ? ['contract.md.ejs'] : []),
-    entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`,
+    ...(converted ? [] : [entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`]),
     'expected.md',
-    ...(framework === 'transformers' ? [] : ['describe.md']),
+    ...(framework === 'transformers' || converted ? [] : ['describe.md']),
     ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
     `${variant}handler.md`,
     ...(has('accelerate') ? ['accelerate.md'] : []),
-    ...(format?.pickle ? ['pickle.md.ejs'] : []),
+    ...(format?.pickle && !converted ? ['pickle.md.ejs'] : []),
     has('texts') ? 'requests-texts.md' : 'requests.md',
     ...(has('texts') || has('tensors') ? [] : ['columns.md']),
     `${variant}answers.md`,

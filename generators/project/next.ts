@@ -10,7 +10,10 @@ export function nextSteps(
   project: Project,
   directory: string,
   cwd: string,
-  { locked, model }: { locked: boolean; model: boolean } = { locked: true, model: false },
+  { locked, model, source = 'MODEL' }: { locked: boolean; model: boolean; source?: string | undefined } = {
+    locked: true,
+    model: false,
+  },
 ): string {
   const { entry, sample, tests, modelFile, steps, language } = project;
   const below = relative(cwd, directory);
@@ -34,7 +37,12 @@ export function nextSteps(
   ];
   const place = (name: string) => shell(`${folder}/model/${name}`);
   const own = project.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
-  const put = sample || model ? '' : `First put ${own}. `;
+  const convert = `python ${shell(`${folder}/tools/convert.py`)} ${source === 'MODEL' ? source : shell(source)} ROWS.csv`;
+  const how =
+    project.runtime === 'onnx'
+      ? `First convert the model, with the Python that trained it:\n\n  ${convert}\n\n`
+      : `First put ${own}. `;
+  const put = sample || model ? '' : how;
   if (language) {
     const all = [enter, ...steps.up.map(({ command }) => command)];
     return `It needs Docker, the AWS command line and an account with ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;

@@ -1,11 +1,14 @@
 // Everything decided and derived: the only thing the manifest and the templates see.
 import {
+  entryIn,
   entryOf,
   type Format,
   type Framework,
   type FrameworkEntry,
   frameworkNames,
+  type Runtime,
   type Server,
+  servedAs,
 } from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
 import { type Instance, trainingTypeFor } from '../catalog/instances.js';
@@ -37,9 +40,11 @@ type Tool = NonNullable<Answers['deployTool']>[number];
 export interface Project {
   readonly name: string;
   readonly framework: Framework;
-  /** What the catalogue says of the framework. */
+  /** What runs the model. */
+  readonly runtime: Runtime;
+  /** What the catalogue says of the framework, in this runtime. */
   readonly entry: FrameworkEntry;
-  /** Absent for frameworks without a format of their own. */
+  /** What the model was saved as; absent for frameworks without a format of their own. */
   readonly format: Format | undefined;
   /** The file in model/ that the sample writes and the handler looks for first. */
   readonly modelFile: string;
@@ -134,25 +139,32 @@ export function projectFrom(complete: Answers): Project {
   if (!framework || !projectName || !modelServer || !deployTarget || !awsRegion || !modelDelivery || !instance) {
     throw new TypeError('projectFrom takes complete answers only');
   }
-  const entry = entryOf(framework);
+  const { runtime = 'native' } = answers;
+  const served = servedAs(framework, runtime);
+  const entry = entryIn(framework, runtime);
   const serverEntry = serverOf(modelServer);
   const language = serverEntry.engine && describeModel(answers, instance, serverEntry.engine);
   const models = language ? 'language-model' : answers.multiModel ? 'multi-model' : 'single-model';
   const targetEntry = targetOf(deployTarget, models);
-  const release = releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) ?? standardRelease(framework);
+  const asked =
+    runtime === 'native' ? releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) : undefined;
+  const release = asked ?? standardRelease(served);
   const python = language?.engine.python ?? answers.pythonVersion ?? release.pythons.at(-1) ?? '';
   const image = imageFor(instance, entry, targetEntry, python, language?.engine);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
   const cpuBuild = image.gpu || language ? undefined : entry.cpuBuild;
-  const requirements = requirementsFor(answers, {
-    entry,
-    serverEntry,
-    format,
-    release,
-    python,
-    cpuBuild,
-    gpu: image.gpu,
-  });
+  const requirements = requirementsFor(
+    { ...answers, framework: served },
+    {
+      entry,
+      serverEntry,
+      format: runtime === 'native' ? format : undefined,
+      release,
+      python,
+      cpuBuild,
+      gpu: image.gpu,
+    },
+  );
   const systemPackages = systemPackagesFor(entry, answers.packages);
   const [tool = 'cli', ...others] = answers.deployTool ?? [];
   const facts = {
@@ -169,9 +181,10 @@ export function projectFrom(complete: Answers): Project {
     ...facts,
     name: projectName,
     framework,
+    runtime,
     entry,
     format,
-    modelFile: format?.file ?? `model.${format?.name ?? 'json'}`,
+    modelFile: runtime === 'onnx' ? 'model.onnx' : (format?.file ?? `model.${format?.name ?? 'json'}`),
     folder: format?.folder ?? entry.folder ?? false,
     example: entry.example ?? '{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
     server: modelServer,

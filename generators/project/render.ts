@@ -39,7 +39,10 @@ function textOf(spec: FileSpec, project: Project): string | undefined {
   if ('text' in spec) return spec.text;
   if ('asked' in spec) return inputOf(spec.asked, setOf(spec.asked));
   if ('locked' in spec) return lockOf(spec.locked, setOf(spec.locked));
-  if ('added' in spec) return additionOf(project.requirements, spec.added, setOf(project.requirements));
+  if ('added' in spec) {
+    const more = spec.from === undefined ? [] : [template(`requirements/${spec.from}.txt`)];
+    return additionOf(project.requirements, spec.added, setOf(project.requirements), more);
+  }
   if ('statements' in spec) return policy(spec.statements.map(template));
   const parts = 'parts' in spec ? spec.parts : [spec.template];
   return parts.map((name) => fill(name, spec.path, project)).join('\n');

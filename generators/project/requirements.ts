@@ -125,9 +125,17 @@ function checkOf(input: string, python: string, body: string): string {
   return `# Check: ${hash.slice(0, 16)}`;
 }
 
-/** What is installed beside a lock: the lines that its packages need and these need more. */
-export function additionOf(requirements: Requirements, names: readonly string[], set: string): string {
-  const there = new Set(reach(set, [...requirements.library, ...requirements.others].map(packageName)));
-  const more = reach(set, names).filter((pin) => !there.has(pin));
+/** What is installed in addition to a lock: what `names` need more, of its own set and of others of the same time. */
+export function additionOf(
+  requirements: Requirements,
+  names: readonly string[],
+  set: string,
+  others: readonly string[] = [],
+): string {
+  const there = new Set(
+    reach(set, [...requirements.library, ...requirements.others].map(packageName)).map(packageName),
+  );
+  const wanted = [set, ...others].flatMap((each) => reach(each, names.map(packageName)));
+  const more = [...new Set(wanted)].filter((pin) => !there.has(packageName(pin)));
   return `# Installed beside ../requirements.txt, to make the sample.\n${more.join('\n')}\n`;
 }

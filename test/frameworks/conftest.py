@@ -34,7 +34,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     framework = config.getoption("framework")
     trains = any(config.getoption("projects").glob(f"{framework}-*/train"))
     columns = ["test_columns"] if framework == "sklearn" else []
-    own = (f"test_{framework}", "test_every", "test_published", *columns, *(["test_training"] if trains else []))
+    converts = ["test_convert"] if framework in ("sklearn", "xgboost", "lightgbm", "catboost") else []
+    own = (
+        f"test_{framework}",
+        "test_every",
+        "test_published",
+        *columns,
+        *converts,
+        *(["test_training"] if trains else []),
+    )
     return (collection_path.suffix == ".py" and collection_path.stem not in own) or None
 
 

@@ -357,3 +357,22 @@ describe('--code', () => {
       assert.match(stderr, said);
     });
 });
+
+describe('--model with --runtime=onnx', () => {
+  const folder = newFolder();
+  put(folder, 'logistic-1.3.joblib', 'churn.joblib');
+
+  it('takes what the file says and leaves the file where it is', () => {
+    const { status, stdout, stderr } = run(folder, ['churn', '--model=churn.joblib', '--runtime=onnx', '--json']);
+    assert.equal(status, 0, stderr);
+    const { project, files } = JSON.parse(stdout);
+    assert.equal(project.frameworkVersion, '1.3.2');
+    assert.equal(project.packages, undefined);
+    assert.deepEqual(
+      files.filter((file: string) => /churn|joblib|pkl|model\/model/.test(file)),
+      [],
+    );
+    assert.match(stderr, /First convert the model.*\n\n {2}python churn\/tools\/convert\.py churn\.joblib ROWS\.csv\n/);
+    assert.ok(existsSync(join(folder, 'churn/test/sample_request.json')));
+  });
+});

@@ -89,6 +89,7 @@ describe('the generator', () => {
     const asked = await questions(given);
     assert.deepEqual(asked, [
       'modelFormat',
+      'runtime',
       'deployTarget',
       'multiModel',
       'instanceType',
@@ -155,6 +156,7 @@ describe('on a terminal, the bin', () => {
     'made with',
     'Name of',
     'Format',
+    'What runs',
     'is asked',
     'Many models',
     'Server',

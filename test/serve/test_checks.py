@@ -36,7 +36,9 @@ def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_
     folder = assemble(tmp_path / "project", variant, samples[name], multi_model=True)
     mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
     others = [samples[name] / "sample_model/train.py", TEMPLATES / "test/test/local_server.py"]
-    others += sorted((TEMPLATES / "tools/describe/tools").glob("*.py"))
+    others += sorted(
+        path for tool in ("describe", "convert") for path in (TEMPLATES / "tools" / tool / "tools").glob("*.py")
+    )
     check(*mypy, ".", "serve", *others, cwd=folder / "code")
 
 

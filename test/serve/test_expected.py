@@ -66,6 +66,14 @@ def test_the_largest_difference_is_told(tmp_path: Path, caplog: pytest.LogCaptur
     assert "20 of 20 predictions agree (largest difference 3e-09)." in caplog.text
 
 
+def test_the_file_can_say_how_far_numbers_can_differ(tmp_path: Path) -> None:
+    """As tools/convert.py --tolerance writes it."""
+    model = LinearRegression().fit(ROWS, ROWS @ [1, 2, 3])
+    predictions = (model.predict(ROWS) * (1 + 1e-4)).tolist()
+    assert "20 of 20 predictions differ" in refusal(write(tmp_path, model, predictions=predictions))
+    load(write(tmp_path, model, predictions=predictions, tolerance=1e-3))
+
+
 def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any) -> None:
     labels = model.predict(ROWS)
     labels[[1, 4, 5, 9]] = "may"

@@ -24,7 +24,14 @@ export function pinsFor(name: Framework, optional = entryOf(name).optional ?? []
     ...web,
   ];
   const path = join(root, `templates/requirements/${setOf(name, standardRelease(name), false)}.txt`);
-  return reach(readFileSync(path, 'utf8'), asked.map(packageName));
+  const own = reach(readFileSync(path, 'utf8'), asked.map(packageName));
+  return entryOf(name).converts ? [...new Set([...own, ...convertingPins()])] : own;
+}
+
+/** What tools/convert.py needs. */
+function convertingPins(): string[] {
+  const path = join(root, `templates/requirements/${setOf('onnx', standardRelease('onnx'), false)}.txt`);
+  return reach(readFileSync(path, 'utf8'), ['onnx', 'onnxruntime']);
 }
 
 /** The path of a program in the tools' virtual environment. */
@@ -63,7 +70,8 @@ export const environmentOf = (name: Framework | 'engines'): string => join(root,
 export async function installFramework(name: Framework): Promise<string> {
   const folder = environmentOf(name);
   const python = join(folder, 'bin/python');
-  const pins = [...linesOf(join(root, 'test/frameworks/requirements.txt')), ...pinsFor(name)];
+  const extra = name === 'sklearn' ? ['skl2onnx==1.20.0'] : [];
+  const pins = [...linesOf(join(root, 'test/frameworks/requirements.txt')), ...extra, ...pinsFor(name)];
   if (isInstalled(folder, pins)) return python;
   console.error(`Installing ${name} into .venvs/${name} from PyPI …`);
   await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);

@@ -58,7 +58,7 @@ describe('a version of a framework', () => {
 
   it('without a set is refused with the nearest', () => {
     assert.deepEqual(said({ frameworkVersion: '0.24' }), [
-      'there is no tested set of packages for scikit-learn 0.24; --framework-version=1.0 is the nearest',
+      'there is no tested set of packages for scikit-learn 0.24; --framework-version=1.0 is the nearest; or --runtime=onnx, for a model of any version',
     ]);
     assert.match(said({ frameworkVersion: '1.3.9' }).join(), /--framework-version=1\.3 is the nearest/);
     assert.match(said({ frameworkVersion: '9.9' }).join(), /--framework-version=1\.9 is the nearest/);

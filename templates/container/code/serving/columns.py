@@ -25,21 +25,22 @@ class Column(NamedTuple):
     categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing,
     closed: bool = False  # or refused, where this is True
     example: Any = None  # a value, for the documentation
+    values: Sequence[Any] = ()  # the only ones that the model takes, if it does not take any
 
 
 class Columns(dict[str, NDArray[Any]]):
     """The values of the records by column, in the model's order: arrays of shape (records,)."""
 
 
-FRAME, ARRAY, ROWS = "frame", "array", "rows"
+FRAME, COLUMNS, ARRAY, ROWS = "frame", "columns", "array", "rows"
 
 
 class Taken(NamedTuple):
     """What a model takes by name."""
 
     columns: Sequence[Column]
-    # What becomes of them: FRAME, a pandas.DataFrame for predict(); or what decode() gets, ARRAY, of numbers of shape
-    # (records, columns), or ROWS, a list of values for each record.
+    # What becomes of them: FRAME, a pandas.DataFrame for predict(); or what decode() gets: COLUMNS, one array for each,
+    # ARRAY, of numbers of shape (records, columns), or ROWS, a list of values for each record.
     form: str = FRAME
     frames: bool = False  # whether predict() takes a DataFrame, too, where the signature has more than numbers
 

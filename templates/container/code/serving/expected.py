@@ -1,7 +1,8 @@
 """model/expected.json: records, and what the model predicted for them where it was trained.
 
 {"inputs": [...], "predictions": [...]}, and "probabilities": [...] of a model that has them, all of one length;
-"versions" has those of the libraries there. The server starts only if the model still predicts the same.
+"versions" has those of the libraries there, "tolerance" how far numbers can differ, if not by 1e-6 of their size. The
+server starts only if the model still predicts the same.
 """
 
 import json
@@ -34,14 +35,14 @@ Answer = Callable[[dict[str, Any]], Any]  # the JSON of a request -> that of its
 def check_predictions(model_dir: Path, answer: Answer) -> None:
     """Raises StartError if the model does not predict what expected.json says, or if that file is broken.
 
-    Numbers may differ by SM_EXPECTED_TOLERANCE (1e-6) of their size, probabilities by as much in all, whole numbers and
-    texts not at all. SM_EXPECTED=off skips the check.
+    Numbers may differ by SM_EXPECTED_TOLERANCE of their size (the file's tolerance, or 1e-6), probabilities by as much
+    in all, whole numbers and texts not at all. SM_EXPECTED=off skips the check.
     """
     path = model_dir / FILE
     if not path.is_file() or read_choice(os.environ, "SM_EXPECTED", "on", ("on", "off")) == "off":
         return
-    tolerance = read_fraction(os.environ, "SM_EXPECTED_TOLERANCE", 1e-6)
     expected = read(path)
+    tolerance = read_fraction(os.environ, "SM_EXPECTED_TOLERANCE", expected["tolerance"])
     found = predict(expected, answer)
     rows = [
         (number, kind, was, now, measure(was, now, KINDS[kind]))
@@ -96,8 +97,9 @@ def read(path: Path) -> Lists:
     if len({len(lists[kind]) for kind in kinds}) > 1:
         lengths = ", ".join(f"{len(lists[kind])} {kind}" for kind in kinds)
         raise StartError(f"The lists in {path} differ in length: {lengths}. {again}")
-    versions = lists.get("versions")
-    return {"versions": versions if isinstance(versions, dict) else {}, **{kind: lists[kind] for kind in kinds}}
+    versions, tolerance = lists.get("versions"), lists.get("tolerance", 1e-6)
+    facts = {"versions": versions if isinstance(versions, dict) else {}, "tolerance": tolerance}
+    return {**facts, **{kind: lists[kind] for kind in kinds}}
 
 
 def predict(expected: Lists, answer: Answer) -> Lists:

@@ -128,7 +128,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         raise
     decoders = getattr(handler, "DECODERS", {})
     return Model(
-        decode=partial(decode, handler, loaded),
+        decode=partial(decode, handler, loaded, taken),
         predict=partial(predict, handler, loaded, taken),
         encode=partial(encode, handler, loaded, outputs),
         batching=bool(getattr(handler, "BATCHING", True)),
@@ -142,13 +142,15 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
     )
 
 
-def decode(handler: ModuleType, loaded: Any, records: Records) -> Any:
-    """What the handler makes of records; columns stay as they are."""
-    return records if isinstance(records, columns.Columns) else getattr(handler, "decode", pass_on)(loaded, records)
+def decode(handler: ModuleType, loaded: Any, taken: columns.Taken | None, records: Records) -> Any:
+    """What the handler makes of records; columns that become a DataFrame stay as they are."""
+    if isinstance(records, columns.Columns) and taken and taken.form == columns.FRAME:
+        return records
+    return getattr(handler, "decode", pass_on)(loaded, records)
 
 
 def predict(handler: ModuleType, loaded: Any, taken: columns.Taken | None, inputs: Any) -> Any:
-    """What the handler predicts. Of columns it gets a pandas.DataFrame."""
+    """What the handler predicts. Of columns it gets a pandas.DataFrame, where it does not decode them."""
     if taken and isinstance(inputs, columns.Columns):
         inputs = columns.to_frame(inputs, taken.columns)
     return handler.predict(loaded, inputs)

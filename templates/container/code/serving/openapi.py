@@ -129,8 +129,8 @@ def describe_answer(model: Model) -> Schema:
 
 def schema_of(column: Column) -> Schema:
     """The values of a column."""
-    if column.closed and column.categories:
-        return {"enum": [*column.categories, *([] if column.required else [None])]}
+    if known := column.values or (column.closed and column.categories):
+        return {"enum": [*known, *([] if column.required else [None])]}
     schema = TYPES[column.type][0]
     if column.categories:
         schema = {**TYPES[type_of(column.categories)][0], "examples": [*column.categories]}

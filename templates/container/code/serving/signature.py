@@ -2,7 +2,7 @@
 
 {"inputs": [{"name": "city", "type": "string", "required": true, "categories": ["Oslo", "Rome"]}], "outputs": [...]}.
 The types are MLflow's. `required` can be left out, as can `categories`, of pandas, and `"missing": "None"`, where that
-stands for a missing value, and not NaN.
+stands for a missing value, and not NaN. `values` are the only ones that the model takes.
 """
 
 import json
@@ -68,6 +68,7 @@ def to_column(saved: dict[str, Any]) -> Column:
         gap=None if saved.get("missing") == "None" else np.nan,
         categories=categories,
         example=saved.get("example"),
+        values=tuple(saved.get("values") or ()),
     )
 
 

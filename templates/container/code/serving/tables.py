@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import arrays, content
-from serving.columns import ARRAY, FRAME, NUMBER, ROWS, Column, Taken
+from serving.columns import ARRAY, COLUMNS, FRAME, NUMBER, ROWS, Column, Taken
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
@@ -39,7 +39,7 @@ class Reader(NamedTuple):
     def decoders(self) -> dict[str, Decoder]:
         """A function for each media type."""
         decoders: dict[str, Decoder] = {JSON: self.from_json, JSON_LINES: self.from_json_lines, CSV: self.from_csv}
-        return {**decoders, NPY: self.from_npy} if self.form == FRAME else decoders
+        return {**decoders, NPY: self.from_npy} if self.form in (FRAME, COLUMNS) else decoders
 
     def from_json(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
         """Any form in JSON, with parameters."""
@@ -85,7 +85,7 @@ class Reader(NamedTuple):
         if self.form == ROWS:
             return self.to_rows(cells, parse)
         columns = to_columns(cells, self.columns, parse)
-        return columns if self.form == FRAME else np.column_stack(list(columns.values()))
+        return columns if self.form in (FRAME, COLUMNS) else np.column_stack(list(columns.values()))
 
     def to_rows(self, cells: Cells, parse: bool) -> list[Any]:
         """The values record by record. A missing one is None."""

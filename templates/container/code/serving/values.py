@@ -87,6 +87,8 @@ def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
     kinds = {*map(type, values)} - {NoneType}
     if kinds - TYPES[column.type].takes:
         raise refuse(values, column, lambda value: type(value) in TYPES[column.type].takes)
+    if known := column.values or (column.closed and column.categories):
+        check_known(values, column, known)
     if column.categories:
         return to_codes(values, column)
     return CONVERT.get(column.type, to_numbers)(values, column)
@@ -96,6 +98,15 @@ def check_present(values: Values, column: Column) -> None:
     """Raises BadRequest for a missing value that the column requires."""
     if column.required and None in values:
         raise BadRequest(f"Record {list(values).index(None) + 1}: {column.name} is missing.")
+
+
+def check_known(values: Values, column: Column, known: Sequence[Any]) -> None:
+    """Raises BadRequest for a value that is not one of those known."""
+    if {*values} <= {*known, None}:
+        return
+    number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and each not in known)
+    listed = ", ".join(map(show, known[:5])) + (", ..." if len(known) > 5 else "")
+    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, and this model knows only {listed}.")
 
 
 def type_of(categories: Sequence[Any]) -> str:
@@ -109,10 +120,6 @@ def type_of(categories: Sequence[Any]) -> str:
 def to_codes(values: Values, column: Column) -> NDArray[np.float64]:
     """The positions of values in the column's categories; NaN for a missing one, and for any other, as in training."""
     codes = {value: float(at) for at, value in enumerate(column.categories)}
-    for number, value in enumerate(values if column.closed else (), 1):
-        if value is not None and value not in codes:
-            known = ", ".join(map(show, column.categories[:5])) + (", ..." if len(column.categories) > 5 else "")
-            raise BadRequest(f"Record {number}: {column.name} is {show(value)}, and this model knows only {known}.")
     return np.array([codes.get(value, math.nan) for value in values])
 
 

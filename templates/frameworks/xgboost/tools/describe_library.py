@@ -63,14 +63,14 @@ def predict(model: Any, rows: Any) -> dict[str, Any]:
     learner = json.loads(model.save_config())["learner"]
     objective = learner["objective"]["name"]
     best = model.attr("best_iteration") if learner["gradient_booster"]["name"] != "gblinear" else None
-    rounds = (0, int(best) + 1) if best else (0, 0)
-    predictions = model.predict(matrix, iteration_range=rounds)
+    rounds: dict[str, Any] = {"iteration_range": (0, int(best) + 1)} if best else {}  # which XGBoost 1.3 lacks
+    predictions = model.predict(matrix, **rounds)
     if objective == "binary:logistic":
         return {"predictions": predictions, "probabilities": np.column_stack([1 - predictions, predictions])}
     if objective == "multi:softprob":
         return {"predictions": predictions, "probabilities": predictions}
     if objective != "multi:softmax":
         return {"predictions": predictions}
-    margins = model.predict(matrix, output_margin=True, iteration_range=rounds)
+    margins = model.predict(matrix, output_margin=True, **rounds)
     powers = np.exp(margins - margins.max(axis=1, keepdims=True))
     return {"predictions": predictions, "probabilities": powers / powers.sum(axis=1, keepdims=True)}

@@ -15,21 +15,17 @@ folder tools/ there, then model/ and test/ back. With tools/ in sys.path, a scri
 from __future__ import annotations  # for Python 3.8
 
 import argparse
-import contextlib
 import importlib
-import os
 import pickle
 import sys
-import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from describe_json import name_outputs, to_csv, to_json, to_records, to_text
-from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, read, read_type
+from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, progress, read, read_type, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 SHOWN = 2  # rows in a sample request
 HINT = "Are their types those of the training? --type COLUMN=string says what csv does not"
@@ -39,15 +35,35 @@ LIBRARIES = {"sklearn": "scikit-learn", "torch": "torch", "onnxruntime": "onnxru
 LIBRARIES.update({name: name for name in ("numpy", "scipy", "pandas", "xgboost", "lightgbm", "catboost", "keras")})
 
 
+class Described(NamedTuple):
+    """What a model takes and answers."""
+
+    model: Any
+    rows: Any  # all of them, as the model takes them: a DataFrame, or lists
+    columns: list[dict[str, Any]]  # of the signature; none where requests are lists
+    records: list[Any]  # some of the rows as JSON
+    answers: dict[str, list[Any]]  # for the records
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. The exit status is 2 for what was given wrong, and nothing is written then."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition(".")[0])
+    return run(make_parser("describe_model.py", __doc__), arguments, lambda _, *given: describe(*given))
+
+
+def make_parser(program: str, about: str | None) -> argparse.ArgumentParser:
+    """What the command line takes."""
+    parser = argparse.ArgumentParser(program, description=str(about).partition(".")[0])
     parser.add_argument("model", type=Path, help="the model's file or folder, such as model.joblib")
     parser.add_argument("rows", type=Path, help="rows to predict: csv with a header, parquet, json, jsonl or npy")
     parser.add_argument("--no-header", action="store_true", help="the csv has none: the model takes arrays")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
     parser.add_argument("--outputs", default="", metavar="NAMES", help="names of several outputs, such as price,risk")
     parser.add_argument("--folder", type=Path, help="the project's folder (default: the one that this is in)")
+    return parser
+
+
+def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, act: Callable[..., None]) -> int:
+    """Reads the command line and its files, and acts on them; the exit status."""
     given = parser.parse_args(arguments)
     folder = find_folder(given.folder)
     sys.path[:0] = [str(Path.cwd()), str(folder / "code")]  # where modules of the model's own are
@@ -57,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows = read(given.rows, given.no_header, types)
         with progress(f"loading {given.model}"):
             model = load(given.model, folder / "code")
-        describe(model, rows, folder, types, [name for name in given.outputs.split(",") if name])
+        act(given, model, rows, folder, types, [name for name in given.outputs.split(",") if name])
     except Problem as problem:
-        print(f"describe_model.py: {problem}", file=sys.stderr)
+        print(f"{parser.prog}: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("describe_model.py: cancelled, nothing was written", file=sys.stderr)
+        print(f"{parser.prog}: cancelled, nothing was written", file=sys.stderr)
         return 130
     return 0
 
@@ -70,26 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def find_folder(given: Path | None) -> Path:
     """The project's folder; the current one for a copy of tools/ on another machine."""
     return given or (PROJECT if (PROJECT / "code").is_dir() else Path())
-
-
-@contextlib.contextmanager
-def progress(doing: str) -> Iterator[None]:
-    """Says on stderr what takes more than a second, and again every 10 seconds."""
-    done, started = threading.Event(), time.monotonic()
-
-    def report() -> None:
-        wait = 1
-        while not done.wait(wait):
-            print(f"{doing} ... {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-            wait = 10
-
-    thread = threading.Thread(target=report, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def find_library() -> Any:
@@ -146,13 +142,26 @@ def describe(
 
     `types` are types of columns that the rows do not tell, `outputs` the names of several outputs. Raises Problem.
     """
-    folder = find_folder(folder and Path(folder))
+    folder = check_folder(folder)
+    described = look(model, rows, types or {}, outputs)
+    write({folder / name: text for name, text in make_files(described).items()})
+    report(described, folder)
+
+
+def check_folder(given: Any) -> Path:
+    """The project's folder, which exists."""
+    folder = find_folder(given and Path(given))
     if not folder.is_dir():
         raise Problem(f"there is no folder {folder}")
+    return folder
+
+
+def look(model: Any, rows: Any, types: dict[str, str], outputs: Sequence[str]) -> Described:
+    """What a model takes, and what it answers for some of the rows."""
     library = find_library()
     model = library.unwrap(model)
     rows = select(model, prepare(rows))
-    columns = name_columns(rows, types or {}) if hasattr(rows, "columns") else []
+    columns = name_columns(rows, types) if hasattr(rows, "columns") else []
     if outputs and not columns:
         raise Problem("--outputs needs a model that takes columns by name, and rows with a header")
     kept = keep(rows)
@@ -162,15 +171,26 @@ def describe(
         answers = predict(model, given, outputs)
     if len(answers["predictions"]) != len(records):
         raise Problem(f"the model gives {len(answers['predictions'])} predictions for {len(records)} rows")
+    return Described(model, rows, columns, records, answers)
+
+
+def make_files(described: Described, **more: Any) -> dict[str, str | None]:
+    """The texts of the files by name; None for one that such a model does not have. `more` goes to expected.json."""
+    _, _, columns, records, answers = described
     signature = {"inputs": columns, "outputs": name_outputs(answers["predictions"])}
-    files = {
+    return {
         "model/signature.json": to_text(signature) if columns else None,
-        "model/expected.json": to_text({"inputs": records, **answers, "versions": find_versions()}),
+        "model/expected.json": to_text({"inputs": records, **answers, "versions": find_versions(), **more}),
         "test/sample_request.json": to_text({"instances": records[:SHOWN]}),
         "test/sample_request.csv": to_csv(records[:SHOWN]),
     }
-    write({folder / name: text for name, text in files.items()})
-    print(f"{len(records)} rows and what the model predicts for them are in {folder / 'model/expected.json'}.")
+
+
+def report(described: Described, folder: Path) -> None:
+    """Says what was written, and what to type next."""
+    print(
+        f"{len(described.records)} rows and what the model predicts for them are in {folder / 'model/expected.json'}."
+    )
     if (folder / "test/run_local.sh").exists():
         print("Next, in the project: test/run_local.sh")
 
@@ -211,26 +231,6 @@ def find_versions() -> dict[str, str]:
     """The versions of the libraries in use."""
     found = {name: sys.modules[module] for module, name in LIBRARIES.items() if module in sys.modules}
     return {name: str(module.__version__) for name, module in sorted(found.items()) if hasattr(module, "__version__")}
-
-
-def write(files: dict[Path, str | None]) -> None:
-    """Writes all files, or none if that fails. Those without a text are removed: they would be of another model."""
-    parts = {path: path.with_name(f"{path.name}.part") for path, text in files.items() if text is not None}
-    try:
-        for path, part in parts.items():
-            path.parent.mkdir(exist_ok=True)
-            part.write_text(str(files[path]), encoding="utf-8")
-        for path in files:
-            if path in parts:
-                os.replace(parts[path], path)
-            elif path.exists():
-                path.unlink()
-    except OSError as error:
-        raise Problem(f"the files cannot be written: {error}") from None
-    finally:
-        for part in parts.values():
-            if part.exists():
-                part.unlink()
 
 
 if __name__ == "__main__":

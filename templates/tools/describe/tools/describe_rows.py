@@ -1,20 +1,25 @@
-"""Rows that a model is described with: read from a file, their columns and types, and their values as JSON."""
+"""Rows that a model is described with: read from a file, their columns and types; and the files that are written."""
 
 from __future__ import annotations  # for Python 3.8
 
+import contextlib
 import csv
 import gzip
 import importlib
 import json
 import math
+import os
 import re
+import sys
+import threading
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from describe_json import to_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 KEPT = 20
@@ -182,3 +187,44 @@ def type_of_column(values: Any) -> str:
     if inferred in FOREIGN:
         raise Problem(f"column {values.name} is of a type that requests do not have ({inferred})")
     return NARROW.get(str(values.dtype).lower()) or INFERRED.get(inferred, "string")
+
+
+@contextlib.contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Says on stderr what takes more than a second, and again every 10 seconds."""
+    done, started = threading.Event(), time.monotonic()
+
+    def report() -> None:
+        wait = 1
+        while not done.wait(wait):
+            print(f"{doing} ... {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            wait = 10
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def write(files: Mapping[Path, str | bytes | None]) -> None:
+    """Writes all files, or none if that fails. Those without a text are removed: they would be of another model."""
+    parts = {path: path.with_name(f"{path.name}.part") for path, text in files.items() if text is not None}
+    try:
+        for path, part in parts.items():
+            path.parent.mkdir(exist_ok=True)
+            content = files[path] or ""
+            part.write_bytes(content if isinstance(content, bytes) else content.encode())
+        for path in files:
+            if path in parts:
+                os.replace(parts[path], path)
+            elif path.exists():
+                path.unlink()
+    except OSError as error:
+        raise Problem(f"the files cannot be written: {error}") from None
+    finally:
+        for part in parts.values():
+            if part.exists():
+                part.unlink()

@@ -1,0 +1,122 @@
+"""The one file to edit: how your model is loaded and how it predicts.
+
+A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
+(status 400, the message goes to the client). Any other exception is a bug here: status 500, details are in the log.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from serving.columns import ARRAY, COLUMNS, NUMBER, Column, Columns, Taken
+from serving.errors import BadRequest, StartError
+from serving.models import find_model_file
+from serving.request import current
+from serving.settings import count_math_threads
+from serving.tabular import to_matrix
+
+PRELOAD = count_math_threads() == 1  # a session's threads do not survive a fork
+SILENT = 4  # onnxruntime raises exceptions for errors; printing them as well is not needed
+TEXT = "tensor(string)"
+MISSING = "\u2400"  # as convert_steps.py has it
+LARGEST = float(np.finfo(np.float32).max)  # trees compare in float32
+
+Arrays = dict[str, NDArray[Any]]  # by the name of the input
+
+
+class Model(NamedTuple):
+    """What load returns, and the other functions get."""
+
+    session: ort.InferenceSession
+    inputs: Mapping[str, str]  # name -> type: one array of records, or each column
+    width: int  # columns of a record
+    names: Sequence[str]  # of the columns; empty for a model that was trained on arrays
+    closed: bool  # a category that the training did not have is an error; False: it counts as missing
+    missing: bool  # records given as lists may have missing values
+    classes: Sequence[Any] | None
+
+    @property
+    def by_column(self) -> bool:
+        """Whether the model has an input for each column."""
+        return TEXT in self.inputs.values()
+
+
+def load(model_dir: Path) -> Model:
+    """Loads the model once, when the server starts. Raises StartError for one that convert.py did not write."""
+    path = find_model_file(model_dir, ".onnx")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = count_math_threads()
+    options.log_severity_level = SILENT
+    session = ort.InferenceSession(path, options, ["CPUExecutionProvider"], enable_fallback=0)
+    facts = session.get_modelmeta().custom_metadata_map.get("serving")
+    if facts is None:
+        raise StartError(
+            f"{path.name} was not written by tools/convert.py. Convert your model with that, or generate a project for "
+            "other ONNX models: --framework=onnx."
+        )
+    return Model(session, {each.name: each.type for each in session.get_inputs()}, **json.loads(facts))
+
+
+def find_columns(model: Model) -> Taken | None:
+    """The columns that requests can name. Their types, and the values they can have, are in model/signature.json."""
+    texts = {name for name, kind in model.inputs.items() if kind == TEXT}
+    columns = [
+        Column(name, "string", gap=None) if name in texts else Column(name, NUMBER, closed=model.closed)
+        for name in model.names
+    ]
+    return Taken(columns, COLUMNS if model.by_column else ARRAY) if columns else None
+
+
+def decode(model: Model, records: Any) -> Arrays:
+    """The records of one request as the inputs of the model, each of shape (records, 1) or (records, columns)."""
+    if isinstance(records, Columns):
+        arrays = {name: to_input(records[name], kind) for name, kind in model.inputs.items()}
+        numbers = np.column_stack([each for each in arrays.values() if each.dtype == np.float64] or [np.zeros((1, 1))])
+    else:
+        numbers = to_matrix(records, model.width)
+        arrays = {"records": numbers}
+    check_values(numbers, missing=model.missing or bool(model.names))
+    return arrays
+
+
+def to_input(values: NDArray[Any], kind: str) -> NDArray[Any]:
+    """A column as an input of the model. ONNX has no missing text: MISSING stands for it, and never for a client's."""
+    if kind != TEXT:
+        return values.astype(np.float64)[:, np.newaxis]
+    texts = [MISSING if value is None else 2 * MISSING if value == MISSING else value for value in values]
+    return np.array(texts, dtype=object)[:, np.newaxis]
+
+
+def check_values(numbers: NDArray[np.float64], missing: bool) -> None:
+    """Raises BadRequest for infinity, what is that in float32, and, unless the model takes them, missing values."""
+    fits = np.abs(numbers) <= LARGEST
+    if not (fits | np.isnan(numbers) if missing else fits).all():
+        record = int((~fits).any(axis=1).argmax()) + 1
+        raise BadRequest(f"Record {record} has a missing, infinite or too large value, which this model does not take.")
+
+
+def predict(model: Model, inputs: Arrays) -> Any:
+    """What the model predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
+
+    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    """
+    known = {output.name for output in model.session.get_outputs()}
+    if not current().parameters.get("probabilities"):
+        return model.session.run(["answer.predictions"], inputs)[0]
+    if "answer.probabilities" not in known:
+        raise BadRequest("This model has no probabilities.")
+    predictions, probabilities = model.session.run(["answer.predictions", "answer.probabilities"], inputs)
+    return {"predictions": predictions, "probabilities": probabilities}
+
+
+def encode(model: Model, outputs: Any) -> Any:
+    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+
+    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    """
+    return {**outputs, "classes": model.classes} if isinstance(outputs, dict) and model.classes else outputs
