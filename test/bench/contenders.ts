@@ -86,6 +86,7 @@ const withVariables = (contender: Contender): Contender => ({
 export const contenders: readonly Contender[] = [
   own('fastapi', ['--model-server=fastapi'], 'a generated project, `--model-server=fastapi`, default settings'),
   own('flask', ['--model-server=flask'], `the same with \`--model-server=flask\`: gunicorn ${front}`),
+  own('fastapi-onnx', ['--model-server=fastapi', '--runtime=onnx'], 'the first, converted: `--runtime=onnx`'),
   ...others.map(withVariables),
 ];
 

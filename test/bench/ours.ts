@@ -1,7 +1,7 @@
 // The generated servers: made by the package's own command, with a model of the benchmark in model/.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { run } from '../support/bin.js';
 import { type Contender, type Launch, type Place, predictions, sagemaker } from './contender.js';
 import { program } from './environments.js';
@@ -30,11 +30,20 @@ function generate(name: string, flags: readonly string[], place: Place, settings
   const known = readFileSync(join(project, 'code/serving/settings.py'), 'utf8');
   const unknown = Object.keys(settings).filter((variable) => !known.includes(`"${variable}"`));
   if (unknown.length > 0) throw new Error(`the server has no setting ${unknown}: nothing would be measured`);
-  copyFileSync(file, join(project, 'model', basename(file)));
+  if (flags.includes('--runtime=onnx')) convert(project, file);
+  else copyFileSync(file, join(project, 'model', basename(file)));
   if (model.handler) copyFileSync(python(model.handler), join(project, 'code/model_handler.py'));
   spawnSync(program('ours', 'python'), ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
   const env = { SM_MODEL_DIR: 'model', SAGEMAKER_BIND_TO_PORT: `${ports[0]}`, ...settings };
   return { command: program('ours', 'python'), args: ['code/serve'], cwd: project, env };
+}
+
+/** Converts a model as its user would. */
+function convert(project: string, file: string): void {
+  const rows = join(dirname(dirname(file)), 'rows.csv');
+  const args = [join(project, 'tools/convert.py'), file, rows, '--no-header'];
+  const { status, stderr } = spawnSync(program('ours', 'python'), args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${basename(file)} was not converted:\n${stderr}`);
 }
 
 const off = { SM_BATCH_ROWS: '1' };

@@ -1,6 +1,7 @@
 """Trains the models that the benchmark serves, the same ones every time: python train.py FOLDER
 
-It writes FOLDER/NAME/model.joblib for each, the records that are sent, and the predictions that are right.
+It writes FOLDER/NAME/model.joblib for each, the records that are sent, the predictions that are right, and
+rows of the training to convert a model with.
 """
 
 import json
@@ -32,6 +33,7 @@ def main(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
         joblib.dump(model, folder / name / "model.joblib")
         expected[name] = model.predict(records).tolist()
+    np.savetxt(folder / "rows.csv", inputs[:200], delimiter=",")
     (folder / "records.json").write_text(json.dumps(records.tolist()))
     (folder / "expected.json").write_text(json.dumps(expected))
 
