@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from serving import instruments
 from serving.errors import Overloaded
 from serving.request import Request
 
@@ -50,6 +51,8 @@ class Batcher:
                 raise Overloaded
             self.waiting += 1
             self.waiting_bytes += size
+            instruments.QUEUE.set(self.waiting)
+        request.queued = time.perf_counter()
         self.queue.put(request)
 
     def work(self) -> None:
@@ -66,6 +69,9 @@ class Batcher:
                 with self.counting:
                     self.waiting -= len(batch)
                     self.waiting_bytes -= sum(len(request.body) for request in batch)
+                    instruments.QUEUE.set(self.waiting)
+                now = time.perf_counter()
+                instruments.WAITING.observe(*(now - request.queued for request in batch))
                 self.process(batch)
         except BaseException:
             log.critical("A prediction thread failed.", exc_info=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from serving import batching, content, logs
+from serving import batching, content, instruments, logs
 from serving.advice import explain_missing
 from serving.errors import HandlerFailed, Overloaded, ServingError
 from serving.media_types import JSON_LINES, choose_answer
@@ -55,7 +55,8 @@ class Invoker:
         )
         self.submit = self.batcher.submit
         self.unproven = PROOFS if model.proves_batching else 0
-        transform = model.transform
+        self.predict = instruments.measure(model.predict, batching.count)
+        transform = model.transform and instruments.measure(model.transform, batching.count)
         self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
 
     def run(self, requests: list[Request]) -> None:
@@ -82,7 +83,7 @@ class Invoker:
         """Answers several requests with one prediction. False if each has to be predicted alone."""
         CURRENT.set(group[0].request)
         try:
-            outputs = self.model.predict(batching.join([one.inputs for one in group]))
+            outputs = self.predict(batching.join([one.inputs for one in group]))
         except (Exception, SystemExit):
             return False  # whose error it is shows when each is predicted alone
         parts = batching.split(outputs, [one.rows for one in group])
@@ -120,7 +121,7 @@ class Invoker:
 
     def predict_alone(self, one: Prepared) -> None:
         """Answers one request."""
-        self.respond(one, self.model.predict(one.inputs))
+        self.respond(one, self.predict(one.inputs))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
         """Lets the handler encode the outputs, and writes the answer."""
@@ -148,6 +149,7 @@ class Invoker:
         """
         if not requests:
             return
+        instruments.count_answers(requests)
         answer = requests[0].answer
         if answer and isinstance(answer.body, Stream):
             self.deliver(requests)
@@ -195,7 +197,10 @@ def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[P
 
 def refuse(error: ServingError) -> Answer:
     """The answer for an error: {"error": "..."}."""
-    headers = {"Retry-After": "1"} if isinstance(error, Overloaded) else {}
+    headers = {}
+    if isinstance(error, Overloaded):
+        instruments.REFUSED.inc()
+        headers["Retry-After"] = "1"
     return Answer(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
 
 
