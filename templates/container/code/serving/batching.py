@@ -71,7 +71,7 @@ class Batcher:
                     self.waiting_bytes -= sum(len(request.body) for request in batch)
                     instruments.QUEUE.set(self.waiting)
                 now = time.perf_counter()
-                instruments.WAITING.observe(*(now - request.queued for request in batch))
+                instruments.WAITING.observe(*[now - request.queued for request in batch])
                 self.process(batch)
         except BaseException:
             log.critical("A prediction thread failed.", exc_info=True)

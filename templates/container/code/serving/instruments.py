@@ -70,9 +70,12 @@ LOADED = gauge("serving_model_loaded_timestamp_seconds", "When a model was last 
 
 def count_answers(requests: Iterable[Request]) -> None:
     """Counts requests that have their answers."""
+    tally: dict[int, int] = {}
     for request in requests:
         if request.answer:
-            answered(request.answer.status).inc()
+            tally[request.answer.status] = tally.get(request.answer.status, 0) + 1
+    for status, count in tally.items():
+        answered(status).inc(count)
 
 
 def measure(predict: Callable[[Any], Any], count: Callable[[Any], int | None]) -> Callable[[Any], Any]:
@@ -80,14 +83,12 @@ def measure(predict: Callable[[Any], Any], count: Callable[[Any], int | None]) -
 
     def timed(inputs: Any) -> Any:
         records, began = count(inputs), time.perf_counter()
-        outputs = None
-        try:
-            outputs = predict(inputs)
-        finally:
-            if not isinstance(outputs, Iterator):
-                PREDICTING.observe(time.perf_counter() - began)
-            BATCHES.observe(1 if records is None else records)
-        return time_pieces(outputs, began) if isinstance(outputs, Iterator) else outputs
+        outputs = predict(inputs)
+        BATCHES.observe(1 if records is None else records)
+        if isinstance(outputs, Iterator):
+            return time_pieces(outputs, began)
+        PREDICTING.observe(time.perf_counter() - began)
+        return outputs
 
     return timed
 
