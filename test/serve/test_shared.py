@@ -18,9 +18,11 @@ from serving import instruments, metrics, shared
 from serving.shared import Memory, Number, Series
 
 
-@pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
-    """Memory of this test's own."""
+@pytest.fixture(params=["in memory", "on disk"])
+def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """Memory of this test's own; some systems have no files in memory."""
+    if request.param == "on disk":
+        monkeypatch.delattr(os, "memfd_create")
     fresh = Memory()
     for module in (shared, instruments, metrics):
         monkeypatch.setattr(module, "MEMORY", fresh)

@@ -115,7 +115,7 @@ class Memory:
         with self.alone():
             if self.own is None:
                 free = (row for row in range(MAX_PROCESSES) if self.take(row))
-                self.row = next(free, 0)  # one more shares a row, and may miscount
+                self.row = next(free, 0)  # where all are taken, the first is shared
                 self.own = self.of(self.row)
                 for name, column in self.columns.items():
                     if name.startswith(b'["gauge"'):
