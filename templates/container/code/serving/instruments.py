@@ -7,7 +7,6 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 import orjson
@@ -22,7 +21,7 @@ RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096)
 
 
 class Histogram:
-    """Counts values by the least of the bounds that they do not exceed."""
+    """Counts values by the least of the bounds that they do not exceed. `buckets` and `sum` are its columns."""
 
     def __init__(self, metric: str, about: str, bounds: Sequence[float]) -> None:
         def find(sample: str, **labels: str) -> int:
@@ -32,13 +31,10 @@ class Histogram:
         self.buckets = [find("bucket", le=le) for le in [*(str(float(bound)) for bound in bounds), "+Inf"]]
         self.sum = find("sum")
 
-    def observe(self, *values: float) -> None:
-        """Counts them."""
-        with MEMORY.lock:
-            row = MEMORY.own or MEMORY.mine()
-            for value in values:
-                row[self.buckets[bisect_left(self.bounds, value)]] += 1
-            row[self.sum] += sum(values)
+    def observe(self, row: "memoryview[float]", value: float) -> None:
+        """Counts a value."""
+        row[self.buckets[bisect_left(self.bounds, value)]] += 1
+        row[self.sum] += value
 
 
 def counter(metric: str, about: str, **labels: str) -> Number:
@@ -51,14 +47,18 @@ def gauge(metric: str, about: str, merge: str = "sum") -> Number:
     return Number(Series("gauge", metric, about, metric, {}, merge))
 
 
-@cache
-def answered(status: int) -> Number:
-    """The counter of the answers with a status."""
-    return counter("serving_requests", "Answered requests for predictions, by status.", code=str(status))
+class Answers(dict[int, int]):
+    """The columns of the answers, by their status."""
+
+    def __missing__(self, status: int) -> int:
+        about = "Answered requests for predictions, by status."
+        self[status] = counter("serving_requests", about, code=str(status)).column
+        return self[status]
 
 
+ANSWERS = Answers()
 for usual in (200, 400, 500, 503):  # are there from the start, as 0
-    answered(usual)
+    ANSWERS[usual]
 REFUSED = counter("serving_requests_refused", "Requests refused with 503: too many waited already.")
 QUEUE = gauge("serving_queue_requests", "Requests that wait for their prediction.")
 WAITING = Histogram("serving_queue_seconds", "How long requests waited for their prediction.", SECONDS)
@@ -68,37 +68,45 @@ MODELS = gauge("serving_model_processes", "Processes that have a model loaded.")
 LOADED = gauge("serving_model_loaded_timestamp_seconds", "When a model was last loaded, in Unix time.", merge="max")
 
 
-def count_answers(requests: Iterable[Request]) -> None:
-    """Counts requests that have their answers."""
-    tally: dict[int, int] = {}
-    for request in requests:
-        if request.answer:
-            tally[request.answer.status] = tally.get(request.answer.status, 0) + 1
-    for status, count in tally.items():
-        answered(status).inc(count)
+def measure(predict: Callable[[Any], Any], inputs: Any, records: int, request: Request) -> Any:
+    """What `predict` returns. How long that took is kept with the request, or counted at the end of a stream."""
+    began = time.perf_counter()
+    outputs = predict(inputs)
+    if isinstance(outputs, Iterator):
+        return time_pieces(outputs, records, began)
+    request.prediction = records, time.perf_counter() - began
+    return outputs
 
 
-def measure(predict: Callable[[Any], Any], count: Callable[[Any], int | None]) -> Callable[[Any], Any]:
-    """A `predict` that is timed. `count` tells the records in its inputs; None: they are one."""
-
-    def timed(inputs: Any) -> Any:
-        records, began = count(inputs), time.perf_counter()
-        outputs = predict(inputs)
-        BATCHES.observe(1 if records is None else records)
-        if isinstance(outputs, Iterator):
-            return time_pieces(outputs, began)
-        PREDICTING.observe(time.perf_counter() - began)
-        return outputs
-
-    return timed
-
-
-def time_pieces(pieces: Iterator[Any], began: float) -> Iterator[Any]:
-    """The pieces, which are timed until the last one, or until nobody wants more."""
+def time_pieces(pieces: Iterator[Any], records: int, began: float) -> Iterator[Any]:
+    """The pieces, timed until the last one, or until nobody wants more."""
     try:
         yield from pieces
     finally:
-        PREDICTING.observe(time.perf_counter() - began)
+        with MEMORY.lock:
+            count_prediction(MEMORY.own or MEMORY.mine(), records, time.perf_counter() - began)
+
+
+def count_answers(requests: Iterable[Request]) -> None:
+    """Counts requests that have their answers, and the predictions that they took. It is short: each batch ends here."""
+    total, buckets = 0.0, WAITING.buckets
+    with MEMORY.lock:
+        row = MEMORY.own or MEMORY.mine()
+        for request in requests:
+            row[ANSWERS[request.answer.status]] += 1  # type: ignore[union-attr]
+            waited = request.waited
+            if waited is not None:
+                row[buckets[bisect_left(SECONDS, waited)]] += 1
+                total += waited
+            if request.prediction:
+                count_prediction(row, *request.prediction)
+        row[WAITING.sum] += total
+
+
+def count_prediction(row: "memoryview[float]", records: int, seconds: float) -> None:
+    """Counts one. Inputs that do not tell their records are one."""
+    BATCHES.observe(row, records or 1)
+    PREDICTING.observe(row, seconds)
 
 
 def show() -> Answer:
@@ -109,7 +117,7 @@ def show() -> Answer:
             from serving import metrics  # takes 0.1 s: not at the start
 
             return metrics.show()
-        except Exception as error:
+        except Exception:
             log.exception("GET /metrics failed.")
-            fault = f"The metrics cannot be shown: {error}"
+            fault = "The metrics cannot be shown. The reason is in the log."
     return Answer(503, orjson.dumps({"error": fault}))

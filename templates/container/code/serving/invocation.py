@@ -55,8 +55,7 @@ class Invoker:
         )
         self.submit = self.batcher.submit
         self.unproven = PROOFS if model.proves_batching else 0
-        self.predict = instruments.measure(model.predict, batching.count)
-        transform = model.transform and instruments.measure(model.transform, batching.count)
+        transform = model.transform
         self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
 
     def run(self, requests: list[Request]) -> None:
@@ -82,11 +81,13 @@ class Invoker:
     def predict_together(self, group: Sequence[Prepared]) -> bool:
         """Answers several requests with one prediction. False if each has to be predicted alone."""
         CURRENT.set(group[0].request)
+        counts = [one.rows for one in group]
         try:
-            outputs = self.predict(batching.join([one.inputs for one in group]))
+            inputs = batching.join([one.inputs for one in group])
+            outputs = instruments.measure(self.model.predict, inputs, sum(counts), group[0].request)
         except (Exception, SystemExit):
             return False  # whose error it is shows when each is predicted alone
-        parts = batching.split(outputs, [one.rows for one in group])
+        parts = batching.split(outputs, counts)
         if parts is None:
             return self.predict_apart("did not return one entry for each record of several requests")
         if self.unproven and not self.prove(group, parts):
@@ -121,7 +122,7 @@ class Invoker:
 
     def predict_alone(self, one: Prepared) -> None:
         """Answers one request."""
-        self.respond(one, self.predict(one.inputs))
+        self.respond(one, instruments.measure(self.model.predict, one.inputs, one.rows, one.request))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
         """Lets the handler encode the outputs, and writes the answer."""
@@ -175,7 +176,7 @@ def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
 
 def answer_whole(transform: Callable[[Request], Answer], request: Request) -> None:
     """Answers a request in script mode; nothing is left to predict."""
-    answer = transform(request)
+    answer = instruments.measure(transform, request, 1, request)
     request.answer = replace(answer, headers={**answer.headers, **answer_headers(request)})
 
 

@@ -180,3 +180,7 @@ class Number:
     def get(self) -> float:
         """What it is in this process."""
         return (MEMORY.own or MEMORY.mine())[self.column]
+
+    def cell(self) -> "memoryview[float]":
+        """It alone, as this process has it: the quickest way to set it."""
+        return MEMORY.mine()[self.column : self.column + 1]
