@@ -88,7 +88,7 @@ def time_pieces(pieces: Iterator[Any], records: int, began: float) -> Iterator[A
 
 
 def count_answers(requests: Iterable[Request]) -> None:
-    """Counts requests that have their answers, and the predictions that they took. It is short: each batch ends here."""
+    """Counts answered requests and the predictions that they took. It is short, because each batch ends here."""
     total, buckets = 0.0, WAITING.buckets
     with MEMORY.lock:
         row = MEMORY.own or MEMORY.mine()
