@@ -9,7 +9,7 @@ export interface Engine {
   cuda: number;
   python: string;
   /** Options of its command line beside the model, in code/options.json. */
-  options: Readonly<Record<string, string>>;
+  options: Readonly<Record<string, string | true>>;
 }
 
 export interface ServerEntry {
@@ -60,7 +60,7 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
       options: {
         'max-model-len': 'auto', // what fits beside the weights, at most what the model was made for
         'load-format': 'safetensors',
-        'disable-access-log-for-endpoints': '/ping',
+        'disable-access-log-for-endpoints': '/ping,/metrics',
         'shutdown-timeout': '25', // to finish what it works on: SageMaker kills it after 30 s
       },
     },
@@ -73,7 +73,7 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
       image: 'lmsysorg/sglang:v0.5.23',
       cuda: 13,
       python: '3.12',
-      options: { 'load-format': 'safetensors', 'log-level-http': 'warning' },
+      options: { 'load-format': 'safetensors', 'log-level-http': 'warning', 'enable-metrics': true },
     },
   },
   mms: {

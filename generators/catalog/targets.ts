@@ -33,7 +33,7 @@ export const targets = {
       names: 'endpoint.sh',
       machines: 'instances.sh.ejs',
       gpu: 'gpu.sh.ejs',
-      more: ['hosting.sh.ejs', 'scaling.sh', 'requests.sh', 'capture.sh', 'network.sh'],
+      more: ['hosting.sh.ejs', 'scaling.sh', 'requests.sh', 'capture.sh', 'metrics.sh', 'network.sh'],
     },
     resources: ['instances', 'realtime', 'requests', 'endpoint'],
     boto3: ['aws.py', 'checks.py'],

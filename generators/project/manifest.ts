@@ -78,7 +78,7 @@ function container(project: Project): FileSpec[] {
   const room = runtime === 'native' ? `frameworks/${framework}` : `runtimes/${runtime}`;
   const { files, many } = serverEntry;
   const modules =
-    'settings single models script_mode toolkit user_code plain_code versions advice expected request stages invocation content arrays dataframes columns values signature tables batching tabular media_types file_types errors logs processes';
+    'settings single models script_mode toolkit user_code plain_code versions advice expected request stages invocation content arrays dataframes columns values signature tables batching tabular media_types file_types errors logs processes shared instruments';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },
@@ -91,7 +91,7 @@ function container(project: Project): FileSpec[] {
       [...modules.split(' '), '__init__', ...(entry.modules ?? [])].map((module) => `${module}.py`),
     ),
     ...from(`servers/${server}`, 'code', files),
-    ...when(Boolean(serverEntry.routes), from('container', 'code/serving', ['openapi.py', 'docs.html'])),
+    ...when(Boolean(serverEntry.routes), from('container', 'code/serving', ['openapi.py', 'docs.html', 'metrics.py'])),
     ...(multiModel && many
       ? [
           ...from(`servers/${server}`, 'code', many.files),

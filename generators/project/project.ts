@@ -31,7 +31,7 @@ export interface LanguageModel {
   /** GiB of its weights, estimated; nothing where that is not known. */
   readonly weights: number | undefined;
   /** What code/options.json holds. */
-  readonly options: Readonly<Record<string, string | number>>;
+  readonly options: Readonly<Record<string, string | number | true>>;
 }
 
 type Tools = readonly [Tool, ...Tool[]];

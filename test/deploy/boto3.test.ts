@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { breakModel, clearAway, describeEndpoint, put42, sample, trained } from '../support/lives.js';
-import { must, scratch, unique } from '../support/rig.js';
+import { breakModel, clearAway, describeEndpoint, put42, sample, scrapeOf, trained } from '../support/lives.js';
+import { must, scratch, unique, until } from '../support/rig.js';
 import { arm, aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 import { tool } from '../support/tools.js';
 
@@ -138,8 +138,11 @@ describe('deploying with boto3', function () {
       put42(directory);
       await upload();
       await arm({ throttle: { CreateModel: 1, UpdateEndpoint: 2, DescribeEndpoint: 1 } });
-      assert.equal(await py(['deploy'], { MODEL_DATA: '' }), name);
+      assert.equal(await py(['deploy'], { MODEL_DATA: '', METRICS: 'true' }), name);
       assert.deepEqual([...new Set(await predict())], [42]);
+      const { samples, errors } = await until('a look at the metrics', 30, () => scrapeOf(name));
+      assert.deepEqual(errors, []);
+      assert.ok(samples.some((sample) => sample.name === 'serving_requests_total'));
       const now = await describeEndpoint(name);
       assert.equal(now.CreationTime, before.CreationTime);
       assert.deepEqual(await left(), [now.EndpointConfigName, now.EndpointConfigName, name]);

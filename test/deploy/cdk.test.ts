@@ -30,6 +30,7 @@ const kinds = {
     settings: {
       MAX_INSTANCE_COUNT: '3',
       CAPTURE_PERCENT: '20',
+      METRICS: 'true',
       KMS_KEY_ID: 'alias/mine',
       VPC_SUBNETS: 'subnet-0123456789abcdef0, subnet-0123456789abcdef1',
       VPC_SECURITY_GROUPS: 'sg-0123456789abcdef0',
@@ -234,7 +235,9 @@ describe('deploy/cdk', function () {
     it(`describes an endpoint that answers: ${kind}`, async () => {
       const template = templates[kind];
       for (const { Type, Properties } of Object.values(template.Resources)) {
-        const { RetainAllVariantProperties, ...request } = resolve(template, Properties);
+        const { RetainAllVariantProperties, MetricsConfig, ...request } = resolve(template, Properties); // the CLI may be too old
+        if (Type === 'AWS::SageMaker::EndpointConfig' && kind === 'realtime')
+          assert.deepEqual(MetricsConfig, { EnableDetailedObservability: true });
         if (Type === 'AWS::SageMaker::Endpoint') assert.equal(RetainAllVariantProperties, true);
         if (Type !== 'AWS::IAM::Role') await create(Type, request);
         if (Type === 'AWS::SageMaker::Endpoint') await inService(endpoint(kind));

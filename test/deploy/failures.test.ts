@@ -47,6 +47,19 @@ describe('a deployment that fails', function () {
       assert.equal(await policies(), 0);
     });
 
+  it('says what to do where the AWS CLI is too old for METRICS, and leaves nothing', async () => {
+    const bin = path.join(folder, 'old');
+    mkdirSync(bin);
+    const real = await must('bash', ['-c', 'command -v aws']);
+    const words =
+      'Unknown parameter in MetricsConfig: "EnableDetailedObservability", must be one of: EnableEnhancedMetrics';
+    const old = `#!/usr/bin/env bash\n[ "$2" != create-endpoint-config ] || { echo '${words}' >&2; exit 252; }\nexec ${real} "$@"\n`;
+    writeFileSync(path.join(bin, 'aws'), old, { mode: 0o755 });
+    const env = { METRICS: 'true', PATH: `${bin}:${process.env.PATH}` };
+    await refuse(/This AWS CLI is too old for METRICS\. Update it/, directory, 'deploy.sh', [], env);
+    assert.deepEqual(await leftOf(name), []);
+  });
+
   it('goes on where two deploy the same at once, or not the same, and leaves one', async () => {
     const both = async (...settings: NodeJS.ProcessEnv[]) => {
       const ended = await Promise.all(settings.map((env) => script(directory, 'deploy.sh', [], env)));

@@ -101,7 +101,7 @@ for (const server of ['fastapi', 'flask']) {
         ...options,
       ]);
       const failures = out.split('\n').filter((line) => line && !line.startsWith('pass'));
-      assert.deepEqual(failures, ['46 passed, 0 failed'], err);
+      assert.deepEqual(failures, ['47 passed, 0 failed'], err);
       assert.equal(code, 0);
       assert.equal(await containersOf(image), before);
     });

@@ -40,6 +40,11 @@ def ping() -> Response:
     return Response()
 
 
+@app.get("/metrics")
+def show_metrics() -> Response:
+    return Response("vllm:num_requests_waiting 0.0\n", media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 @app.get("/seen")
 def tell() -> list[dict[str, Any]]:
     return seen[-1:]

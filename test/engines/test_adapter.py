@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ def test_openais_forms_reach_the_engines_own_routes_untouched(port: int) -> None
     assert len(ask(port, {"input": ["a", "b"]})[1]["data"]) == 2
     assert ask(port, {"text_1": "a"})[1] == {"asked": {"text_1": "a"}}
     assert ask(port, chat, path="/v1/chat/completions")[0] == 200
+
+
+def test_the_metrics_are_the_engines_own(port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
+        assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert response.read() == b"vllm:num_requests_waiting 0.0\n"
 
 
 ADAPTER = {**JSON, "x-amzn-sagemaker-adapter-identifier": "loud"}

@@ -90,7 +90,7 @@ describe('every generated project', () => {
     for (const { directory, answers } of projects) {
       const count = filesBelow(directory).length;
       const more = (answers.includeTraining ? 14 : 0) + ('multiModel' in answers ? 9 : 0);
-      const most = ('deployTool' in answers ? 92 : 78) + more;
+      const most = ('deployTool' in answers ? 96 : 82) + more;
       assert.ok(count >= 20 && count <= most, `${directory} has ${count} files`);
     }
   });
@@ -143,6 +143,21 @@ describe('every generated project', () => {
       const own = filesBelow(join(directory, 'train')).filter((path) => path.endsWith('.py'));
       const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: join(directory, 'train'), env });
       assert.equal(status, 0, output);
+    }
+  });
+
+  it('has SageMaker read its metrics if METRICS is true, at a real-time endpoint', () => {
+    for (const deployTarget of ['realtime', 'serverless', 'async']) {
+      const of = projects.find(({ answers }) => 'deployTarget' in answers && answers.deployTarget === deployTarget);
+      const ask = (METRICS: string) => {
+        const env = { ...process.env, METRICS, IMAGE_URI: 'x', MODEL_DATA: 's3://bucket/model.tar.gz' };
+        return outcome('python3', ['deploy/resources.py', 'endpoint-config'], { cwd: of?.directory, env });
+      };
+      const config = (METRICS: string) => JSON.parse(ask(METRICS).output).MetricsConfig;
+      const realtime = deployTarget === 'realtime';
+      assert.deepEqual(config('true'), realtime ? { EnableDetailedObservability: true } : undefined);
+      assert.equal(config(''), undefined);
+      if (realtime) assert.match(ask('yes').output, /METRICS has to be one of false, true, and is 'yes'/);
     }
   });
 

@@ -72,6 +72,11 @@ BREAKS = {  # a way to break the contract -> a part of the rule that finds it
     "mixes-answers": "their own answer",
     "ping-waits": "while 32 clients send",
     "one-at-a-time": "slowly",
+    "metrics-untyped": "GET /metrics",
+    "metrics-malformed": "GET /metrics",
+    "metrics-twice": "GET /metrics",
+    "metrics-fail": "GET /metrics",
+    "metrics-standstill": "GET /metrics",
     "noise-kills": "do no harm",
     "noise-is-500": "not HTTP get a 4xx",
     "needs-root": "docker run IMAGE serve",
@@ -100,6 +105,7 @@ class Refused(Exception):
 how = os.environ.get("BREAK", "")
 weights: list[float] = []
 latest: list[Any] = []
+served: list[None] = []  # one for each request
 at_work: list[object] = []  # the handlers of requests that are not answered yet
 turn = threading.Lock()
 stopping = threading.Event()
@@ -266,8 +272,20 @@ class Handler(BaseHTTPRequestHandler):
             if broken("parameters-too-many"):
                 told["MaxConcurrentTransforms"] = 17  # x 6 MB = 102 MB
             self.answer(200, json.dumps(told).encode())
+        elif self.path == "/metrics":
+            self.show_metrics()
         else:
             self.answer(404, b'{"error": "No such route."}')
+
+    def show_metrics(self) -> None:
+        lines = ["# HELP requests_total Served.", "# TYPE requests_total counter"]
+        lines += [f'requests_total{{path="/\\"{{x}}\\\\",}} {len(served)}', "up 1 1700000000000", "", "least NaN"]
+        if broken("metrics-malformed"):
+            lines.append('requests_total{path="/} 5')
+        if broken("metrics-twice"):
+            lines.append("up 2")
+        media_type = "text/plain" if broken("metrics-untyped") else "text/plain; version=0.0.4; charset=utf-8"
+        self.answer(500 if broken("metrics-fail") else 200, "\n".join([*lines, ""]).encode(), media_type)
 
     def do_POST(self) -> None:
         at_work.append(self)
@@ -287,6 +305,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(400, "Not today.")
         if broken("headers-refused") and self.headers["X-Amzn-SageMaker-Unheard-Of"]:
             raise Refused(400, "What is this header?")
+        if not broken("metrics-standstill"):
+            served.append(None)
         media_type = choose_answer(self.headers["Accept"])
         content = ENCODERS[media_type](predict(decode(body, self.headers["Content-Type"])))
         if media_type != NPY and not broken("no-newline"):

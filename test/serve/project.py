@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 TEMPLATES = Path(__file__).parents[2] / "templates"
 VARIANTS = ("fastapi", "flask", "flask-nginx")
 SKLEARN_HANDLER = TEMPLATES / "frameworks/sklearn/code/model_handler.py"
@@ -227,3 +229,15 @@ class ManyServer(Server):
 
     def list_models(self, query: str = "") -> Any:
         return self.request("GET", f"/models{query}").json()
+
+
+def read_metrics(server: Server) -> dict[str, float]:
+    """The numbers of GET /metrics, by their names and labels as the text has them."""
+    reply = server.request("GET", "/metrics")
+    assert reply.status == 200, reply.body
+    found: dict[str, float] = {}
+    for metric in text_string_to_metric_families(reply.body.decode()):
+        for name, labels, value, *_ in metric.samples:
+            shown = ",".join(f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in labels.items())
+            found[f"{name}{{{shown}}}" if shown else name] = value
+    return found

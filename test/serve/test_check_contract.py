@@ -213,6 +213,16 @@ def test_a_server_that_answers_nonsense_fails_without_a_traceback(project: Path)
     assert "; expected a JSON object" in done.stdout
 
 
+def test_a_server_without_metrics_is_as_good() -> None:
+    def lack(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.close()
+
+    with answer_with(lack) as address:
+        assert check_contract.read_metrics(check_contract.Server(address, SAMPLE)) == {}
+
+
 def test_rules_that_do_not_apply_are_not_counted(project: Path, good: str, tmp_path: Path) -> None:
     request = tmp_path / "texts.json"
     request.write_text('{"inputs": ["one", "two"], "parameters": {}}')

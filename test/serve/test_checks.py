@@ -69,5 +69,5 @@ def test_a_set_of_requirements_pins_all_and_says_what_needs_it(file: Path) -> No
 
 def test_files_are_short_enough_to_be_read() -> None:
     for path in PYTHON:
-        most = 720 if path.endswith("/check_contract.py") else 250  # a whole program in one file, to be copied alone
+        most = 750 if path.endswith("/check_contract.py") else 250  # a whole program in one file, to be copied alone
         assert len(Path(path).read_text().splitlines()) <= most, path

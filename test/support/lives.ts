@@ -38,6 +38,19 @@ export const predict = async (directory: string, file = sample(directory)): Prom
 
 export const describeEndpoint = (name: string) => aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
 
+/** What SageMaker has read of GET /metrics of an endpoint; undefined where it has not yet. */
+export async function scrapeOf(name: string): Promise<{ samples: { name: string }[]; errors: string[] } | undefined> {
+  const { AWS_ENDPOINT_URL } = rig('AWS_ENDPOINT_URL');
+  const told = await must('curl', [
+    '--fail',
+    '--silent',
+    '--noproxy',
+    '*',
+    `${AWS_ENDPOINT_URL}/rig/metrics?endpoint=${name}`,
+  ]);
+  return JSON.parse(told).AllTraffic;
+}
+
 /** Sends requests one after the other until it is told to stop; how many were answered. Fails if one was not. */
 export function client(name: string, directory: string) {
   let going = true;

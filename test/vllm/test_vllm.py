@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,12 @@ def test_errors_are_the_contracts(engine: Engine, body: Any, status: int) -> Non
     assert engine.ping() == 200
 
 
+def test_the_metrics_are_the_engines_own(engine: Engine) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.port}/metrics", timeout=30) as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert b"\nvllm:num_requests_running{" in response.read()
+
+
 def test_the_log_begins_with_the_command_line(engine: Engine) -> None:
     first = engine.log.read_text().split("\n")[0]
     assert first.startswith("Starting vllm serve ")
@@ -182,3 +189,4 @@ def test_sglangs_own_parser_takes_every_option(pytestconfig: pytest.Config) -> N
     ServerArgs.add_cli_args(parser)
     found = parser.parse_args(words[3:])
     assert (found.port, found.model_path, found.lora_paths) == (8080, "/z", ["a=/x", "b=/y"])
+    assert found.enable_metrics is True

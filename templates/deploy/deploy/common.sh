@@ -103,6 +103,9 @@ remedy() { # remedy SERVICE COMMAND…: of what AWS refused there
     *AccessDenied* | *'not authorized'*)
       echo "You may not call $1 $2. A policy that lets you: $(typed deploy/iam/create_role.sh) --print deployer"
       ;;
+    *'Unknown parameter in MetricsConfig'* | *'Unknown parameter in input: "MetricsConfig"'*)
+      echo 'This AWS CLI is too old for METRICS. Update it: https://aws.amazon.com/cli/ Or set METRICS=false.'
+      ;;
     *' model data'*) echo "Is the model there? $(typed deploy/upload_model.sh) uploads one." ;;
     *) echo "It was the answer to: aws $1 $2 (region $AWS_REGION)" ;;
   esac

@@ -18,6 +18,8 @@ def options() -> Json:
             },
             **request,
         }
+    if choice("METRICS", "false", "true") == "true":
+        request["MetricsConfig"] = {"EnableDetailedObservability": True}
     return request
 
 

@@ -66,6 +66,7 @@ class Reply(NamedTuple):
     body: bytes
     seconds: float
     stays_open: bool
+    parameters: str  # of the media type
 
     def __str__(self) -> str:
         return f"{self.asked} got {self.status} {self.media_type} {shorten(self.body, 200)}"
@@ -126,8 +127,8 @@ def ask(address: tuple[str, int], limit: float, method: str, path: str, body: by
     if seconds >= limit:  # if it was cut, that looks like the end where no length was told
         raise Late(f"{method} {path} got no answer within {limit:g} s")
     asked = " ".join([method, path, *headers.values(), *([shorten(body, 40)] if body else [])])
-    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Reply(asked, response.status, media_type, content, seconds, not response.will_close)
+    media_type, _, parameters = response.headers.get("Content-Type", "").lower().partition(";")
+    return Reply(asked, response.status, media_type.strip(), content, seconds, not response.will_close, parameters)
 
 
 class Server:
@@ -241,6 +242,7 @@ ANY_CASE = "Application/JSON; charset=UTF-8"
 ACCEPT = "application/json;q=0.5, image/png, text/csv;q=0.9"
 PICKLE = b"ctime\nsleep\n(F2\ntR."  # harmless: whoever loads it sleeps for 2 seconds, and so gives itself away
 LEAK = re.compile(r'Traceback|File "|site-packages|\.py\b|/opt/|\b[A-Z]\w*(?:Error|Exception)\b')
+SAMPLE = re.compile(r'(?ai)([a-z_:][\w:]*(?:{(?:[a-z_]\w*="(?:[^"\\]|\\.)*",?)*})?) +(\S+)(?: +-?\d+)?')
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: slow\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"
 
 
@@ -339,6 +341,35 @@ def bear_slow_clients(server: Server) -> None:
         server.agree(server.body)
 
 
+def read_metrics(server: Server) -> dict[str, float]:
+    """Its numbers by name and labels; none where there is no such page. SageMaker: reads it if the endpoint says so."""
+    reply = ask(server.address, 5, "GET", "/metrics")
+    if reply.status == 404:
+        return {}
+    typed = "version=0.0.4" in reply.expect(200, "text/plain").parameters
+    require(typed, f"{reply}; expected text/plain; version=0.0.4")
+    lines = [line for line in reply.body.decode().splitlines() if line.strip() and line[0] != "#"]
+    samples = [require_sample(line) for line in lines]
+    require(len(dict(samples)) == len(samples), f"{reply}; expected each sample once")
+    return dict(samples)
+
+
+def require_sample(line: str) -> tuple[str, float]:
+    with suppress(ValueError):
+        if found := SAMPLE.fullmatch(line.strip()):
+            return found[1], float(found[2])
+    raise Broken(f'GET /metrics has a line {line[:80]!r}; expected NAME{{LABEL="TEXT"}} NUMBER')
+
+
+def count_requests(server: Server) -> None:
+    before = read_metrics(server)
+    for _ in range(7):
+        server.agree(server.body)
+    grown = [name for name, value in read_metrics(server).items() if value - before.get(name, 0) >= 7]
+    good = any(re.search("_(total|count)({|$)", name) for name in grown)
+    require(good or not before, "GET /metrics has no counter that 7 requests have made grow by 7")
+
+
 def send_noise(server: Server) -> list[bytes]:
     """The answers, if any, to bytes that are not HTTP."""
     answers = []
@@ -395,6 +426,7 @@ RULES: dict[str, Rule] = {
     "16 different requests at a time each get their own answer": answer_each,
     "/ping answers in under 2 s while 32 clients send predictions": ping_under_load,
     "32 clients that send their request slowly do not hold up others": bear_slow_clients,
+    "GET /metrics, if it is there, is Prometheus text 0.0.4, and a counter in it counts the requests": count_requests,
     "bytes that are not HTTP do no harm": lambda s: (send_noise(s), s.get("/ping"), s.agree(s.body)),
     "bytes that are not HTTP get a 4xx or the end of the connection": lambda s: all(
         require(not re.match(rb"HTTP/\S+ [^4]", got), f"they got {shorten(got, 40)}") for got in send_noise(s)

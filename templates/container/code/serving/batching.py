@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from serving import instruments
 from serving.errors import Overloaded
 from serving.request import Request
 
@@ -38,6 +39,7 @@ class Batcher:
         self.waiting = 0
         self.waiting_bytes = 0
         self.counting = threading.Lock()
+        self.shown = instruments.QUEUE.cell()
         self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
         for number in range(threads):
             threading.Thread(target=self.work, name=f"prediction-{number}", daemon=True).start()
@@ -50,6 +52,8 @@ class Batcher:
                 raise Overloaded
             self.waiting += 1
             self.waiting_bytes += size
+            self.shown[0] = self.waiting
+        request.queued = time.perf_counter()
         self.queue.put(request)
 
     def work(self) -> None:
@@ -63,9 +67,14 @@ class Batcher:
                     time.sleep(0)  # fewer than last time: the web server may be in the middle of handing over more
                 batch, kept = self.gather(first)
                 latest = len(batch)
+                size, now = 0, time.perf_counter()
+                for request in batch:
+                    size += len(request.body)
+                    request.waited = now - request.queued
                 with self.counting:
                     self.waiting -= len(batch)
-                    self.waiting_bytes -= sum(len(request.body) for request in batch)
+                    self.waiting_bytes -= size
+                    self.shown[0] = self.waiting
                 self.process(batch)
         except BaseException:
             log.critical("A prediction thread failed.", exc_info=True)

@@ -70,7 +70,7 @@ class RouteError(ServingError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            "No such route, or not with this method. There are GET /ping, GET /execution-parameters, and "
+            "No such route, or not with this method. There are GET /ping, GET /execution-parameters, GET /metrics, and "
             "GET /openapi.json and POST /invocations for one model, /models for many."
         )
         self.status = status

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from serving import batching, content, logs, stages
+from serving import batching, content, instruments, logs, stages
 from serving.advice import explain_missing
 from serving.errors import HandlerFailed, Overloaded, ServingError
 from serving.media_types import JSON_LINES, choose_answer
@@ -54,10 +54,10 @@ class Invoker:
             max_waiting_bytes=4 * settings.max_body,
         )
         self.submit = self.batcher.submit
-        self.unproven = PROOFS if model.proves_batching else 0
-        self.predict = model.predict
-        transform = model.transform
-        self.begin: Callable[[Request], Any] = partial(answer_whole, transform) if transform else self.prepare
+        self.predict, self.unproven = model.predict, PROOFS if model.proves_batching else 0
+        self.begin: Callable[[Request], Any] = self.prepare
+        if model.transform:
+            self.begin = partial(answer_whole, model.transform)
         if log.isEnabledFor(logging.DEBUG):
             stages.watch(self)
 
@@ -84,11 +84,13 @@ class Invoker:
     def predict_together(self, group: Sequence[Prepared]) -> bool:
         """Answers several requests with one prediction. False if each has to be predicted alone."""
         CURRENT.set(group[0].request)
+        counts = [one.rows for one in group]
         try:
-            outputs = self.predict(batching.join([one.inputs for one in group]))
+            inputs = batching.join([one.inputs for one in group])
+            outputs = instruments.measure(self.predict, inputs, sum(counts), group[0].request)
         except (Exception, SystemExit):
             return False  # whose error it is shows when each is predicted alone
-        parts = batching.split(outputs, [one.rows for one in group])
+        parts = batching.split(outputs, counts)
         if parts is None:
             return self.predict_apart("did not return one entry for each record of several requests")
         if self.unproven and not self.prove(group, parts):
@@ -123,7 +125,7 @@ class Invoker:
 
     def predict_alone(self, one: Prepared) -> None:
         """Answers one request."""
-        self.respond(one, self.predict(one.inputs))
+        self.respond(one, instruments.measure(self.predict, one.inputs, one.rows, one.request))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
         """Lets the handler encode the outputs, and writes the answer."""
@@ -151,6 +153,7 @@ class Invoker:
         """
         if not requests:
             return
+        instruments.count_answers(requests)
         answer = requests[0].answer
         if answer and isinstance(answer.body, Stream):
             self.deliver(requests)
@@ -176,7 +179,7 @@ def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
 
 def answer_whole(transform: Callable[[Request], Answer], request: Request) -> None:
     """Answers a request in script mode; nothing is left to predict."""
-    answer = transform(request)
+    answer = instruments.measure(transform, request, 1, request)
     request.answer = replace(answer, headers={**answer.headers, **answer_headers(request)})
 
 
@@ -198,7 +201,10 @@ def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[P
 
 def refuse(error: ServingError) -> Answer:
     """The answer for an error: {"error": "..."}."""
-    headers = {"Retry-After": "1"} if isinstance(error, Overloaded) else {}
+    headers = {}
+    if isinstance(error, Overloaded):
+        instruments.REFUSED.inc()
+        headers["Retry-After"] = "1"
     return Answer(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
 
 

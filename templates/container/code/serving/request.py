@@ -28,6 +28,9 @@ class Request:
     answer_attributes: str | None = None  # for the handler to set: the Custom-Attributes of the answer
 
     received: float = field(default_factory=time.perf_counter)  # seconds on a clock of its own
+    queued: float = 0.0  # on the same clock
+    waited: float | None = None  # seconds, once it is taken from the queue
+    prediction: tuple[int, float] | None = None  # records and seconds of the one that it stands first in
     together: int = 1  # requests that were predicted with this one, itself included
     answer: "Answer | None" = None  # once there is one
     waiter: Any = None  # what the web server waits with

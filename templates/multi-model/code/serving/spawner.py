@@ -30,9 +30,9 @@ def send_order(control: socket.socket, order: Order, link: socket.socket) -> Non
 def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None:
     """The life of the process, until it is killed: forks one for each order.
 
-    It need not know which of them still run. The system reaps them, and each ends when the web server hangs up.
+    It need not know which of them still run: each ends when the web server hangs up.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         data, (file, *_), _, _ = socket.recv_fds(control, MOST, 1)
@@ -50,3 +50,10 @@ def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None
                 continue
             if child:
                 become(Child(order.label, partial(live, link, order, settings, handler)))
+
+
+def reap(*_: object) -> None:
+    """Takes note of the processes that have ended, whose CPU time is this one's from then on."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

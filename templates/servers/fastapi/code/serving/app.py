@@ -6,11 +6,12 @@ needs less time than a web framework. All other routes are FastAPI's.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
-from serving import openapi
+from serving import instruments, openapi
 from serving.errors import RouteError, ServingError, TooLarge
 from serving.invocation import Invoker, refuse, tell_batch_transform
 from serving.logs import write_requests
@@ -68,10 +69,12 @@ class App:
         self.invoker = Invoker(model, settings, deliver)
         self.describe = cache(partial(openapi.describe, model, settings))
         self.stopping = False  # from SIGTERM on no connection is kept
+        self.threads = ThreadPoolExecutor(1)  # for GET /metrics
         self.routes: dict[str, Methods] = {
             "/ping": {"GET": self.ping},
             "/invocations": {"POST": self.invoke},
             "/execution-parameters": {"GET": self.execution_parameters},
+            "/metrics": {"GET": self.metrics},
             "/openapi.json": {"GET": self.openapi_json},
             **({"/docs": {"GET": self.docs}} if settings.docs else {}),
         }
@@ -105,6 +108,9 @@ class App:
     async def execution_parameters(self, scope: Scope, receive: Receive) -> Answer:
         return tell_batch_transform(self.settings)
 
+    async def metrics(self, scope: Scope, receive: Receive) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, instruments.show)
+
     async def openapi_json(self, scope: Scope, receive: Receive) -> Answer:
         return self.describe()
 
@@ -128,6 +134,7 @@ class App:
             return await request.waiter  # type: ignore[no-any-return]
         except ServingError as error:
             request.answer = refuse(error)
+            instruments.count_answers([request])
             write_requests([request])
             return request.answer
 

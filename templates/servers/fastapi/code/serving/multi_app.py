@@ -49,6 +49,7 @@ class MultiApp(App):
         self.routes = {
             "/ping": {"GET": self.ping},
             "/execution-parameters": {"GET": self.execution_parameters},
+            "/metrics": {"GET": self.metrics},
             MODELS: {"GET": self.list_models, "POST": self.load},
         }
 

@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 
 import gevent
 from gevent.hub import Waiter
+from gevent.threadpool import ThreadPool
 
-from serving import openapi
+from serving import instruments, openapi
 from serving.errors import BadRequest, RouteError, ServingError, TooLarge
 from serving.invocation import Invoker, refuse, tell_batch_transform
 from serving.logs import write_requests
@@ -84,10 +85,12 @@ class App:
         self.settings = settings
         self.invoker = Invoker(model, settings, deliver)
         self.describe = cache(partial(openapi.describe, model, settings))
+        self.threads = ThreadPool(1)  # for GET /metrics
         self.routes: dict[str, Methods] = {
             "/ping": {"GET": self.ping},
             "/invocations": {"POST": self.invoke},
             "/execution-parameters": {"GET": self.execution_parameters},
+            "/metrics": {"GET": self.metrics},
             "/openapi.json": {"GET": self.openapi_json},
             **({"/docs": {"GET": self.docs}} if settings.docs else {}),
         }
@@ -116,6 +119,9 @@ class App:
     def execution_parameters(self, environ: Environ) -> Answer:
         return tell_batch_transform(self.settings)
 
+    def metrics(self, environ: Environ) -> Answer:
+        return self.threads.apply(instruments.show)  # type: ignore[no-any-return]
+
     def openapi_json(self, environ: Environ) -> Answer:
         return self.describe()
 
@@ -135,6 +141,7 @@ class App:
             request.waiter.get()
         except ServingError as error:
             request.answer = refuse(error)
+            instruments.count_answers([request])
             write_requests([request])
         assert request.answer
         return request.answer

@@ -22,7 +22,7 @@ try:
     import boto3
     from boto3.exceptions import Boto3Error
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
     from botocore.parsers import ResponseParserError
 except ImportError:
     sys.exit("ERROR: boto3 is missing.\nInstall it: pip install boto3")
@@ -65,7 +65,7 @@ def explain(error: BaseException) -> int:
         return 130
     if isinstance(error, SystemExit):  # it was explained, or it is a signal
         return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, ClientError):
+    if isinstance(error, (ClientError, ParamValidationError)):
         short = re.sub("satisfy enum value set: .*", "be one that it knows", str(error))
         say(f"ERROR: {short}\n{find_remedy(str(error))}")
     elif isinstance(error, Failure):
@@ -83,6 +83,8 @@ def find_remedy(refusal: str) -> str:
     setting, document = ("TRAIN_INSTANCE_TYPE", "deployer-training") if training else ("INSTANCE_TYPE", "deployer")
     remedies = {
         "nstanceType.*enum value set": f"Set {setting} to a type that SageMaker has in {region}.",
+        'Unknown parameter in (MetricsConfig|input: "MetricsConfig")': "This boto3 is too old for METRICS. Update it: "
+        "pip install --upgrade boto3. Or set METRICS=false.",
         " model data": f"Is the model there? {typed('upload_model.sh')} uploads one.",
         "ResourceLimitExceeded": f"Ask for more in Service Quotas (Amazon SageMaker), or set another {setting}.",
         "AccessDenied|not authorized": "A policy that lets you: " + typed("iam/create_role.sh", "--print", document),
