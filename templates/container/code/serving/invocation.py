@@ -90,8 +90,7 @@ class Invoker:
             outputs = instruments.measure(self.predict, inputs, sum(counts), group[0].request)
         except (Exception, SystemExit):
             return False  # whose error it is shows when each is predicted alone
-        parts = batching.split(outputs, counts)
-        if parts is None:
+        if (parts := batching.split(outputs, counts)) is None:
             return self.predict_apart("did not return one entry for each record of several requests")
         if self.unproven and not self.prove(group, parts):
             return self.predict_apart("answered records of several requests otherwise than alone")
