@@ -28,6 +28,7 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -307,6 +308,54 @@ def test_boosting_that_stopped_early_has_fewer_trees() -> None:
     model = fit(GradientBoostingClassifier(n_estimators=200, n_iter_no_change=1, random_state=0))
     assert len(model.estimators_) < 200
     assert np.array_equal(accelerate(model).predict_proba(X[:100]), model.predict_proba(X[:100]))
+
+
+def test_what_treelite_would_be_told_wrongly_does_not_end_the_process() -> None:
+    changed = [fit(each) for each in (HistGradientBoostingClassifier(max_iter=50), GradientBoostingClassifier())]
+    changed[0].classes_ = np.arange(1000)
+    changed[1].n_classes_ = 500
+    narrow = fit(RandomForestClassifier(5))
+    narrow.n_features_in_ = 2
+    for model in (*changed, narrow):
+        assert accelerate(model) is not None
+    assert accelerate(narrow) is narrow
+
+
+def test_a_model_without_its_number_of_features_is_served() -> None:
+    model = LogisticRegression()
+    model.coef_, model.intercept_, model.classes_ = np.array([[1.0, 2.0]]), np.array([0.5]), np.array([0, 1])
+    assert accelerate(model).predict(np.array([[1.0, 1.0], [-1.0, -1.0]])).tolist() == [1, 0]
+
+
+def test_a_forest_that_was_trained_with_missing_values_is_accelerated() -> None:
+    inputs = np.where(X > 1, np.nan, X)
+    model = RandomForestClassifier(5, random_state=0).fit(inputs, LABELS)
+    quick = accelerate(model)
+    assert quick is not model
+    assert np.array_equal(quick.predict_proba(inputs[:100]), model.predict_proba(inputs[:100]))
+
+
+def test_the_order_of_an_array_in_memory_changes_nothing() -> None:
+    model = fit(make_pipeline(SelectKBest(k=4), StandardScaler(with_mean=False), LogisticRegression()))
+    assert np.array_equal(accelerate(model).decision_function(X[:30]), model.decision_function(X[:30]))
+
+
+def test_a_class_of_scikit_learn_that_was_patched_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    predict = RandomForestClassifier.predict
+    monkeypatch.setattr(RandomForestClassifier, "predict", lambda self, X: predict(self, X))
+    model = fit(RandomForestClassifier(3))
+    assert accelerate(model) is model
+
+
+def test_a_step_that_works_in_place_changes_no_probability(tmp_path: Path) -> None:
+    model = fit(make_pipeline(StandardScaler(copy=False), LogisticRegression()))
+    answer = serve(model, tmp_path, probabilities=True)
+    compare(answer["probabilities"], model.predict_proba(X.copy()))
+
+
+def test_a_forest_with_many_classes_takes_few_records_at_a_time() -> None:
+    assert trees.count_records(np.zeros(4000), 300 * 100) == 10
+    assert trees.count_records(np.zeros(4000), 100 * 3) == trees.MAX_RECORDS
 
 
 def test_trees_from_before_scikit_learn_1_3_get_what_treelite_reads() -> None:

@@ -9,6 +9,7 @@ import copy
 import logging
 import os
 import time
+import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from serving.settings import read_choice
 log = logging.getLogger(__name__)
 
 LONGEST = 2.0  # seconds for one estimator: one that takes longer stays as it is
+METHODS = ("predict", "predict_proba", "transform")
 # Where estimators have others: a list of them, of tuples whose second is one, or of what has one; or one.
 INSIDE = (
     "best_estimator_",
@@ -58,7 +60,9 @@ def replace(estimator: Any, notes: dict[str, None], tolerance: float = 0) -> Any
     same = {"steps": tolerance, "best_estimator_": tolerance}
     new = {name: replace_inside(value, notes, same.get(name, 0)) for name, value in found.items()}
     changed = {name: value for name, value in new.items() if value is not found[name]}
-    quick = put(estimator, changed) if changed else estimator
+    if not changed:
+        return estimator
+    quick = put(estimator, changed)
     if error := find_error(quick, estimator):
         notes[f"{type(estimator).__name__} does not work with accelerated estimators: {error}"] = None
         return estimator
@@ -84,10 +88,15 @@ def find_way(estimator: Any, notes: dict[str, None], tolerance: float) -> Way | 
 
 def compare(way: Way) -> float:
     """The largest difference of the two ways, relative to numbers above 1; infinity if they differ in shape or type."""
-    expected, found = way.reference(way.rows), way.quick(way.rows)
-    if type(found) is not np.ndarray or (found.shape, found.dtype) != (expected.shape, expected.dtype):
-        return np.inf
-    return float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())
+    differences = [0.0]
+    for start in range(0, len(way.rows), way.most):
+        for order in ("C", "F"):  # sums are rounded by it; each gets a copy, for some work in place
+            rows = way.rows[start : start + way.most]
+            expected, found = way.reference(rows.copy(order)), way.quick(rows.copy(order))
+            if type(found) is not np.ndarray or (found.shape, found.dtype) != (expected.shape, expected.dtype):
+                return np.inf
+            differences.append(float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max()))
+    return max(differences, key=lambda each: np.inf if np.isnan(each) else each)
 
 
 def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
@@ -104,13 +113,15 @@ def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
 def find_error(quick: Any, estimator: Any) -> str:
     """What a copy raises for a record of zeros that the estimator itself predicts; empty if it is nothing."""
     rows = np.zeros((1, getattr(estimator, "n_features_in_", 0)))
-    for method in ("predict", "predict_proba", "transform"):
-        try:
-            getattr(quick, method, len)(rows)
-        except Exception as error:
-            with suppress(Exception):
-                getattr(estimator, method)(rows)
-                return str(error)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for method in METHODS:
+            try:
+                getattr(quick, method, len)(rows)
+            except Exception as error:
+                with suppress(Exception):
+                    getattr(estimator, method)(rows)
+                    return str(error)
     return ""
 
 
@@ -122,7 +133,8 @@ def put(estimator: Any, attributes: dict[str, Any]) -> Any:
 
 
 def is_own(estimator: Any) -> bool:
-    """Whether it is an instance of a class of scikit-learn, and its methods are those of the class."""
+    """Whether it is an instance of a class of scikit-learn, and has only methods of scikit-learn."""
     kind = type(estimator)
-    own = kind.__module__.startswith("sklearn.")
+    methods = [getattr(kind, name) for name in METHODS if hasattr(kind, name)]
+    own = all(each.__module__.startswith("sklearn.") for each in (kind, *methods))
     return own and not any(callable(getattr(kind, name, None)) for name in vars(estimator))

@@ -6,7 +6,7 @@ import numpy as np
 
 from serving.quick import Array, Way
 
-ROWS = 20
+ROWS, NUMBERS = 20, 1_000_000  # for the comparison, at most
 
 
 def find_way(estimator: Any) -> Way | None:
@@ -17,12 +17,17 @@ def find_way(estimator: Any) -> Way | None:
     coefficients, intercept = (getattr(estimator, name, None) for name in ("coef_", "intercept_"))
     if type(coefficients) is not np.ndarray or coefficients.dtype.kind != "f" or intercept is None:
         return None
-    rows = np.random.default_rng(0).normal(size=(ROWS, coefficients.shape[-1]))
+    rows = draw_rows(coefficients.shape[-1])
     if is_defined(kind, "LinearClassifierMixin.decision_function"):
         return Way("decision_function", lambda X: classify(estimator, X), estimator.decision_function, rows)
     if is_defined(kind, "LinearModel._decision_function") or is_defined(kind, "ElasticNet._decision_function"):
         return Way("_decision_function", lambda X: regress(estimator, X), estimator._decision_function, rows)
     return None
+
+
+def draw_rows(features: int) -> Array:
+    """Some random records."""
+    return np.random.default_rng(0).normal(size=(max(1, min(ROWS, NUMBERS // features)), features))
 
 
 def is_defined(kind: type, name: str) -> bool:
@@ -54,11 +59,10 @@ def of_scaler(scaler: Any) -> Way | None:
     def scale_rows(X: Array) -> Array | None:
         if np.isinf(X).any():
             return None
-        scaled: Array = X.copy() if mean is None else X - mean
+        scaled: Array = X.copy(order="K") if mean is None else X - mean
         if scale is not None:
             scaled /= scale
         return scaled
 
-    rows = np.random.default_rng(0).normal(size=(ROWS, scaler.n_features_in_))
-    rows = rows * (1 if scale is None else scale) + (0 if mean is None else mean)
+    rows = draw_rows(scaler.n_features_in_) * (1 if scale is None else scale) + (0 if mean is None else mean)
     return Way("transform", scale_rows, scaler.transform, rows)

@@ -29,7 +29,7 @@ class Method:
     def __init__(self, estimator: Any, way: Way) -> None:
         self.slow = getattr(estimator, way.method)
         self.__name__ = way.method  # some estimators ask for that of the methods of others
-        self.features = estimator.n_features_in_
+        self.features = way.rows.shape[1]
         self.way = way
 
     def __call__(self, X: Any, *args: Any, **options: Any) -> Any:

@@ -24,9 +24,10 @@ TREE = (
     *("value", "impurity", "n_node_samples", "weighted_n_node_samples"),
 )
 
-MAX_SPLITS = 1_000_000  # of an ensemble: reading them takes about a second, and 300 MB
-# Of a call, and times the splits: scikit-learn goes tree by tree, which is slow for a record and quick for hundreds.
-MAX_RECORDS, MAX_VISITS = 256, 20_000_000
+MAX_SPLITS, MAX_VALUES = 1_000_000, 8_000_000  # of an ensemble: reading them takes about a second, and 300 MB
+# Of a call: records, these times the splits, and times the leaves' values. scikit-learn goes tree by tree, which is
+# slow for a record and quick for hundreds.
+MAX_RECORDS, MAX_VISITS, MAX_ADDED = 256, 20_000_000, 300_000
 ROWS, NUMBERS = 500, 2_000_000  # for the comparison, at most
 
 
@@ -54,7 +55,7 @@ def of_forest(forest: Any) -> Way:
         raise ValueError("it has several outputs")
     classes = hasattr(forest, "classes_")
     values = [tree.tree_.value[:, 0, : forest.n_classes_ if classes else 1] for tree in forest.estimators_]
-    if classes and not is_recent(forest):
+    if classes and any(np.abs(each.sum(axis=1) - 1).max() > 1e-6 for each in values):  # weights: before 1.4
         values = [each / each.sum(axis=1, keepdims=True) for each in values]
     add = add_leaves(forest, values)
 
@@ -62,7 +63,7 @@ def of_forest(forest: Any) -> Way:
         means = add(X, 0.0) / len(values)
         return means if classes else means.ravel()
 
-    return way_of(forest, "predict_proba" if classes else "predict", average)
+    return way_of(forest, "predict_proba" if classes else "predict", average, len(values) * values[0].shape[1])
 
 
 def of_boosting(model: Any) -> Way:
@@ -77,7 +78,7 @@ def of_boosting(model: Any) -> Way:
         sums = add(X, first)
         return sums.ravel() if sums.shape[1] == 1 else sums
 
-    return way_of(model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate)
+    return way_of(model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate, stages.size)
 
 
 def of_isolation(forest: Any) -> Way:
@@ -90,10 +91,10 @@ def of_isolation(forest: Any) -> Way:
         scores: Array = -(2 ** -(add(X, 0.0).ravel() / (len(forest.estimators_) * longest)))
         return scores
 
-    return way_of(forest, "score_samples", score)
+    return way_of(forest, "score_samples", score, len(forest.estimators_))
 
 
-def way_of(model: Any, method: str, evaluate: Callable[[Array], Array]) -> Way:
+def way_of(model: Any, method: str, evaluate: Callable[[Array], Array], added: int) -> Way:
     """That of trees that take float32: scikit-learn refuses what is no finite number then."""
     splits = find_splits(model)
     rows = draw_rows(model.n_features_in_, *splits, np.float32)
@@ -105,7 +106,7 @@ def way_of(model: Any, method: str, evaluate: Callable[[Array], Array]) -> Way:
 
     single = copy.copy(model)
     single.n_jobs = 1
-    return Way(method, check, getattr(single, method), rows, count_records(splits[0]), method != "predict")
+    return Way(method, check, getattr(single, method), rows, count_records(splits[0], added), method != "predict")
 
 
 def of_histograms(model: Any) -> Way:
@@ -124,12 +125,12 @@ def of_histograms(model: Any) -> Way:
     def evaluate(X: Array) -> Array:
         return np.asfortranarray(add(X, first))  # as scikit-learn has it: the softmax that follows rounds by the order
 
-    return Way("_raw_predict", evaluate, slow, rows, count_records(splits), hasattr(model, "classes_"))
+    return Way("_raw_predict", evaluate, slow, rows, count_records(splits, len(trees)), hasattr(model, "classes_"))
 
 
-def count_records(splits: Array) -> int:
-    """The most records that treelite is quicker for."""
-    return max(1, min(MAX_RECORDS, MAX_VISITS // max(1, len(splits))))
+def count_records(splits: Array, added: int) -> int:
+    """The most records that this is quicker for, where so many values are added up for each."""
+    return max(1, min(MAX_RECORDS, MAX_VISITS // max(1, len(splits)), MAX_ADDED // added))
 
 
 def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[Array, Any], Array]:
@@ -138,9 +139,11 @@ def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[
     `values` are those of each tree's nodes, of shape (nodes, outputs). Where each output has trees of its own, `each`
     of them take turns. One thread finds the leaves: more would not survive a fork.
     """
+    if sum(each.size for each in values) > MAX_VALUES or len(values) % each:
+        raise ValueError(f"it has more than {MAX_VALUES:,} values in its nodes, or stages that differ in their trees")
     read: Any = import_module("treelite.sklearn").import_model
     find_leaves: Any = import_module("treelite.gtil").predict_leaf
-    trees, table = read(complete(model)), np.concatenate(values)
+    trees, table = read(complete(model, each)), np.concatenate(values)
     starts = np.cumsum([0, *map(len, values[:-1])])
 
     def add(X: Array, first: Any) -> Array:
@@ -153,19 +156,23 @@ def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[
 
 
 def is_recent(model: Any) -> bool:
-    """Whether its trees are of scikit-learn 1.3 or newer: they know NaN, and the classes' shares in a leaf sum to 1."""
+    """Whether its trees are of scikit-learn 1.3 or newer, and know where NaN goes."""
     return hasattr(np.ravel(model.estimators_)[0].tree_, "missing_go_to_left")
 
 
-def complete(model: Any) -> Any:
-    """The ensemble with all that treelite reads.
+def complete(model: Any, each: int) -> Any:
+    """The ensemble with all that treelite reads, which trusts what it is told: a wrong number ends the process.
 
-    It trusts that there are n_estimators, which boosting that stopped early lacks, and that trees know where NaN goes.
-    Of the initial predictions of boosting, which leaves do not need, it reads only some.
+    Boosting that stopped early has fewer trees than n_estimators, and a user can change the classes. Its initial
+    predictions, of which treelite reads only some, are not needed for leaves.
     """
+    copied = copy.copy(model)
+    if each > 1 or type(model).__name__ in (*BOOSTINGS, *HISTOGRAMS):
+        copied.n_classes_ = max(2, each)
+        copied.classes_ = np.arange(copied.n_classes_)
     if not hasattr(model, "estimators_"):
-        return model
-    copied, estimators = copy.copy(model), np.asarray(model.estimators_, dtype=object)
+        return copied
+    estimators = np.asarray(model.estimators_, dtype=object)
     copied.n_estimators, copied.init_ = len(estimators), "zero"
     if not is_recent(model):
         copied.estimators_ = np.vectorize(add_missing, otypes="O")(estimators)
@@ -192,10 +199,13 @@ def find_splits(model: Any) -> tuple[Array, Array]:
 def draw_rows(count: int, features: Array, thresholds: Array, kind: Any) -> Array:
     """Records of `count` features, each value at a threshold of its feature, or the next number below or above it.
 
-    Raises ValueError where there are more than MAX_SPLITS splits.
+    Raises ValueError where there are more than MAX_SPLITS splits, or some of other features.
     """
     if len(features) > MAX_SPLITS:
         raise ValueError(f"it has {len(features):,} splits, more than {MAX_SPLITS:,}")
+    if max(features, default=0) >= count:
+        raise ValueError("its trees have more features than it says")
+    features, thresholds = features[np.isfinite(thresholds)], thresholds[np.isfinite(thresholds)]
     random = np.random.default_rng(0)
     order = np.argsort(features, kind="stable")
     starts = np.searchsorted(features[order], np.arange(count + 1))

@@ -56,8 +56,9 @@ def predict(model: Any, inputs: Any) -> Any:
     BATCHING = False in this file ends that.
     """
     work = model.predict if hasattr(model, "predict") else model.transform
+    probabilities = current().parameters.get("probabilities")
     try:
-        outputs = work(inputs)
+        outputs = work(inputs.copy() if probabilities else inputs)  # a step with copy=False works in place
     except ValueError as error:  # most models refuse NaN and infinity: the client's error, not a bug
         if hasattr(inputs, "columns"):
             raise estimators.explain(error, inputs, model) or error from None
@@ -65,7 +66,7 @@ def predict(model: Any, inputs: Any) -> Any:
             check_finite(inputs)
         raise
     predictions = outputs.toarray() if hasattr(outputs, "toarray") else outputs  # vectorizers return sparse matrices
-    if not current().parameters.get("probabilities"):
+    if not probabilities:
         return predictions
     if not hasattr(model, "predict_proba"):
         raise BadRequest("This model has no probabilities.")
