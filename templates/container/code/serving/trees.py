@@ -161,7 +161,7 @@ def is_recent(model: Any) -> bool:
 
 
 def complete(model: Any, each: int) -> Any:
-    """The ensemble with all that treelite reads, which trusts what it is told: a wrong number ends the process.
+    """The ensemble with all that treelite reads, which trusts its input: a wrong number ends the process.
 
     Boosting that stopped early has fewer trees than n_estimators, and a user can change the classes. Its initial
     predictions, of which treelite reads only some, are not needed for leaves.

@@ -128,7 +128,7 @@ def weigh(graph: Graph, model: Any, records: str) -> str:
 
 
 def weigh_classes(graph: Graph, model: Any, records: str) -> str:
-    """Scores of the classes, of which the highest is that of the label."""
+    """Scores of the classes: the highest is that of the label."""
     scores = weigh(graph, model, records)
     return graph.add("Concat", graph.add("Sub", scores, scores), scores, axis=1) if len(model.classes_) == 2 else scores
 
