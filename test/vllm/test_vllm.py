@@ -135,7 +135,7 @@ def test_errors_are_the_contracts(engine: Engine, body: Any, status: int) -> Non
 
 def test_the_metrics_are_the_engines_own(engine: Engine) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{engine.port}/metrics", timeout=30) as response:
-        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
         assert b"\nvllm:num_requests_running{" in response.read()
 
 
