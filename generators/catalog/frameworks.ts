@@ -37,6 +37,8 @@ export interface FrameworkEntry {
   serving?: readonly string[];
   /** Packages that making a model takes, and serving it does not. */
   makingPackages?: readonly string[];
+  /** Modules that loading a model imports: the build compiles what they need of Python's own. */
+  imports?: readonly string[];
   /** Its tools/describe_library.py, where describe_model.py has to know more than predict(). */
   describes?: true;
   /** tools/convert.py converts its models to ONNX. */
@@ -75,7 +77,8 @@ export const frameworks = {
     servers: web,
     library: ['scikit-learn=={}', 'joblib', 'numpy', 'scipy'],
     serving: ['treelite'],
-    modules: ['estimators', 'categories', 'accelerate', 'quick', 'trees', 'linear'],
+    modules: ['estimators', 'categories', 'accelerate', 'accelerate_linear', 'accelerate_method', 'accelerate_trees'],
+    imports: ['sklearn.ensemble'],
     converts: true,
     optional: ['pandas'],
   },

@@ -78,7 +78,7 @@ function container(project: Project): FileSpec[] {
   const room = runtime === 'native' ? `frameworks/${framework}` : `runtimes/${runtime}`;
   const { files, many } = serverEntry;
   const modules =
-    'settings single models script_mode toolkit user_code plain_code versions advice expected request stages invocation content arrays dataframes columns values signature tables batching tabular media_types file_types errors logs processes shared instruments';
+    'settings single models script_mode toolkit user_code plain_code versions advice expected request stages invocation content arrays dataframes columns values signature tables batching tabular media_types file_types errors logs processes metrics_memory metrics_server';
   return [
     { path: '.dockerignore', template: 'container/_dockerignore.ejs' },
     { path: 'Dockerfile', template: 'container/Dockerfile.ejs' },

@@ -37,7 +37,7 @@ export function nextSteps(
   ];
   const place = (name: string) => shell(`${folder}/model/${name}`);
   const own = project.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
-  const convert = `python ${shell(`${folder}/tools/convert.py`)} ${source === 'MODEL' ? source : shell(source)} ROWS.csv`;
+  const convert = `python ${shell(`${folder}/tools/convert.py`)} ${shell(source)} ROWS.csv`;
   const how =
     project.runtime === 'onnx'
       ? `First convert the model, with the Python that trained it:\n\n  ${convert}\n\n`

@@ -38,10 +38,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import all_estimators
 from threadpoolctl import threadpool_limits
 
-from serving import trees
+from serving import accelerate_trees as trees
 from serving.accelerate import accelerate
+from serving.accelerate_method import Method, Way
 from serving.models import import_handler, load_model
-from serving.quick import Method, Way
 
 ROWS, FEATURES, AT_A_TIME = 1000, 6, 100
 RANDOM = np.random.default_rng(3)
@@ -314,11 +314,12 @@ def test_what_treelite_would_be_told_wrongly_does_not_end_the_process() -> None:
     changed = [fit(each) for each in (HistGradientBoostingClassifier(max_iter=50), GradientBoostingClassifier())]
     changed[0].classes_ = np.arange(1000)
     changed[1].n_classes_ = 500
-    narrow = fit(RandomForestClassifier(5))
-    narrow.n_features_in_ = 2
-    for model in (*changed, narrow):
-        assert accelerate(model) is not None
+    for model in changed:
+        assert accelerate(model).n_features_in_ == FEATURES
+    narrow, uneven = fit(RandomForestClassifier(5)), fit(HistGradientBoostingClassifier(max_iter=5))
+    narrow.n_features_in_, uneven.n_trees_per_iteration_ = 2, 300
     assert accelerate(narrow) is narrow
+    assert accelerate(uneven) is uneven
 
 
 def test_a_model_without_its_number_of_features_is_served() -> None:

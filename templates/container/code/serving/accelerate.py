@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from serving import linear, trees
-from serving.quick import TOLERANCE, Method, Way
+from serving import accelerate_linear as linear
+from serving import accelerate_trees as trees
+from serving.accelerate_method import TOLERANCE, Method, Way
 from serving.settings import read_choice
 
 log = logging.getLogger(__name__)
 
 LONGEST = 2.0  # seconds for one estimator: one that takes longer stays as it is
 METHODS = ("predict", "predict_proba", "transform")
-# Where estimators have others: a list of them, of tuples whose second is one, or of what has one; or one.
+# The attributes in which estimators keep others: one, or a list of them, of (name, estimator) or of what has one.
 INSIDE = (
     "best_estimator_",
     "calibrated_classifiers_",
@@ -50,7 +51,7 @@ def accelerate(model: Any) -> Any:
 def replace(estimator: Any, notes: dict[str, None], tolerance: float = 0) -> Any:
     """The estimator, or a copy with a quick method, or with quick estimators inside; what was done is noted.
 
-    What others get the answers of has to give them without any difference: they can make much of it.
+    An estimator inside another has to agree exactly: what follows can amplify the smallest difference.
     """
     if not is_own(estimator):
         return estimator
@@ -100,7 +101,7 @@ def compare(way: Way) -> float:
 
 
 def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
-    """The same for what an attribute has: `value` itself if nothing changes."""
+    """The same for the value of an attribute: `value` itself if nothing changes."""
     if isinstance(value, tuple) and len(value) == 2:
         new = replace(value[1], notes, tolerance)
         return (value[0], new) if new is not value[1] else value

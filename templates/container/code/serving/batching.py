@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from serving import instruments
+from serving import metrics_server
 from serving.errors import Overloaded
 from serving.request import Request
 
@@ -39,7 +39,7 @@ class Batcher:
         self.waiting = 0
         self.waiting_bytes = 0
         self.counting = threading.Lock()
-        self.shown = instruments.QUEUE.cell()
+        self.shown = metrics_server.QUEUE.cell()
         self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
         for number in range(threads):
             threading.Thread(target=self.work, name=f"prediction-{number}", daemon=True).start()

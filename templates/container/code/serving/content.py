@@ -139,7 +139,7 @@ def from_json_lines(body: bytes, charset: str) -> tuple[Records, Parameters]:
 
 
 def open_line(value: Any) -> Any:
-    """What lies in an envelope that a line has of its own, or the line itself."""
+    """The record in a line's envelope, such as {"features": [...]}, or the line itself."""
     alone = isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ENVELOPES
     return open_envelope(value) if alone else value
 

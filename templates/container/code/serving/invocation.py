@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from serving import batching, content, instruments, logs, stages
+from serving import batching, content, logs, metrics_server, stages
 from serving.advice import explain_missing
 from serving.errors import HandlerFailed, Overloaded, ServingError
 from serving.media_types import JSON_LINES, choose_answer
@@ -87,7 +87,7 @@ class Invoker:
         counts = [one.rows for one in group]
         try:
             inputs = batching.join([one.inputs for one in group])
-            outputs = instruments.measure(self.predict, inputs, sum(counts), group[0].request)
+            outputs = metrics_server.measure(self.predict, inputs, sum(counts), group[0].request)
         except (Exception, SystemExit):
             return False  # whose error it is shows when each is predicted alone
         if (parts := batching.split(outputs, counts)) is None:
@@ -124,7 +124,7 @@ class Invoker:
 
     def predict_alone(self, one: Prepared) -> None:
         """Answers one request."""
-        self.respond(one, instruments.measure(self.predict, one.inputs, one.rows, one.request))
+        self.respond(one, metrics_server.measure(self.predict, one.inputs, one.rows, one.request))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
         """Lets the handler encode the outputs, and writes the answer."""
@@ -152,7 +152,7 @@ class Invoker:
         """
         if not requests:
             return
-        instruments.count_answers(requests)
+        metrics_server.count_answers(requests)
         answer = requests[0].answer
         if answer and isinstance(answer.body, Stream):
             self.deliver(requests)
@@ -178,7 +178,7 @@ def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
 
 def answer_whole(transform: Callable[[Request], Answer], request: Request) -> None:
     """Answers a request in script mode; nothing is left to predict."""
-    answer = instruments.measure(transform, request, 1, request)
+    answer = metrics_server.measure(transform, request, 1, request)
     request.answer = replace(answer, headers={**answer.headers, **answer_headers(request)})
 
 
@@ -202,7 +202,7 @@ def refuse(error: ServingError) -> Answer:
     """The answer for an error: {"error": "..."}."""
     headers = {}
     if isinstance(error, Overloaded):
-        instruments.REFUSED.inc()
+        metrics_server.REFUSED.inc()
         headers["Retry-After"] = "1"
     return Answer(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
 

@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summ
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.samples import Sample
 
+from serving.metrics_memory import MEMORY, Number, Series
 from serving.request import Answer
-from serving.shared import MEMORY, Number, Series
 
 __all__ = ["Counter", "Gauge", "Histogram", "Summary", "show"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from serving import columns, content, expected, instruments, script_mode, signature, tables, user_code, versions
+from serving import columns, content, expected, metrics_server, script_mode, signature, tables, user_code, versions
 from serving.advice import CORRECT, advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
@@ -82,7 +82,7 @@ class Loader:
         try:
             model = self.model or self.open()
             try_out(model, self.model_dir)
-            instruments.MODELS.set(1)
+            metrics_server.MODELS.set(1)
             return model
         except StartError as error:
             reason = str(error).encode()[: len(self.reason)]
@@ -99,7 +99,7 @@ def load_model(handler: ModuleType, model_dir: Path) -> Model:
     """Loads the model and tries it. Raises StartError as open_model and try_out do."""
     model = open_model(handler, model_dir)
     try_out(model, model_dir)
-    instruments.MODELS.set(1)
+    metrics_server.MODELS.set(1)
     return model
 
 
@@ -123,7 +123,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         advice = advise(error, find_other(model_dir))
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
-    instruments.LOADED.set(time.time())
+    metrics_server.LOADED.set(time.time())
     transform = getattr(handler, "TRANSFORM", None)
     try:
         taken, outputs = signature.find_columns(handler, loaded, model_dir)

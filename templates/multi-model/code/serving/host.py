@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serving import instruments, logs, memory, stages, user_code, wire
+from serving import logs, memory, metrics_server, stages, user_code, wire
 from serving.errors import ServingError, StartError
 from serving.invocation import Invoker, refuse
 from serving.models import load_model
@@ -99,7 +99,7 @@ class Host:
             invoker.submit(request)
         except ServingError as error:
             request.answer = refuse(error)
-            instruments.count_answers([request])
+            metrics_server.count_answers([request])
             logs.write_requests([request])
             self.deliver([request])
 

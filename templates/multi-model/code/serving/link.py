@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
-from serving import instruments, wire
+from serving import metrics_server, wire
 from serving.errors import HandlerFailed, Overloaded
 from serving.invocation import refuse
 from serving.request import Answer, Request, Stream, StreamBroken
@@ -99,7 +99,7 @@ class Link:
         self.closed.set()
         failed = [self.end(number, refuse(HandlerFailed())) for number in list(self.waiting)]
         if failed:
-            instruments.count_answers(failed)
+            metrics_server.count_answers(failed)
             self.deliver(failed)
         for pieces in list(self.streams.values()):
             pieces.put(StreamBroken())

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.quick import Array, Way
+from serving.accelerate_method import Array, Way
 
 ROWS, NUMBERS = 20, 1_000_000  # for the comparison, at most
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
+from serving.metrics_memory import MEMORY, Number, Series
 from serving.request import Answer, Request
-from serving.shared import MEMORY, Number, Series
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.quick import Array, Way
+from serving.accelerate_method import Array, Way
 
 FORESTS = ("RandomForestClassifier", "ExtraTreesClassifier", "RandomForestRegressor", "ExtraTreesRegressor")
 BOOSTINGS = ("GradientBoostingClassifier", "GradientBoostingRegressor")
@@ -25,8 +25,8 @@ TREE = (
 )
 
 MAX_SPLITS, MAX_VALUES = 1_000_000, 8_000_000  # of an ensemble: reading them takes about a second, and 300 MB
-# Of a call: records, these times the splits, and times the leaves' values. scikit-learn goes tree by tree, which is
-# slow for a record and quick for hundreds.
+# Of a call: records, records times splits, records times the values that are added up. scikit-learn goes tree by tree,
+# which is slow for one record and quick for hundreds.
 MAX_RECORDS, MAX_VISITS, MAX_ADDED = 256, 20_000_000, 300_000
 ROWS, NUMBERS = 500, 2_000_000  # for the comparison, at most
 
@@ -113,6 +113,8 @@ def of_histograms(model: Any) -> Way:
     """The sums, of shape (records, 1 or classes), of histogram-based boosting: it takes any float64."""
     if model.is_categorical_ is not None:
         raise ValueError("it takes categories")
+    if any(len(stage) != model.n_trees_per_iteration_ for stage in model._predictors):
+        raise ValueError("its stages differ in their number of trees")
     trees = [tree.nodes for stage in model._predictors for tree in stage]
     splits = np.concatenate([nodes[nodes["is_leaf"] == 0] for nodes in trees])
     rows = draw_rows(model.n_features_in_, splits["feature_idx"], splits["num_threshold"], np.float64)
@@ -129,7 +131,7 @@ def of_histograms(model: Any) -> Way:
 
 
 def count_records(splits: Array, added: int) -> int:
-    """The most records that this is quicker for, where so many values are added up for each."""
+    """The most records for which this is quicker. `added`: the values that are added up for each."""
     return max(1, min(MAX_RECORDS, MAX_VISITS // max(1, len(splits)), MAX_ADDED // added))
 
 
@@ -139,8 +141,8 @@ def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[
     `values` are those of each tree's nodes, of shape (nodes, outputs). Where each output has trees of its own, `each`
     of them take turns. One thread finds the leaves: more would not survive a fork.
     """
-    if sum(each.size for each in values) > MAX_VALUES or len(values) % each:
-        raise ValueError(f"it has more than {MAX_VALUES:,} values in its nodes, or stages that differ in their trees")
+    if sum(map(np.size, values)) > MAX_VALUES:
+        raise ValueError(f"its nodes have more than {MAX_VALUES:,} values")
     read: Any = import_module("treelite.sklearn").import_model
     find_leaves: Any = import_module("treelite.gtil").predict_leaf
     trees, table = read(complete(model, each)), np.concatenate(values)
@@ -163,8 +165,8 @@ def is_recent(model: Any) -> bool:
 def complete(model: Any, each: int) -> Any:
     """The ensemble with all that treelite reads, which trusts its input: a wrong number ends the process.
 
-    Boosting that stopped early has fewer trees than n_estimators, and a user can change the classes. Its initial
-    predictions, of which treelite reads only some, are not needed for leaves.
+    Boosting that stopped early has fewer trees than n_estimators, and a user can change the classes. Leaves do not need
+    the initial predictions of boosting, some of which treelite refuses.
     """
     copied = copy.copy(model)
     if each > 1 or type(model).__name__ in (*BOOSTINGS, *HISTOGRAMS):

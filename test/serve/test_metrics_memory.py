@@ -1,4 +1,4 @@
-"""Numbers that processes share: serving/shared.py; and what prometheus_client makes of them: serving/metrics.py."""
+"""Numbers that processes share: serving/metrics_memory.py; what prometheus_client makes of them: serving/metrics.py."""
 
 import logging
 import os
@@ -14,8 +14,8 @@ from project import wait_for
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.values import MutexValue
 
-from serving import instruments, metrics, shared
-from serving.shared import Memory, Number, Series
+from serving import metrics, metrics_memory, metrics_server
+from serving.metrics_memory import Memory, Number, Series
 
 
 @pytest.fixture(params=["in memory", "on disk"])
@@ -24,7 +24,7 @@ def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
     if request.param == "on disk":
         monkeypatch.delattr(os, "memfd_create")
     fresh = Memory()
-    for module in (shared, instruments, metrics):
+    for module in (metrics_memory, metrics_server, metrics):
         monkeypatch.setattr(module, "MEMORY", fresh)
     return fresh
 
@@ -117,7 +117,7 @@ def test_a_fork_while_another_thread_counts_holds_nothing_up(memory: Memory) -> 
 def test_there_is_room_for_so_many_series(
     memory: Memory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shared, "MAX_NUMBERS", 4)  # one of them is that of what there is no room for
+    monkeypatch.setattr(metrics_memory, "MAX_NUMBERS", 4)  # one of them is that of what there is no room for
     numbers = [number("visits", client=str(each)) for each in range(9)]
     for each in numbers:
         each.inc()
@@ -135,7 +135,7 @@ def test_without_memory_to_share_there_is_no_page_and_all_else_works(
 
     monkeypatch.setattr(os, "memfd_create", fail)
     memory = Memory()
-    for module in (shared, instruments):
+    for module in (metrics_memory, metrics_server):
         monkeypatch.setattr(module, "MEMORY", memory)
     fault = "There is no memory that the processes can share: Too many open files."
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
@@ -143,13 +143,13 @@ def test_without_memory_to_share_there_is_no_page_and_all_else_works(
     ]
     number("calls").inc()
     assert read(memory) == {"calls": 1}
-    answer = instruments.show()
+    answer = metrics_server.show()
     assert (answer.status, answer.body) == (503, f'{{"error":"{fault}"}}'.encode())
 
 
 def test_a_page_that_fails_is_a_503(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(metrics, "REGISTRY", None)
-    answer = instruments.show()
+    answer = metrics_server.show()
     assert answer.status == 503
     assert answer.body == b'{"error":"The metrics cannot be shown. The reason is in the log."}'
     assert "GET /metrics failed." in caplog.text
@@ -182,7 +182,7 @@ def lines_of(page: str) -> list[str]:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_page_is_that_of_the_library(seed: int, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     count_at_random(seed)
-    page = instruments.show().body
+    page = metrics_server.show().body
     assert isinstance(page, bytes)
     monkeypatch.setattr("prometheus_client.values.ValueClass", MutexValue)
     ours = [line for line in lines_of(page.decode()) if "serving_" not in line]
@@ -193,7 +193,7 @@ def test_the_page_is_that_of_the_library(seed: int, memory: Memory, monkeypatch:
 
 def test_a_text_that_is_no_unicode_does_no_harm(memory: Memory) -> None:
     prometheus_client.Counter("odd", "Help.", ["text"], registry=None).labels("\ud800").inc()
-    page = instruments.show().body
+    page = metrics_server.show().body
     assert isinstance(page, bytes)
     assert b'odd_total{text="?"} 1.0\n' in page
 
