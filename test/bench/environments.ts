@@ -3,13 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pinsFor, root } from '../support/tools.js';
+import { convertingPins, pinsFor, root } from '../support/tools.js';
 
 const own = (name: string) => () => readFileSync(join(root, `test/bench/requirements/${name}.txt`), 'utf8');
 
 /** Whose environment it is, and the pins of what is in it. */
 const requirements = {
-  ours: () => pinsFor('sklearn', []).join('\n'), // as in a project without columns: scikit-learn would import pandas
+  ours: () => [...new Set([...pinsFor('sklearn', []), ...convertingPins()])].join('\n'), // as in a project without columns: scikit-learn would import pandas
   mlserver: own('mlserver'),
   bentoml: own('bentoml'),
   mlflow: own('mlflow'),

@@ -299,7 +299,7 @@ def test_nothing_differs_where_a_difference_would_be_amplified(estimator: Any) -
     for method in ("predict", "predict_proba", "score_samples"):
         if hasattr(model, method):
             quick, slow = (
-                np.concatenate([getattr(each, method)(x[None]) for x in X]) for each in (accelerate(model), model)
+                np.concatenate([getattr(each, method)(x[None]) for x in X[:150]]) for each in (accelerate(model), model)
             )
     assert np.array_equal(quick, slow)
 

@@ -24,12 +24,11 @@ export function pinsFor(name: Framework, optional = entryOf(name).optional ?? []
     ...web,
   ];
   const path = join(root, `templates/requirements/${setOf(name, standardRelease(name), false)}.txt`);
-  const own = reach(readFileSync(path, 'utf8'), asked.map(packageName));
-  return entryOf(name).converts ? [...new Set([...own, ...convertingPins()])] : own;
+  return reach(readFileSync(path, 'utf8'), asked.map(packageName));
 }
 
-/** What tools/convert.py needs. */
-function convertingPins(): string[] {
+/** The pins of what tools/convert.py needs in addition to the library; onnxruntime serves the result, too. */
+export function convertingPins(): string[] {
   const path = join(root, `templates/requirements/${setOf('onnx', standardRelease('onnx'), false)}.txt`);
   return reach(readFileSync(path, 'utf8'), ['onnx', 'onnxruntime']);
 }
@@ -70,8 +69,9 @@ export const environmentOf = (name: Framework | 'engines'): string => join(root,
 export async function installFramework(name: Framework): Promise<string> {
   const folder = environmentOf(name);
   const python = join(folder, 'bin/python');
-  const extra = name === 'sklearn' ? ['skl2onnx==1.20.0'] : [];
-  const pins = [...linesOf(join(root, 'test/frameworks/requirements.txt')), ...extra, ...pinsFor(name)];
+  const own = [...linesOf(join(root, 'test/frameworks/requirements.txt')), ...pinsFor(name)];
+  const converting = entryOf(name).converts ? convertingPins() : [];
+  const pins = [...new Set([...own, ...converting]), ...(name === 'sklearn' ? ['skl2onnx==1.20.0'] : [])];
   if (isInstalled(folder, pins)) return python;
   console.error(`Installing ${name} into .venvs/${name} from PyPI …`);
   await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
