@@ -93,5 +93,7 @@ export function runsOf(suite: string, names: readonly string[]): Run[] {
     deploy: ['targets', 'cdk', 'language-model', 'failures', 'boto3', 'life'],
     docker: ['combinations', 'arm64'],
   };
-  return filesOf(suite, '.test.ts', first[suite] ?? []).map((file) => mochaRun(`${suite}/${file}`));
+  return filesOf(suite, '.test.ts', first[suite] ?? [])
+    .map((file) => mochaRun(`${suite}/${file}`))
+    .map((run) => (run.name === 'generate/lock.test.ts' ? { ...run, waits: true } : run));
 }
