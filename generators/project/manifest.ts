@@ -91,7 +91,10 @@ function container(project: Project): FileSpec[] {
       [...modules.split(' '), '__init__', ...(entry.modules ?? [])].map((module) => `${module}.py`),
     ),
     ...from(`servers/${server}`, 'code', files),
-    ...when(Boolean(serverEntry.routes), from('container', 'code/serving', ['openapi.py', 'docs.html', 'metrics.py'])),
+    ...when(
+      Boolean(serverEntry.routes),
+      from('container', 'code/serving', ['openapi.py', 'docs.html', 'metrics.py', 'metrics_page.py']),
+    ),
     ...(multiModel && many
       ? [
           ...from(`servers/${server}`, 'code', many.files),

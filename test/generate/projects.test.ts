@@ -168,6 +168,24 @@ describe('every generated project', () => {
     );
   });
 
+  it('has every module that its server imports', () => {
+    for (const { directory } of projects) {
+      const modules = filesBelow(join(directory, 'code')).filter((path) => path.endsWith('.py'));
+      for (const path of modules) {
+        const text = readFileSync(join(directory, 'code', path), 'utf8');
+        const names = [...text.matchAll(/^ *from serving import ([\w, ]+)/gm)].flatMap(([, list]) => list?.split(', '));
+        const dotted = [...text.matchAll(/^ *from serving\.(\w+) import/gm)].map(([, name]) => name);
+        for (const name of [...names, ...dotted]) {
+          const module = `serving/${name?.split(' ')[0]}`;
+          assert.ok(
+            modules.includes(`${module}.py`) || modules.includes(`${module}/__init__.py`),
+            `${directory}: ${path}: ${module}`,
+          );
+        }
+      }
+    }
+  });
+
   it('has an nginx.conf that nginx accepts', function () {
     if (!has('nginx')) {
       console.log('      nginx is not installed on this machine: skipped (apt-get install nginx-light)');

@@ -14,7 +14,7 @@ from project import wait_for
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.values import MutexValue
 
-from serving import metrics, metrics_memory, metrics_server
+from serving import metrics, metrics_memory, metrics_page, metrics_server
 from serving.metrics_memory import Memory, Number, Series
 
 
@@ -24,7 +24,7 @@ def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
     if request.param == "on disk":
         monkeypatch.delattr(os, "memfd_create")
     fresh = Memory()
-    for module in (metrics_memory, metrics_server, metrics):
+    for module in (metrics_memory, metrics_server, metrics_page, metrics):
         monkeypatch.setattr(module, "MEMORY", fresh)
     return fresh
 
@@ -135,7 +135,7 @@ def test_without_memory_to_share_there_is_no_page_and_all_else_works(
 
     monkeypatch.setattr(os, "memfd_create", fail)
     memory = Memory()
-    for module in (metrics_memory, metrics_server):
+    for module in (metrics_memory, metrics_server, metrics_page):
         monkeypatch.setattr(module, "MEMORY", memory)
     fault = "There is no memory that the processes can share: Too many open files."
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
@@ -143,13 +143,13 @@ def test_without_memory_to_share_there_is_no_page_and_all_else_works(
     ]
     number("calls").inc()
     assert read(memory) == {"calls": 1}
-    answer = metrics_server.show()
+    answer = metrics_page.show()
     assert (answer.status, answer.body) == (503, f'{{"error":"{fault}"}}'.encode())
 
 
 def test_a_page_that_fails_is_a_503(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(metrics, "REGISTRY", None)
-    answer = metrics_server.show()
+    answer = metrics_page.show()
     assert answer.status == 503
     assert answer.body == b'{"error":"The metrics cannot be shown. The reason is in the log."}'
     assert "GET /metrics failed." in caplog.text
@@ -182,7 +182,7 @@ def lines_of(page: str) -> list[str]:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_page_is_that_of_the_library(seed: int, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     count_at_random(seed)
-    page = metrics_server.show().body
+    page = metrics_page.show().body
     assert isinstance(page, bytes)
     monkeypatch.setattr("prometheus_client.values.ValueClass", MutexValue)
     ours = [line for line in lines_of(page.decode()) if "serving_" not in line]
@@ -193,7 +193,7 @@ def test_the_page_is_that_of_the_library(seed: int, memory: Memory, monkeypatch:
 
 def test_a_text_that_is_no_unicode_does_no_harm(memory: Memory) -> None:
     prometheus_client.Counter("odd", "Help.", ["text"], registry=None).labels("\ud800").inc()
-    page = metrics_server.show().body
+    page = metrics_page.show().body
     assert isinstance(page, bytes)
     assert b'odd_total{text="?"} 1.0\n' in page
 

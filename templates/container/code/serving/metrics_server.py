@@ -3,18 +3,13 @@
 No series has a label for the model: SageMaker loads as many models as it likes, under any names.
 """
 
-import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import orjson
-
 from serving.metrics_memory import MEMORY, Number, Series
-from serving.request import Answer, Request
-
-log = logging.getLogger(__name__)
+from serving.request import Request
 
 SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096)
@@ -107,17 +102,3 @@ def count_prediction(row: "memoryview[float]", records: int, seconds: float) -> 
     """Counts one. Inputs that do not tell their records are one."""
     BATCHES.observe(row, records or 1)
     PREDICTING.observe(row, seconds)
-
-
-def show() -> Answer:
-    """The answer for GET /metrics: 503 with the reason, where there is no such page."""
-    fault = MEMORY.fault
-    if not fault:
-        try:
-            from serving import metrics  # takes 0.1 s: not at the start
-
-            return metrics.show()
-        except Exception:
-            log.exception("GET /metrics failed.")
-            fault = "The metrics cannot be shown. The reason is in the log."
-    return Answer(503, orjson.dumps({"error": fault}))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
-from serving import metrics_server, openapi
+from serving import metrics_page, metrics_server, openapi
 from serving.errors import RouteError, ServingError, TooLarge
 from serving.invocation import Invoker, refuse, tell_batch_transform
 from serving.logs import write_requests
@@ -109,7 +109,7 @@ class App:
         return tell_batch_transform(self.settings)
 
     async def metrics(self, scope: Scope, receive: Receive) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, metrics_server.show)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, metrics_page.show)
 
     async def openapi_json(self, scope: Scope, receive: Receive) -> Answer:
         return self.describe()

@@ -21,7 +21,7 @@ import gevent
 from gevent.hub import Waiter
 from gevent.threadpool import ThreadPool
 
-from serving import metrics_server, openapi
+from serving import metrics_page, metrics_server, openapi
 from serving.errors import BadRequest, RouteError, ServingError, TooLarge
 from serving.invocation import Invoker, refuse, tell_batch_transform
 from serving.logs import write_requests
@@ -120,7 +120,7 @@ class App:
         return tell_batch_transform(self.settings)
 
     def metrics(self, environ: Environ) -> Answer:
-        return self.threads.apply(metrics_server.show)  # type: ignore[no-any-return]
+        return self.threads.apply(metrics_page.show)  # type: ignore[no-any-return]
 
     def openapi_json(self, environ: Environ) -> Answer:
         return self.describe()
