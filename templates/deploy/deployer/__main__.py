@@ -1,0 +1,81 @@
+"""Runs a command of this project: python3 deploy/deployer COMMAND, which the scripts of deploy/ call."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+from typing import NoReturn
+
+DEPLOY = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[0] = str(DEPLOY)
+
+
+def require_boto3() -> None:
+    """boto3, or else this program again with the Python of the project's .venv, if that has it. Exits with 2."""
+    if util.find_spec("boto3"):
+        return
+    folder = DEPLOY.parent / ".venv"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    elsewhere = python.exists() and Path(sys.prefix).resolve() != folder.resolve()
+    if elsewhere and not subprocess.run([python, "-c", "import boto3"], capture_output=True).returncode:
+        os.execv(python, [str(python), *sys.argv])
+    print("ERROR: boto3 is missing. Type: python3 -m pip install boto3", file=sys.stderr)
+    sys.exit(2)
+
+
+class Parser(argparse.ArgumentParser):
+    """Shows a command's docstring as its help."""
+
+    def format_help(self) -> str:
+        """The docstring."""
+        return f"{self.description}\n"
+
+    def error(self, message: str) -> NoReturn:
+        """Says how to get help, and exits with 2."""
+        self.exit(2, f"ERROR: {message}\nTry: {self.prog} --help\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; its result is the last line of standard output. Returns the exit status."""
+    from deployer import hints, settings
+    from deployer.project import Settings, part
+
+    name, *given = sys.argv[1:] if arguments is None else arguments
+    require_boto3()
+    from deployer.failures import explain
+
+    module = part(name)
+    parser = Parser(prog=hints.command(name), description=module.__doc__.strip())
+    getattr(module, "arguments", lambda _: None)(parser)
+    values = parser.parse_args(given)
+    signals = ("SIGTERM", "SIGHUP")  # as Ctrl-C: what was made is taken back
+    for each in (getattr(signal, word) for word in signals if hasattr(signal, word)):
+        signal.signal(each, lambda number, _: sys.exit(128 + number))
+    try:
+        known = settings.read(Settings)
+    except settings.SettingError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    try:
+        show(module.run(known, values))
+    except BaseException as error:
+        return explain(known, error)
+    return 0
+
+
+def show(result: str | bytes) -> None:
+    """Prints a result, whatever its last byte, with the end of a line."""
+    if hasattr(signal, "SIGPIPE"):  # to end like any program where nobody reads on
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    data = result.encode() if isinstance(result, str) else result
+    sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

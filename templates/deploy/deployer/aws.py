@@ -1,0 +1,142 @@
+"""Talking to AWS, whatever is made there: clients, refusals, waiting, logs, tags."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from deployer import settings as base
+from deployer.requests.common import Json, own_tags
+
+REFUSALS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError)
+MISSING = re.compile(r"Could not find|NotFound|NoSuch|\(404\)")
+CHANGING = re.compile(r"ing$|^RollingBack$|^InProgress$")
+Some = TypeVar("Some", bound=base.Settings)
+
+
+class Failure(Exception):
+    """What went wrong and why, and what to do."""
+
+
+# --- calls -----------------------------------------------------------------------------------------------------------
+@functools.cache
+def client(service: str, region: str) -> Any:
+    """A client of boto3. It tries 5 times where AWS_RETRY_MODE and AWS_MAX_ATTEMPTS say nothing else."""
+    os.environ.setdefault("AWS_RETRY_MODE", "standard")
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
+    # SageMaker gives a container 60 s and then says so, which has to come before the end of the wait for it.
+    return boto3.client(service, region_name=region, config=Config(read_timeout=70))
+
+
+def ask(call: Callable[..., Json], **request: Any) -> Json:
+    """What the call answers; empty where there is no such thing."""
+    try:
+        return call(**request)
+    except ClientError as error:
+        if MISSING.search(str(error)):
+            return {}
+        raise
+
+
+def sign_in(settings: Some) -> Some:
+    """The settings with the account of the credentials, and with its bucket."""
+    try:
+        account = str(client("sts", settings.aws_region).get_caller_identity()["Account"])
+    except (*REFUSALS, ValueError) as error:  # a ValueError is of an address that is none
+        what = f"AWS did not accept your credentials: {error}"
+        raise Failure(what, "Sign in (aws configure, or aws sso login) and try again.") from None
+    bucket = settings.s3_bucket or f"sagemaker-{settings.aws_region}-{account}"
+    return replace(settings, account=account, s3_bucket=bucket)
+
+
+# --- waiting ---------------------------------------------------------------------------------------------------------
+def say(line: str) -> None:
+    """A line for people."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def progress(line: str, terminal: bool) -> None:
+    """A line that the next one replaces, on a terminal."""
+    print(f"\r\033[K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
+
+
+def wait(
+    settings: base.Settings,
+    name: str,
+    key: str,
+    look: Callable[[], Json],
+    changes: Callable[[Json], bool] | None = None,
+) -> Json:
+    """What `look` finds once its status, which is under `key`, is final. Shows what is happening, and for how long.
+
+    A look that fails is repeated, for what is being made goes on meanwhile; the third failure in a row is raised.
+    """
+    began, terminal = time.monotonic(), sys.stderr.isatty()
+    last, due, failures = "", 0.0, 0
+    try:
+        while True:
+            try:
+                found, failures = look(), 0
+            except REFUSALS:
+                failures += 1
+                if failures == 3:
+                    raise
+                time.sleep(settings.poll_seconds)
+                continue
+            status, passed = found.get(key, ""), time.monotonic() - began
+            if not (changes(found) if changes else CHANGING.search(status)):
+                return found
+            if terminal or status != last or passed >= due:
+                progress(f"{name}: {status} ({passed:.0f} s)", terminal)
+                last, due = status, passed + 30
+            time.sleep(settings.poll_seconds)
+    finally:
+        if terminal and last:
+            say("")
+
+
+def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any) -> None:
+    """Prints the last lines of the newest container in a log group since that time, as far as they may be read."""
+    logs = client("logs", settings.aws_region)
+    try:
+        found = logs.describe_log_streams(logGroupName=group, **which)["logStreams"]
+        streams = [each for each in found if each["creationTime"] >= since * 1000]
+        _, newest = max((each["creationTime"], each["logStreamName"]) for each in streams)
+        events = logs.get_log_events(logGroupName=group, logStreamName=newest, limit=20)["events"]
+    except (*REFUSALS, ValueError):  # a ValueError is of no stream at all
+        return
+    say(f"The container's last lines ({group}):")
+    for event in events:
+        say(f"  | {event['message']}")
+
+
+# --- what was made ---------------------------------------------------------------------------------------------------
+def is_ours(settings: base.Settings, arn: str) -> bool:
+    """Whether it carries the tags of this project and deployment: nothing else is changed or removed."""
+    tags = client("sagemaker", settings.aws_region).list_tags(ResourceArn=arn)["Tags"]
+    return own_tags(settings).items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
+
+
+def remove_made(settings: base.Settings, kind: str) -> int:
+    """Removes each Model or EndpointConfig of this deployment; how many."""
+    sagemaker, word = client("sagemaker", settings.aws_region), {"Model": "model"}.get(kind, "endpoint_config")
+    stem, removed = settings.deployment[:52], 0
+    pages = sagemaker.get_paginator(f"list_{word}s").paginate(NameContains=f"{stem}-")
+    for each in [each for page in pages for each in page[f"{kind}s"]]:
+        name = each[f"{kind}Name"]
+        if re.fullmatch(f"{re.escape(stem)}-[0-9a-f]{{10}}", name) and is_ours(settings, each[f"{kind}Arn"]):
+            getattr(sagemaker, f"delete_{word}")(**{f"{kind}Name": name})
+            removed += 1
+    return removed

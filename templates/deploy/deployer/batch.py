@@ -1,0 +1,160 @@
+"""Usage: deploy/deploy.sh [ROLE_ARN]
+
+Predicts all of BATCH_INPUT with the image that build_and_push.sh pushed and the model that upload_model.sh uploaded,
+in a SageMaker batch transform job, waits for its end and says where the predictions are.
+
+  ROLE_ARN   the role SageMaker takes on; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
+
+Prints the job's name. Settings: deploy/settings.env.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import secrets
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from deployer import checks, hints, storage
+from deployer.aws import (
+    CHANGING,
+    REFUSALS,
+    Failure,
+    ask,
+    client,
+    is_ours,
+    remove_made,
+    say,
+    show_log,
+    sign_in,
+    wait,
+)
+from deployer.failures import explain
+from deployer.requesting import CONTENT_TYPES
+from deployer.requests import transform as target
+from deployer.requests.common import Json, name_by_content
+from deployer.requests.model import describe_model
+from deployer.requests.transform import Settings
+from deployer.settings import PROJECT
+from deployer.state import record
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
+
+
+def run(settings: Settings, given: argparse.Namespace) -> str:
+    """Predicts all of BATCH_INPUT in a job. Returns the job's name.
+
+    When it fails, what this run made is removed; the job's record stays, as SageMaker keeps it.
+    """
+    job, output = predict(settings, given.role_arn)
+    say(
+        f"The predictions are in {output}/. Next: aws s3 cp --recursive {hints.quote(f'{output}/')} predictions/,"
+        f" and when you are done {hints.command('delete')}"
+    )
+    return job
+
+
+def remove(settings: Settings) -> int:
+    """Stops the jobs that run and removes the models, as far as this project made them; how many that were."""
+    sagemaker, stem, removed = client("sagemaker", settings.aws_region), settings.deployment[:40], 0
+    pages = sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=f"{stem}-", StatusEquals="InProgress")
+    for job in [job for page in pages for job in page["TransformJobSummaries"]]:
+        name, form = job["TransformJobName"], f"{re.escape(stem)}-[0-9]{{14}}-[0-9a-f]{{4}}"
+        if re.fullmatch(form, name) and is_ours(settings, job["TransformJobArn"]):
+            say(f"Stopping the job {name}")
+            sagemaker.stop_transform_job(TransformJobName=name)
+            removed += 1
+    return removed + remove_made(settings, "Model")
+
+
+# --- the job ---------------------------------------------------------------------------------------------------------
+def predict(settings: Settings, role_arn: str) -> tuple[str, str]:
+    """Runs a job to its end: its name, and where its predictions are."""
+    settings = checks.require_all(sign_in(settings), role_arn)
+    storage.require_bucket(settings)
+    settings = require_input(settings)
+    job = f"{settings.deployment[:40]}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    model = describe_model(settings)
+    name = name_by_content(settings, model)
+    request = target.job(settings, name, job)
+    say(hints.price(target.cost(settings), "the job's end"))
+    made: list[str] = []
+    try:
+        make_model(settings, {"ModelName": name, **model}, made)
+        follow(settings, request)
+    except BaseException as error:
+        code = explain(settings, error)
+        take_back(settings, job, name if made else "")
+        raise SystemExit(code) from None
+    record(settings, "role", settings.role_arn)
+    return job, str(request["TransformOutput"]["S3OutputPath"])
+
+
+def require_input(settings: Settings) -> Settings:
+    """The settings with BATCH_INPUT in S3, uploaded if it is here, and BATCH_CONTENT_TYPE."""
+    sample = PROJECT / "test/sample_request.csv"
+    source = settings.batch_input or (str(sample) if sample.is_file() else "")
+    if not source:
+        how = f"BATCH_INPUT=records.csv {hints.command('deploy')}"
+        raise Failure("There is nothing to predict.", f"Name a file, a folder or a place in S3: {how}")
+    kind = settings.batch_content_type or CONTENT_TYPES.get(Path(source).suffix.lower(), "")
+    if source.startswith("s3://"):
+        if not storage.holds(settings, source):
+            raise Failure(f"There is nothing in S3 at {source}", "Upload it, or name another place.")
+    elif Path(source).is_dir():
+        source = storage.upload_folder(settings, Path(source), "batch/input")
+    elif Path(source).is_file():
+        source = storage.upload_by_content(settings, Path(source), "batch/input")
+    else:
+        raise Failure(f"There is no file or folder {source}", "Give the path of what is to be predicted.")
+    return replace(settings, batch_input=source, batch_content_type=kind)
+
+
+def make_model(settings: Settings, request: Json, made: list[str]) -> None:
+    """The model. `made` has it, but for one that was there: that stays when this run fails."""
+    made.append("model")
+    try:
+        client("sagemaker", settings.aws_region).create_model(**request)
+    except ClientError as error:
+        made.remove("model")
+        if "already existing" not in str(error):
+            raise
+
+
+def look(settings: Settings, job: str) -> Json:
+    """The job; empty where there is none."""
+    return ask(client("sagemaker", settings.aws_region).describe_transform_job, TransformJobName=job)
+
+
+def follow(settings: Settings, request: Json) -> None:
+    """Starts the job and waits for its end. Raises Failure with SageMaker's reason."""
+    job = request["TransformJobName"]
+    client("sagemaker", settings.aws_region).create_transform_job(**request)
+    ended = wait(settings, job, "TransformJobStatus", lambda: look(settings, job))
+    status = ended.get("TransformJobStatus", "gone")
+    if status == "Completed":
+        return
+    show_log(settings, "/aws/sagemaker/TransformJobs", logStreamNamePrefix=f"{job}/")
+    reason = ended.get("FailureReason", f"it is {status}, and SageMaker gives no reason.")
+    raise Failure(f"{job} failed: {reason}", f"Remedy that and run {hints.command('deploy')} again.")
+
+
+def take_back(settings: Settings, job: str, model: str) -> None:
+    """Stops the job if it runs, or else removes the model that was made for it."""
+    sagemaker, status = client("sagemaker", settings.aws_region), look(settings, job).get("TransformJobStatus", "")
+    if CHANGING.search(status):
+        say(f"Stopping {job}; {hints.command('delete')} removes its model, which it may still use.")
+        try:
+            sagemaker.stop_transform_job(TransformJobName=job)
+        except REFUSALS as error:
+            say(f"It goes on: {error}")
+    elif model:
+        ask(sagemaker.delete_model, ModelName=model)
+        say("What this run made is removed.")

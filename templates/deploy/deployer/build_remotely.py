@@ -1,0 +1,189 @@
+"""Usage: deploy/submit_build.sh [train]
+
+Builds the image, or the training image, in AWS CodeBuild, on a machine of the architecture it will run on, and pushes
+it to the project's own repository in Amazon ECR, which is made if missing; so are the CodeBuild project PROJECT_NAME
+and a role for it.
+What the image is made of goes to s3://S3_BUCKET/PROJECT_NAME/build/HASH/source.zip, and the settings with it: keep
+secrets out of them. The log is shown as it comes; Ctrl-C stops the build.
+
+  DOCKER_BUILD_OPTS   (environment) more options of docker buildx build, such as --no-cache
+
+Prints the image's name with its digest, which is deployed next. Settings: deploy/settings.env. Needs no Docker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from deployer import build_role, build_source, hints, image, storage
+from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in, wait
+from deployer.project import COMMANDS
+from deployer.requests import codebuild as requests
+from deployer.requests.codebuild import Settings
+from deployer.requests.common import Json
+from deployer.settings import PROJECT, SettingError
+from deployer.state import record
+
+remove = build_role.remove
+TRAINING_PLATFORM = "linux/amd64"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("what", metavar="train", nargs="?", choices=["train"] if "fit" in COMMANDS else [])
+
+
+def run(settings: Settings, given: argparse.Namespace) -> str:
+    """Builds and pushes an image; its name with its digest."""
+    platform = TRAINING_PLATFORM if given.what else settings.platform
+    if platform not in requests.MACHINES:
+        raise SettingError(f"CodeBuild builds for {' and '.join(requests.MACHINES)}, and PLATFORM is {platform!r}.")
+    if COMMANDS["upload_model"] == "upload_image" and not given.what:
+        storage.require_model()
+    settings = sign_in(settings)
+    storage.require_bucket(settings)
+    source = upload_source(settings)
+    pushed = build(settings, platform, source, bool(given.what))
+    if given.what:
+        record(settings, "train-image", pushed)
+        say(f"Next: {hints.training(settings)}")
+    else:
+        record(settings, f"image-{platform.rpartition('/')[2]}", pushed)
+        say(f"Next: {hints.after_build(settings)}")
+    return pushed
+
+
+def upload_source(settings: Settings) -> str:
+    """Uploads what is built, unless it is there: BUCKET/KEY."""
+    say(f"Packing {PROJECT}")
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch, "source.zip")
+        key = f"{settings.project_name}/build/{build_source.pack(packed)}/source.zip"
+        own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
+        if ask(client("s3", settings.aws_region).head_object, **own):
+            say("This source is uploaded already.")
+        else:
+            storage.upload(settings, packed, key)
+    return f"{settings.s3_bucket}/{key}"
+
+
+def variables(settings: Settings, platform: str, training: bool) -> dict[str, str]:
+    """What the build gets of the settings."""
+    known = {
+        "BUILD_SCRIPT": "train/build_and_push.sh" if training else "deploy/build_and_push.sh",
+        "PLATFORM": platform,
+        "DOCKER_BUILD_OPTS": os.environ.get("DOCKER_BUILD_OPTS", ""),
+    }
+    names = ("project_name", "aws_region", "instance_type", "serverless_memory", "base_image")
+    return known | {name.upper(): str(getattr(settings, name, "")) for name in names}
+
+
+def build(settings: Settings, platform: str, source: str, training: bool) -> str:
+    """Makes what a build needs, and builds; the image. What was made for a build that failed is removed."""
+    role, made_role = build_role.require_role(settings)
+    settings = replace(settings, build_role_arn=role)
+    undo: list[Callable[[], object]] = [lambda: build_role.remove_role(settings)] if made_role else []
+    codebuild, started = client("codebuild", settings.aws_region), ""
+    try:
+        build_role.require_project(settings, requests.project(settings, platform, source))
+        undo.clear()  # the project has the role
+        repository, made = image.require_repository(settings)
+        if made:
+            undo.append(lambda: image.remove_empty_repository(settings))
+        request = requests.build(settings, source, variables(settings, platform, training))
+        started = str(codebuild.start_build(**request)["build"]["id"])
+        what = f"{settings.build_compute} for {platform} in {settings.aws_region} bills by the minute"
+        say(hints.price(what, "the build's end, at most 60", "codebuild"))
+        ended = follow(settings, started)
+    except BaseException:
+        if started:
+            stop(settings, started)
+        for step in undo:
+            step()
+        raise
+    if ended["buildStatus"] != "SUCCEEDED":
+        for step in undo:
+            step()
+        raise failure(ended)
+    return image_of(ended, repository)
+
+
+def follow(settings: Settings, build: str) -> Json:
+    """The build once it has ended. Shows its log as it comes."""
+    log = Log(settings)
+
+    def look() -> Json:
+        found: Json = client("codebuild", settings.aws_region).batch_get_builds(ids=[build])["builds"][0]
+        log.show(found.get("logs", {}))
+        return found
+
+    ended = wait(settings, build, "currentPhase", look, lambda found: found["buildStatus"] == "IN_PROGRESS")
+    time.sleep(settings.poll_seconds)  # the last lines may come after the end
+    log.show(ended.get("logs", {}))
+    return ended
+
+
+class Log:
+    """The build's log, as far as it may be read: each line is shown once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.logs, self.position, self.unreadable = client("logs", settings.aws_region), "", False
+
+    def show(self, place: Json) -> None:
+        """Prints the lines that came since the last time, but for the next step, which is another there."""
+        if not place.get("streamName"):
+            return
+        which = {"logGroupName": place["groupName"], "logStreamName": place["streamName"], "startFromHead": True}
+        try:
+            while True:
+                token = {"nextToken": self.position} if self.position else {}
+                answer = self.logs.get_log_events(**which, **token)
+                for line in "".join(event["message"] for event in answer["events"]).splitlines():
+                    if line.strip() and not line.startswith("Next: "):
+                        say(f"  | {line}")
+                if answer["nextForwardToken"] == self.position:
+                    return
+                self.position = answer["nextForwardToken"]
+        except REFUSALS as error:
+            if "ResourceNotFound" not in str(error) and not self.unreadable:
+                say(f"The log is not shown here: {error}")
+                self.unreadable = True
+
+
+def stop(settings: Settings, build: str) -> None:
+    """Stops the build."""
+    say(f"Stopping the build {build}")
+    try:
+        client("codebuild", settings.aws_region).stop_build(id=build)
+    except REFUSALS as error:
+        say(f"It goes on: {error}")
+
+
+def failure(ended: Json) -> Failure:
+    """Why a build did not succeed, and where its log is."""
+    phases = [each for each in ended.get("phases", []) if each.get("phaseStatus", "SUCCEEDED") != "SUCCEEDED"]
+    why = []
+    for phase in phases:
+        context = (phase.get("contexts") or [{}])[0]
+        words = (phase["phaseType"], context.get("statusCode"), context.get("message"))
+        why.append(": ".join(word for word in words if word))
+    how = f"Its log is above, and at {ended.get('logs', {}).get('deepLink')}. Remedy that and run"
+    what = f"The build is {ended['buildStatus']}. {' '.join(why)}"
+    return Failure(what, f"{how} {hints.command('submit_build')} again.")
+
+
+def image_of(ended: Json, repository: str) -> str:
+    """The image that a build has pushed."""
+    exported = {each["name"]: each["value"] for each in ended.get("exportedEnvironmentVariables", [])}
+    pushed = str(exported.get("IMAGE", ""))
+    if not re.match(re.escape(f"{repository}@sha256:"), pushed):
+        how = f"Its log is above, and at {ended.get('logs', {}).get('deepLink')}"
+        raise Failure(f"The build did not say which image it pushed: {pushed or 'nothing'}", how)
+    return pushed

@@ -1,0 +1,116 @@
+"""What is looked at before anything is made: what would fail after minutes fails here at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from deployer import hints
+from deployer.aws import REFUSALS, Failure, ask, client, say
+from deployer.project import part
+from deployer.requests.common import Json
+from deployer.settings import Settings, Some
+from deployer.state import recall
+
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}")
+IMAGE = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
+    r"(:(?P<tag>[^@]+)|@(?P<digest>sha256:[0-9a-f]{64}))"
+)
+SERVERLESS_BYTES = 10**10  # source: SageMaker's documentation of serverless endpoints
+
+
+def require_all(settings: Some, role_arn: str) -> Some:
+    """The settings with what is deployed: ROLE_ARN, IMAGE_URI by digest, MODEL_DATA. Raises Failure."""
+    settings = replace(settings, role_arn=require_role(settings, role_arn))
+    settings, repository = require_image(settings)
+    complete: Some = part("upload_model").require(settings)
+    check_role(complete, repository)
+    return complete
+
+
+def require_role(settings: Settings, given: str, document: str = "") -> str:
+    """The role that SageMaker assumes: the one given, of the settings, or that create_role made."""
+    role = given or settings.role_arn or recall(settings, "role")
+    if not role:
+        name = document or hints.command("deploy", "arn:aws:iam::ACCOUNT:role/NAME")
+        how = f"Name one: {name}, or make one: {hints.command('create_role')}"
+        raise Failure("There is no role for SageMaker to take on.", how)
+    if not ROLE.fullmatch(role):
+        form = "arn:aws:iam::ACCOUNT:role/PATH/NAME. Path and name have letters, digits and + = , . @ _ - only."
+        raise Failure(f"This is not the ARN of a role that SageMaker takes: {role}", f"One is {form}")
+    return role
+
+
+def require_image(settings: Some) -> tuple[Some, str]:
+    """The settings with IMAGE_URI by digest, after a look whether it is there and fits; and its repository.
+
+    Other registries, and repositories of other accounts, are SageMaker's to judge.
+    """
+    region, platform, build = settings.aws_region, settings.platform, hints.building(settings)
+    image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
+    if not image:
+        raise Failure(f"No image for {platform} was pushed to {region} yet.", f"First: {build}")
+    found = IMAGE.fullmatch(image)
+    if not found or found["account"] != settings.account:
+        return replace(settings, image_uri=image), ""
+    if found["region"] != region:
+        what = f"The image is in {found['region']}, what runs it would be in {region}: {image}"
+        raise Failure(what, f"Push it there: AWS_REGION={region} {build}")
+    which = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
+    known = ask(client("ecr", region).describe_images, repositoryName=found["repository"], imageIds=[which])
+    if not known:
+        raise Failure(f"There is no such image: {image}", f"Push it: {build}")
+    details = known["imageDetails"][0]
+    check_image(settings, image, details)
+    return replace(settings, image_uri=f"{re.split('[:@]', image)[0]}@{details['imageDigest']}"), found["repository"]
+
+
+def check_image(settings: Settings, image: str, details: Json) -> None:
+    """Raises Failure for an image that is too large or for another architecture."""
+    require_size(settings, details["imageSizeInBytes"])
+    tags, platform = ",".join(details.get("imageTags", [])), settings.platform
+    other = {"linux/amd64": "arm64", "linux/arm64": "amd64"}.get(platform)
+    if f"{other}-" in tags:
+        what = f"An image for {platform} is needed, but this one is tagged {tags}: {image}"
+        raise Failure(what, f"Build the right one: {hints.building(settings)}")
+
+
+def require_size(settings: Settings, size: int) -> None:
+    """Raises Failure for an image that is too large for a serverless endpoint, where it is for one."""
+    if hasattr(settings, "serverless_memory") and size > SERVERLESS_BYTES:
+        what = f"The image has {size} bytes; a serverless endpoint takes at most 10 GB."
+        how = "deploy to an instance: ml-container-creator --deploy-target=realtime"
+        raise Failure(what, f"Take packages out of requirements.txt, or {how}")
+
+
+def check_role(settings: Settings, repository: str) -> None:
+    """Whether the role trusts SageMaker and may read image and model, as far as you may ask that."""
+    role, maker = settings.role_arn, hints.command("create_role")
+    if f":{settings.account}:" not in role:
+        return
+    iam = client("iam", settings.aws_region)
+    try:
+        trust = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
+        if "sagemaker.amazonaws.com" not in json.dumps(trust):
+            what = f"SageMaker may not take on {role}: its trust policy does not name sagemaker.amazonaws.com."
+            raise Failure(what, f"Take another role; {maker} makes one.")
+        for action, resource in needs_of(settings, repository).items():
+            request = {"PolicySourceArn": role, "ActionNames": [action], "ResourceArns": [resource]}
+            if iam.simulate_principal_policy(**request)["EvaluationResults"][0]["EvalDecision"] != "allowed":
+                what = f"The role {role} may not do what SageMaker needs: {action} on {resource}"
+                raise Failure(what, f"Allow it; {maker} makes a role that may.")
+    except REFUSALS as error:
+        say(f"What the role may do is not checked: {error}")
+
+
+def needs_of(settings: Settings, repository: str) -> dict[str, str]:
+    """What the role has to be allowed: actions, and the resource of each."""
+    partition, here = settings.role_arn.split(":")[1], f"{settings.aws_region}:{settings.account}"
+    model = re.sub("/$", "/x.tar.gz", settings.model_data.removeprefix("s3://"))
+    return {
+        **({"s3:GetObject": f"arn:{partition}:s3:::{model}"} if model else {}),
+        **({"ecr:BatchGetImage": f"arn:{partition}:ecr:{here}:repository/{repository}"} if repository else {}),
+        "logs:PutLogEvents": f"arn:{partition}:logs:{here}:log-group:/aws/sagemaker/x:log-stream:x",
+    }

@@ -1,0 +1,67 @@
+"""Usage: deploy/delete.sh [--all]
+
+Removes all that was deployed, as far as the project made it, and nothing else.
+
+  --all   also the project's images with their ECR repository, its uploaded files, and the role of create_role.sh
+
+Prints how many things it removed: 0 if there is nothing left. Settings: deploy/settings.env.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from deployer import role, state
+from deployer.aws import ask, client, say, sign_in
+from deployer.project import COMMANDS, part
+from deployer.requests.common import OWNER
+from deployer.settings import Settings
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("--all", action="store_true")
+
+
+def run(settings: Settings, given: argparse.Namespace) -> str:
+    """Removes what was made; how many things that were."""
+    settings = sign_in(settings)
+    removed: int = part("deploy").remove(settings)
+    if given.all:
+        removed += remove_images(settings) + remove_uploads(settings) + role.remove(settings)
+        if "submit_build" in COMMANDS:
+            removed += part("submit_build").remove(settings)
+        state.forget(settings)
+    where = f"{settings.project_name} in {settings.aws_region}"
+    say(f"Removed {removed}. Of what was deployed for {where} nothing is left.")
+    return str(removed)
+
+
+def remove_images(settings: Settings) -> int:
+    """Removes the project's repository with its images; how many things that were."""
+    ecr, name = client("ecr", settings.aws_region), settings.project_name
+    found = ask(ecr.describe_repositories, repositoryNames=[name])
+    if not found:
+        return 0
+    tags = ecr.list_tags_for_resource(resourceArn=found["repositories"][0]["repositoryArn"])["tags"]
+    if {"Key": f"{OWNER}:project", "Value": name} not in tags:
+        say(f"The repository {name} is not this project's own: it stays.")
+        return 0
+    say(f"Removing the repository {name} and its images")
+    ecr.delete_repository(repositoryName=name, force=True)
+    return 1
+
+
+def remove_uploads(settings: Settings) -> int:
+    """Removes what was uploaded; how many files. Answers, captured requests and all else in the folder stay."""
+    s3, own = client("s3", settings.aws_region), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
+    folder = f"{settings.project_name}/"
+    form = re.compile(f"{re.escape(folder)}(([a-z]+/)*[0-9a-f]{{64}}/[^/]+{part('upload_model').ALSO_UPLOADED})")
+    pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=folder)
+    found = ask(lambda: {"Keys": [each["Key"] for page in pages for each in page.get("Contents", [])]})
+    keys = [key for key in found.get("Keys", []) if form.fullmatch(key)]
+    for key in keys:
+        say(f"Removing s3://{settings.s3_bucket}/{key}")
+        s3.delete_object(**own, Key=key)
+    return len(keys)

@@ -1,0 +1,179 @@
+"""Usage: deploy/deploy.sh [ROLE_ARN]
+
+Puts the image that build_and_push.sh pushed, and the model that upload_model.sh uploaded, behind a SageMaker endpoint
+and waits until it answers. An endpoint that is there is updated in place, without downtime; where nothing has
+changed nothing is done. When it fails, what ran before runs on and what this run made is removed.
+
+  ROLE_ARN   the role SageMaker takes on; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
+
+Prints the endpoint's name. It bills until deploy/delete.sh. Settings: deploy/settings.env.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from botocore.exceptions import ClientError
+
+from deployer import checks, hints, scaling
+from deployer.aws import CHANGING, REFUSALS, Failure, ask, client, is_ours, remove_made, say, show_log, sign_in, wait
+from deployer.failures import explain
+from deployer.project import Settings, target
+from deployer.requests import endpoint as requests
+from deployer.requests.common import Json
+from deployer.state import record
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
+
+
+def run(settings: Settings, given: argparse.Namespace) -> str:
+    """Creates the endpoint, or updates it in place; what runs already is left alone. Returns its name."""
+    settings = checks.require_all(sign_in(settings), given.role_arn)
+    name, before = requests.name(settings), require_endpoint(settings)
+    if before == name:
+        say(f"{settings.deployment} runs exactly this already.")
+        scaling.scale(settings)
+    else:
+        replace(settings, before, name)
+    record(settings, "role", settings.role_arn)
+    say(f"Next: {hints.invoking(settings)}, and when you are done {hints.command('delete')}")
+    return settings.deployment
+
+
+# --- the endpoint ----------------------------------------------------------------------------------------------------
+def look(settings: Settings) -> Json:
+    """The endpoint; empty where there is none."""
+    return ask(client("sagemaker", settings.aws_region).describe_endpoint, EndpointName=settings.deployment)
+
+
+def settle(settings: Settings) -> Json:
+    """The endpoint once it has stopped changing."""
+    return wait(settings, settings.deployment, "EndpointStatus", lambda: look(settings))
+
+
+def require_endpoint(settings: Settings) -> str:
+    """The configuration that runs, empty where none does. What is there may be this project's or nothing."""
+    now, name = settle(settings), settings.deployment
+    if not now:
+        return ""
+    if not is_ours(settings, now["EndpointArn"]):
+        what = f"There is an endpoint {name} in {settings.aws_region} that this project did not make."
+        raise Failure(what, "Name another in ENDPOINT_NAME.")
+    if now["EndpointStatus"] != "InService":
+        say(f"{name} is {now['EndpointStatus']}, which cannot be updated: removing it first.")
+        remove_endpoint(settings)
+        return ""
+    return str(now["EndpointConfigName"])
+
+
+def update(settings: Settings, config: str, keep_scale: bool = False) -> None:
+    """Has the endpoint move to a configuration."""
+    request = {"EndpointName": settings.deployment, "EndpointConfigName": config}
+    client("sagemaker", settings.aws_region).update_endpoint(**request, RetainAllVariantProperties=keep_scale)
+
+
+def remove_endpoint(settings: Settings) -> int:
+    """Removes it with what scales it; how many things that were."""
+    name, removed = settings.deployment, scaling.unscale(settings)
+    say(f"Removing the endpoint {name}")
+    client("sagemaker", settings.aws_region).delete_endpoint(EndpointName=name)
+    if left := settle(settings):
+        what = f"{name} is {left['EndpointStatus']} after it was deleted: {left.get('FailureReason')}"
+        raise Failure(what, "Try again.")
+    return removed + 1
+
+
+def remove(settings: Settings) -> int:
+    """Removes the endpoint and all that was made for it, as far as this project made it; how many things that were."""
+    removed = 0
+    if now := settle(settings):
+        if not is_ours(settings, now["EndpointArn"]):
+            say(f"The endpoint {settings.deployment} is not this project's own: it stays.")
+            return 0
+        removed += remove_endpoint(settings)
+    return removed + remove_made(settings, "EndpointConfig") + remove_made(settings, "Model")
+
+
+# --- deploy ----------------------------------------------------------------------------------------------------------
+def replace(settings: Settings, before: str, name: str) -> None:
+    """Makes all that `name` names and moves the endpoint to it, or leaves everything as it was before."""
+    say(hints.price(target.cost(settings), f"you run {hints.command('delete')}"))
+    made: list[str] = []
+    try:
+        make(settings, "model", made)
+        make(settings, "endpoint_config", made)
+        put_endpoint(settings, before, name, made)
+        scaling.scale(settings)
+    except BaseException as error:
+        code = explain(settings, error)
+        take_back(settings, before, name, made)
+        raise SystemExit(code) from None
+    try:
+        if before:  # and nothing else, for another run may be making its own now
+            sagemaker = client("sagemaker", settings.aws_region)
+            sagemaker.delete_endpoint_config(EndpointConfigName=before)
+            sagemaker.delete_model(ModelName=before)
+    except REFUSALS as error:
+        say(f"What ran before is not all removed; {hints.command('delete')} does it: {error}")
+
+
+def make(settings: Settings, kind: str, made: list[str]) -> None:
+    """The model or the configuration. `made` has it, but for one that was there: that stays when this run fails."""
+    made.append(kind)
+    try:
+        getattr(client("sagemaker", settings.aws_region), f"create_{kind}")(**getattr(requests, kind)(settings))
+    except ClientError as error:
+        made.remove(kind)
+        if "already existing" not in str(error):
+            raise
+
+
+def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) -> None:
+    """Moves the endpoint to `name`; `made` has it as soon as it may be this run that changes it."""
+    began, sagemaker = time.time() - 60, client("sagemaker", settings.aws_region)  # AWS's clock may be another
+    if before:
+        found = sagemaker.describe_endpoint_config(EndpointConfigName=before)["ProductionVariants"][0]
+        if found.get("InstanceType") != target.variant(settings).get("InstanceType"):
+            scaling.unscale(settings)  # SageMaker does not change the instance type of what is scaled
+        made.append("endpoint")
+        update(settings, name, keep_scale=bool(requests.scaling_calls(settings)))
+    else:
+        made.append("endpoint")
+        sagemaker.create_endpoint(**requests.endpoint(settings))
+    now = settle(settings)
+    if now.get("EndpointStatus") == "InService" and now["EndpointConfigName"] == name:
+        return
+    group = f"/aws/sagemaker/Endpoints/{settings.deployment}"
+    show_log(settings, group, since=began, orderBy="LastEventTime", descending=True)
+    if before and now.get("EndpointStatus") == "InService":
+        say("What ran before runs on, unchanged.")
+    what = f"{settings.deployment} was not deployed: {now.get('FailureReason', 'SageMaker gives no reason.')}"
+    raise Failure(what, f"Remedy that and run {hints.command('deploy')} again.")
+
+
+def take_back(settings: Settings, before: str, name: str, made: list[str]) -> None:
+    """What was there before comes back, and what was made goes; an endpoint that still changes cannot be touched."""
+    now, own = look(settings), "endpoint" in made
+    if own and CHANGING.search(now.get("EndpointStatus", "")):
+        goes_on, removes = hints.command("deploy"), hints.command("delete")
+        say(f"{settings.deployment} is still {now['EndpointStatus']}: {goes_on} goes on, {removes} removes it.")
+        return
+    if own and now.get("EndpointConfigName") == name and before:
+        say("Going back to what ran before.")
+        update(settings, before)
+        now = settle(settings)
+    elif own and now.get("EndpointConfigName") == name:
+        remove_endpoint(settings)
+        now = {}
+    if now.get("EndpointConfigName") == name:
+        return
+    sagemaker = client("sagemaker", settings.aws_region)
+    if "endpoint_config" in made:
+        ask(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+    if "model" in made:
+        ask(sagemaker.delete_model, ModelName=name)
+    say("What this run made is removed.")

@@ -1,0 +1,179 @@
+"""Usage: train/fit.py [TRAIN] [--validation VALIDATION] [--hyperparameter NAME=VALUE] [--role ARN]
+
+Trains a model in a SageMaker training job and follows it to its end.
+
+  TRAIN              csv files or a folder of them, which are uploaded, or a place in S3 (s3://BUCKET/PREFIX);
+                     without it, TRAIN_DATA of the settings
+  --validation       the same; without it, VALIDATION_DATA of the settings
+  --hyperparameter   once for each
+  --role             without it, ROLE_ARN of the settings, or the role of deploy/iam/create_role.sh
+
+Prints where the model.tar.gz is, which the next deployment takes. Settings: deploy/settings.env.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from deployer import archive, checks, hints, storage
+from deployer.aws import CHANGING, REFUSALS, Failure, ask, client, say, sign_in, wait
+from deployer.project import COMMANDS
+from deployer.requests import training as requests
+from deployer.requests.common import Json
+from deployer.requests.training import Settings
+from deployer.state import recall, record
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("train", metavar="TRAIN", nargs="?", default="")
+    parser.add_argument("--validation", default="")
+    parser.add_argument("--hyperparameter", metavar="NAME=VALUE", type=hyperparameter, action="append", default=[])
+    parser.add_argument("--role", metavar="ARN", default="")
+
+
+def hyperparameter(text: str) -> tuple[str, str]:
+    """Name and value."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def run(settings: Settings, given: argparse.Namespace) -> str:
+    """Runs the job; the place of its model."""
+    settings = require_all(sign_in(settings), given)
+    job = f"{settings.project_name[:40]}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    request = requests.training_job(settings, job, dict(given.hyperparameter))
+    say(
+        f"Cost: 1 x {settings.train_instance_type} in {settings.aws_region} bills until the job's end, at most for"
+        f" {settings.train_seconds} s. Prices: https://aws.amazon.com/sagemaker/pricing/"
+    )
+    place = f"{requests.output_of(settings)}/{job}/output/model.tar.gz"
+    try:
+        client("sagemaker", settings.aws_region).create_training_job(**request)
+        follow(settings, job, place)
+    except KeyboardInterrupt:
+        stop = f"aws sagemaker stop-training-job --region {settings.aws_region} --training-job-name {job}"
+        say(f"\n{job} goes on, and bills. To stop it: {stop}\nIts model will be {place}")
+        raise
+    record(settings, "role", settings.role_arn)
+    say(f"Next: {next_steps(settings, job, place)}")
+    return place
+
+
+# --- what it needs ---------------------------------------------------------------------------------------------------
+def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
+    """The settings with role, image and data. Raises Failure."""
+    role = checks.require_role(settings, given.role, "--role arn:aws:iam::ACCOUNT:role/NAME")
+    image = settings.train_image_uri or recall(settings, "train-image")
+    if not image:
+        raise Failure(f"No training image was pushed to {settings.aws_region} yet.", f"First: {hints.build_training()}")
+    storage.require_bucket(settings)
+    settings = replace(
+        settings,
+        role_arn=role,
+        train_image_uri=image,
+        train_data=require_data(settings, given.train or settings.train_data),
+        validation_data=require_data(settings, given.validation or settings.validation_data),
+    )
+    if not settings.train_data:
+        raise Failure("There is nothing to train on.", "Name a csv file, a folder or a place in S3; --help says more.")
+    return settings
+
+
+def require_data(settings: Settings, source: str) -> str:
+    """A place in S3 that holds something; what is here is uploaded. Empty where nothing is named."""
+    if source.startswith("s3://"):
+        if not storage.holds(settings, source):
+            raise Failure(f"There is nothing in S3 at {source}", "Upload it, or name another place.")
+        return source
+    path = Path(source)
+    if not source:
+        return ""
+    if path.is_file():
+        return storage.upload_by_content(settings, path, "data")
+    if not path.is_dir() or not any(archive.model_files(path)):
+        raise Failure(f"There is no file, and no folder with files, at {source}", "Give the path of csv files.")
+    return storage.upload_folder(settings, path, "data")
+
+
+# --- the job ---------------------------------------------------------------------------------------------------------
+class Log:
+    """The job's log, as far as it may be read: each line is shown once."""
+
+    def __init__(self, settings: Settings, job: str) -> None:
+        self.logs, self.job = client("logs", settings.aws_region), job
+        self.position: Json = {}
+
+    def show(self) -> None:
+        """Prints the lines that came since the last time."""
+        group = {"logGroupName": GROUP}
+        try:
+            if not self.position:
+                streams = self.logs.describe_log_streams(**group, logStreamNamePrefix=f"{self.job}/")["logStreams"]
+                if not streams:
+                    return
+                self.position = {"logStreamName": streams[0]["logStreamName"], "startFromHead": True}
+            while True:
+                answer = self.logs.get_log_events(**group, **self.position)
+                for event in answer["events"]:
+                    say(f"  | {event['message'].rstrip()}")
+                if answer["nextForwardToken"] == self.position.get("nextToken"):
+                    return
+                self.position["nextToken"] = answer["nextForwardToken"]
+        except REFUSALS:  # it does not exist yet, or may not be read: the job goes on all the same
+            return
+
+
+def follow(settings: Settings, job: str, place: str) -> None:
+    """Waits for the end of the job. Raises Failure with SageMaker's reason where there is no model."""
+    log = Log(settings, job)
+
+    def look() -> Json:
+        found = client("sagemaker", settings.aws_region).describe_training_job(TrainingJobName=job)
+        log.show()
+        phase = found.get("SecondaryStatus", "")
+        changing = all(map(CHANGING.search, (phase, found["TrainingJobStatus"])))
+        return {**found, "Phase": phase if changing else found["TrainingJobStatus"]}
+
+    ended = wait(settings, job, "Phase", look)
+    time.sleep(settings.poll_seconds)  # the last lines may come after the end
+    log.show()
+    status = ended["Phase"]
+    if status == "Completed":
+        return
+    fault = find_fault(settings, place) if status == "Stopped" else None
+    if status == "Stopped" and not fault:
+        say(f"{job} was stopped ({ended['SecondaryStatus']}) and has saved the model as it was then.")
+        return
+    reason = ended.get("FailureReason") or f"it is {status} ({ended['SecondaryStatus']}); its model: {fault or 'none'}"
+    raise Failure(f"{job} failed: {reason}", f"Its log is above, and in CloudWatch: {GROUP}")
+
+
+def find_fault(settings: Settings, place: str) -> str | None:
+    """What is wrong with the archive at a place in S3."""
+    bucket, key = storage.split(place)
+    found = ask(client("s3", settings.aws_region).get_object, Bucket=bucket, Key=key)
+    return archive.find_fault(found["Body"]) if found else "there is none"
+
+
+def next_steps(settings: Settings, job: str, place: str) -> str:
+    """What deploys the model. Where that takes the model from S3, it takes this one from now on."""
+    steps = f"{hints.building(settings)} && {hints.deploying(settings)}"
+    upload = COMMANDS["upload_model"]
+    if upload == "upload_image":
+        return f"aws s3 cp {place} - | tar -xzf - -C {hints.typed('model')} && {steps}"
+    if upload == "upload_many":
+        from deployer.requests.model_many import models_of
+
+        record(settings, "target", job)
+        return f"aws s3 cp {place} {models_of(settings)}{job}.tar.gz && {steps}"
+    record(settings, "model", place)
+    return steps

@@ -1,0 +1,117 @@
+"""What to type next. Here it is known which commands this project has, and how its user calls them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from deployer.project import part
+from deployer.settings import DEPLOY, PROJECT, Settings
+from deployer.state import recall
+
+POSIX = os.name == "posix"
+
+
+def quote(*words: str) -> str:
+    """Words as a shell takes them."""
+    return shlex.join(words) if POSIX else subprocess.list2cmdline(words)
+
+
+def typed(file: str, *arguments: str) -> str:
+    """A file of the project as the caller can type it."""
+    path = str(PROJECT / file)
+    with suppress(ValueError):  # it is on another drive
+        path = min(os.path.relpath(path), path, key=len)
+    python = ["python3" if POSIX else "python"] if file.endswith(".py") else []
+    return quote(*python, path, *arguments)
+
+
+def command(name: str, *arguments: str) -> str:
+    """A command as the caller can type it: with deploy.py where that was called, or where there is no script for it."""
+    script = "deploy/iam/create_role.sh" if name == "create_role" else f"deploy/{name}.sh"
+    program = "deploy/deploy.py"
+    called = Path(sys.argv[0]).name == "deploy.py" or not POSIX
+    if (PROJECT / program).exists() and (called or not (PROJECT / script).exists()):
+        return typed(program, name, *arguments)
+    return typed(script, *arguments)
+
+
+def has(name: str) -> bool:
+    """Whether the project has a script of this name, or deploy.py, which knows all commands."""
+    return (DEPLOY / f"{name}.sh").exists() or (DEPLOY / "deploy.py").exists()
+
+
+def building(settings: Settings) -> str:
+    """The command that builds an image for this instance type."""
+    kind = getattr(settings, "instance_type", "")
+    prefix = f"INSTANCE_TYPE={shlex.quote(kind)} " if kind and POSIX else ""
+    return prefix + command("submit_build" if has("submit_build") else "build_and_push")
+
+
+def deploying(settings: Settings) -> str:
+    """The command that deploys, after the one that makes a role, where there is none."""
+    if not has("deploy"):
+        return f"(cd {typed('deploy/cdk')} && cdk deploy)"
+    role = settings.role_arn or recall(settings, "role")
+    return command("deploy") if role else f"{command('create_role')} && {command('deploy')}"
+
+
+def uploading(settings: Settings) -> str:
+    """The command that uploads a model; empty where there is one."""
+    return str(part("upload_model").uploading(settings))
+
+
+def after_build(settings: Settings) -> str:
+    """What comes once the image is pushed."""
+    return uploading(settings) or deploying(settings)
+
+
+def invoking(settings: Settings) -> str:
+    """The command that sends a request."""
+    return str(part("upload_model").invoking(settings, sample_request()))
+
+
+def sample_request() -> str:
+    """A request to send, as the caller can type it."""
+    sample = "test/sample_request.json"
+    return typed(sample) if (PROJECT / sample).exists() else "FILE"
+
+
+def price(what: str, until: str, service: str = "sagemaker") -> str:
+    """What something costs, and where that can be looked up."""
+    return (
+        f"Cost: {what} until {until}. Prices: https://aws.amazon.com/{service}/pricing/;"
+        " what you paid: https://console.aws.amazon.com/costmanagement/"
+    )
+
+
+def remedy(settings: Settings, refusal: str) -> str:
+    """What to do where AWS says so."""
+    region, training = settings.aws_region, "TrainingJob" in refusal
+    setting, document = ("TRAIN_INSTANCE_TYPE", "deployer-training") if training else ("INSTANCE_TYPE", "deployer")
+    remedies = {
+        "nstanceType.*enum value set": f"Set {setting} to a type that SageMaker has in {region}.",
+        'Unknown parameter in (MetricsConfig|input: "MetricsConfig")': "This boto3 is too old for METRICS. Update it: "
+        "pip install --upgrade boto3. Or set METRICS=false.",
+        " model data": f"Is the model there? {command('upload_model')} uploads one.",
+        "ResourceLimitExceeded": f"Ask for more in Service Quotas (Amazon SageMaker), or set another {setting}.",
+        "AccessDenied|not authorized": f"A policy that lets you: {command('create_role', '--print', document)}",
+    }
+    found = (advice for pattern, advice in remedies.items() if re.search(pattern, refusal))
+    return next(found, f"The region is {region}.")
+
+
+def build_training() -> str:
+    """The command that builds the training image."""
+    return command("submit_build", "train") if has("submit_build") else typed("train/build_and_push.sh")
+
+
+def training(settings: Settings) -> str:
+    """The command that trains, after the one that makes a role, where there is none."""
+    fit = f"{typed('train/fit.py')} TRAIN.csv"
+    return fit if settings.role_arn or recall(settings, "role") else f"{command('create_role')} && {fit}"

@@ -1,0 +1,163 @@
+"""Usage: deploy/build_and_push.sh
+
+Builds the image for the architecture it will run on and pushes it to the project's own repository in Amazon ECR,
+which is made if missing. The tag names the content: what was pushed before is not pushed again.
+
+  DOCKER_BUILD_OPTS   (environment) more options of docker buildx build, such as --no-cache
+
+Prints the image's name with its digest, which is deployed next. Settings: deploy/settings.env.
+Needs Docker with buildx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from deployer import checks, hints, storage
+from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in
+from deployer.project import source
+from deployer.requests.common import OWNER
+from deployer.settings import PROJECT, Settings
+from deployer.state import record
+
+
+def run(settings: Settings, _: argparse.Namespace) -> str:
+    """Builds and pushes the image; its name with its digest."""
+    if source.__name__.endswith("model_image"):
+        storage.require_model()
+    require_docker(settings.platform)
+    settings = sign_in(settings)
+    image = build(settings, settings.project_name, settings.platform, PROJECT)
+    checks.require_size(settings, int(docker("image", "inspect", "--format", "{{.Size}}", image)))
+    architecture = settings.platform.rpartition("/")[2]
+    pushed = push(settings, image, architecture)
+    record(settings, f"image-{architecture}", pushed)
+    say(f"Next: {hints.after_build(settings)}")
+    return pushed
+
+
+# --- Docker ----------------------------------------------------------------------------------------------------------
+def docker(*arguments: str) -> str:
+    """What a command of Docker prints. Raises CalledProcessError, which has what it said."""
+    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, encoding="utf-8")
+    return done.stdout.strip()
+
+
+def follow(what: str, how: str, *arguments: str) -> None:
+    """Runs a command of Docker that people watch. Raises Failure with `what` and `how`."""
+    if subprocess.run(["docker", *arguments], stdout=2).returncode:
+        raise Failure(f"{what}; the reason is above.", how)
+
+
+def require_docker(platform: str) -> None:
+    """Docker answers, has buildx, and can build for this platform. Raises Failure."""
+    if not shutil.which("docker"):
+        raise Failure("Docker is missing.", "Install it: https://docs.docker.com/engine/install/")
+    try:
+        docker("version")
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or [""])[-1]
+        raise Failure(f"Docker does not answer: {reason}", "Start it and try again.") from None
+    try:
+        docker("buildx", "version")
+        found = docker("buildx", "inspect", "--bootstrap")
+    except subprocess.CalledProcessError:
+        raise Failure("Docker has no buildx.", "Install it: https://docs.docker.com/build/install-buildx/") from None
+    known = re.search("^Platforms: *(.*)$", found, re.MULTILINE)
+    platforms = re.sub(r"[ *]", "", known[1]).split(",") if known else []
+    if platforms and platform not in platforms:
+        emulation = f"docker run --privileged --rm tonistiigi/binfmt --install {platform.rpartition('/')[2]}"
+        what = f"An image for {platform} is needed, and this Docker builds only for {','.join(platforms)}."
+        raise Failure(what, f"Install emulation ({emulation}), or build on such a machine.")
+
+
+def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
+    """Builds an image of a folder with a Dockerfile; its ID."""
+    if subprocess.run(["bash", str(PROJECT / "lock.sh"), "--check"]).returncode:
+        raise Failure("Nothing was built.")
+    base, options = settings.base_image, shlex.split(os.environ.get("DOCKER_BUILD_OPTS", ""))
+    say(f"Building {name} for {platform} from {base}")
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "image")
+        arguments = ["--platform", platform, "--provenance=false", "--load", "--build-arg", f"BASE_IMAGE={base}"]
+        arguments += ["--tag", name, "--iidfile", str(file), *options, str(folder)]
+        how = "Nothing was pushed. Correct it and try again."
+        follow("The image could not be built", how, "buildx", "build", *arguments)
+        image = file.read_text()
+    found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image)
+    if found != platform:
+        raise Failure(f"The image is for {found} instead of {platform}.", f"Is BASE_IMAGE ({base}) one for {platform}?")
+    return image
+
+
+# --- ECR -------------------------------------------------------------------------------------------------------------
+def push(settings: Settings, image: str, prefix: str) -> str:
+    """Pushes an image, under a tag of this prefix and its hash, but not twice; its name with its digest.
+
+    The repository is made if missing, and removed if nothing comes into it.
+    """
+    repository, made = require_repository(settings)
+    tag = f"{prefix}-{image[7:19]}"
+    try:
+        digest = digest_of(settings, tag)
+        if digest:
+            say(f"This image is pushed already, as {tag}.")
+        else:
+            log_in(settings, repository.partition("/")[0])
+            docker("tag", image, f"{repository}:{tag}")
+            follow(f"{repository}:{tag} could not be pushed", "Try again.", "push", f"{repository}:{tag}")
+            digest = digest_of(settings, tag)
+    except BaseException:
+        if made:
+            remove_empty_repository(settings)
+        raise
+    return f"{repository}@{digest}"
+
+
+def require_repository(settings: Settings) -> tuple[str, bool]:
+    """The address of the project's own repository, and whether it was made now."""
+    ecr, name = client("ecr", settings.aws_region), settings.project_name
+    if found := ask(ecr.describe_repositories, repositoryNames=[name]):
+        return str(found["repositories"][0]["repositoryUri"]), False
+    say(f"Making the ECR repository {name} in {settings.aws_region}")
+    made = ecr.create_repository(
+        repositoryName=name,
+        imageScanningConfiguration={"scanOnPush": True},
+        imageTagMutability="IMMUTABLE",
+        encryptionConfiguration={"encryptionType": "AES256"},
+        tags=[{"Key": f"{OWNER}:project", "Value": name}],
+    )
+    return str(made["repository"]["repositoryUri"]), True
+
+
+def remove_empty_repository(settings: Settings) -> None:
+    """Without force it is only removed while it is empty."""
+    with suppress(*REFUSALS):
+        client("ecr", settings.aws_region).delete_repository(repositoryName=settings.project_name)
+
+
+def digest_of(settings: Settings, tag: str) -> str:
+    """The digest of what was pushed under a tag; empty where nothing was."""
+    request = {"repositoryName": settings.project_name, "imageIds": [{"imageTag": tag}]}
+    found = ask(client("ecr", settings.aws_region).describe_images, **request)
+    return str(found["imageDetails"][0]["imageDigest"]) if found else ""
+
+
+def log_in(settings: Settings, registry: str) -> None:
+    """Has Docker log in to the registry. The password goes to its standard input only."""
+    data = client("ecr", settings.aws_region).get_authorization_token()["authorizationData"][0]
+    password = base64.b64decode(data["authorizationToken"]).partition(b":")[2]
+    command = ["docker", "login", "--username", "AWS", "--password-stdin", registry]
+    done = subprocess.run(command, input=password, capture_output=True)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip()
+        raise Failure(f"Signing in to {registry} failed: {reason}", "Nothing was pushed.")

@@ -1,0 +1,33 @@
+"""Usage: train/build_and_push.sh
+
+Builds the training image, for x86_64 as all training jobs are, and pushes it to the project's own repository in Amazon
+ECR, which is made if missing. The tag names the content: what was pushed before is not pushed again.
+
+  DOCKER_BUILD_OPTS   (environment) more options of docker buildx build, such as --no-cache
+
+Prints the image's name with its digest, which fit.py then takes. Settings: deploy/settings.env.
+Needs Docker with buildx.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from deployer import hints
+from deployer.aws import say, sign_in
+from deployer.image import build, push, require_docker
+from deployer.settings import PROJECT, Settings
+from deployer.state import record
+
+PLATFORM = "linux/amd64"
+
+
+def run(settings: Settings, _: argparse.Namespace) -> str:
+    """Builds and pushes the training image; its name with its digest."""
+    require_docker(PLATFORM)
+    settings = sign_in(settings)
+    image = build(settings, f"{settings.project_name}-train", PLATFORM, PROJECT / "train")
+    pushed = push(settings, image, "train-amd64")
+    record(settings, "train-image", pushed)
+    say(f"Next: {hints.training(settings)}")
+    return pushed

@@ -1,0 +1,58 @@
+"""Usage: deploy/invoke.sh --target-model NAME FILE [CONTENT-TYPE]
+
+Sends FILE as one request to one of the endpoint's models, which is loaded if it is not: that may take a while.
+
+  NAME           as upload_model.sh was told it; without one this lists what is there
+  CONTENT-TYPE   what is in it; without it, by the ending: .json .jsonl .csv .npy .libsvm
+  ACCEPT         (environment) what the answer should be, such as text/csv
+
+Prints the answer. Settings: deploy/settings.env.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from deployer import hints, requesting
+from deployer.aws import Failure, ask, client, sign_in
+from deployer.requests.model_many import models_of
+from deployer.settings import Settings
+from deployer.storage import split
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("--target-model", metavar="NAME", default="")
+    requesting.arguments(parser)
+
+
+def run(settings: Settings, given: argparse.Namespace) -> bytes:
+    """Sends a file as one request to one of the endpoint's models; the answer."""
+    kind = requesting.content_type(given.file, given.content_type)
+    settings, name = sign_in(settings), given.target_model.removesuffix(".tar.gz")
+    if not name:
+        raise unknown_target(settings, "Which model?")
+    try:
+        return requesting.invoke(settings, given.file, kind, TargetModel=f"{name}.tar.gz")
+    except Failure as failure:
+        what = str(failure.args[0])
+        if " model data" in what:
+            raise unknown_target(settings, f"There is no model {name}.") from None
+        if "ModelNotReadyException" in what:
+            raise Failure(what, "It is being loaded, which goes on: try again in a minute.") from None
+        raise
+
+
+def unknown_target(settings: Settings, why: str) -> Failure:
+    """The error that says which models there are, of the first 50 objects."""
+    place = models_of(settings)
+    bucket, prefix = split(place)
+    request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 50}
+    found = ask(client("s3", settings.aws_region).list_objects_v2, **request).get("Contents", [])
+    keys = [each["Key"].removeprefix(prefix) for each in found]
+    names = " ".join(key.removesuffix(".tar.gz") for key in keys if key.endswith(".tar.gz"))
+    if not names:
+        upload = hints.command("upload_model", "first")
+        return Failure(f"{why} In {place} there is none yet.", f"Upload one: {upload}")
+    how = hints.command("invoke", "--target-model", "NAME", "FILE")
+    return Failure(f"{why} In {place} there are: {names}", f"Name one: {how}")

@@ -1,0 +1,75 @@
+"""Usage: deploy/invoke.sh [--stream] FILE [CONTENT-TYPE]
+
+Sends FILE to the endpoint as one request.
+
+  --stream       prints the text as it is generated
+  CONTENT-TYPE   what is in it; without it, by the ending: .json
+
+Prints the answer. Settings: deploy/settings.env.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError, EventStreamError
+
+from deployer import requesting
+from deployer.aws import Failure, client, sign_in
+from deployer.settings import Settings
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("--stream", action="store_true")
+    requesting.arguments(parser)
+
+
+def run(settings: Settings, given: argparse.Namespace) -> bytes:
+    """Sends a file as one request; the answer, or what is left of it to print."""
+    kind = requesting.content_type(given.file, given.content_type)
+    if given.stream:
+        return stream(sign_in(settings), given.file)
+    return requesting.invoke(sign_in(settings), given.file, kind)
+
+
+def stream(settings: Settings, file: str) -> bytes:
+    """Prints the text of the answer; what is left to print is nothing. Raises Failure where there is no answer."""
+    try:
+        request = {**json.loads(Path(file).read_text()), "stream": True}
+    except (ValueError, TypeError) as error:
+        raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
+    body = json.dumps(request).encode()
+    try:
+        answer = client("sagemaker-runtime", settings.aws_region).invoke_endpoint_with_response_stream(
+            EndpointName=settings.deployment, ContentType="application/json", Body=body
+        )
+        for piece in pieces(answer["Body"]):
+            print(piece, end="", flush=True)
+    except (ClientError, EventStreamError) as error:
+        raise requesting.unanswered(settings, error) from None
+    return b""
+
+
+def pieces(events: Any) -> Iterator[str]:
+    """The text in the server-sent events that the parts of the stream make up."""
+    rest = b""
+    for part in events:
+        *lines, rest = (rest + part.get("PayloadPart", {}).get("Bytes", b"")).split(b"\n")
+        for line in lines:
+            data = line.removeprefix(b"data:").strip()
+            if line.startswith(b"data:") and data != b"[DONE]":
+                yield text_in(json.loads(data))
+
+
+def text_in(event: Any) -> str:
+    """The new text of an event: of a chat, a completion, or the classic form."""
+    if "error" in event:
+        raise Failure(f"The model stopped: {event['error']}", "The container's log has more.")
+    if "choices" in event:
+        return "".join(each.get("text") or each.get("delta", {}).get("content") or "" for each in event["choices"])
+    return str((event.get("token") or {}).get("text", ""))

@@ -1,0 +1,30 @@
+"""What this project is made of: the parts that its target, its model and its build take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from deployer.requests import by_invocations as scaling
+from deployer.requests import model_archive as source
+from deployer.requests import realtime as target
+
+COMMANDS = {
+    "build_and_push": "image",
+    "upload_model": "upload_archive",
+    "deploy": "endpoint",
+    "invoke": "invoke",
+    "delete": "delete",
+    "create_role": "role",
+}
+
+
+@dataclass(frozen=True)
+class Settings(target.Settings, scaling.Settings, source.Settings):
+    """All settings of this project."""
+
+
+def part(command: str) -> Any:
+    """The module with a command, such as `deploy`."""
+    return import_module(f"deployer.{COMMANDS[command]}")

@@ -1,0 +1,47 @@
+"""An asynchronous endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests import instances
+from deployer.requests.common import Json, folder, key_of
+from deployer.requests.instances import scalable_target as scalable_target
+from deployer.requests.instances import variant as variant
+
+ENVIRONMENT: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Settings(instances.Settings):
+    """What an endpoint with a queue has beside its instances."""
+
+    min_instance_count: int = base.number(0, 1000)
+    async_concurrency: int = base.number(1, 1000, 4)
+    async_output: str = base.place()
+    async_failures: str = base.place()
+    success_topic: str = base.text()
+    error_topic: str = base.text()
+    answer_seconds: int = base.number(1, 10**6, 900)
+
+
+def options(settings: Settings) -> Json:
+    """The rest of the endpoint's configuration."""
+    output: Json = {
+        "S3OutputPath": folder(settings, settings.async_output, "async/output"),
+        "S3FailurePath": folder(settings, settings.async_failures, "async/failures"),
+    }
+    topics = {"SuccessTopic": settings.success_topic, "ErrorTopic": settings.error_topic}
+    if any(topics.values()):
+        output["NotificationConfig"] = {key: topic for key, topic in topics.items() if topic}
+    client = {"MaxConcurrentInvocationsPerInstance": settings.async_concurrency}
+    queue = {"OutputConfig": {**output, **key_of(settings)}, "ClientConfig": client}
+    return {"AsyncInferenceConfig": queue, **key_of(settings)}
+
+
+def cost(settings: Settings) -> str:
+    """What bills, in words."""
+    scales_to_none = settings.max_instance_count > settings.min_instance_count == 0
+    idle = " (none while no request waits)" if scales_to_none else ""
+    return f"{instances.instances(settings)}{idle} in {settings.aws_region} bills"

@@ -1,0 +1,57 @@
+"""Auto scaling by the requests that wait in the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests import scaling
+from deployer.requests.common import tags
+from deployer.requests.scaling import POLICY_ARN, Call, scaled, track
+
+
+@dataclass(frozen=True)
+class Settings(scaling.Settings):
+    """What it aims at."""
+
+    backlog_per_instance: int = base.number(1, 10**6, 5)
+
+
+def scaling_policies(settings: Settings) -> list[Call]:
+    """By the backlog, and up from no instance as soon as one request waits.
+
+    The backlog of each instance is not known while there is none, so that step has a policy and an alarm of its own.
+    """
+    dimensions = [{"Name": "EndpointName", "Value": settings.deployment}]
+    metric = {"Namespace": "AWS/SageMaker", "Dimensions": dimensions, "Statistic": "Average"}
+    tracking = {
+        "TargetValue": float(settings.backlog_per_instance),
+        "CustomizedMetricSpecification": {**metric, "MetricName": "ApproximateBacklogSizePerInstance"},
+        "ScaleInCooldown": 300,
+        "ScaleOutCooldown": 60,
+    }
+    wake = {
+        "AdjustmentType": "ChangeInCapacity",
+        "MetricAggregationType": "Average",
+        "Cooldown": 300,
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+    }
+    policy = {**scaled(settings, "DesiredInstanceCount"), "PolicyName": "wake", "PolicyType": "StepScaling"}
+    alarm = {
+        **metric,
+        "AlarmName": f"{settings.deployment}-wake",
+        "AlarmDescription": "Requests wait, and the endpoint has no instance.",
+        "MetricName": "HasBacklogWithoutCapacity",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "missing",
+        "AlarmActions": [POLICY_ARN],
+        "Tags": tags(settings),
+    }
+    return [
+        track(settings, "DesiredInstanceCount", tracking),
+        ("application-autoscaling", "put_scaling_policy", {**policy, "StepScalingPolicyConfiguration": wake}),
+        ("cloudwatch", "put_metric_alarm", alarm),
+    ]

@@ -1,0 +1,12 @@
+"""Auto scaling by how much of the provisioned concurrency is used."""
+
+from __future__ import annotations
+
+from deployer.requests.scaling import Call, Settings, track
+
+
+def scaling_policies(settings: Settings) -> list[Call]:
+    """More provisioned concurrency when over 70 % of it is used."""
+    metric = {"PredefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+    tracking = {"TargetValue": 0.7, "PredefinedMetricSpecification": metric}
+    return [track(settings, "DesiredProvisionedConcurrency", tracking)]

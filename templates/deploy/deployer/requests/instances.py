@@ -1,0 +1,88 @@
+"""Instances: of endpoints that are not serverless, and of jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests import scaling
+from deployer.requests.common import Json
+
+ARM64 = re.compile(r"ml\.(.*[0-9]g[a-z]*|.*-gb[0-9].*)\..*")
+# Hosts by the newest CUDA that their driver is for. Source: ProductionVariant.InferenceAmiVersion, SageMaker's API.
+CUDA_13, CUDA_12 = "al2023-ami-sagemaker-inference-gpu-4-1", "al2-ami-sagemaker-inference-gpu-3-1"
+AUTO = "auto"
+
+
+def platform_of(known: base.Known) -> str:
+    """What the image is built for: a g after the generation, as in m6g, is Graviton, and gb is Grace, both arm64."""
+    return "linux/arm64" if ARM64.fullmatch(known["instance_type"]) else "linux/amd64"
+
+
+def host_of(instance_type: str) -> str:
+    """The host with the newest driver that knows the GPU of a type; empty where SageMaker chooses."""
+    family = instance_type.split(".")[1]
+    if family.startswith("p3"):
+        return CUDA_12
+    return CUDA_13 if re.match("[gp][0-9]", family) and family != "p2" else ""
+
+
+@dataclass(frozen=True)
+class Machines(base.Settings):
+    """What anything runs on."""
+
+    instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE")
+    instance_count: int = base.number(1, 100)
+    platform: str = base.text(default=platform_of)
+
+
+@dataclass(frozen=True)
+class Settings(scaling.Settings, Machines):
+    """What an endpoint runs on."""
+
+    startup_seconds: int = base.number(60, 3600, 480)
+    download_seconds: int = base.number(60, 3600, 1200)
+    volume_gb: int | None = base.optional_number(1, 512)
+    inference_ami_version: str = base.text()
+    max_instance_count: int = base.number(1, 1000, lambda known: int(known["instance_count"]))
+    min_instance_count: int = base.number(1, 1000, lambda known: int(known["instance_count"]))
+
+    def problems(self) -> Iterator[str]:
+        """It begins with so many instances as auto scaling may have."""
+        yield from super().problems()
+        least, most = self.min_instance_count, self.max_instance_count
+        if not least <= self.instance_count <= most:
+            yield f"INSTANCE_COUNT has to be between the {least} and {most} instances of auto scaling."
+
+
+def variant(settings: Settings) -> Json:
+    """What the endpoint runs on."""
+    request: Json = {
+        "InstanceType": settings.instance_type,
+        "InitialInstanceCount": settings.instance_count,
+        "ContainerStartupHealthCheckTimeoutInSeconds": settings.startup_seconds,
+        "ModelDataDownloadTimeoutInSeconds": settings.download_seconds,
+        "RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"},
+    }
+    host = settings.inference_ami_version
+    if host := host_of(settings.instance_type) if host == AUTO else host:
+        request["InferenceAmiVersion"] = host
+    if settings.volume_gb:
+        request["VolumeSizeInGB"] = settings.volume_gb
+    return request
+
+
+def scalable_target(settings: Settings) -> Json:
+    """RegisterScalableTarget; empty where the endpoint does not scale."""
+    least, most = settings.min_instance_count, settings.max_instance_count
+    if most <= least:
+        return {}
+    return {**scaling.scaled(settings, "DesiredInstanceCount"), "MinCapacity": least, "MaxCapacity": most}
+
+
+def instances(settings: Settings) -> str:
+    """How many of what, in words."""
+    least, most = settings.min_instance_count, settings.max_instance_count
+    return f"{f'{least} to {most}' if most > least else settings.instance_count} x {settings.instance_type}"

@@ -1,0 +1,41 @@
+"""The model is a language model: its files in S3 as they are, or those of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests.common import Json
+
+
+@dataclass(frozen=True)
+class Settings(base.Settings):
+    """Where it is."""
+
+    model_data: str = base.place("s3://[^/]+/(.+/)?", "s3://BUCKET/PREFIX/, with a slash at its end")
+    model_id: str = base.text()
+    model_revision: str = base.text()
+    hf_token_secret: str = base.text(form="arn:.*", allowed="the ARN of a secret in AWS Secrets Manager, not the token")
+
+    def problems(self) -> Iterator[str]:
+        """The Hub is outside."""
+        yield from super().problems()
+        if self.network_isolation and not self.model_data and self.model_id:
+            yield "With NETWORK_ISOLATION the Hub cannot be reached: MODEL_DATA has to be a place in S3."
+
+
+def container(settings: base.Settings) -> Json:
+    """What the container gets of the model."""
+    if not settings.model_data:
+        return {}
+    source = {"S3Uri": settings.model_data, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    return {"ModelDataSource": {"S3DataSource": source}}
+
+
+def environment(settings: base.Settings) -> dict[str, str]:
+    """What the container needs for a model of the Hub: the revision, and where the token is; never the token itself."""
+    if settings.model_data or not isinstance(settings, Settings):
+        return {}
+    known = {"MODEL_REVISION": settings.model_revision, "HF_TOKEN_SECRET": settings.hf_token_secret}
+    return {name: value for name, value in known.items() if value}

@@ -1,0 +1,47 @@
+"""A real-time endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests import instances
+from deployer.requests.common import Json, folder, key_of
+from deployer.requests.instances import scalable_target as scalable_target
+from deployer.requests.instances import variant as variant
+
+ENVIRONMENT: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Settings(instances.Settings):
+    """What an endpoint has beside its instances."""
+
+    capture_percent: int = base.number(0, 100)
+    capture_uri: str = base.place()
+    metrics: bool = base.flag()
+
+
+def options(settings: Settings) -> Json:
+    """The rest of the endpoint's configuration."""
+    request = key_of(settings)
+    if settings.capture_percent:
+        request["DataCaptureConfig"] = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": settings.capture_percent,
+            "DestinationS3Uri": folder(settings, settings.capture_uri, "capture"),
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            "CaptureContentTypeHeader": {
+                "CsvContentTypes": ["text/csv"],
+                "JsonContentTypes": ["application/json", "application/jsonlines"],
+            },
+            **request,
+        }
+    if settings.metrics:
+        request["MetricsConfig"] = {"EnableDetailedObservability": True}
+    return request
+
+
+def cost(settings: Settings) -> str:
+    """What bills, in words."""
+    return f"{instances.instances(settings)} in {settings.aws_region} bills"

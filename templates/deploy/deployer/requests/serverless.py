@@ -1,0 +1,63 @@
+"""A serverless endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests import scaling
+from deployer.requests.common import Json
+from deployer.requests.scaling import scaled
+
+# It has little memory: one copy of the model.
+ENVIRONMENT = {"SM_WORKERS": "1"}
+
+
+@dataclass(frozen=True)
+class Settings(scaling.Settings):
+    """What it has instead of instances."""
+
+    serverless_memory: int = base.number(1024, 6144)
+    serverless_max_concurrency: int = base.number(1, 200, 5)
+    provisioned_concurrency: int = base.number(0, 200)
+    max_provisioned_concurrency: int = base.number(0, 200, lambda known: int(known["provisioned_concurrency"]))
+    platform: str = "linux/amd64"  # the only one
+
+    def problems(self) -> Iterator[str]:
+        """Memory comes in steps; what is provisioned is a part of the concurrency."""
+        yield from super().problems()
+        if self.serverless_memory % 1024:
+            yield f"SERVERLESS_MEMORY has to be a multiple of 1024 (MB), and is {self.serverless_memory}."
+        if self.max_provisioned_concurrency > self.provisioned_concurrency == 0:
+            yield "MAX_PROVISIONED_CONCURRENCY needs a PROVISIONED_CONCURRENCY of 1 or more."
+        if self.provisioned_concurrency > self.serverless_max_concurrency:
+            yield "PROVISIONED_CONCURRENCY can be at most SERVERLESS_MAX_CONCURRENCY."
+
+
+def variant(settings: Settings) -> Json:
+    """What the endpoint runs on."""
+    config = {"MemorySizeInMB": settings.serverless_memory, "MaxConcurrency": settings.serverless_max_concurrency}
+    ready = settings.provisioned_concurrency
+    return {"ServerlessConfig": {**config, **({"ProvisionedConcurrency": ready} if ready else {})}}
+
+
+def options(_: Settings) -> Json:
+    """The rest of the endpoint's configuration."""
+    return {}
+
+
+def scalable_target(settings: Settings) -> Json:
+    """RegisterScalableTarget; empty where the endpoint does not scale."""
+    least, most = settings.provisioned_concurrency, settings.max_provisioned_concurrency
+    if most <= least:
+        return {}
+    return {**scaled(settings, "DesiredProvisionedConcurrency"), "MinCapacity": least, "MaxCapacity": most}
+
+
+def cost(settings: Settings) -> str:
+    """What bills, in words."""
+    least, most = settings.provisioned_concurrency, settings.max_provisioned_concurrency
+    each = f"each request for as long as it takes, with {settings.serverless_memory} MB"
+    ready = f" and a provisioned concurrency of {f'{least} to {most}' if most > least else least}" if least else ""
+    return f"{each}{ready} in {settings.aws_region} bills"

@@ -1,0 +1,75 @@
+"""A training job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployer import settings as base
+from deployer.requests.common import Json, folder, network, tags
+
+DAYS_28 = 28 * 86400  # source: StoppingCondition, SageMaker's API
+METRICS = [f"{channel}:{metric}" for channel in ("train", "validation") for metric in ("rmse", "logloss")]
+
+
+@dataclass(frozen=True)
+class Settings(base.Settings):
+    """What a job trains on, and how."""
+
+    train_data: str = base.place()
+    validation_data: str = base.place()
+    train_instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE")
+    train_volume_gb: int = base.number(1, 16384, 30)
+    train_seconds: int = base.number(1, DAYS_28, 3600)
+    train_spot: bool = base.flag()
+    train_spot_wait_seconds: int = base.number(0, DAYS_28, 3600)
+    train_output: str = base.place()
+    train_checkpoints: str = base.place()
+    train_image_uri: str = base.text()
+
+
+def output_of(settings: Settings) -> str:
+    """Where the models go, each job's into a folder of its own."""
+    return folder(settings, settings.train_output, "training")
+
+
+def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str]) -> Json:
+    """CreateTrainingJob."""
+    machine: Json = {
+        "InstanceType": settings.train_instance_type,
+        "InstanceCount": 1,
+        "VolumeSizeInGB": settings.train_volume_gb,
+    }
+    output: Json = {"S3OutputPath": output_of(settings)}
+    if settings.kms_key_id:
+        output["KmsKeyId"] = machine["VolumeKmsKeyId"] = settings.kms_key_id
+    channels = {"train": settings.train_data, "validation": settings.validation_data}
+    request: Json = {
+        "TrainingJobName": job,
+        "AlgorithmSpecification": {
+            "TrainingImage": settings.train_image_uri,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.eE+-]+)"} for name in METRICS],
+        },
+        "RoleArn": settings.role_arn,
+        "HyperParameters": dict(hyperparameters),
+        "InputDataConfig": [channel(name, place) for name, place in channels.items() if place],
+        "OutputDataConfig": output,
+        "ResourceConfig": machine,
+        "StoppingCondition": {"MaxRuntimeInSeconds": settings.train_seconds},
+        "Tags": tags(settings),
+        **network(settings),
+    }
+    if settings.train_spot:
+        wait = settings.train_seconds + settings.train_spot_wait_seconds
+        request["EnableManagedSpotTraining"] = True
+        request["StoppingCondition"]["MaxWaitTimeInSeconds"] = wait
+        checkpoints = folder(settings, settings.train_checkpoints, "checkpoints")
+        request["CheckpointConfig"] = {"S3Uri": f"{checkpoints}/{job}"}
+    return request
+
+
+def channel(name: str, place: str) -> Json:
+    """What a channel reads."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}
