@@ -10,6 +10,8 @@ from deployer.requests import by_invocations as scaling
 from deployer.requests import model_archive as source
 from deployer.requests import realtime as target
 
+__all__ = ["COMMANDS", "Settings", "part", "scaling", "source", "target"]
+
 COMMANDS = {
     "build_and_push": "image",
     "upload_model": "upload_archive",

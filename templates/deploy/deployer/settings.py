@@ -125,11 +125,9 @@ def base_image_of(_: Known) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of every project. What is found out on the way, as the account, is put into a copy of them."""
+    """The settings of every project. What is found out on the way, as the account, goes into a copy of them."""
 
-    project_name: str = text(
-        form="[a-z0-9]+(?:[._-][a-z0-9]+)*", allowed="small letters, digits and . _ - between them"
-    )
+    project_name: str = text(form="[a-z0-9]+(?:[._-][a-z0-9]+)*", allowed="small letters and digits, . _ - between")
     aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1")
     role_arn: str = text()
     role_name: str = text(

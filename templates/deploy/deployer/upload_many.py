@@ -112,7 +112,7 @@ def uploading(settings: Settings) -> str:
 
 
 def invoking(settings: Settings, request: str) -> str:
-    """The command that sends a request to the model uploaded last; where there is none, to one that is uploaded first."""
+    """The command that sends a request to the model uploaded last, or to one that it uploads first."""
     upload, target = uploading(settings), recall(settings, "target") or "first"
     invoke = f"{hints.command('invoke', '--target-model', target)} {request}"
     return f"{upload} && {invoke}" if upload else invoke
