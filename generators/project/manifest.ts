@@ -1,5 +1,6 @@
 // Which files a project has. Reads like the tree that is generated.
 import { packageName, setOf, standardRelease } from '../catalog/versions.js';
+import { deployerModules, projectModule, requestModules } from './deployer.js';
 import type { LanguageModel, Project } from './project.js';
 import type { Requirements } from './requirements.js';
 
@@ -28,6 +29,11 @@ const when = (condition: boolean, files: readonly FileSpec[]) => (condition ? fi
 /** Files of a folder, taken from a room of templates/, where they lie as they will lie in the project. */
 const from = (room: string, folder: string, names: readonly string[]): FileSpec[] =>
   names.map((name) => [folder, name].filter(Boolean).join('/')).map((path) => ({ path, template: `${room}/${path}` }));
+/** Files that lie in templates/ as they will lie in the project. */
+const same = (folder: string, names: readonly string[]): FileSpec[] =>
+  names.map((name) => `${folder}/${name}`).map((path) => ({ path, template: path }));
+const scripts = (folder: string, names: readonly string[]) =>
+  same(folder, names).map((spec) => ({ ...spec, executable: true }));
 const programs = (room: string, folder: string, names: readonly string[]) =>
   from(room, folder, names).map((spec) => ({ ...spec, executable: true }));
 
@@ -155,71 +161,25 @@ function trainingFiles(project: Project): FileSpec[] {
   ];
 }
 
-/** deploy/: the scripts of every project, those of its target, and those of its tools. */
+/** deploy/: the program, and the scripts that call it. */
 function deployment(project: Project): FileSpec[] {
-  const { targetEntry, tools, build, training, language } = project;
-  const { room, invoke, models, resources, boto3 } = targetEntry;
-  const parts = ['common', models, ...(training ? ['training'] : []), ...resources];
-  const streams = invoke === 'language-model';
-  const helpers = [
-    ...(tools.includes('boto3') ? boto3 : []),
-    ...(training ? ['aws.py', 'bucket.py'] : []),
-    ...(streams ? ['aws.py'] : []),
-  ];
-  const form = language ? 'folder' : 'archive';
+  const { tools, build } = project;
   return [
-    { path: 'deploy/settings.sh', parts: settings(project).map((part) => `deploy/settings/${part}`) },
-    { path: 'deploy/resources.py', parts: parts.map((part) => `deploy/resources/${part}.py`), executable: true },
-    { path: 'deploy/common.sh', parts: ['deploy/deploy/common.sh', `deploy/common/${models}.sh`] },
-    ...from('deploy', 'deploy', ['images.sh']),
-    ...from(`targets/${room}`, 'deploy', ['target.sh']),
-    ...programs('deploy', 'deploy', ['build_and_push.sh', 'model_archive.py', 'delete.sh']),
-    ...programs(`targets/${models}`, 'deploy', ['upload_model.sh']),
-    ...when(Boolean(language), programs('engines', 'deploy', ['hub.py', 'model_folder.py'])),
-    ...when(streams, programs('engines', 'deploy', ['stream.py'])),
-    ...programs(
-      room === 'batch' && !tools.includes('cli') ? 'tools/boto3/batch' : `targets/${invoke ?? room}`,
-      'deploy',
-      ['invoke.sh'],
+    { path: 'deploy/settings.env', template: 'deploy/settings.env.ejs' },
+    ...scripts('deploy', ['build_and_push.sh', 'upload_model.sh', 'invoke.sh', 'delete.sh']),
+    ...when(tools.includes('cli'), scripts('deploy', ['deploy.sh'])),
+    ...when(tools.includes('boto3'), scripts('deploy', ['deploy.py'])),
+    ...when(build === 'codebuild', scripts('deploy', ['submit_build.sh'])),
+    ...when(build === 'codebuild', same('deploy', ['buildspec.yml'])),
+    ...scripts('deploy/deployer', ['run']),
+    { path: 'deploy/deployer/project.py', text: projectModule(project) },
+    ...same('deploy/deployer', modulesOf(deployerModules(project).join(' '))),
+    ...same('deploy/deployer/requests', modulesOf(requestModules(project).join(' '))),
+    ...when(
+      tools.includes('cdk'),
+      same('deploy/cdk', ['app.py', 'endpoint_stack.py', 'execution_role.py', 'cdk.json', 'requirements.txt']),
     ),
-    ...when(tools.includes('cli'), [
-      { path: 'deploy/checks.sh', parts: ['deploy/deploy/checks.sh', `deploy/checks/${form}.sh`] },
-      ...programs(`targets/${room}`, 'deploy', ['deploy.sh']),
-    ]),
-    ...when(tools.includes('boto3'), [
-      ...programs(`tools/boto3/${room}`, 'deploy', ['deploy.py']),
-      ...from(`tools/boto3/${form}`, 'deploy', ['model_data.py']),
-      ...when(room === 'endpoint', from(`tools/boto3/${invoke ?? room}`, 'deploy', ['invoke.py'])),
-    ]),
-    ...from('tools/boto3/common', 'deploy', [...new Set(helpers)]),
-    ...when(tools.includes('cdk'), [
-      ...from('tools/cdk', 'deploy/cdk', [
-        'app.py',
-        'endpoint_stack.py',
-        'execution_role.py',
-        'cdk.json',
-        'requirements.txt',
-      ]),
-    ]),
-    ...when(build === 'codebuild', [
-      ...programs('tools/codebuild', 'deploy', ['submit_build.sh', 'codebuild.py']),
-      ...from('tools/codebuild', 'deploy', ['codebuild.sh', 'buildspec.yml']),
-      ...from('tools/codebuild', 'deploy/iam', ['codebuild-role.json', 'codebuild-trust.json']),
-    ]),
     ...rights(project),
-  ];
-}
-
-/** The parts of deploy/settings.sh. */
-function settings({ targetEntry, image, build, training, language }: Project): string[] {
-  const { names, machines, gpu, more } = targetEntry.settings;
-  return [
-    ...['names.sh.ejs', names, 'account.sh.ejs', machines],
-    ...(image.gpu && gpu ? [gpu] : []),
-    ...[...more, 'container.sh.ejs', `${targetEntry.models}.sh${language ? '.ejs' : ''}`],
-    ...(build === 'codebuild' ? ['codebuild.sh'] : []),
-    ...(training ? ['training.sh.ejs'] : []),
-    'waiting.sh',
   ];
 }
 
@@ -234,8 +194,9 @@ function rights({ targetEntry, tools, build, modelDelivery, training, language }
   const jobs = training ? ['training'] : [];
   const model = modelDelivery === 's3' ? [targetEntry.models] : [];
   return [
-    ...programs('deploy', 'deploy/iam', ['create_role.sh', 'fill.py']),
-    ...from('deploy', 'deploy/iam', ['trust.json']),
+    ...scripts('deploy/iam', ['create_role.sh']),
+    ...same('deploy/iam', ['trust.json']),
+    ...when(build === 'codebuild', same('deploy/iam', ['codebuild-role.json', 'codebuild-trust.json'])),
     document('execution-role', ['common', ...model, ...(language?.id ? ['hub'] : []), ...execution, ...jobs]),
     document('deployer', ['common', ...model, ...deployer]),
     // Policies of their own: all in one would be longer than IAM allows.

@@ -145,7 +145,7 @@ export function projectFrom(complete: Answers): Project {
   const serverEntry = serverOf(modelServer);
   const language = serverEntry.engine && describeModel(answers, instance, serverEntry.engine);
   const models = language ? 'language-model' : answers.multiModel ? 'multi-model' : 'single-model';
-  const targetEntry = targetOf(deployTarget, models);
+  const targetEntry = targetOf(deployTarget, models, modelDelivery === 'image');
   const asked =
     runtime === 'native' ? releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) : undefined;
   const release = asked ?? standardRelease(served);

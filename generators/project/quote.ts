@@ -8,12 +8,15 @@ const bare = /^[\w@%+=:,./-]+$/;
 const shell: Quote = (value) => (bare.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 const dockerfile: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
 const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
+/** NAME=value: what reads it takes quotes away, and a # that a blank precedes begins a comment. */
+const env: Quote = (value) => (value === '' || bare.test(value) ? value : `'${value.replace(/['\r\n]/g, '')}'`);
 const json: Quote = (value) => JSON.stringify(value);
 /** Text between backquotes or in a sentence: what would end either is taken out. */
 const markdown: Quote = (value) => value.replace(/[`<>|\r\n]/g, '');
 
 const byEnding: Readonly<Record<string, Quote>> = {
   '.sh': shell,
+  '.env': env,
   '.py': json, // a JSON string is a Python string
   '.json': json,
   '.yaml': json, // and a YAML one

@@ -59,6 +59,22 @@ function fill(name: string, path: string, project: Project): string {
 
 /** An IAM policy of the statements that each of `lists`, JSON arrays, holds. */
 function policy(lists: readonly string[]): string {
-  const Statement = lists.flatMap((list) => JSON.parse(list));
-  return `${JSON.stringify({ Version: '2012-10-17', Statement }, null, 2)}\n`;
+  const statements = lists.flatMap((list): object[] => JSON.parse(list)).map((each) => `    ${compact(each, 4)}`);
+  return `{\n  "Version": "2012-10-17",\n  "Statement": [\n${statements.join(',\n')}\n  ]\n}\n`;
+}
+
+/** JSON as people write it: what fits in a line is one. */
+function compact(value: unknown, indent: number): string {
+  const line = JSON.stringify(value, null, 1)
+    .replace(/\n */g, ' ')
+    .replace(/\[ (.*?) \]/g, '[$1]');
+  if (typeof value !== 'object' || value === null || indent + line.length < 118) return line;
+  const inner = ' '.repeat(indent + 2);
+  const parts = Array.isArray(value)
+    ? value.map((each) => `${inner}${compact(each, indent + 2)}`)
+    : Object.entries(value).map(
+        ([key, each]) => `${inner}${JSON.stringify(key)}: ${compact(each, indent + 2 + key.length)}`,
+      );
+  const [open, close] = Array.isArray(value) ? '[]' : '{}';
+  return `${open}\n${parts.join(',\n')}\n${' '.repeat(indent)}${close}`;
 }

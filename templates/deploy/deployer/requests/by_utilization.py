@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deployer.requests.scaling import Call, Settings, track
+from deployer.requests.scaling import Call, track
+from deployer.requests.scaling import Settings as Settings
 
 
 def scaling_policies(settings: Settings) -> list[Call]:

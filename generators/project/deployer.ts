@@ -1,0 +1,94 @@
+// deploy/deployer: which modules of the program a project has, and project.py, which puts them together.
+import type { Project } from './project.js';
+
+/** The module of each command. */
+function commands({ targetEntry, build, training }: Project): Record<string, string> {
+  const { deploy, invoke, upload } = targetEntry.modules;
+  return {
+    build_and_push: 'image',
+    upload_model: upload,
+    deploy,
+    invoke,
+    delete: 'delete',
+    create_role: 'role',
+    ...(build === 'codebuild' && { submit_build: 'build_remotely' }),
+    ...(training && { build_training: 'image_training', fit: 'fit' }),
+  };
+}
+
+/** The modules of deploy/deployer but for project.py. */
+export function deployerModules(project: Project): string[] {
+  const always = [
+    '__init__',
+    '__main__',
+    'settings',
+    'state',
+    'aws',
+    'failures',
+    'hints',
+    'checks',
+    'storage',
+    'archive',
+  ];
+  const { deploy, upload } = project.targetEntry.modules;
+  const more = [
+    'requesting',
+    ...(deploy === 'endpoint' ? ['scaling'] : []),
+    ...(upload === 'upload_files' ? ['hub'] : []),
+    ...(project.build === 'codebuild' ? ['build_source', 'build_role'] : []),
+  ];
+  return [...always, ...Object.values(commands(project)), ...more];
+}
+
+/** The modules of deploy/deployer/requests. */
+export function requestModules({ targetEntry, build, training }: Project): string[] {
+  const { target, scaling, source, deploy } = targetEntry.modules;
+  return [
+    ...['__init__', 'common', 'model', 'policies', source, target, 'scaling'],
+    ...(scaling ? [scaling] : []),
+    ...(deploy === 'endpoint' ? ['endpoint'] : []),
+    ...(targetEntry.serverless ? [] : ['instances']),
+    ...(build === 'codebuild' ? ['codebuild'] : []),
+    ...(training ? ['training'] : []),
+  ];
+}
+
+/** project.py. That of a project with all defaults is templates/deploy/deployer/project.py. */
+export function projectModule(project: Project): string {
+  const { targetEntry, build, training } = project;
+  const { target, scaling, source } = targetEntry.modules;
+  const parts = { ...(scaling && { scaling }), source, target };
+  const others = [...(build === 'codebuild' ? ['codebuild'] : []), ...(training ? ['training'] : [])];
+  const imports = [...others.map((name) => [name, name] as const), ...Object.entries(parts)]
+    .sort(([, one], [, other]) => (one < other ? -1 : 1))
+    .map(([name, module]) => `from deployer.requests import ${module}${name === module ? '' : ` as ${name}`}`);
+  const names = ['COMMANDS', 'Settings', 'part', ...Object.keys(parts)].map((name) => `"${name}"`);
+  const bases = ['target', ...(scaling ? ['scaling'] : []), 'source', ...others].map((name) => `${name}.Settings`);
+  return `"""What this project is made of: the parts that its target, its model and its build take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+${imports.join('\n')}
+
+__all__ = [${names.join(', ')}]
+
+COMMANDS = {
+${Object.entries(commands(project))
+  .map(([command, module]) => `    "${command}": "${module}",\n`)
+  .join('')}}
+
+
+@dataclass(frozen=True)
+class Settings(${bases.join(', ')}):
+    """All settings of this project."""
+
+
+def part(command: str) -> Any:
+    """The module with a command, such as \`deploy\`."""
+    return import_module(f"deployer.{COMMANDS[command]}")
+`;
+}

@@ -1,0 +1,75 @@
+"""The endpoint as an app of the AWS CDK. In this folder, `cdk deploy` makes or updates it and `cdk destroy` removes it.
+
+What is deployed is what ../settings.env says; a variable of the same name in the environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import aws_cdk as cdk
+from endpoint_stack import EndpointStack
+
+from deployer import settings as base
+from deployer.project import COMMANDS, Settings
+from deployer.settings import SettingError
+from deployer.state import recall
+
+
+def main() -> None:
+    """Makes the stack, of the endpoint's name."""
+    settings = base.read(Settings)
+    account = os.environ.get("CDK_DEFAULT_ACCOUNT") or os.environ.get("AWS_ACCOUNT_ID") or ""
+    # Nothing is uploaded and no role of another app is assumed: the account needs no cdk bootstrap.
+    app = cdk.App(default_stack_synthesizer=cdk.LegacyStackSynthesizer(), analytics_reporting=False)
+    name, env = settings.deployment, cdk.Environment(account=account or None, region=settings.aws_region)
+    if not name[0].isalpha():
+        raise SettingError(f"ENDPOINT_NAME has to begin with a letter for CloudFormation, and is {name!r}.")
+    try:
+        EndpointStack(app, name, find_content(replace(settings, account=account)), env=env)
+    except SettingError as error:
+        if "CDK_CLI_VERSION" not in os.environ:
+            raise
+        app.node.try_remove_child(name)
+        refuse(cdk.Stack(app, name, env=env), error)
+    app.synth()
+
+
+def refuse(stack: cdk.Stack, error: SettingError) -> None:
+    """`cdk deploy` says the error and ends; for `cdk destroy` the name of the stack is enough."""
+    cdk.CfnWaitConditionHandle(stack, "Nothing")  # without any resource it would be an error of another kind, too
+    cdk.Annotations.of(stack).add_error(str(error))
+
+
+def find_content(settings: Settings) -> Settings:
+    """The settings with what is deployed, where they leave it open. Raises SettingError where there is none."""
+    region, platform = settings.aws_region, settings.platform
+    if not settings.account:
+        raise SettingError("AWS did not accept your credentials. Sign in (aws configure, or aws sso login), try again.")
+    image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
+    if not image:
+        raise SettingError(f"No image for {platform} was pushed to {region} yet. First: deploy/build_and_push.sh")
+    bucket = settings.s3_bucket or f"sagemaker-{region}-{settings.account}"
+    settings = replace(settings, image_uri=image, s3_bucket=bucket)
+    if COMMANDS["upload_model"] in ("upload_image", "upload_many"):
+        return settings
+    model = settings.model_data or recall(settings, "model")
+    if not model and getattr(settings, "model_id", ""):
+        from deployer import hub  # in projects with a model of the Hugging Face Hub
+
+        return replace(settings, model_revision=hub.revision(settings))
+    if not model:
+        raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
+    return replace(settings, model_data=model)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SettingError as error:
+        sys.exit(f"ERROR: {error}")

@@ -1,2 +1,0 @@
-# true: SageMaker reads GET /metrics of each container and publishes it in CloudWatch.
-METRICS=${METRICS:-}

@@ -1,3 +1,0 @@
-# Auto scaling: on when the most are more than the fewest.
-MIN_INSTANCE_COUNT=${MIN_INSTANCE_COUNT:-$INSTANCE_COUNT}
-MAX_INSTANCE_COUNT=${MAX_INSTANCE_COUNT:-$INSTANCE_COUNT}
