@@ -24,20 +24,19 @@ export function deployerModules(project: Project): string[] {
     'settings',
     'state',
     'aws',
-    'failures',
+
     'hints',
     'checks',
     'storage',
     'archive',
   ];
-  const { deploy, upload } = project.targetEntry.modules;
+  const { upload } = project.targetEntry.modules;
   const more = [
-    'requesting',
-    ...(deploy === 'endpoint' ? ['scaling'] : []),
+    'invoke',
     ...(upload === 'upload_files' ? ['hub'] : []),
     ...(project.build === 'codebuild' ? ['build_source', 'build_role'] : []),
   ];
-  return [...always, ...Object.values(commands(project)), ...more];
+  return [...new Set([...always, ...Object.values(commands(project)), ...more])];
 }
 
 /** The modules of deploy/deployer/requests. */
@@ -63,7 +62,7 @@ export function projectModule(project: Project): string {
     .sort(([, one], [, other]) => (one < other ? -1 : 1))
     .map(([name, module]) => `from deployer.requests import ${module}${name === module ? '' : ` as ${name}`}`);
   const names = ['COMMANDS', 'Settings', 'part', ...Object.keys(parts)].map((name) => `"${name}"`);
-  const bases = ['target', ...(scaling ? ['scaling'] : []), 'source', ...others].map((name) => `${name}.Settings`);
+  const bases = ['source', 'target', ...(scaling ? ['scaling'] : []), ...others].map((name) => `${name}.Settings`);
   return `"""What this project is made of: the parts that its target, its model and its build take."""
 
 from __future__ import annotations

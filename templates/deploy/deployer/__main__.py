@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import util
 from pathlib import Path
 from typing import NoReturn
@@ -43,15 +45,18 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; its result is the last line of standard output. Returns the exit status."""
-    from deployer import hints, settings
-    from deployer.project import Settings, part
-
-    name, *given = sys.argv[1:] if arguments is None else arguments
     require_boto3()
-    from deployer.failures import explain
+    from deployer import hints, settings
+    from deployer.project import COMMANDS, Settings, part
 
+    name, *given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name not in COMMANDS:
+        return list_commands(name, COMMANDS)
     module = part(name)
-    parser = Parser(prog=hints.command(name), description=module.__doc__.strip())
+    about = re.sub(
+        r"\bdeploy/(?:iam/)?(\w+)\.sh", r"deploy/deploy.py \1" if hints.by_program() else r"\g<0>", module.__doc__
+    )
+    parser = Parser(prog=hints.command(name), description=about.strip())
     getattr(module, "arguments", lambda _: None)(parser)
     values = parser.parse_args(given)
     signals = ("SIGTERM", "SIGHUP")  # as Ctrl-C: what was made is taken back
@@ -59,14 +64,24 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(each, lambda number, _: sys.exit(128 + number))
     try:
         known = settings.read(Settings)
-    except settings.SettingError as error:
+    except (settings.SettingError, OSError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     try:
         show(module.run(known, values))
     except BaseException as error:
-        return explain(known, error)
+        return hints.explain(known, error)
     return 0
+
+
+def list_commands(given: str, known: Iterable[str]) -> int:
+    """Says which commands there are; the exit status."""
+    wrong = given not in ("--help", "-h")
+    reason = f"ERROR: invalid choice: {given!r}\n" if wrong else ""
+    names = "\n".join(f"  {name}" for name in known)
+    usage = f"Usage: deploy/deploy.py COMMAND, and COMMAND --help says more. The commands:\n\n{names}"
+    print(f"{reason}{usage}", file=sys.stderr if wrong else sys.stdout)
+    return 2 if wrong else 0
 
 
 def show(result: str | bytes) -> None:
@@ -78,4 +93,7 @@ def show(result: str | bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # while modules are imported
+        sys.exit(130)

@@ -32,12 +32,10 @@ class Failure(Exception):
 
 # --- calls -----------------------------------------------------------------------------------------------------------
 @functools.cache
-def client(service: str, region: str) -> Any:
-    """A client of boto3. It tries 5 times where AWS_RETRY_MODE and AWS_MAX_ATTEMPTS say nothing else."""
-    os.environ.setdefault("AWS_RETRY_MODE", "standard")
-    os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
+def client(service: str) -> Any:
+    """A client of boto3, in the region that sign_in() has set."""
     # SageMaker gives a container 60 s and then says so, which has to come before the end of the wait for it.
-    return boto3.client(service, region_name=region, config=Config(read_timeout=70))
+    return boto3.client(service, config=Config(read_timeout=70))
 
 
 def ask(call: Callable[..., Json], **request: Any) -> Json:
@@ -52,8 +50,11 @@ def ask(call: Callable[..., Json], **request: Any) -> Json:
 
 def sign_in(settings: Some) -> Some:
     """The settings with the account of the credentials, and with its bucket."""
+    os.environ.setdefault("AWS_RETRY_MODE", "standard")
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
+    boto3.setup_default_session(region_name=settings.aws_region)
     try:
-        account = str(client("sts", settings.aws_region).get_caller_identity()["Account"])
+        account = str(client("sts").get_caller_identity()["Account"])
     except (*REFUSALS, ValueError) as error:  # a ValueError is of an address that is none
         what = f"AWS did not accept your credentials: {error}"
         raise Failure(what, "Sign in (aws configure, or aws sso login) and try again.") from None
@@ -109,7 +110,7 @@ def wait(
 
 def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any) -> None:
     """Prints the last lines of the newest container in a log group since that time, as far as they may be read."""
-    logs = client("logs", settings.aws_region)
+    logs = client("logs")
     try:
         found = logs.describe_log_streams(logGroupName=group, **which)["logStreams"]
         streams = [each for each in found if each["creationTime"] >= since * 1000]
@@ -125,13 +126,13 @@ def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any
 # --- what was made ---------------------------------------------------------------------------------------------------
 def is_ours(settings: base.Settings, arn: str) -> bool:
     """Whether it carries the tags of this project and deployment: nothing else is changed or removed."""
-    tags = client("sagemaker", settings.aws_region).list_tags(ResourceArn=arn)["Tags"]
+    tags = client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
     return own_tags(settings).items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
 
 
 def remove_made(settings: base.Settings, kind: str) -> int:
     """Removes each Model or EndpointConfig of this deployment; how many."""
-    sagemaker, word = client("sagemaker", settings.aws_region), {"Model": "model"}.get(kind, "endpoint_config")
+    sagemaker, word = client("sagemaker"), {"Model": "model"}.get(kind, "endpoint_config")
     stem, removed = settings.deployment[:52], 0
     pages = sagemaker.get_paginator(f"list_{word}s").paginate(NameContains=f"{stem}-")
     for each in [each for page in pages for each in page[f"{kind}s"]]:

@@ -33,8 +33,7 @@ from deployer.aws import (
     sign_in,
     wait,
 )
-from deployer.failures import explain
-from deployer.requesting import CONTENT_TYPES
+from deployer.invoke import CONTENT_TYPES
 from deployer.requests import transform as target
 from deployer.requests.common import Json, name_by_content
 from deployer.requests.model import describe_model
@@ -63,7 +62,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 def remove(settings: Settings) -> int:
     """Stops the jobs that run and removes the models, as far as this project made them; how many that were."""
-    sagemaker, stem, removed = client("sagemaker", settings.aws_region), settings.deployment[:40], 0
+    sagemaker, stem, removed = client("sagemaker"), settings.deployment[:40], 0
     pages = sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=f"{stem}-", StatusEquals="InProgress")
     for job in [job for page in pages for job in page["TransformJobSummaries"]]:
         name, form = job["TransformJobName"], f"{re.escape(stem)}-[0-9]{{14}}-[0-9a-f]{{4}}"
@@ -90,7 +89,7 @@ def predict(settings: Settings, role_arn: str) -> tuple[str, str]:
         make_model(settings, {"ModelName": name, **model}, made)
         follow(settings, request)
     except BaseException as error:
-        code = explain(settings, error)
+        code = hints.explain(settings, error)
         take_back(settings, job, name if made else "")
         raise SystemExit(code) from None
     record(settings, "role", settings.role_arn)
@@ -121,7 +120,7 @@ def make_model(settings: Settings, request: Json, made: list[str]) -> None:
     """The model. `made` has it, but for one that was there: that stays when this run fails."""
     made.append("model")
     try:
-        client("sagemaker", settings.aws_region).create_model(**request)
+        client("sagemaker").create_model(**request)
     except ClientError as error:
         made.remove("model")
         if "already existing" not in str(error):
@@ -130,13 +129,13 @@ def make_model(settings: Settings, request: Json, made: list[str]) -> None:
 
 def look(settings: Settings, job: str) -> Json:
     """The job; empty where there is none."""
-    return ask(client("sagemaker", settings.aws_region).describe_transform_job, TransformJobName=job)
+    return ask(client("sagemaker").describe_transform_job, TransformJobName=job)
 
 
 def follow(settings: Settings, request: Json) -> None:
     """Starts the job and waits for its end. Raises Failure with SageMaker's reason."""
     job = request["TransformJobName"]
-    client("sagemaker", settings.aws_region).create_transform_job(**request)
+    client("sagemaker").create_transform_job(**request)
     ended = wait(settings, job, "TransformJobStatus", lambda: look(settings, job))
     status = ended.get("TransformJobStatus", "gone")
     if status == "Completed":
@@ -148,7 +147,7 @@ def follow(settings: Settings, request: Json) -> None:
 
 def take_back(settings: Settings, job: str, model: str) -> None:
     """Stops the job if it runs, or else removes the model that was made for it."""
-    sagemaker, status = client("sagemaker", settings.aws_region), look(settings, job).get("TransformJobStatus", "")
+    sagemaker, status = client("sagemaker"), look(settings, job).get("TransformJobStatus", "")
     if CHANGING.search(status):
         say(f"Stopping {job}; {hints.command('delete')} removes its model, which it may still use.")
         try:

@@ -67,7 +67,7 @@ def upload_source(settings: Settings) -> str:
         packed = Path(scratch, "source.zip")
         key = f"{settings.project_name}/build/{build_source.pack(packed)}/source.zip"
         own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
-        if ask(client("s3", settings.aws_region).head_object, **own):
+        if ask(client("s3").head_object, **own):
             say("This source is uploaded already.")
         else:
             storage.upload(settings, packed, key)
@@ -90,7 +90,7 @@ def build(settings: Settings, platform: str, source: str, training: bool) -> str
     role, made_role = build_role.require_role(settings)
     settings = replace(settings, build_role_arn=role)
     undo: list[Callable[[], object]] = [lambda: build_role.remove_role(settings)] if made_role else []
-    codebuild, started = client("codebuild", settings.aws_region), ""
+    codebuild, started = client("codebuild"), ""
     try:
         build_role.require_project(settings, requests.project(settings, platform, source))
         undo.clear()  # the project has the role
@@ -120,7 +120,7 @@ def follow(settings: Settings, build: str) -> Json:
     log = Log(settings)
 
     def look() -> Json:
-        found: Json = client("codebuild", settings.aws_region).batch_get_builds(ids=[build])["builds"][0]
+        found: Json = client("codebuild").batch_get_builds(ids=[build])["builds"][0]
         log.show(found.get("logs", {}))
         return found
 
@@ -134,7 +134,7 @@ class Log:
     """The build's log, as far as it may be read: each line is shown once."""
 
     def __init__(self, settings: Settings) -> None:
-        self.logs, self.position, self.unreadable = client("logs", settings.aws_region), "", False
+        self.logs, self.position, self.unreadable = client("logs"), "", False
 
     def show(self, place: Json) -> None:
         """Prints the lines that came since the last time, but for the next step, which is another there."""
@@ -161,7 +161,7 @@ def stop(settings: Settings, build: str) -> None:
     """Stops the build."""
     say(f"Stopping the build {build}")
     try:
-        client("codebuild", settings.aws_region).stop_build(id=build)
+        client("codebuild").stop_build(id=build)
     except REFUSALS as error:
         say(f"It goes on: {error}")
 

@@ -29,7 +29,7 @@ def require_role(settings: Settings) -> tuple[str, bool]:
     """The ARN of the role that CodeBuild assumes, with the rights that one build needs; and whether it was made now."""
     if settings.build_role_arn:
         return settings.build_role_arn, False
-    name, iam = name_of(settings), client("iam", settings.aws_region)
+    name, iam = name_of(settings), client("iam")
     found, made = ask(iam.get_role, RoleName=name).get("Role"), False
     if found and not is_own(settings, found):
         raise Failure(f"There is a role {name} that this project did not make.", "Name one in BUILD_ROLE_ARN.")
@@ -48,7 +48,7 @@ def require_role(settings: Settings) -> tuple[str, bool]:
 def make_role(settings: Settings) -> Json:
     """Makes it, without rights."""
     try:
-        made: Json = client("iam", settings.aws_region).create_role(
+        made: Json = client("iam").create_role(
             RoleName=name_of(settings),
             Description=f"CodeBuild, for {settings.project_name} in {settings.aws_region}",
             AssumeRolePolicyDocument=json.dumps(document(settings, "codebuild-trust")),
@@ -62,7 +62,7 @@ def make_role(settings: Settings) -> Json:
 
 def update_role(settings: Settings) -> None:
     """Its rights are those of codebuild-role.json, for the bucket and the repository of now."""
-    iam, which = client("iam", settings.aws_region), {"RoleName": name_of(settings), "PolicyName": "build"}
+    iam, which = client("iam"), {"RoleName": name_of(settings), "PolicyName": "build"}
     wanted = document(settings, "codebuild-role")
     if differs(ask(iam.get_role_policy, **which).get("PolicyDocument"), wanted):
         iam.put_role_policy(**which, PolicyDocument=json.dumps(wanted))
@@ -71,14 +71,14 @@ def update_role(settings: Settings) -> None:
 
 def remove_role(settings: Settings) -> None:
     """With its rights."""
-    iam, name = client("iam", settings.aws_region), name_of(settings)
+    iam, name = client("iam"), name_of(settings)
     ask(iam.delete_role_policy, RoleName=name, PolicyName="build")
     iam.delete_role(RoleName=name)
 
 
 def find_project(settings: Settings) -> Json:
     """The CodeBuild project of this name; empty where there is none."""
-    found = client("codebuild", settings.aws_region).batch_get_projects(names=[settings.project_name])["projects"]
+    found = client("codebuild").batch_get_projects(names=[settings.project_name])["projects"]
     return dict(found[0]) if found else {}
 
 
@@ -89,7 +89,7 @@ def is_own_project(settings: Settings, found: Json) -> bool:
 
 def require_project(settings: Settings, wanted: Json) -> None:
     """It is there as it is wanted: made, or changed."""
-    codebuild, found, name = client("codebuild", settings.aws_region), find_project(settings), settings.project_name
+    codebuild, found, name = client("codebuild"), find_project(settings), settings.project_name
     if not found:
         say(f"Making the CodeBuild project {name} in {settings.aws_region}")
         put_project(settings, codebuild.create_project, wanted)
@@ -118,9 +118,9 @@ def remove(settings: Settings) -> int:
     removed = 0
     if is_own_project(settings, find_project(settings)):
         say(f"Removing the CodeBuild project {settings.project_name}")
-        client("codebuild", settings.aws_region).delete_project(name=settings.project_name)
+        client("codebuild").delete_project(name=settings.project_name)
         removed += 1
-    found = ask(client("iam", settings.aws_region).get_role, RoleName=name_of(settings)).get("Role")
+    found = ask(client("iam").get_role, RoleName=name_of(settings)).get("Role")
     if found and is_own(settings, found):
         say(f"Removing the role {name_of(settings)}")
         remove_role(settings)

@@ -59,7 +59,7 @@ def require_image(settings: Some) -> tuple[Some, str]:
         what = f"The image is in {found['region']}, what runs it would be in {region}: {image}"
         raise Failure(what, f"Push it there: AWS_REGION={region} {build}")
     which = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
-    known = ask(client("ecr", region).describe_images, repositoryName=found["repository"], imageIds=[which])
+    known = ask(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
     if not known:
         raise Failure(f"There is no such image: {image}", f"Push it: {build}")
     details = known["imageDetails"][0]
@@ -90,7 +90,7 @@ def check_role(settings: Settings, repository: str) -> None:
     role, maker = settings.role_arn, hints.command("create_role")
     if f":{settings.account}:" not in role:
         return
-    iam = client("iam", settings.aws_region)
+    iam = client("iam")
     try:
         trust = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
         if "sagemaker.amazonaws.com" not in json.dumps(trust):

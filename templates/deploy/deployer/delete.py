@@ -40,7 +40,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 def remove_images(settings: Settings) -> int:
     """Removes the project's repository with its images; how many things that were."""
-    ecr, name = client("ecr", settings.aws_region), settings.project_name
+    ecr, name = client("ecr"), settings.project_name
     found = ask(ecr.describe_repositories, repositoryNames=[name])
     if not found:
         return 0
@@ -55,7 +55,7 @@ def remove_images(settings: Settings) -> int:
 
 def remove_uploads(settings: Settings) -> int:
     """Removes what was uploaded; how many files. Answers, captured requests and all else in the folder stay."""
-    s3, own = client("s3", settings.aws_region), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
+    s3, own = client("s3"), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
     folder = f"{settings.project_name}/"
     form = re.compile(f"{re.escape(folder)}(([a-z]+/)*[0-9a-f]{{64}}/[^/]+{part('upload_model').ALSO_UPLOADED})")
     pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=folder)

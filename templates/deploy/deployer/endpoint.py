@@ -12,16 +12,18 @@ Prints the endpoint's name. It bills until deploy/delete.sh. Settings: deploy/se
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployer import checks, hints, scaling
+from deployer import checks, hints
 from deployer.aws import CHANGING, REFUSALS, Failure, ask, client, is_ours, remove_made, say, show_log, sign_in, wait
-from deployer.failures import explain
 from deployer.project import Settings, target
 from deployer.requests import endpoint as requests
 from deployer.requests.common import Json
+from deployer.requests.scaling import POLICY_ARN, resource_of
 from deployer.state import record
 
 
@@ -36,7 +38,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     name, before = requests.name(settings), require_endpoint(settings)
     if before == name:
         say(f"{settings.deployment} runs exactly this already.")
-        scaling.scale(settings)
+        scale(settings)
     else:
         replace(settings, before, name)
     record(settings, "role", settings.role_arn)
@@ -47,7 +49,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 # --- the endpoint ----------------------------------------------------------------------------------------------------
 def look(settings: Settings) -> Json:
     """The endpoint; empty where there is none."""
-    return ask(client("sagemaker", settings.aws_region).describe_endpoint, EndpointName=settings.deployment)
+    return ask(client("sagemaker").describe_endpoint, EndpointName=settings.deployment)
 
 
 def settle(settings: Settings) -> Json:
@@ -73,14 +75,14 @@ def require_endpoint(settings: Settings) -> str:
 def update(settings: Settings, config: str, keep_scale: bool = False) -> None:
     """Has the endpoint move to a configuration."""
     request = {"EndpointName": settings.deployment, "EndpointConfigName": config}
-    client("sagemaker", settings.aws_region).update_endpoint(**request, RetainAllVariantProperties=keep_scale)
+    client("sagemaker").update_endpoint(**request, RetainAllVariantProperties=keep_scale)
 
 
 def remove_endpoint(settings: Settings) -> int:
     """Removes it with what scales it; how many things that were."""
-    name, removed = settings.deployment, scaling.unscale(settings)
+    name, removed = settings.deployment, unscale(settings)
     say(f"Removing the endpoint {name}")
-    client("sagemaker", settings.aws_region).delete_endpoint(EndpointName=name)
+    client("sagemaker").delete_endpoint(EndpointName=name)
     if left := settle(settings):
         what = f"{name} is {left['EndpointStatus']} after it was deleted: {left.get('FailureReason')}"
         raise Failure(what, "Try again.")
@@ -98,6 +100,34 @@ def remove(settings: Settings) -> int:
     return removed + remove_made(settings, "EndpointConfig") + remove_made(settings, "Model")
 
 
+# --- auto scaling ----------------------------------------------------------------------------------------------------
+def scale(settings: Settings) -> None:
+    """As the settings say; what scaled it before and is not asked for any more is taken away."""
+    calls, arn = requests.scaling_calls(settings), ""
+    if not calls:
+        unscale(settings)
+    for service, method, request in calls:
+        complete = json.loads(json.dumps(request).replace(POLICY_ARN, arn))
+        arn = getattr(client(service), method)(**complete).get("PolicyARN", "")
+
+
+def unscale(settings: Settings) -> int:
+    """Removes the scaling policies, their alarm, and what they scaled; how many policies and alarms that were."""
+    autoscaling: Any = client("application-autoscaling")
+    own = {"ServiceNamespace": "sagemaker", "ResourceId": resource_of(settings)}
+    found = autoscaling.describe_scaling_policies(**own)["ScalingPolicies"]
+    names = [policy["PolicyName"] for policy in found]
+    for policy in found:
+        which = {"PolicyName": policy["PolicyName"], "ScalableDimension": policy["ScalableDimension"]}
+        autoscaling.delete_scaling_policy(**own, **which)
+    if "wake" in names:
+        client("cloudwatch").delete_alarms(AlarmNames=[f"{settings.deployment}-wake"])
+    targets = autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[own["ResourceId"]])
+    for each in targets["ScalableTargets"]:
+        autoscaling.deregister_scalable_target(**own, ScalableDimension=each["ScalableDimension"])
+    return len(names) + names.count("wake")
+
+
 # --- deploy ----------------------------------------------------------------------------------------------------------
 def replace(settings: Settings, before: str, name: str) -> None:
     """Makes all that `name` names and moves the endpoint to it, or leaves everything as it was before."""
@@ -107,14 +137,14 @@ def replace(settings: Settings, before: str, name: str) -> None:
         make(settings, "model", made)
         make(settings, "endpoint_config", made)
         put_endpoint(settings, before, name, made)
-        scaling.scale(settings)
+        scale(settings)
     except BaseException as error:
-        code = explain(settings, error)
+        code = hints.explain(settings, error)
         take_back(settings, before, name, made)
         raise SystemExit(code) from None
     try:
         if before:  # and nothing else, for another run may be making its own now
-            sagemaker = client("sagemaker", settings.aws_region)
+            sagemaker = client("sagemaker")
             sagemaker.delete_endpoint_config(EndpointConfigName=before)
             sagemaker.delete_model(ModelName=before)
     except REFUSALS as error:
@@ -125,7 +155,7 @@ def make(settings: Settings, kind: str, made: list[str]) -> None:
     """The model or the configuration. `made` has it, but for one that was there: that stays when this run fails."""
     made.append(kind)
     try:
-        getattr(client("sagemaker", settings.aws_region), f"create_{kind}")(**getattr(requests, kind)(settings))
+        getattr(client("sagemaker"), f"create_{kind}")(**getattr(requests, kind)(settings))
     except ClientError as error:
         made.remove(kind)
         if "already existing" not in str(error):
@@ -134,11 +164,11 @@ def make(settings: Settings, kind: str, made: list[str]) -> None:
 
 def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) -> None:
     """Moves the endpoint to `name`; `made` has it as soon as it may be this run that changes it."""
-    began, sagemaker = time.time() - 60, client("sagemaker", settings.aws_region)  # AWS's clock may be another
+    began, sagemaker = time.time() - 60, client("sagemaker")  # AWS's clock may be another
     if before:
         found = sagemaker.describe_endpoint_config(EndpointConfigName=before)["ProductionVariants"][0]
         if found.get("InstanceType") != target.variant(settings).get("InstanceType"):
-            scaling.unscale(settings)  # SageMaker does not change the instance type of what is scaled
+            unscale(settings)  # SageMaker does not change the instance type of what is scaled
         made.append("endpoint")
         update(settings, name, keep_scale=bool(requests.scaling_calls(settings)))
     else:
@@ -171,7 +201,7 @@ def take_back(settings: Settings, before: str, name: str, made: list[str]) -> No
         now = {}
     if now.get("EndpointConfigName") == name:
         return
-    sagemaker = client("sagemaker", settings.aws_region)
+    sagemaker = client("sagemaker")
     if "endpoint_config" in made:
         ask(sagemaker.delete_endpoint_config, EndpointConfigName=name)
     if "model" in made:

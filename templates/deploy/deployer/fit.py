@@ -57,7 +57,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     )
     place = f"{requests.output_of(settings)}/{job}/output/model.tar.gz"
     try:
-        client("sagemaker", settings.aws_region).create_training_job(**request)
+        client("sagemaker").create_training_job(**request)
         follow(settings, job, place)
     except KeyboardInterrupt:
         stop = f"aws sagemaker stop-training-job --region {settings.aws_region} --training-job-name {job}"
@@ -109,7 +109,7 @@ class Log:
     """The job's log, as far as it may be read: each line is shown once."""
 
     def __init__(self, settings: Settings, job: str) -> None:
-        self.logs, self.job = client("logs", settings.aws_region), job
+        self.logs, self.job = client("logs"), job
         self.position: Json = {}
 
     def show(self) -> None:
@@ -137,7 +137,7 @@ def follow(settings: Settings, job: str, place: str) -> None:
     log = Log(settings, job)
 
     def look() -> Json:
-        found = client("sagemaker", settings.aws_region).describe_training_job(TrainingJobName=job)
+        found = client("sagemaker").describe_training_job(TrainingJobName=job)
         log.show()
         phase = found.get("SecondaryStatus", "")
         changing = all(map(CHANGING.search, (phase, found["TrainingJobStatus"])))
@@ -160,7 +160,7 @@ def follow(settings: Settings, job: str, place: str) -> None:
 def find_fault(settings: Settings, place: str) -> str | None:
     """What is wrong with the archive at a place in S3."""
     bucket, key = storage.split(place)
-    found = ask(client("s3", settings.aws_region).get_object, Bucket=bucket, Key=key)
+    found = ask(client("s3").get_object, Bucket=bucket, Key=key)
     return archive.find_fault(found["Body"]) if found else "there is none"
 
 

@@ -7,14 +7,25 @@ import re
 import shlex
 import subprocess
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from botocore.exceptions import ClientError, ParamValidationError
+
+from deployer.aws import REFUSALS, Failure, say
 from deployer.project import part
-from deployer.settings import DEPLOY, PROJECT, Settings
+from deployer.settings import DEPLOY, PROJECT, SettingError, Settings
 from deployer.state import recall
 
 POSIX = os.name == "posix"
+PROGRAM = DEPLOY / "deploy.py"
+# The scripts of commands that do not lie in deploy/.
+ELSEWHERE = {
+    "create_role": "deploy/iam/create_role.sh",
+    "build_training": "train/build_and_push.sh",
+    "fit": "train/fit.py",
+}
 
 
 def quote(*words: str) -> str:
@@ -31,19 +42,27 @@ def typed(file: str, *arguments: str) -> str:
     return quote(*python, path, *arguments)
 
 
+def by_program() -> bool:
+    """Whether commands are those of deploy.py: it was called, or there are no others, as on Windows."""
+    return PROGRAM.exists() and (Path(sys.argv[0]).name == PROGRAM.name or not POSIX)
+
+
 def command(name: str, *arguments: str) -> str:
-    """A command as the caller can type it: with deploy.py where that was called, or where there is no script for it."""
-    script = "deploy/iam/create_role.sh" if name == "create_role" else f"deploy/{name}.sh"
-    program = "deploy/deploy.py"
-    called = Path(sys.argv[0]).name == "deploy.py" or not POSIX
-    if (PROJECT / program).exists() and (called or not (PROJECT / script).exists()):
-        return typed(program, name, *arguments)
+    """A command as the caller can type it."""
+    own = {
+        "create_role": "deploy/iam/create_role.sh",
+        "build_training": "train/build_and_push.sh",
+        "fit": "train/fit.py",
+    }
+    script = own.get(name, f"deploy/{name}.sh")
+    if by_program() or (not (PROJECT / script).exists() and PROGRAM.exists()):
+        return typed("deploy/deploy.py", name, *arguments)
     return typed(script, *arguments)
 
 
 def has(name: str) -> bool:
     """Whether the project has a script of this name, or deploy.py, which knows all commands."""
-    return (DEPLOY / f"{name}.sh").exists() or (DEPLOY / "deploy.py").exists()
+    return (DEPLOY / f"{name}.sh").exists() or PROGRAM.exists()
 
 
 def building(settings: Settings) -> str:
@@ -90,6 +109,36 @@ def price(what: str, until: str, service: str = "sagemaker") -> str:
     )
 
 
+def build_training() -> str:
+    """The command that builds the training image."""
+    return command("submit_build", "train") if has("submit_build") else command("build_training")
+
+
+def training(settings: Settings) -> str:
+    """The command that trains, after the one that makes a role, where there is none."""
+    fit = f"{command('fit', 'TRAIN.csv')}"
+    return fit if settings.role_arn or recall(settings, "role") else f"{command('create_role')} && {fit}"
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+def explain(settings: Settings, error: BaseException) -> int:
+    """Says what went wrong and what to do; the exit status for it."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit):  # it was explained, or it is a signal
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, (ClientError, ParamValidationError)):
+        short = re.sub("satisfy enum value set: .*", "be one that it knows", str(error))
+        say(f"ERROR: {short}\n{remedy(settings, str(error))}")
+    elif isinstance(error, Failure):
+        say("ERROR: " + "\n".join(error.args))
+    elif isinstance(error, (SettingError, OSError, *REFUSALS)):
+        say(f"ERROR: {error}")
+    else:
+        traceback.print_exc()
+    return 1
+
+
 def remedy(settings: Settings, refusal: str) -> str:
     """What to do where AWS says so."""
     region, training = settings.aws_region, "TrainingJob" in refusal
@@ -104,14 +153,3 @@ def remedy(settings: Settings, refusal: str) -> str:
     }
     found = (advice for pattern, advice in remedies.items() if re.search(pattern, refusal))
     return next(found, f"The region is {region}.")
-
-
-def build_training() -> str:
-    """The command that builds the training image."""
-    return command("submit_build", "train") if has("submit_build") else typed("train/build_and_push.sh")
-
-
-def training(settings: Settings) -> str:
-    """The command that trains, after the one that makes a role, where there is none."""
-    fit = f"{typed('train/fit.py')} TRAIN.csv"
-    return fit if settings.role_arn or recall(settings, "role") else f"{command('create_role')} && {fit}"

@@ -125,7 +125,7 @@ def push(settings: Settings, image: str, prefix: str) -> str:
 
 def require_repository(settings: Settings) -> tuple[str, bool]:
     """The address of the project's own repository, and whether it was made now."""
-    ecr, name = client("ecr", settings.aws_region), settings.project_name
+    ecr, name = client("ecr"), settings.project_name
     if found := ask(ecr.describe_repositories, repositoryNames=[name]):
         return str(found["repositories"][0]["repositoryUri"]), False
     say(f"Making the ECR repository {name} in {settings.aws_region}")
@@ -142,19 +142,19 @@ def require_repository(settings: Settings) -> tuple[str, bool]:
 def remove_empty_repository(settings: Settings) -> None:
     """Without force it is only removed while it is empty."""
     with suppress(*REFUSALS):
-        client("ecr", settings.aws_region).delete_repository(repositoryName=settings.project_name)
+        client("ecr").delete_repository(repositoryName=settings.project_name)
 
 
 def digest_of(settings: Settings, tag: str) -> str:
     """The digest of what was pushed under a tag; empty where nothing was."""
     request = {"repositoryName": settings.project_name, "imageIds": [{"imageTag": tag}]}
-    found = ask(client("ecr", settings.aws_region).describe_images, **request)
+    found = ask(client("ecr").describe_images, **request)
     return str(found["imageDetails"][0]["imageDigest"]) if found else ""
 
 
 def log_in(settings: Settings, registry: str) -> None:
     """Has Docker log in to the registry. The password goes to its standard input only."""
-    data = client("ecr", settings.aws_region).get_authorization_token()["authorizationData"][0]
+    data = client("ecr").get_authorization_token()["authorizationData"][0]
     password = base64.b64decode(data["authorizationToken"]).partition(b":")[2]
     command = ["docker", "login", "--username", "AWS", "--password-stdin", registry]
     done = subprocess.run(command, input=password, capture_output=True)

@@ -16,24 +16,24 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from deployer import requesting, storage
+from deployer import invoke, storage
 from deployer.aws import Failure, client, say, sign_in
 from deployer.requests.asynchronous import Settings
 
-arguments = requesting.arguments
+arguments = invoke.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
     """Sends a file as one request and waits; the answer."""
-    kind = requesting.content_type(given.file, given.content_type)
+    kind = invoke.content_type(given.file, given.content_type)
     settings = sign_in(settings)
     storage.require_bucket(settings)
     place = storage.upload_by_content(settings, Path(given.file), "async/input")
-    request = {"EndpointName": settings.deployment, "ContentType": kind, **requesting.accept()}
+    request = {"EndpointName": settings.deployment, "ContentType": kind, **invoke.accept()}
     try:
-        queued = client("sagemaker-runtime", settings.aws_region).invoke_endpoint_async(**request, InputLocation=place)
+        queued = client("sagemaker-runtime").invoke_endpoint_async(**request, InputLocation=place)
     except ClientError as error:
-        raise requesting.unanswered(settings, error) from None
+        raise invoke.unanswered(settings, error) from None
     say(f"In the queue; the answer will be at {queued['OutputLocation']}")
     return wait_for_answer(settings, queued["OutputLocation"], queued.get("FailureLocation", ""))
 

@@ -13,16 +13,16 @@ import argparse
 import re
 from dataclasses import replace
 
-from deployer import batch, requesting, storage
+from deployer import batch, invoke, storage
 from deployer.aws import Failure, sign_in
 from deployer.requests.transform import Settings
 
-arguments = requesting.arguments
+arguments = invoke.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
     """Predicts a file in a job of its own; the predictions."""
-    kind = requesting.content_type(given.file, given.content_type)
+    kind = invoke.content_type(given.file, given.content_type)
     own = replace(settings, batch_input=given.file, batch_content_type=kind)
     if not re.match("text/|application/jsonlines", kind):
         own = replace(own, batch_split="None", batch_assemble="None")

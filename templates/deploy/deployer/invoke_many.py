@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 
-from deployer import hints, requesting
+from deployer import hints, invoke
 from deployer.aws import Failure, ask, client, sign_in
 from deployer.requests.model_many import models_of
 from deployer.settings import Settings
@@ -23,17 +23,17 @@ from deployer.storage import split
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument("--target-model", metavar="NAME", default="")
-    requesting.arguments(parser)
+    invoke.arguments(parser)
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
     """Sends a file as one request to one of the endpoint's models; the answer."""
-    kind = requesting.content_type(given.file, given.content_type)
+    kind = invoke.content_type(given.file, given.content_type)
     settings, name = sign_in(settings), given.target_model.removesuffix(".tar.gz")
     if not name:
         raise unknown_target(settings, "Which model?")
     try:
-        return requesting.invoke(settings, given.file, kind, TargetModel=f"{name}.tar.gz")
+        return invoke.invoke(settings, given.file, kind, TargetModel=f"{name}.tar.gz")
     except Failure as failure:
         what = str(failure.args[0])
         if " model data" in what:
@@ -48,7 +48,7 @@ def unknown_target(settings: Settings, why: str) -> Failure:
     place = models_of(settings)
     bucket, prefix = split(place)
     request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 50}
-    found = ask(client("s3", settings.aws_region).list_objects_v2, **request).get("Contents", [])
+    found = ask(client("s3").list_objects_v2, **request).get("Contents", [])
     keys = [each["Key"].removeprefix(prefix) for each in found]
     names = " ".join(key.removesuffix(".tar.gz") for key in keys if key.endswith(".tar.gz"))
     if not names:

@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EventStreamError
 
-from deployer import requesting
+from deployer import invoke
 from deployer.aws import Failure, client, sign_in
 from deployer.settings import Settings
 
@@ -26,15 +26,15 @@ from deployer.settings import Settings
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument("--stream", action="store_true")
-    requesting.arguments(parser)
+    invoke.arguments(parser)
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
     """Sends a file as one request; the answer, or what is left of it to print."""
-    kind = requesting.content_type(given.file, given.content_type)
+    kind = invoke.content_type(given.file, given.content_type)
     if given.stream:
         return stream(sign_in(settings), given.file)
-    return requesting.invoke(sign_in(settings), given.file, kind)
+    return invoke.invoke(sign_in(settings), given.file, kind)
 
 
 def stream(settings: Settings, file: str) -> bytes:
@@ -45,13 +45,13 @@ def stream(settings: Settings, file: str) -> bytes:
         raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
     body = json.dumps(request).encode()
     try:
-        answer = client("sagemaker-runtime", settings.aws_region).invoke_endpoint_with_response_stream(
+        answer = client("sagemaker-runtime").invoke_endpoint_with_response_stream(
             EndpointName=settings.deployment, ContentType="application/json", Body=body
         )
         for piece in pieces(answer["Body"]):
             print(piece, end="", flush=True)
     except (ClientError, EventStreamError) as error:
-        raise requesting.unanswered(settings, error) from None
+        raise invoke.unanswered(settings, error) from None
     return b""
 
 

@@ -23,7 +23,7 @@ COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Settings(target.Settings, scaling.Settings, source.Settings):
+class Settings(source.Settings, target.Settings, scaling.Settings):
     """All settings of this project."""
 
 

@@ -63,7 +63,7 @@ def document(settings: Settings, name: str, indent: int | None = None) -> str:
 
 def put_role(settings: Settings) -> str:
     """The role's ARN, once it is as the documents say. A new one whose rights cannot be set is removed again."""
-    iam, name = client("iam", settings.aws_region), settings.role_name
+    iam, name = client("iam"), settings.role_name
     trust, rights = document(settings, "trust"), document(settings, "execution-role")
     found = ask(iam.get_role, RoleName=name).get("Role")
     if found and not is_own(settings, found):
@@ -95,7 +95,7 @@ def is_own(settings: Settings, role: dict[str, object]) -> bool:
 
 def remove(settings: Settings) -> int:
     """Removes the role, as far as you may; for all others it stays, which is no failure. How many that were."""
-    iam, name = client("iam", settings.aws_region), settings.role_name
+    iam, name = client("iam"), settings.role_name
     try:
         found = ask(iam.get_role, RoleName=name).get("Role")
         if not found:

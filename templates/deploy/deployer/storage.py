@@ -32,7 +32,7 @@ def require_model(folder: Path = MODEL) -> None:
 def require_bucket(settings: Settings) -> None:
     """S3_BUCKET is there, the account's own and in the region; made, encrypted and not public, if missing."""
     name, region = settings.s3_bucket, settings.aws_region
-    s3 = client("s3", region)
+    s3 = client("s3")
     answer = ask(s3.get_bucket_location, Bucket=name, ExpectedBucketOwner=settings.account)
     if not answer:
         make_bucket(settings)
@@ -46,7 +46,7 @@ def require_bucket(settings: Settings) -> None:
 def make_bucket(settings: Settings) -> None:
     """Makes it, or leaves nothing."""
     name, region = settings.s3_bucket, settings.aws_region
-    s3 = client("s3", region)
+    s3 = client("s3")
     say(f"Making the bucket {name} in {region}, encrypted and closed to the public.")
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     s3.create_bucket(Bucket=name, **place)
@@ -72,7 +72,7 @@ def upload(settings: Settings, file: Path, key: str, **extra: str) -> str:
     place = f"s3://{settings.s3_bucket}/{key}"
     say(f"Uploading {file.stat().st_size} bytes to {place}")
     more = {"ExtraArgs": {"Metadata": extra}} if extra else {}
-    client("s3", settings.aws_region).upload_file(str(file), settings.s3_bucket, key, **more)
+    client("s3").upload_file(str(file), settings.s3_bucket, key, **more)
     return place
 
 
@@ -108,7 +108,7 @@ def digest_of(file: Path) -> str:
 def read(settings: Settings, place: str) -> bytes | None:
     """What lies at s3://BUCKET/KEY; None where nothing does."""
     bucket, key = split(place)
-    answer = ask(client("s3", settings.aws_region).get_object, Bucket=bucket, Key=key)
+    answer = ask(client("s3").get_object, Bucket=bucket, Key=key)
     content: bytes | None = answer["Body"].read() if answer else None
     return content
 
@@ -117,4 +117,4 @@ def holds(settings: Settings, place: str) -> bool:
     """Whether anything in S3 begins with this place."""
     bucket, prefix = split(place)
     request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
-    return bool(ask(client("s3", settings.aws_region).list_objects_v2, **request).get("Contents"))
+    return bool(ask(client("s3").list_objects_v2, **request).get("Contents"))

@@ -32,7 +32,7 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
         packed = Path(scratch, "model.tar.gz")
         key = f"{settings.project_name}/{archive.pack(storage.MODEL, packed)}/model.tar.gz"
         own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
-        if ask(client("s3", settings.aws_region).head_object, **own):
+        if ask(client("s3").head_object, **own):
             say("These files are uploaded already.")
         else:
             storage.upload(settings, packed, key)
@@ -49,7 +49,7 @@ def require(settings: Settings) -> Settings:
     if not model:
         raise Failure(f"No model was uploaded to {settings.aws_region} yet.", f"First: {hints.command('upload_model')}")
     bucket, key = storage.split(model)
-    s3 = client("s3", settings.aws_region)
+    s3 = client("s3")
     found = ask(s3.head_object, Bucket=bucket, Key=key)
     if not found:
         raise Failure(f"There is no such model: {model}", f"Upload it: {hints.command('upload_model')}")

@@ -55,7 +55,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 def copy(settings: Settings, folder: Path, prefix: str) -> None:
     """Uploads what is not there yet."""
-    s3 = client("s3", settings.aws_region)
+    s3 = client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.s3_bucket, Prefix=prefix)
     there = {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
     for file in archive.model_files(folder):
@@ -115,7 +115,7 @@ def require(settings: Settings) -> Settings:
 def is_there(settings: Settings, place: str) -> bool:
     """Listed, for S3 says of a missing object that it is forbidden to those who may not list the whole bucket."""
     bucket, key = storage.split(place)
-    found = ask(client("s3", settings.aws_region).list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
+    found = ask(client("s3").list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
     return any(each["Key"] == key for each in found.get("Contents", ()))
 
 

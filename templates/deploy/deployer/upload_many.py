@@ -75,7 +75,7 @@ def put(settings: Settings, folder: Path, key: str, name: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch, "model.tar.gz")
         digest = archive.pack(folder, packed)
-        found = ask(client("s3", settings.aws_region).head_object, Bucket=settings.s3_bucket, Key=key)
+        found = ask(client("s3").head_object, Bucket=settings.s3_bucket, Key=key)
         if not found:
             storage.upload(settings, packed, key, sha256=digest)
         elif found.get("Metadata", {}).get("sha256") == digest:
