@@ -9,7 +9,7 @@ import type { Question } from './config/prompts.js';
 import { type CommandLine, readArguments, readOptions } from './config/sources.js';
 import { type Command, type Plan, plan } from './plan.js';
 import { refuseConflicts, refuseObstacles, type Staged, stage } from './project/write.js';
-import { announce, conclusion, fail } from './run.js';
+import { announce, conclusion, fail } from './report.js';
 
 const namespace = /^(generator-)?ml-container-creator(:\w+)?$/;
 

@@ -7,7 +7,7 @@ import { type Field, UnreadableError } from './model/facts.js';
 import { dangersIn, ownModules } from './model/judge.js';
 import { type Model, readModel } from './model/read.js';
 import { quoteFor } from './project/quote.js';
-import { fail } from './run.js';
+import { fail } from './report.js';
 
 const shell = quoteFor('next.sh');
 

@@ -1,4 +1,5 @@
 // The frameworks: one entry each. What a framework needs beside it: a handler, requirements and a sample in templates/.
+import type { Server } from './servers.js';
 
 /** How a model is stored. */
 export interface Format {
@@ -46,9 +47,6 @@ export interface FrameworkEntry {
   /** What some models need beyond the library, and the sets have, too. */
   optional?: readonly string[];
 }
-
-export const servers = ['fastapi', 'flask', 'vllm', 'sglang', 'mms'] as const;
-export type Server = (typeof servers)[number];
 
 const web: readonly Server[] = ['fastapi', 'flask'];
 
@@ -189,6 +187,3 @@ export const formatNames = frameworkNames.flatMap((name) => formatsOf(name).map(
   string,
   ...string[],
 ];
-
-/** Servers that need a GPU of the instance. */
-export const gpuServers: ReadonlySet<string> = new Set<Server>(['vllm', 'sglang']);

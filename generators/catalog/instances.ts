@@ -54,6 +54,22 @@ export function instanceOf(type: string): Instance {
   return byType.get(type) ?? { type, arch: /^[a-z]+\d+g|-gb\d/.test(family) ? 'arm64' : 'x86_64' };
 }
 
+/** What says which instance is meant. */
+export interface InstanceChoice {
+  instanceType?: string | undefined;
+  customInstanceType?: string | undefined;
+  deployTarget?: string | undefined;
+  framework?: string | undefined;
+}
+
+/** The instance the answers stand for; undefined while they do not say. */
+export function instanceFor(choice: InstanceChoice): Instance | undefined {
+  const { instanceType, customInstanceType, deployTarget, framework } = choice;
+  if (instanceType === 'cpu-optimized' || instanceType === 'gpu-enabled')
+    return instanceOf(typeFor(instanceType, deployTarget, framework));
+  return customInstanceType === undefined ? undefined : instanceOf(customInstanceType);
+}
+
 /** Why a well-formed type may not work, if it may not. */
 export function doubtAbout(type: string): string | undefined {
   if (byType.has(type)) return undefined;

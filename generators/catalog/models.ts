@@ -62,6 +62,21 @@ const perGpu = 1.5;
 /** The least room for the KV cache, as a part of the weights: some ten thousand tokens. */
 const cache = 0.1;
 
+/** GiB of the weights of a language model, and how that is known; nothing where it is not. */
+export function memoryOf({
+  modelName = '',
+  modelMemory,
+}: {
+  modelName?: string | undefined;
+  modelMemory?: number | undefined;
+}): { gib: number; why: string } | undefined {
+  if (modelMemory !== undefined) return { gib: modelMemory, why: 'as you say' };
+  const size = sizeOf(modelName);
+  if (!size) return undefined;
+  const parameters = Number(size.parameters.toPrecision(3));
+  return { gib: weightsOf(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
+}
+
 /** GiB of weights that an instance's GPUs hold at most, with room for the KV cache; nothing where that is not known. */
 export function roomOf({ gpu }: Instance): number | undefined {
   return gpu && (gpu.count * (gpu.memoryGiB * share - perGpu)) / (1 + cache);

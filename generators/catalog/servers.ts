@@ -1,5 +1,4 @@
 // What a project gets for its server: from templates/servers/SERVER and, for many models, from templates/multi-model.
-import type { Server } from './frameworks.js';
 
 /** An engine for language models: its own image serves, with our files of templates/engines in it. */
 export interface Engine {
@@ -13,12 +12,16 @@ export interface Engine {
 }
 
 export interface ServerEntry {
+  /** In a few words, beside it in the prompt. */
+  label: string;
   /** Its files in templates/servers/SERVER/code. */
   files: readonly string[];
   /** Packages of Python that it needs, beyond those of an engine's own image. */
   requirements: readonly string[];
   /** Those of them, or of what they need, that PyPI has no built packages of. */
   sources?: readonly string[];
+  /** It serves many models only. */
+  onlyMany?: true;
   /** For many models: more of its files, and what it takes of templates/multi-model/code/serving. */
   many?: { files: readonly string[]; modules: readonly string[] };
   /** Debian's packages that the image gets. */
@@ -41,15 +44,21 @@ const web = {
   routes: true,
 } as const;
 
-const servers: Readonly<Record<Server, ServerEntry>> = {
-  fastapi: { ...web, requirements: ['fastapi', 'httptools', 'orjson', 'prometheus-client', 'uvicorn', 'uvloop'] },
+export const servers = {
+  fastapi: {
+    ...web,
+    label: 'asynchronous, the fastest',
+    requirements: ['fastapi', 'httptools', 'orjson', 'prometheus-client', 'uvicorn', 'uvloop'],
+  },
   flask: {
     ...web,
+    label: 'gunicorn behind nginx',
     files: [...web.files, 'nginx.conf'],
     requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging', 'prometheus-client'],
     packages: ['nginx'],
   },
   vllm: {
+    label: 'GPU engine for language models',
     files: ['serving/engine.py'],
     requirements: ['boto3'],
     readme: 'vllm.md',
@@ -66,6 +75,7 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
     },
   },
   sglang: {
+    label: 'GPU engine for language models',
     files: ['serving/engine.py', 'serving/server.py'],
     requirements: ['boto3'],
     readme: 'sglang.md',
@@ -77,6 +87,8 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
     },
   },
   mms: {
+    label: 'AWS’s Multi Model Server, in Java: legacy, fastapi is recommended',
+    onlyMany: true,
     files: ['log4j2.xml', 'serving/app.py', 'serving/multi.py', 'serving/handler_service.py', 'serving/unregister.py'],
     many: { files: [], modules: ['memory'] },
     requirements: ['multi-model-server', 'orjson', 'sagemaker-inference'],
@@ -85,6 +97,12 @@ const servers: Readonly<Record<Server, ServerEntry>> = {
     readme: 'mms.md',
     variant: 'mms-',
   },
-};
+} as const satisfies Record<string, ServerEntry>;
+
+export type Server = keyof typeof servers;
+export const serverNames = Object.keys(servers) as [Server, ...Server[]];
 
 export const serverOf = (server: Server): ServerEntry => servers[server];
+
+/** Servers that need a GPU of the instance: the engines. */
+export const gpuServers: ReadonlySet<string> = new Set(serverNames.filter((name) => serverOf(name).engine));

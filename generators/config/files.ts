@@ -1,12 +1,13 @@
 // The sources that lie on the disk: config files and the answers a project remembers. A broken one is a problem, never skipped.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { storageName } from '../project/manifest.js';
 import type { Problem } from './problems.js';
 import { readObject, type Source } from './sources.js';
 
 export const configFile = 'ml-container.config.json';
 const packageKey = 'ml-container-creator';
+/** The name under which .yo-rc.json keeps a project's answers. */
+export const storageName = 'generator-ml-container-creator';
 
 /** The config files' sources, strongest first: --config, ml-container.config.json, package.json. */
 export function readConfigFiles(cwd: string, named: string | undefined): Source[] {

@@ -8,13 +8,11 @@ import {
   formatsOf,
   frameworkNames,
   frameworks,
-  gpuServers,
   type Runtime,
   runtimes,
-  type Server,
-  servers,
 } from '../catalog/frameworks.js';
 import { regions } from '../catalog/regions.js';
+import { gpuServers, type Server, serverNames, serverOf, servers } from '../catalog/servers.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
 import { nameOf, pythons, pythonsOf, releasesOf, standardRelease } from '../catalog/versions.js';
 
@@ -159,16 +157,13 @@ export const parameters = {
   multiModel: toggle('Many models behind one endpoint', false),
   modelServer: define({
     about: 'Server in the container',
-    schema: z.enum(servers),
-    labels: {
-      fastapi: 'asynchronous, the quickest',
-      flask: 'gunicorn behind nginx',
-      vllm: 'GPU engine for language models',
-      sglang: 'GPU engine for language models',
-      mms: 'AWS’s Multi Model Server, in Java: legacy, fastapi is recommended',
-    },
+    schema: z.enum(serverNames),
+    labels: labelsOf(servers),
     choices: ({ framework, multiModel }) =>
-      framework && [...frameworks[framework].servers, ...(multiModel ? (['mms'] as Server[]) : [])],
+      framework && [
+        ...frameworks[framework].servers,
+        ...(multiModel ? serverNames.filter((name) => serverOf(name).onlyMany) : []),
+      ],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
   }),
   instanceType: define({

@@ -1,18 +1,10 @@
 // Combinations that cannot work, each with the reason and the way out. A rule sees the answers and the instance they mean.
-import { entryIn, entryOf, gpuServers } from '../catalog/frameworks.js';
+import { entryIn, entryOf } from '../catalog/frameworks.js';
 import { misfit } from '../catalog/images.js';
-import { doubtAbout, hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
-import {
-  holds,
-  isTooSlowFromHub,
-  isWithoutBfloat16,
-  roomOf,
-  sizeOf,
-  smallestFor,
-  weightsOf,
-} from '../catalog/models.js';
+import { doubtAbout, hasGpu, type Instance, instanceFor, typeFor } from '../catalog/instances.js';
+import { holds, isTooSlowFromHub, isWithoutBfloat16, memoryOf, roomOf, smallestFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
-import { serverOf } from '../catalog/servers.js';
+import { gpuServers, serverOf } from '../catalog/servers.js';
 import { nearestRelease, releaseOf } from '../catalog/versions.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
@@ -185,15 +177,6 @@ const rules: readonly Rule[] = [
   },
 ];
 
-/** GiB of the weights of a language model, and how that is known; nothing where it is not. */
-export function memoryOf({ modelName = '', modelMemory }: Answers): { gib: number; why: string } | undefined {
-  if (modelMemory !== undefined) return { gib: modelMemory, why: 'as you say' };
-  const size = sizeOf(modelName);
-  if (!size) return undefined;
-  const parameters = Number(size.parameters.toPrecision(3));
-  return { gib: weightsOf(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
-}
-
 function unfit(answers: Answers, instance: Instance): string | undefined {
   const { modelName = '' } = answers;
   const [memory, room] = [memoryOf(answers), roomOf(instance)];
@@ -203,18 +186,6 @@ function unfit(answers: Answers, instance: Instance): string | undefined {
     return `${modelName} is in MXFP4, which needs bfloat16, and the GPU of ${type} does not know that`;
   const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(room)} GiB of weights`;
   return `${modelName} takes about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${held}, with room for the KV cache`;
-}
-
-/** The instance the answers stand for; undefined while they do not say. */
-export function instanceFor({
-  instanceType,
-  customInstanceType,
-  deployTarget,
-  framework,
-}: Answers): Instance | undefined {
-  if (instanceType === 'cpu-optimized' || instanceType === 'gpu-enabled')
-    return instanceOf(typeFor(instanceType, deployTarget, framework));
-  return customInstanceType === undefined ? undefined : instanceOf(customInstanceType);
 }
 
 /** Every combination among the answers that cannot work. */

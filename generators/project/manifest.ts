@@ -1,5 +1,6 @@
 // Which files a project has. Reads like the tree that is generated.
 import { packageName, setOf, standardRelease } from '../catalog/versions.js';
+import { storageName } from '../config/files.js';
 import { deployerModules, projectModule, requestModules } from './deployer.js';
 import type { LanguageModel, Project } from './project.js';
 import type { Requirements } from './requirements.js';
@@ -20,9 +21,6 @@ export type FileSpec = Spec &
     | { statements: readonly string[] }
     | { text: string }
   );
-
-/** The name under which .yo-rc.json keeps a project's answers. */
-export const storageName = 'generator-ml-container-creator';
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const when = (condition: boolean, files: readonly FileSpec[]) => (condition ? files : []);

@@ -7,18 +7,16 @@ import {
   type FrameworkEntry,
   frameworkNames,
   type Runtime,
-  type Server,
   servedAs,
 } from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
-import { type Instance, trainingTypeFor } from '../catalog/instances.js';
-import { secondsFor } from '../catalog/models.js';
+import { type Instance, instanceFor, trainingTypeFor } from '../catalog/instances.js';
+import { memoryOf, secondsFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
-import { type Engine, type ServerEntry, serverOf } from '../catalog/servers.js';
+import { type Engine, type Server, type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
 import { packageName, releaseOf, standardRelease } from '../catalog/versions.js';
 import type { Answers } from '../config/parameters.js';
-import { instanceFor, memoryOf } from '../config/rules.js';
 import { type Requirements, requirementsFor } from './requirements.js';
 import { type Step, stepsOn, stepsUp } from './steps.js';
 

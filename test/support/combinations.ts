@@ -1,12 +1,6 @@
 // Every combination of choices that makes another container, of those that can be generated.
-import {
-  type Framework,
-  formatsOf,
-  frameworkNames,
-  frameworks,
-  type Server,
-} from '../../generators/catalog/frameworks.js';
-import { serverOf } from '../../generators/catalog/servers.js';
+import { type Framework, formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
+import { type Server, serverOf } from '../../generators/catalog/servers.js';
 
 /** The servers that are no engine with an image of its own. */
 const ours = (servers: readonly Server[]) => servers.filter((each) => !serverOf(each).engine);

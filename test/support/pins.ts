@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { entryOf, type Framework, frameworkNames, gpuServers } from '../../generators/catalog/frameworks.js';
-import { serverOf } from '../../generators/catalog/servers.js';
+import { entryOf, type Framework, frameworkNames } from '../../generators/catalog/frameworks.js';
+import { gpuServers, serverOf } from '../../generators/catalog/servers.js';
 import { patchOf, type Release, releasesOf, setOf } from '../../generators/catalog/versions.js';
 import { root, tool } from './tools.js';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fitPage } from '../../docs/fit.js';
-import { frameworkNames, servers } from '../../generators/catalog/frameworks.js';
+import { frameworkNames } from '../../generators/catalog/frameworks.js';
+import { serverNames } from '../../generators/catalog/servers.js';
 import { help, jsonSchema, referencePage } from '../../generators/config/describe.js';
 import { flagOf, keys, variableOf } from '../../generators/config/parameters.js';
 import { valuesOf } from '../../generators/config/values.js';
@@ -16,7 +17,7 @@ describe('the table of parameters', () => {
 
   it('knows every framework and server', () => {
     assert.deepEqual(valuesOf('framework'), frameworkNames);
-    assert.deepEqual(valuesOf('modelServer'), servers);
+    assert.deepEqual(valuesOf('modelServer'), serverNames);
   });
 
   it('is in the help, the schema and the reference, whole', () => {

@@ -1,0 +1,49 @@
+// What is said of a run, and where: to people, or as JSON. The bin and the generators share it.
+import { ExitError } from './config/problems.js';
+import type { RunFlags } from './config/sources.js';
+import { type Plan, RefusedError } from './plan.js';
+
+const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
+
+/** Where lines for people go. */
+export const people = (json: boolean | undefined) => (text: string) =>
+  void (json ? process.stderr : process.stdout).write(line(text));
+
+/** Before anything is written: warnings, what --explain and --dry-run ask for. */
+export function announce(
+  { warnings, explanation, files, copies, directory }: Plan,
+  flags: RunFlags,
+  say = people(flags.json),
+): void {
+  for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
+  if (flags.explain) say(explanation);
+  if (flags.dryRun)
+    say(`Would write to ${directory}:\n${[...files, ...copies].map(({ path }) => `  ${path}`).join('\n')}`);
+}
+
+export function conclusion({ files, copies, directory, next }: Plan): string {
+  const count = files.length + copies.length;
+  return `Wrote ${count} file${count === 1 ? '' : 's'} to ${directory}.\n${next}`;
+}
+
+/** Says what went wrong, without a stack; the exit status. */
+export function fail(error: unknown, { json, explain }: RunFlags): number {
+  const { code } = error as { code?: unknown };
+  if (code === 130) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 130;
+  }
+  if (!(error instanceof ExitError)) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`Internal error: ${reason}\nThis is a bug: please report it with the command you ran.\n`);
+    if (process.env.DEBUG) console.error(error);
+    return 1;
+  }
+  const refused = error instanceof RefusedError ? error : undefined;
+  for (const warning of refused?.warnings ?? []) process.stderr.write(`Warning: ${warning}\n`);
+  if (explain && refused) people(json)(refused.explanation);
+  if (json)
+    process.stdout.write(`${JSON.stringify({ problems: error.problems, warnings: refused?.warnings ?? [] })}\n`);
+  process.stderr.write(line(error.message));
+  return error.code;
+}
