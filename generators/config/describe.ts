@@ -13,19 +13,9 @@ function valuesInWords(key: Key): string {
 }
 
 function defaultInWords(key: Key): string {
-  const named = {
-    projectName: 'FRAMEWORK-model',
-    projectDir: './PROJECT-NAME',
-    modelFormat: 'the framework’s first',
-    modelServer: 'the first that fits',
-    frameworkVersion: 'the newest that runs on Python 3.11',
-    pythonVersion: 'the newest that the framework has builds for',
-  };
-  if (Object.hasOwn(named, key)) return named[key as keyof typeof named];
-  const { onlyFor } = table[key];
-  const known = onlyFor?.why === 'deployTarget serverless' ? ({ deployTarget: 'serverless' } as const) : {};
-  const value = table[key].default?.(known);
-  if (key === 'instanceType') return 'cpu-optimized; transformers: gpu-enabled';
+  const { onlyFor, standard } = table[key];
+  if (standard) return standard;
+  const value = table[key].default?.({});
   return value === undefined
     ? table[key].required
       ? `required${onlyFor ? ` with ${onlyFor.why}` : ''}`

@@ -43,6 +43,10 @@ export interface Parameter<T> {
   /** Asked, and accepted, only then; `why` completes "only for …"; `when` is undefined while that cannot be told. */
   onlyFor?: { why: string; when: (known: Known) => boolean | undefined };
   default?: (known: Known) => T | undefined;
+  /** The default in words, where it depends on other answers. */
+  standard?: string;
+  /** Answers with which more choices fit: what they are for, and the flag. */
+  more?: { with: Known; only: string; flag: string };
   /** What a value of the list is, in a few words, beside it in the prompt. */
   labels?: Readonly<Record<string, string>>;
   /** Must be given where it applies. */
@@ -106,12 +110,14 @@ export const parameters = {
     schema: z.string().regex(/^(?=.{1,40}$)[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*$/),
     rule: '1 to 40 of a-z, 0-9 and single hyphens, from a letter to a letter or digit',
     default: ({ framework }) => framework && `${framework}-model`,
+    standard: 'FRAMEWORK-model',
   }),
   projectDir: define({
     about: 'Folder to write into',
     schema: z.string().regex(path),
     rule: 'a path without "..", quotes or other characters that mean something to a shell',
     default: ({ projectName }) => projectName && `./${projectName}`,
+    standard: './PROJECT-NAME',
     silent: true,
   }),
   modelFormat: define({
@@ -123,6 +129,7 @@ export const parameters = {
       when: ({ framework }) => framework && formatsOf(framework).length > 0,
     },
     default: ({ framework }) => framework && formatsOf(framework)[0]?.name,
+    standard: 'the framework’s first',
   }),
   runtime: define({
     about: 'What runs the model',
@@ -165,6 +172,8 @@ export const parameters = {
         ...(multiModel ? serverNames.filter((name) => serverOf(name).onlyMany) : []),
       ],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
+    standard: 'the first that fits',
+    more: { with: { multiModel: true }, only: 'many models', flag: '--multi-model' },
   }),
   instanceType: define({
     about: 'Instance to run on',
@@ -177,6 +186,7 @@ export const parameters = {
     rule: 'cpu-optimized, gpu-enabled, custom, or a type like ml.m5.large',
     choices: () => ['cpu-optimized', 'gpu-enabled', 'custom'],
     default: ({ framework }) => (framework === 'transformers' ? 'gpu-enabled' : 'cpu-optimized'),
+    standard: 'cpu-optimized; transformers: gpu-enabled',
   }),
   customInstanceType: define({
     about: 'The instance type, such as ml.m5.large',
@@ -243,6 +253,7 @@ export const parameters = {
       (framework) => framework !== 'custom',
     ),
     default: ({ framework }) => framework && nameOf(standardRelease(framework)),
+    standard: 'the newest that runs on Python 3.11',
   }),
   pythonVersion: define({
     about: 'Python of the image',
@@ -251,6 +262,7 @@ export const parameters = {
     onlyFor: ownImage('fastapi, flask and mms', () => true),
     default: (known) =>
       known.framework && (pythonsIn(known.framework, known) ?? standardRelease(known.framework).pythons).at(-1),
+    standard: 'the newest that the framework has builds for',
     silent: true,
   }),
   packages: define({

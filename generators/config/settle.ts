@@ -92,7 +92,7 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
 
 /** What is wrong with a value beside the answers it depends on. */
 function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefined {
-  const { onlyFor, choices } = table[key];
+  const { onlyFor, choices, more } = table[key];
   if (onlyFor?.when(known) === false) {
     return { key, from, message: `${key} is only for ${onlyFor.why}`, hint: `leave ${flagOf(key)} out` };
   }
@@ -100,8 +100,8 @@ function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefi
   if (!fitting || fitting.includes(value)) return undefined;
   const whose = known.framework ? ` with ${known.framework}` : '';
   const list = choicesFor(key, known).join(', ');
-  if (choices?.({ ...known, multiModel: true })?.includes(value))
-    return { key, from, message: `${show(value)} is for many models only`, hint: `--multi-model, or one of ${list}` };
+  if (more && choices?.({ ...known, ...more.with })?.includes(value))
+    return { key, from, message: `${show(value)} is for ${more.only} only`, hint: `${more.flag}, or one of ${list}` };
   return { key, from, message: `${show(value)} does not work${whose}`, hint: `what works: ${list}` };
 }
 
