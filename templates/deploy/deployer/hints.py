@@ -14,7 +14,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError, ParamValidationError
 
 from deployer.aws import REFUSALS, Failure, say
-from deployer.project import part
+from deployer.project import COMMANDS, part
 from deployer.settings import DEPLOY, PROJECT, SettingError, Settings
 from deployer.state import recall
 
@@ -38,6 +38,8 @@ def typed(file: str, *arguments: str) -> str:
     path = str(PROJECT / file)
     with suppress(ValueError):  # it is on another drive
         path = min(os.path.relpath(path), path, key=len)
+    if not os.path.dirname(path):  # a shell would look for it elsewhere
+        path = os.path.join(".", path)
     python = ["python3" if POSIX else "python"] if file.endswith(".py") else []
     return quote(*python, path, *arguments)
 
@@ -49,32 +51,22 @@ def by_program() -> bool:
 
 def command(name: str, *arguments: str) -> str:
     """A command as the caller can type it."""
-    own = {
-        "create_role": "deploy/iam/create_role.sh",
-        "build_training": "train/build_and_push.sh",
-        "fit": "train/fit.py",
-    }
-    script = own.get(name, f"deploy/{name}.sh")
+    script = ELSEWHERE.get(name, f"deploy/{name}.sh")
     if by_program() or (not (PROJECT / script).exists() and PROGRAM.exists()):
         return typed("deploy/deploy.py", name, *arguments)
     return typed(script, *arguments)
-
-
-def has(name: str) -> bool:
-    """Whether the project has a script of this name, or deploy.py, which knows all commands."""
-    return (DEPLOY / f"{name}.sh").exists() or PROGRAM.exists()
 
 
 def building(settings: Settings) -> str:
     """The command that builds an image for this instance type."""
     kind = getattr(settings, "instance_type", "")
     prefix = f"INSTANCE_TYPE={shlex.quote(kind)} " if kind and POSIX else ""
-    return prefix + command("submit_build" if has("submit_build") else "build_and_push")
+    return prefix + command("submit_build" if "submit_build" in COMMANDS else "build_and_push")
 
 
 def deploying(settings: Settings) -> str:
     """The command that deploys, after the one that makes a role, where there is none."""
-    if not has("deploy"):
+    if not (DEPLOY / "deploy.sh").exists() and not PROGRAM.exists():
         return f"(cd {typed('deploy/cdk')} && cdk deploy)"
     role = settings.role_arn or recall(settings, "role")
     return command("deploy") if role else f"{command('create_role')} && {command('deploy')}"
@@ -111,7 +103,7 @@ def price(what: str, until: str, service: str = "sagemaker") -> str:
 
 def build_training() -> str:
     """The command that builds the training image."""
-    return command("submit_build", "train") if has("submit_build") else command("build_training")
+    return command("submit_build", "train") if "submit_build" in COMMANDS else command("build_training")
 
 
 def training(settings: Settings) -> str:
