@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -80,22 +81,12 @@ def wait(
     look: Callable[[], Json],
     changes: Callable[[Json], bool] | None = None,
 ) -> Json:
-    """What `look` finds once its status, which is under `key`, is final. Shows what is happening, and for how long.
-
-    A look that fails is repeated, for what is being made goes on meanwhile; the third failure in a row is raised.
-    """
+    """What `look` finds once its status, which is under `key`, is final. Shows what is happening, and for how long."""
     began, terminal = time.monotonic(), sys.stderr.isatty()
-    last, due, failures = "", 0.0, 0
+    last, due = "", 0.0
     try:
         while True:
-            try:
-                found, failures = look(), 0
-            except REFUSALS:
-                failures += 1
-                if failures == 3:
-                    raise
-                time.sleep(settings.poll_seconds)
-                continue
+            found = look_patiently(settings, look)
             status, passed = found.get(key, ""), time.monotonic() - began
             if not (changes(found) if changes else CHANGING.search(status)):
                 return found
@@ -106,6 +97,15 @@ def wait(
     finally:
         if terminal and last:
             say("")
+
+
+def look_patiently(settings: base.Settings, look: Callable[[], Json]) -> Json:
+    """What `look` finds, at the third try if need be: what is being made goes on while an answer is lost."""
+    for _ in range(2):
+        with suppress(*REFUSALS):
+            return look()
+        time.sleep(settings.poll_seconds)
+    return look()
 
 
 def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any) -> None:

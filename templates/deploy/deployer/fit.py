@@ -56,12 +56,17 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
         f" {settings.train_seconds} s. Prices: https://aws.amazon.com/sagemaker/pricing/"
     )
     place = f"{requests.output_of(settings)}/{job}/output/model.tar.gz"
+    made = False
     try:
         client("sagemaker").create_training_job(**request)
+        made = True
         follow(settings, job, place)
-    except KeyboardInterrupt:
-        stop = f"aws sagemaker stop-training-job --region {settings.aws_region} --training-job-name {job}"
-        say(f"\n{job} goes on, and bills. To stop it: {stop}\nIts model will be {place}")
+    except Failure:
+        raise
+    except BaseException as error:
+        if made or not isinstance(error, Exception):  # Ctrl-C and signals may come before the answer to the call
+            stop = f"aws sagemaker stop-training-job --region {settings.aws_region} --training-job-name {job}"
+            say(f"\n{job} goes on, and bills. To stop it: {stop}\nIts model will be {place}")
         raise
     record(settings, "role", settings.role_arn)
     say(f"Next: {next_steps(settings, job, place)}")

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from deployer import hints
 from deployer.archive import model_files
 from deployer.requests.common import Json
 from deployer.requests.model_files import Settings
@@ -42,6 +43,9 @@ def revision(settings: Settings, copied: bool = False) -> str:
     It is MODEL_REVISION, or else the newest of its main branch when this was asked first. Raises SettingError where
     there is no such model, or none that can be served.
     """
+    if settings.network_isolation and not copied:
+        upload = hints.command("upload_model")
+        raise SettingError(f"With NETWORK_ISOLATION the Hub cannot be reached. First: {upload}")
     wanted = settings.model_revision or "main"
     if COMMIT.fullmatch(wanted):
         return wanted

@@ -82,7 +82,10 @@ def require_docker(platform: str) -> None:
 
 def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
     """Builds an image of a folder with a Dockerfile; its ID."""
-    if subprocess.run(["bash", str(PROJECT / "lock.sh"), "--check"]).returncode:
+    bash = shutil.which("bash")
+    if not bash:
+        say("requirements.txt is not compared with requirements.in: there is no bash for lock.sh.")
+    elif subprocess.run([bash, str(PROJECT / "lock.sh"), "--check"]).returncode:
         raise Failure("Nothing was built.")
     base, options = settings.base_image, shlex.split(os.environ.get("DOCKER_BUILD_OPTS", ""))
     say(f"Building {name} for {platform} from {base}")

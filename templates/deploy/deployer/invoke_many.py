@@ -36,7 +36,7 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
         return invoke.invoke(settings, given.file, kind, TargetModel=f"{name}.tar.gz")
     except Failure as failure:
         what = str(failure.args[0])
-        if " model data" in what:
+        if " model data" in what and "(ModelError)" not in what:
             raise unknown_target(settings, f"There is no model {name}.") from None
         if "ModelNotReadyException" in what:
             raise Failure(what, "It is being loaded, which goes on: try again in a minute.") from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
 def stream(settings: Settings, file: str) -> bytes:
     """Prints the text of the answer; what is left to print is nothing. Raises Failure where there is no answer."""
     try:
-        request = {**json.loads(Path(file).read_text()), "stream": True}
+        request = {**json.loads(Path(file).read_bytes()), "stream": True}
     except (ValueError, TypeError) as error:
         raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
     body = json.dumps(request).encode()
@@ -49,7 +50,8 @@ def stream(settings: Settings, file: str) -> bytes:
             EndpointName=settings.deployment, ContentType="application/json", Body=body
         )
         for piece in pieces(answer["Body"]):
-            print(piece, end="", flush=True)
+            sys.stdout.buffer.write(piece.encode())
+            sys.stdout.buffer.flush()
     except (ClientError, EventStreamError) as error:
         raise invoke.unanswered(settings, error) from None
     return b""

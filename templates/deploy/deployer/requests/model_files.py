@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer import settings as base
@@ -17,12 +16,6 @@ class Settings(base.Settings):
     model_id: str = base.text()
     model_revision: str = base.text()
     hf_token_secret: str = base.text(form="arn:.*", allowed="the ARN of a secret in AWS Secrets Manager, not the token")
-
-    def problems(self) -> Iterator[str]:
-        """The Hub is outside."""
-        yield from super().problems()
-        if self.network_isolation and not self.model_data and self.model_id:
-            yield "With NETWORK_ISOLATION the Hub cannot be reached: MODEL_DATA has to be a place in S3."
 
 
 def container(settings: base.Settings) -> Json:
