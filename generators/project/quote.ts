@@ -4,12 +4,19 @@ import { basename, extname } from 'node:path';
 type Quote = (value: string) => string;
 
 const bare = /^[\w@%+=:,./-]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all at which Python's splitlines() ends a line
+const lineEnds = /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
 
 const shell: Quote = (value) => (bare.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 const dockerfile: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
 const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
-/** NAME=value: what reads it takes quotes away, and a # that a blank precedes begins a comment. */
-const env: Quote = (value) => (value === '' || bare.test(value) ? value : `'${value.replace(/['\r\n]/g, '')}'`);
+/** NAME=value, where nothing is escaped: in quotes, a value holds what these are not. */
+const env: Quote = (value) => {
+  if (value === '' || bare.test(value)) return value;
+  const mark = ["'", '"'].find((each) => !value.includes(each));
+  if (!mark || lineEnds.test(value)) throw new TypeError(`a value cannot be written as NAME=value: ${value}`);
+  return `${mark}${value}${mark}`;
+};
 const json: Quote = (value) => JSON.stringify(value);
 /** Text between backquotes or in a sentence: what would end either is taken out. */
 const markdown: Quote = (value) => value.replace(/[`<>|\r\n]/g, '');

@@ -10,9 +10,7 @@ import { buildEngine, clearAway, describeEndpoint, writeLanguageModel } from '..
 import { must, run, scratch, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
 import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
-import { tool } from '../support/tools.js';
 
-const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
 const TEXT = 'Once upon a time…';
 const commit = 'c'.repeat(40);
 
@@ -49,7 +47,7 @@ describe('a language model', function () {
     await generateProject({ ...common, projectName, ...answers }, directory);
     return { directory, name: projectName };
   };
-  const env = () => ({ HF_ENDPOINT, BASE_IMAGE: image, PATH });
+  const env = () => ({ HF_ENDPOINT, BASE_IMAGE: image });
   const file = (directory: string, request: object) => {
     const place = path.join(directory, 'request.json');
     writeFileSync(place, JSON.stringify(request));
@@ -127,7 +125,8 @@ describe('a language model', function () {
       const broken = await script(directory, 'invoke.sh', ['--stream', file(directory, { inputs: 'break' })], env());
       assert.equal(broken.code, 1);
       assert.match(broken.err, /The model stopped: The request was aborted/);
-      await refuse(/takes no option but --stream/, directory, 'invoke.sh', ['--loud', 'x']);
+      const loud = await refuse(/unrecognized arguments: --loud\n/, directory, 'invoke.sh', ['--loud', 'x']);
+      assert.equal(loud.code, 2);
     });
 
     it('is started by its options and those of the container', async () => {
@@ -295,8 +294,7 @@ describe('a language model', function () {
     const HF_TOKEN_SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:huggingface-AbCdEf';
     const IMAGE_URI = 'public.ecr.aws/x/y:1';
     const out = path.join(folder, 'cdk.out');
-    const { PATH: _, ...others } = env();
-    const ended = await synthesize(directory, out, { ...others, HF_TOKEN_SECRET, IMAGE_URI });
+    const ended = await synthesize(directory, out, { ...env(), HF_TOKEN_SECRET, IMAGE_URI });
     assert.equal(ended.code, 0, ended.err);
     const template = readTemplate(path.join(out, `${name}.template.json`));
     const { Environment } = only(template, 'Model')?.Properties.PrimaryContainer ?? {};

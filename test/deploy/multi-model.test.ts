@@ -7,9 +7,7 @@ import { clearAway, describeEndpoint, put42, sample, trained } from '../support/
 import { must, project, scratch, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
 import { aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
-import { tool } from '../support/tools.js';
-
-const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
+import { outcome, tool } from '../support/tools.js';
 
 describe('the life of an endpoint for many models', function () {
   this.timeout(300_000);
@@ -25,7 +23,7 @@ describe('the life of an endpoint for many models', function () {
   const predictions = (answer: string): number[] => JSON.parse(answer).predictions;
   const predict = async (model: string) =>
     predictions(await succeed(directory, 'invoke.sh', ['--target-model', model, file()]));
-  const py = (...args: string[]) => succeed(directory, 'deploy.py', args, { PATH });
+  const py = (...args: string[]) => succeed(directory, 'deploy.py', args);
   const pyPredict = async (model: string) => predictions(await py('invoke', '--target-model', model, file()));
   const objects = async () =>
     (await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', `${name}/`))?.Contents ?? [];
@@ -97,10 +95,13 @@ describe('the life of an endpoint for many models', function () {
   });
 
   it('has models by their names, of folders that there are', async () => {
-    const { code, err } = await script(directory, 'upload_model.sh');
-    assert.equal(code, 2);
-    assert.match(err, /takes the model's NAME, such as: .*upload_model\.sh first/);
-    for (const bad of ['', '..', '../first', '-x', 'a b', 'a/b', '.tar.gz'])
+    for (const [args, reason] of [
+      [[], /arguments are required: NAME\nTry: .*upload_model\.sh'? --help\n$/],
+      [['-x'], /arguments are required: NAME\n/],
+      [['first', 'second'], /unrecognized arguments: second\n/],
+    ] as const)
+      assert.equal((await refuse(reason, directory, 'upload_model.sh', args)).code, 2);
+    for (const bad of ['', '..', '../first', 'a b', 'a/b', '.tar.gz'])
       await refuse(/cannot be the name of a model/, directory, 'upload_model.sh', [bad]);
     await refuse(/name is too long/, directory, 'upload_model.sh', ['first'], {
       MODEL_DATA: `s3://b/${'x'.repeat(1020)}`,
@@ -116,19 +117,22 @@ describe('the life of an endpoint for many models', function () {
       [unknown, /There is no model third\./],
     ] as const) {
       assert.match((await refuse(reason, directory, 'invoke.sh', args)).err, known);
-      assert.match((await refuse(reason, directory, 'deploy.py', ['invoke', ...args], { PATH })).err, known);
+      assert.match((await refuse(reason, directory, 'deploy.py', ['invoke', ...args])).err, known);
     }
-    await refuse(/takes FILE/, directory, 'invoke.sh', ['--target-model', 'first']);
-    await refuse(/no option but/, directory, 'invoke.sh', ['--model', 'first', file()]);
+    for (const [args, reason] of [
+      [['--target-model', 'first'], /arguments are required: FILE\n/],
+      [['--model', 'first', file()], /unrecognized arguments: --model\n/],
+    ] as const)
+      assert.equal((await refuse(reason, directory, 'invoke.sh', args)).code, 2);
     const bad = ['--target-model', 'first', sample(directory, 'csv'), 'application/json'];
     await refuse(/ModelError.*\{"error":/s, directory, 'invoke.sh', bad);
   });
 
   it('is the same deployment with boto3, from its beginning to its end', async () => {
-    assert.match((await script(directory, 'deploy.py', ['deploy'], { PATH })).err, /runs exactly this already/);
+    assert.match((await script(directory, 'deploy.py', ['deploy'])).err, /runs exactly this already/);
     assert.equal(await succeed(directory, 'delete.sh'), '3');
     const scaled = { MAX_INSTANCE_COUNT: '2' };
-    const { result, err } = await script(directory, 'deploy.py', ['deploy'], { PATH, ...scaled });
+    const { result, err } = await script(directory, 'deploy.py', ['deploy'], scaled);
     assert.equal(result, name, err);
     const wrong = { ...scaled, CONTAINER_ENV: '{"SM_BATCH_ROWS": "x"}' };
     await refuse(/ {2}\| /, directory, 'deploy.sh', [], wrong); // with the log
@@ -146,12 +150,16 @@ describe('the life of an endpoint for many models', function () {
     await must('aws', ['s3', 'mb', `s3://${other}`]);
     const env = { MODEL_DATA: `s3://${other}/team` };
     assert.equal(await succeed(directory, 'upload_model.sh', ['second'], env), `s3://${other}/team/second.tar.gz`);
-    assert.equal(await succeed(directory, 'resources.py', ['model-url'], env), `s3://${other}/team/`);
+    const program = `from deployer import project, settings
+from deployer.requests.model_many import models_of
+print(models_of(settings.read(project.Settings)), end="")`;
+    const options = { cwd: path.join(directory, 'deploy'), env: { ...process.env, ...env } };
+    assert.equal(outcome(tool('python'), ['-B', '-c', program], options).output, `s3://${other}/team/`);
     await must('aws', ['s3', 'rb', '--force', `s3://${other}`]);
     for (const program of ['deploy.sh', 'deploy.py']) {
       const args = program === 'deploy.py' ? ['deploy'] : [];
       const deploy = (reason: RegExp, MODEL_DATA: string) =>
-        refuse(reason, directory, program, args, { PATH, MODEL_DATA });
+        refuse(reason, directory, program, args, { MODEL_DATA });
       await deploy(/where all models lie, .* is one model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
       await deploy(/MODEL_DATA has to be s3:/, '/a/b/');
     }

@@ -11,7 +11,6 @@ import { aws, refuse, role, script, succeed } from '../support/scripts.js';
 import { tool } from '../support/tools.js';
 import { assertNear, csvOf, writeData } from '../support/training.js';
 
-const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // fit.py runs under the python3 found first
 const fitPy = '../train/fit.py';
 const answers = { includeTraining: true, awsRoleArn: role };
 
@@ -35,7 +34,7 @@ describe('training', function () {
     try {
       await succeed(directory, '../train/build_and_push.sh');
       const fit = [csv('train'), '--validation', csv('validation')];
-      const { result, err, code } = await script(directory, fitPy, fit, { PATH });
+      const { result, err, code } = await script(directory, fitPy, fit);
       assert.equal(code, 0, err);
       assert.match(result, new RegExp(`^s3://.*/${name}/training/${name}-\\d{14}-[0-9a-f]{4}/output/model.tar.gz$`));
       assert.match(err, / {2}\| train:rmse=.* validation:rmse=/);
@@ -60,19 +59,12 @@ describe('training', function () {
       return file;
     };
     const refused = (reason: RegExp, args: string[], env: NodeJS.ProcessEnv = {}) =>
-      refuse(reason, fit.directory, fitPy, args, { PATH, ...env });
+      refuse(reason, fit.directory, fitPy, args, env);
 
     before(async () => {
       Object.assign(fit, await begin(folder, name, { framework: 'xgboost' }));
-      await refuse(
-        /No training image was pushed.*\nFirst: .*train\/build_and_push\.sh/,
-        fit.directory,
-        fitPy,
-        ['x.csv'],
-        {
-          PATH,
-        },
-      );
+      const first = /No training image was pushed.*\nFirst: .*train\/build_and_push\.sh/;
+      await refuse(first, fit.directory, fitPy, ['x.csv']);
       await succeed(fit.directory, '../train/build_and_push.sh');
     });
     after(() => clearAway(fit.directory, name));
@@ -110,23 +102,28 @@ describe('training', function () {
       assert.equal(reason, 'The model cannot be written to /opt/ml/model: Read-only file system.');
     });
 
-    it('goes on after a Ctrl-C, and says how to stop it', async () => {
-      const env = { ...process.env, PATH, POLL_SECONDS: '0.2' };
-      const args = [fit.csv('train'), '--hyperparameter', 'num_round=100'];
+    it('goes on after a signal, and says how to stop it', async () => {
+      const env = { ...process.env, POLL_SECONDS: '0.2' };
       const program = path.join(fit.directory, 'train/fit.py');
-      const child = spawn(program, args, { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
-      let said = '';
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        if (text.includes(' s)\n')) child.kill('SIGINT');
-        said += text;
-      });
-      assert.equal(await new Promise((resolve) => child.on('close', resolve)), 130, said);
-      assert.match(said, /goes on, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/);
+      const args = [program, fit.csv('train'), '--hyperparameter', 'num_round=100'];
+      for (const [signal, status] of [
+        ['SIGINT', 130],
+        ['SIGTERM', 143],
+      ] as const) {
+        const child = spawn(tool('python'), args, { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
+        let said = '';
+        child.stderr.setEncoding('utf8').on('data', (text: string) => {
+          if (text.includes(' s)\n')) child.kill(signal);
+          said += text;
+        });
+        assert.equal(await new Promise((resolve) => child.on('close', resolve)), status, said);
+        assert.match(said, /goes on, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/);
+      }
     });
 
     it('takes the model of a job whose time is up, as it is then', async () => {
       const args = [fit.csv('train'), '--hyperparameter', 'num_round=100000'];
-      const env = { PATH, TRAIN_SECONDS: '8', TRAIN_SPOT: 'true' };
+      const env = { TRAIN_SECONDS: '8', TRAIN_SPOT: 'true' };
       const { result, err } = await script(fit.directory, fitPy, args, env);
       assert.match(err, /was stopped .* and has saved the model as it was then/);
       const job = await describeJob(result);

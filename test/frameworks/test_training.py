@@ -122,7 +122,7 @@ def test_a_model_comes_with_its_metrics_and_metadata_and_is_served(one: Path, tm
     assert not (job.root / "output/failure").exists()
     metrics = job.metadata()["metrics"]
     assert set(metrics) == {"train:rmse", "validation:rmse"}
-    for name, value in metrics.items():  # as the MetricDefinitions of deploy/resources.py read them
+    for name, value in metrics.items():  # as the MetricDefinitions of deployer/requests/training.py read them
         assert float(re.findall(f"{name}=([0-9.eE+-]+)", job.log())[-1]) == pytest.approx(value, rel=1e-4)
     assert metrics["validation:rmse"] < y.std() / 2
     about = job.metadata()

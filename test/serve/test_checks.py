@@ -1,5 +1,6 @@
 """The templates' Python, shell and configuration, checked by the tools of each; and the pinned requirements."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -11,12 +12,13 @@ from project import TEMPLATES, assemble
 
 CONFIG = Path(__file__).with_name("pyproject.toml")
 BIN = Path(sys.executable).parent
-# But for the parts of deploy/resources.py, which test/generate checks when they are one file.
-PYTHON = [
-    str(path)
-    for path in TEMPLATES.rglob("*")
-    if path.is_file() and (path.suffix == ".py" or path.name == "serve") and path.parent.name != "resources"
-]
+PYTHON = [str(path) for path in TEMPLATES.rglob("*") if path.is_file() and (path.suffix == ".py" or path.name == "serve")]
+DEPLOY = TEMPLATES / "deploy"
+DEPLOYER = sorted((DEPLOY / "deployer").rglob("*.py"))
+SHELL = [*sorted(TEMPLATES.rglob("*.sh")), DEPLOY / "deployer/run"]
+# What Windows has not got.
+POSIX_MODULES = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "crypt", "syslog"}
+POSIX_NAMES = {"fork", "forkpty", "getuid", "geteuid", "getpgid", "setsid", "killpg", "mkfifo", "wait4", "alarm"}
 
 
 def check(*command: object, cwd: Path | None = None) -> None:
@@ -42,8 +44,47 @@ def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_
     check(*mypy, ".", "serve", *others, cwd=folder / "code")
 
 
-def test_shellcheck_is_content() -> None:
-    check(BIN / "shellcheck", TEMPLATES / "test/test/run_local.sh", TEMPLATES / "project/lock.sh")
+def test_mypy_is_content_with_the_deployer_of_a_default_project(tmp_path: Path) -> None:
+    check(sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path, "-p", "deployer", cwd=DEPLOY)
+
+
+@pytest.mark.parametrize("file", DEPLOYER, ids=lambda file: file.relative_to(DEPLOY).as_posix())
+def test_the_deployer_is_for_python_3_9_and_for_windows(file: Path) -> None:
+    tree = ast.parse(file.read_text(), feature_version=(3, 9))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert POSIX_MODULES.isdisjoint(alias.name.partition(".")[0] for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").partition(".")[0] not in POSIX_MODULES
+        if isinstance(node, ast.ImportFrom) and node.module in ("os", "signal"):
+            assert POSIX_NAMES.isdisjoint(alias.name for alias in node.names)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("os", "signal"):
+            assert node.attr not in POSIX_NAMES
+
+
+WITHOUT_POSIX = """
+import importlib, os, pkgutil, signal, sys
+missing, names = sys.argv[1].split(), sys.argv[2].split()
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in missing: raise ModuleNotFoundError(f"No module named {name!r}, as on Windows", name=name)
+sys.meta_path.insert(0, Finder())
+import boto3, multiprocessing, subprocess, tempfile, zipfile  # these look for what there is
+for name in missing: sys.modules.pop(name, None)
+for module in (os, signal):
+    for name in [*names, "SIGHUP", "SIGPIPE"]:
+        if hasattr(module, name): delattr(module, name)
+import deployer
+for each in pkgutil.walk_packages(deployer.__path__, "deployer."):
+    print(importlib.import_module(each.name).__name__)
+"""
+
+
+def test_the_deployer_can_be_imported_where_there_is_no_posix() -> None:
+    command = [sys.executable, "-B", "-c", WITHOUT_POSIX, " ".join(POSIX_MODULES - {"posix"}), " ".join(POSIX_NAMES)]
+    done = subprocess.run(command, cwd=DEPLOY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) > 20
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
@@ -52,8 +93,8 @@ def test_nginx_takes_its_configuration_as_it_stands() -> None:
 
 
 def test_files_that_are_run_are_executable() -> None:
-    for name in ("container/code/serve", "project/lock.sh", "test/test/run_local.sh"):
-        assert (TEMPLATES / name).stat().st_mode & 0o111, name
+    for file in [*SHELL, TEMPLATES / "container/code/serve", DEPLOY / "deploy.py"]:
+        assert file.stat().st_mode & 0o111, file
 
 
 @pytest.mark.parametrize("file", sorted((TEMPLATES / "requirements").glob("*.txt")), ids=lambda file: file.stem)

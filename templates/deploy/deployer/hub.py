@@ -30,7 +30,7 @@ PICKLES = (
 def takes_pickles(settings: Settings) -> bool:
     """Whether the engine is told to load other weights than safetensors. Raises SettingError."""
     try:
-        options = dict(json.loads((PROJECT / "code/options.json").read_text()))
+        options = dict(json.loads((PROJECT / "code/options.json").read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise SettingError(f"code/options.json cannot be read: {error}") from None
     told = [value for name, value in settings.container_env.items() if name.endswith("_LOAD_FORMAT")]

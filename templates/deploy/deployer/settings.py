@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 DEPLOY = Path(__file__).resolve().parents[1]
 PROJECT = DEPLOY.parent
-LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>\"[^\"]*\"|'[^']*'|.*?)(?:\s+#.*)?")
+LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=(?P<value>\s*(?:\"[^\"]*\"|'[^']*')|.*?)(?:\s+#.*)?")
 
 Known = Mapping[str, Any]
 
@@ -211,6 +211,6 @@ def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
         elif found["name"] in given:
             wrong.append(f"{where} {found['name']} is there twice.")
         else:
-            value = found["value"]
+            value = found["value"].strip()
             given[found["name"]] = value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[:1] else value
     return given, wrong

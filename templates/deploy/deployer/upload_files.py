@@ -88,7 +88,7 @@ def examine(settings: Settings, folder: Path) -> str:
 def missing_shards(name: str, index: Path, names: Container[str]) -> list[str]:
     """Files that an index names, beside it, and that are not there. Raises Failure."""
     try:
-        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         paths = [PurePosixPath(name).with_name(shard).as_posix() for shard in shards]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Failure(f"{name} cannot be read as an index of weights.") from None
