@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
 # Removes what was deployed. More: deploy/delete.sh --help
 set -euo pipefail
-exec "$(dirname -- "${BASH_SOURCE[0]}")/deployer/run" delete "$@"
+exec bash "$(dirname -- "${BASH_SOURCE[0]}")/deployer/run" delete "$@"

@@ -15,7 +15,6 @@ import argparse
 import base64
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -87,7 +86,7 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
         say("requirements.txt is not compared with requirements.in: there is no bash for lock.sh.")
     elif subprocess.run([bash, str(PROJECT / "lock.sh"), "--check"]).returncode:
         raise Failure("Nothing was built.")
-    base, options = settings.base_image, shlex.split(os.environ.get("DOCKER_BUILD_OPTS", ""))
+    base, options = settings.base_image, os.environ.get("DOCKER_BUILD_OPTS", "").split()
     say(f"Building {name} for {platform} from {base}")
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "image")
