@@ -65,8 +65,8 @@ def sign_in(settings: Some) -> Some:
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
 def say(line: str) -> None:
-    """A line for people."""
-    print(line, file=sys.stderr, flush=True)
+    """A line for people; on a terminal it takes the place of one that shows progress."""
+    print(f"\r\033[K{line}" if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
 
 
 def progress(line: str, terminal: bool) -> None:
@@ -96,7 +96,7 @@ def wait(
             time.sleep(settings.poll_seconds)
     finally:
         if terminal and last:
-            say("")
+            print(file=sys.stderr)
 
 
 def look_patiently(settings: base.Settings, look: Callable[[], Json]) -> Json:
