@@ -7,6 +7,8 @@ export interface Engine {
   /** The CUDA and the Python in it. */
   cuda: number;
   python: string;
+  /** Where its options are described. */
+  guide: string;
   /** Options of its command line beside the model, in code/options.json. */
   options: Readonly<Record<string, string | true>>;
 }
@@ -26,10 +28,6 @@ export interface ServerEntry {
   many?: { files: readonly string[]; modules: readonly string[] };
   /** Debian's packages that the image gets. */
   packages?: readonly string[];
-  /** Its part of README.md, in templates/project/readme. */
-  readme?: string;
-  /** Before the names of parts that it has otherwise than our own servers: what a handler can do, how it answers. */
-  variant?: string;
   /** It has routes of a web framework beside SageMaker's. */
   routes?: true;
   engine?: Engine;
@@ -61,9 +59,9 @@ export const servers = {
     label: 'GPU engine for language models',
     files: ['serving/engine.py'],
     requirements: ['boto3'],
-    readme: 'vllm.md',
     engine: {
       image: 'vllm/vllm-openai:v0.32.0',
+      guide: 'https://docs.vllm.ai/en/stable/cli/serve/',
       cuda: 13,
       python: '3.12',
       options: {
@@ -78,9 +76,9 @@ export const servers = {
     label: 'GPU engine for language models',
     files: ['serving/engine.py', 'serving/server.py'],
     requirements: ['boto3'],
-    readme: 'sglang.md',
     engine: {
       image: 'lmsysorg/sglang:v0.5.23',
+      guide: 'https://docs.sglang.ai/advanced_features/server_arguments.html',
       cuda: 13,
       python: '3.12',
       options: { 'load-format': 'safetensors', 'log-level-http': 'warning', 'enable-metrics': true },
@@ -94,8 +92,6 @@ export const servers = {
     requirements: ['multi-model-server', 'orjson', 'sagemaker-inference'],
     sources: ['sagemaker-inference'],
     packages: ['default-jre-headless'],
-    readme: 'mms.md',
-    variant: 'mms-',
   },
 } as const satisfies Record<string, ServerEntry>;
 

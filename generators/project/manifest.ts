@@ -3,6 +3,7 @@ import { packageName, setOf, standardRelease } from '../catalog/versions.js';
 import { storageName } from '../config/files.js';
 import { deployerModules, projectModule, requestModules } from './deployer.js';
 import type { LanguageModel, Project } from './project.js';
+import { chapters } from './readme.js';
 import type { Requirements } from './requirements.js';
 
 interface Spec {
@@ -10,11 +11,11 @@ interface Spec {
   readonly path: string;
   readonly executable?: boolean;
 }
-/** One file to write: from a template, from several as its parts, of requirements, from IAM statements merged, or of a text. */
+/** One file to write: from a template, from several as its chapters, of requirements, from IAM statements merged, or of a text. */
 export type FileSpec = Spec &
   (
     | { template: string }
-    | { parts: readonly string[] }
+    | { chapters: readonly string[] }
     | { asked: Requirements }
     | { locked: Requirements }
     | { added: readonly string[]; from?: string }
@@ -45,7 +46,7 @@ export function manifest(project: Project): FileSpec[] {
         ...from('test', 'test', ['local_server.py']),
       ];
   return [
-    { path: 'README.md', parts: readme(project).map((part) => `project/readme/${part}`) },
+    { path: 'README.md', chapters: chapters(project) },
     { path: '.gitignore', template: 'project/_gitignore' },
     { path: '.yo-rc.json', text: json({ [storageName]: answers }) },
     ...installed('', project.requirements),
@@ -218,69 +219,5 @@ function sampleFiles({ framework, runtime, entry, format }: Project): FileSpec[]
     ...from(runtime === 'onnx' ? 'runtimes/onnx' : 'sample', 'sample_model', ['sample.py']),
     ...when(runtime === 'onnx', [{ path: 'sample_model/data.py', template: 'sample/sample_model/sample.py' }]),
     ...(entry.makingPackages ? [packages] : []),
-  ];
-}
-
-function readme(project: Project): string[] {
-  return [...(project.language ? readmeOfEngine(project) : readmeOfContainer(project)), ...readmeOfDeployment(project)];
-}
-
-/** How a language model is served, and asked. */
-const readmeOfEngine = ({ serverEntry, tests, language }: Project): string[] => [
-  'engine/about.md.ejs',
-  ...(tests ? ['engine/try.md.ejs'] : []),
-  `engine/model-${language?.id ? 'hub' : 's3'}.md.ejs`,
-  'engine/requests.md',
-  'engine/options.md.ejs',
-  ...(serverEntry.readme ? [`engine/${serverEntry.readme}`] : []),
-];
-
-/** How any other model is served, and asked. */
-function readmeOfContainer(project: Project): string[] {
-  const { framework, runtime, entry, serverEntry, format, image, cpuBuild, sample, tests } = project;
-  const converted = runtime === 'onnx';
-  const has = (module: string) => entry.modules?.includes(module) ?? false;
-  const { variant = '' } = serverEntry;
-  return [
-    'about.md.ejs',
-    ...(converted && !sample ? ['convert.md.ejs'] : []),
-    tests && sample ? 'try-sample.md' : `${tests ? 'try' : 'serve'}-${sample ? 'sample' : 'own'}.md.ejs`,
-    ...(converted && sample ? ['convert.md.ejs'] : []),
-    ...(tests ? ['try-options.md'] : []),
-    ...(entry.systemPackage ? ['system-package.md.ejs'] : []),
-    ...(serverEntry.readme ? [serverEntry.readme] : []),
-    ...(tests && !variant ? ['contract.md.ejs'] : []),
-    ...(converted ? [] : [entry.formats.length ? 'model.md.ejs' : `model-${framework}.md.ejs`]),
-    'expected.md',
-    ...(framework === 'transformers' || converted ? [] : ['describe.md']),
-    ...(cpuBuild ? ['cpu-build.md.ejs'] : []),
-    `${variant}handler.md`,
-    ...(has('accelerate') ? ['accelerate.md'] : []),
-    ...(format?.pickle && !converted ? ['pickle.md.ejs'] : []),
-    has('texts') ? 'requests-texts.md' : 'requests.md',
-    ...(has('texts') || has('tensors') ? [] : ['columns.md']),
-    `${variant}answers.md`,
-    ...(has('texts') ? ['parameters-texts.md'] : []),
-    ...(has('tensors') ? ['named.md'] : []),
-    ...(framework === 'onnx' ? ['whole.md'] : []),
-    ...(has('libsvm') ? ['libsvm.md'] : []),
-    ...(image.gpu ? [entry.gpu?.cuda ? 'gpu.md.ejs' : 'gpu-custom.md.ejs'] : []),
-  ];
-}
-
-/** How it is deployed. */
-function readmeOfDeployment(project: Project): string[] {
-  const { language, modelDelivery, multiModel, training, target, tools, build } = project;
-  return [
-    ...(training ? ['training.md.ejs'] : []),
-    'deploy.md.ejs',
-    ...(multiModel || language ? [] : [`new-model-${modelDelivery}.md.ejs`]),
-    `${language && target === 'realtime' ? 'engine/' : ''}target-${target}.md`,
-    ...(build === 'local' ? ['emulation.md'] : []),
-    ...(multiModel ? ['multi-model.md'] : []),
-    'iam.md.ejs',
-    ...(build === 'codebuild' ? ['codebuild.md.ejs'] : []),
-    ...tools.filter((tool) => tool !== 'cli').map((tool) => `${tool}.md.ejs`),
-    ...(build === 'local' && tools.includes('cli') ? ['github.md.ejs'] : []),
   ];
 }

@@ -44,8 +44,8 @@ function textOf(spec: FileSpec, project: Project): string | undefined {
     return additionOf(project.requirements, spec.added, setOf(project.requirements), more);
   }
   if ('statements' in spec) return policy(spec.statements.map(template));
-  const parts = 'parts' in spec ? spec.parts : [spec.template];
-  return parts.map((name) => fill(name, spec.path, project)).join('\n');
+  if ('template' in spec) return fill(spec.template, spec.path, project);
+  return `${spec.chapters.map((name) => fill(name, spec.path, project).trim()).join('\n\n')}\n`;
 }
 
 const setOf = ({ set }: Requirements) => template(`requirements/${set}.txt`);
