@@ -158,8 +158,7 @@ print(models_of(settings.read(project.Settings)), end="")`;
     await must('aws', ['s3', 'rb', '--force', `s3://${other}`]);
     for (const program of ['deploy.sh', 'deploy.py']) {
       const args = program === 'deploy.py' ? ['deploy'] : [];
-      const deploy = (reason: RegExp, MODEL_DATA: string) =>
-        refuse(reason, directory, program, args, { MODEL_DATA });
+      const deploy = (reason: RegExp, MODEL_DATA: string) => refuse(reason, directory, program, args, { MODEL_DATA });
       await deploy(/where all models lie, .* is one model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
       await deploy(/MODEL_DATA has to be s3:/, '/a/b/');
     }

@@ -4,6 +4,9 @@ import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
 import { type RenderedFile, render } from '../../generators/project/render.js';
+import { write } from '../../generators/project/write.js';
+import { newFolder } from '../support/bin.js';
+import { outcome, tool } from '../support/tools.js';
 
 const choices = {
   deployTarget: ['realtime', 'serverless', 'async', 'batch'],
@@ -56,11 +59,16 @@ const lookedFor = (text: string) =>
     ([, inBash, inPython, beside]) => inBash ?? inPython ?? beside ?? '',
   );
 
-/** The lines of a file that name a program which the project does not have. */
 /** What the advice about a model that does not load has the user make. */
 const made = ['code/features.py', 'features.py', 'code/layers.py'];
 
-function misleading({ path, text }: RenderedFile, paths: readonly string[]): string[] {
+/** These choose at run time: what they say is looked at below. */
+const chooses = ({ path }: RenderedFile, line: string) =>
+  /^deploy\/deployer\/(hints|__main__)\.py$/.test(path) || line.startsWith('"""Usage: ');
+
+/** The lines of a file that name a program which the project does not have. */
+function misleading(file: RenderedFile, paths: readonly string[]): string[] {
+  const { path, text } = file;
   const found = lookedFor(text);
   const known = (name: string, isComment: boolean) =>
     made.includes(name) ||
@@ -68,6 +76,7 @@ function misleading({ path, text }: RenderedFile, paths: readonly string[]): str
     (!isComment && found.some((each) => each.endsWith(name) || name.endsWith(each) || name.startsWith(`${each}/`)));
   return text
     .split('\n')
+    .filter((line) => !chooses(file, line))
     .filter((line) => named(line).some((name) => !known(name, path.endsWith('.md') || line.startsWith('#'))))
     .map((line) => `${path}: ${line.trim()}`);
 }
@@ -86,5 +95,46 @@ describe('the commands that a project names', () => {
       return files.flatMap((file) => misleading(file, paths)).map((line) => `${name}: ${line}`);
     });
     assert.deepEqual(wrong, []);
+  });
+
+  it('are there in the help and the hints of the program in deploy/, whatever it was called by', () => {
+    const program = `import sys
+sys.path[0] = "deploy"
+sys.argv = sys.argv[1:]
+from deployer import hints, settings
+from deployer.__main__ import main
+from deployer.project import COMMANDS, Settings
+known = settings.read(Settings, environment={})
+for name in COMMANDS:
+    if hints.by_program() or (hints.PROJECT / hints.ELSEWHERE.get(name, f"deploy/{name}.sh")).exists():
+        try:
+            main([name, "--help"])
+        except SystemExit as ended:
+            assert ended.code == 0
+hint = ("building", "deploying", "after_build", "invoking", "training")
+print(*[getattr(hints, each)(known) for each in hint if each != "training" or "fit" in COMMANDS], sep="\\n")`;
+    const ways: Record<string, unknown>[] = choices.deployTool.flatMap((deployTool) => [
+      { deployTool },
+      { deployTool, includeTraining: true, buildTarget: 'codebuild' },
+    ]);
+    ways.push({ deployTarget: 'batch', deployTool: ['boto3'] }, { multiModel: true, deployTool: ['boto3'] });
+    for (const way of ways) {
+      const files = filesOf(way) ?? [];
+      const paths = files.map(({ path }) => path);
+      const cwd = newFolder();
+      write(files, cwd, false);
+      for (const front of ['deploy/deploy.py', 'deploy/deployer'].filter(
+        (each) => each !== 'deploy/deploy.py' || paths.includes(each),
+      )) {
+        const { status, output } = outcome(tool('python'), ['-B', '-c', program, front], { cwd });
+        assert.equal(status, 0, output);
+        const names = [...output.matchAll(/\b(?:deploy|train|test)\/(?:\w+\/)*\w+\.(?:sh|py)\b/g)].map(
+          ([name]) => name,
+        );
+        const wrong = names.filter((name) => !paths.includes(name) && !/^test\/sample_request/.test(name));
+        assert.deepEqual(wrong, [], `${JSON.stringify(way)} by ${front}: ${output}`);
+        assert.ok(names.length > 5, output);
+      }
+    }
   });
 });

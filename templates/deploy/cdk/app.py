@@ -16,7 +16,7 @@ import aws_cdk as cdk
 from endpoint_stack import EndpointStack
 
 from deployer import settings as base
-from deployer.project import COMMANDS, Settings
+from deployer.project import COMMANDS, Settings, part
 from deployer.settings import SettingError
 from deployer.state import recall
 
@@ -60,9 +60,7 @@ def find_content(settings: Settings) -> Settings:
         return settings
     model = settings.model_data or recall(settings, "model")
     if not model and getattr(settings, "model_id", ""):
-        from deployer import hub  # in projects with a model of the Hugging Face Hub
-
-        return replace(settings, model_revision=hub.revision(settings))
+        return replace(settings, model_revision=part("upload_model").hub.revision(settings))
     if not model:
         raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
     return replace(settings, model_data=model)

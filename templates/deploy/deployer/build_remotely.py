@@ -77,7 +77,7 @@ def upload_source(settings: Settings) -> str:
 def variables(settings: Settings, platform: str, training: bool) -> dict[str, str]:
     """What the build gets of the settings."""
     known = {
-        "BUILD_SCRIPT": "train/build_and_push.sh" if training else "deploy/build_and_push.sh",
+        "BUILD_SCRIPT": f"{'train' if training else 'deploy'}/build_and_push.sh",
         "PLATFORM": platform,
         "DOCKER_BUILD_OPTS": os.environ.get("DOCKER_BUILD_OPTS", ""),
     }

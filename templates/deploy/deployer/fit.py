@@ -21,7 +21,7 @@ from pathlib import Path
 
 from deployer import archive, checks, hints, storage
 from deployer.aws import CHANGING, REFUSALS, Failure, ask, client, say, sign_in, wait
-from deployer.project import COMMANDS
+from deployer.project import COMMANDS, part
 from deployer.requests import training as requests
 from deployer.requests.common import Json
 from deployer.requests.training import Settings
@@ -176,9 +176,8 @@ def next_steps(settings: Settings, job: str, place: str) -> str:
     if upload == "upload_image":
         return f"aws s3 cp {place} - | tar -xzf - -C {hints.typed('model')} && {steps}"
     if upload == "upload_many":
-        from deployer.requests.model_many import models_of
-
         record(settings, "target", job)
-        return f"aws s3 cp {place} {models_of(settings)}{job}.tar.gz && {steps}"
+        folder = part("upload_model").require(settings).model_data
+        return f"aws s3 cp {place} {folder}{job}.tar.gz && {steps}"
     record(settings, "model", place)
     return steps

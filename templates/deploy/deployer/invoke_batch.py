@@ -1,6 +1,6 @@
 """Usage: deploy/invoke.sh FILE [CONTENT-TYPE]
 
-Predicts FILE in a job of its own, as deploy.sh does, and prints the predictions.
+Predicts FILE in a job of its own, as a deployment does, and prints the predictions.
 
   CONTENT-TYPE   what is in it; without it, by the ending: .jsonl .csv .json .npy .libsvm
 

@@ -1,0 +1,56 @@
+// Which modules of the program in deploy/ a project has.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { resolve } from '../../generators/config/resolve.js';
+import { readObject } from '../../generators/config/sources.js';
+import { deployerModules, projectModule, requestModules } from '../../generators/project/deployer.js';
+import { root } from '../support/tools.js';
+
+const folder = join(root, 'templates/deploy/deployer');
+
+/** Nothing for answers that are refused. */
+const projectOf = (answers: object) => resolve([readObject({ framework: 'sklearn', ...answers }, 'the test')]).project;
+
+describe('the deployer', () => {
+  it('of a project with all defaults has the project.py that lies among the templates', () => {
+    const project = projectOf({});
+    assert.ok(project);
+    assert.equal(projectModule(project), readFileSync(join(folder, 'project.py'), 'utf8'));
+  });
+
+  it('has no module that no project has', () => {
+    const language = { framework: 'transformers', modelName: 'org/x-1b', instanceType: 'gpu-enabled' };
+    const models = [{}, { modelDelivery: 'image' }, { multiModel: true }, { includeTraining: true }, language];
+    const projects = ['realtime', 'serverless', 'async', 'batch'].flatMap((deployTarget) =>
+      models.flatMap((model) => projectOf({ ...model, deployTarget, buildTarget: 'codebuild' }) ?? []),
+    );
+    const has = (path: string) =>
+      readdirSync(join(folder, path))
+        .filter((file) => file.endsWith('.py') && file !== 'project.py')
+        .map((file) => file.slice(0, -'.py'.length))
+        .sort();
+    assert.deepEqual([...new Set(projects.flatMap(deployerModules))].sort(), has('.'));
+    assert.deepEqual([...new Set(projects.flatMap(requestModules))].sort(), has('requests'));
+  });
+
+  it('has the modules of its target, its model and its tools, each once', () => {
+    const modules = (answers: object) => {
+      const project = projectOf(answers);
+      assert.ok(project);
+      const all = [...deployerModules(project), ...requestModules(project).map((name) => `requests/${name}`)];
+      assert.deepEqual(all, [...new Set(all)]);
+      return all;
+    };
+    const own = (answers: object) => {
+      const standard = modules({});
+      return modules(answers).filter((name) => !standard.includes(name));
+    };
+    assert.deepEqual(own({ deployTool: ['boto3', 'cdk'] }), []);
+    assert.deepEqual(own({ deployTarget: 'async' }), ['invoke_async', 'requests/asynchronous', 'requests/by_backlog']);
+    assert.deepEqual(own({ modelDelivery: 'image' }), ['upload_image', 'requests/model_image']);
+    assert.deepEqual(own({ multiModel: true }), ['upload_many', 'invoke_many', 'requests/model_many']);
+    assert.deepEqual(own({ includeTraining: true }), ['image_training', 'fit', 'requests/training']);
+    assert.ok(!modules({ deployTarget: 'serverless' }).includes('requests/instances'));
+  });
+});
