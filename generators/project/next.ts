@@ -45,7 +45,8 @@ export function nextSteps(
   const put = sample || model ? '' : how;
   if (language) {
     const all = [enter, ...steps.up.map(({ command }) => command)];
-    return `It needs Docker, the AWS command line and an account with ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;
+    const needs = [...(project.build === 'local' ? ['Docker'] : []), 'boto3 (pip install boto3)'].join(', ');
+    return `It needs ${needs} and an account with ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;
   }
   const later = `Then, to deploy it (README.md says how): ${steps.up.map(({ command }) => command).join(' && ')}`;
   return `${later}\n${put}Next, type:\n\n  ${commands.join(' && ')}\n`;

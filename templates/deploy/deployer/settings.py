@@ -181,13 +181,13 @@ def read(kind: type[Some], deploy: Path = DEPLOY, environment: Mapping[str, str]
     for field in fields:
         name, default = field.name.upper(), field.metadata["default"]
         value = environment.get(name) or given.get(name, "")
+        if callable(default) and not value:
+            default = value = default(known)
         try:
-            known[field.name] = field.metadata["parse"](value) if value else default
+            known[field.name] = field.metadata["parse"](str(value)) if value else default
         except ValueError as error:
             wrong.append(f"{name} has to be {error}, and is {value!r}.")
-            known[field.name] = default
-        if callable(known[field.name]):
-            known[field.name] = default(known)
+            known[field.name] = default(known) if callable(default) else default
     settings = kind(**known)
     wrong += [] if wrong else settings.problems()
     if wrong:
@@ -199,7 +199,11 @@ def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
     """The lines NAME=value of a file, and what is wrong with others. A value may be in quotes."""
     given: dict[str, str] = {}
     wrong = []
-    for at, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        return {}, [f"deploy/{file.name} has to be UTF-8."]
+    for at, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         found, where = LINE.fullmatch(line.strip()), f"deploy/{file.name}, line {at}:"
