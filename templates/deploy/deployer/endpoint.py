@@ -147,8 +147,10 @@ def replace(settings: Settings, before: str, name: str) -> None:
             sagemaker = client("sagemaker")
             sagemaker.delete_endpoint_config(EndpointConfigName=before)
             sagemaker.delete_model(ModelName=before)
-    except REFUSALS as error:
-        say(f"What ran before is not all removed; {hints.command('delete')} does it: {error}")
+    except (KeyboardInterrupt, *REFUSALS) as error:
+        say(f"What ran before is not all removed; {hints.command('delete')} does it: {str(error) or 'interrupted'}")
+        if isinstance(error, KeyboardInterrupt):
+            raise
 
 
 def make(settings: Settings, kind: str, made: list[str]) -> None:
