@@ -4,13 +4,13 @@ import { explain } from './config/describe.js';
 import { configFile } from './config/files.js';
 import { type Ask, directoryOf, gather, type Surroundings } from './config/gather.js';
 import { type Problem, RequestError } from './config/problems.js';
-import type { Resolution } from './config/resolve.js';
+import type { Settled } from './config/settle.js';
 import type { CommandLine } from './config/sources.js';
 import type { Model, ModelFile } from './model/read.js';
 import { leavesOpen, sampleRequest, signatureFor } from './model/sample.js';
 import { manifest } from './project/manifest.js';
 import { nextSteps } from './project/next.js';
-import type { Project } from './project/project.js';
+import { type Project, projectFrom } from './project/project.js';
 import { type RenderedFile, render } from './project/render.js';
 
 export type Command = 'app' | 'configure';
@@ -34,7 +34,7 @@ export class RefusedError extends RequestError {
   readonly explanation: string;
   readonly warnings: readonly string[];
 
-  constructor(problems: readonly Problem[], resolution: Resolution) {
+  constructor(problems: readonly Problem[], resolution: Settled) {
     super(problems);
     this.explanation = explain(resolution);
     this.warnings = resolution.warnings;
@@ -44,8 +44,9 @@ export class RefusedError extends RequestError {
 /** Gathers the answers and renders the files; writes nothing. Throws a RefusedError with every problem. */
 export async function plan(command: Command, line: CommandLine, around: Surroundings, ask?: Ask): Promise<Plan> {
   const resolution = await gather(line, around, ask);
-  const { project, problems, answers, files: copies, model } = resolution;
-  if (!project) throw new RefusedError(problems, resolution);
+  const { problems, answers, files: copies, model } = resolution;
+  if (problems.length > 0) throw new RefusedError(problems, resolution);
+  const project = projectFrom(answers);
   const request = requestFor(project, model);
   const open = request.length > 0 && leavesOpen(model?.inputs ?? []);
   const warnings = [...resolution.warnings, ...(open ? [sizesLeftOpen] : [])];

@@ -6,7 +6,8 @@ import { readConfigFiles, readStored } from './files.js';
 import { type Brought, type BroughtModel, bringModel, nothing, underItsName, unserved, withPackages } from './model.js';
 import type { Answers, Key } from './parameters.js';
 import { nextQuestion, type Question, readAnswer } from './prompts.js';
-import { type Resolution, resolve } from './resolve.js';
+import { resolve } from './resolve.js';
+import type { Settled } from './settle.js';
 import { type CommandLine, type Given, readEnvironment, type Source } from './sources.js';
 import { readTraining } from './training.js';
 
@@ -19,7 +20,7 @@ export interface Surroundings {
 export type Ask = (question: Question) => Promise<unknown>;
 
 /** What was gathered: also the files that come into the project as they are. */
-export interface Gathered extends Resolution {
+export interface Gathered extends Settled {
   readonly files: readonly ModelFile[];
   readonly model: Model | undefined;
 }
@@ -58,7 +59,7 @@ export async function gather(line: CommandLine, around: Surroundings, ask?: Ask)
 /** Brings in what --model and --code name, each read once. */
 function bringer(force: boolean, cwd: string) {
   const models = new Map<string, BroughtModel>();
-  return ({ answers, origins }: Resolution): { model: BroughtModel; code: Brought } => {
+  return ({ answers, origins }: Settled): { model: BroughtModel; code: Brought } => {
     const { model: path = '', code: script } = answers;
     const known: BroughtModel =
       models.get(path) ?? (path ? bringModel(path, origins.model ?? '', cwd, force) : nothing);
@@ -72,10 +73,10 @@ function bringer(force: boolean, cwd: string) {
 }
 
 /** Whether something is wrong that no answer can mend: what is only missing will be asked for. */
-const wrong = ({ problems }: Resolution) => problems.some(({ from }) => from !== 'no source');
+const wrong = ({ problems }: Settled) => problems.some(({ from }) => from !== 'no source');
 
 /** The folder to write into. While questions are still to come, a name that is only a default does not settle it. */
-function targetOf({ answers, origins }: Resolution, asking: boolean, cwd: string): string | undefined {
+function targetOf({ answers, origins }: Settled, asking: boolean, cwd: string): string | undefined {
   if (asking && origins.projectDir === 'default' && origins.projectName === 'default') return undefined;
   return answers.projectDir === undefined ? undefined : directoryOf(answers, cwd);
 }

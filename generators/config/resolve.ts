@@ -1,6 +1,4 @@
-// The whole way from sources to a Project, or to every problem at once. Never throws for bad input.
-
-import { type Project, projectFrom } from '../project/project.js';
+// The whole way from sources to answers, or to every problem at once. Never throws for bad input.
 import { type Answers, flagOf, type Key, table, variableOf } from './parameters.js';
 import type { Problem } from './problems.js';
 import { conflicts, doubts } from './rules.js';
@@ -8,20 +6,15 @@ import { type Settled, settle } from './settle.js';
 import { type Source, withInstanceImplied } from './sources.js';
 import { valuesOf } from './values.js';
 
-/** A Project, or the problems that stand before one; what was settled either way. */
-export interface Resolution extends Settled {
-  project: Project | undefined;
-}
-
 /** Settles the sources, strongest first, and checks what they come to. */
-export function resolve(sources: readonly Source[]): Resolution {
+export function resolve(sources: readonly Source[]): Settled {
   const settled = settle(sources.map(withInstanceImplied));
   const { answers, origins, open } = settled;
   const unread = settled.problems.some(({ key }) => key === 'model'); // which would have told the framework
   const asked = open.filter((key) => !(unread && key === 'framework'));
   const problems = [...settled.problems, ...missing(asked, answers), ...conflicts(answers, origins)];
   const warnings = [...settled.warnings, ...doubts(answers)];
-  return { ...settled, problems, warnings, project: problems.length ? undefined : projectFrom(answers) };
+  return { ...settled, problems, warnings };
 }
 
 function missing(open: readonly Key[], answers: Answers): Problem[] {

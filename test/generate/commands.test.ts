@@ -1,11 +1,11 @@
 // Every command that a project names, in its README, its help and its hints, is one that it has.
 import assert from 'node:assert/strict';
-import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
 import { type RenderedFile, render } from '../../generators/project/render.js';
 import { write } from '../../generators/project/write.js';
 import { newFolder } from '../support/bin.js';
+import { resolve } from '../support/generate.js';
 import { outcome, tool } from '../support/tools.js';
 
 const choices = {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { deployerModules, projectModule, requestModules } from '../../generators/project/deployer.js';
+import { resolve } from '../support/generate.js';
 import { root } from '../support/tools.js';
 
 const folder = join(root, 'templates/deploy/deployer');

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { keys } from '../../generators/config/parameters.js';
-import { resolve } from '../../generators/config/resolve.js';
 import { readArguments, readEnvironment, readObject } from '../../generators/config/sources.js';
+import { resolve } from '../support/generate.js';
 
 const sklearn = { framework: 'sklearn' };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { instanceOf } from '../../generators/catalog/instances.js';
 import { roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../../generators/catalog/models.js';
-import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
+import { resolve } from '../support/generate.js';
 
 const from = (answers: object) => resolve([readObject({ framework: 'transformers', ...answers }, 'the test')]);
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
 import { nextSteps } from '../../generators/project/next.js';
 import { render } from '../../generators/project/render.js';
+import { resolve } from '../support/generate.js';
 
 const from = (answers: object) => resolve([readObject(answers, 'the test')]);
 const sklearn = { framework: 'sklearn' };

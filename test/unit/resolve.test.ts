@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { formatsOf, frameworkNames } from '../../generators/catalog/frameworks.js';
-import { type Resolution, resolve } from '../../generators/config/resolve.js';
 import { readArguments, readEnvironment, readObject } from '../../generators/config/sources.js';
+import { resolve } from '../support/generate.js';
 
 const from = (...objects: object[]) => resolve(objects.map((object, at) => readObject(object, `source ${at}`)));
-const messages = ({ problems }: Resolution) =>
+const messages = ({ problems }: ReturnType<typeof resolve>) =>
   problems.map(({ key, message, hint }) => `${key}: ${message} (${hint})`).join('\n');
 const sklearn = { framework: 'sklearn' };
 

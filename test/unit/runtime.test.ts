@@ -1,10 +1,10 @@
 // --runtime=onnx: the converted model is served by onnxruntime, and the library that trained it is not in the image.
 import assert from 'node:assert/strict';
 import { frameworkNames } from '../../generators/catalog/frameworks.js';
-import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
 import { render } from '../../generators/project/render.js';
+import { resolve } from '../support/generate.js';
 
 const converted = ['sklearn', 'xgboost', 'lightgbm', 'catboost'];
 const from = (answers: object) => resolve([readObject({ runtime: 'onnx', ...answers }, 'the test')]);

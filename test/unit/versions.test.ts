@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { frameworkNames } from '../../generators/catalog/frameworks.js';
 import { nameOf, releaseOf, releasesOf } from '../../generators/catalog/versions.js';
 import { gather } from '../../generators/config/gather.js';
-import { resolve } from '../../generators/config/resolve.js';
 import { readArguments, readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
+import { projectFrom } from '../../generators/project/project.js';
 import { render } from '../../generators/project/render.js';
+import { resolve } from '../support/generate.js';
 
 const from = (answers: object) => resolve([readObject({ framework: 'sklearn', ...answers }, 'the test')]);
 const said = (answers: object) => from(answers).problems.map(({ message, hint }) => `${message}; ${hint}`);
@@ -139,11 +140,11 @@ describe('--requirements', () => {
   const freeze = 'joblib==1.2.0\nmatplotlib==3.7.1\nnumpy==1.24.3\nscikit-learn==1.2.1\nscipy==1.10.1\n';
 
   it('gives the versions of what the model needs, and of nothing else', async () => {
-    const { answers, origins, project } = await read(freeze);
+    const { answers, origins } = await read(freeze);
     assert.equal(answers.frameworkVersion, '1.2.1');
     assert.deepEqual(answers.packages, ['joblib==1.2.0', 'numpy==1.24.3', 'scipy==1.10.1']);
     assert.deepEqual([origins.frameworkVersion, origins.packages], ['training.txt', 'training.txt']);
-    assert.equal(project?.answers.requirements, undefined); // what follows from it is stored, not the file
+    assert.equal(projectFrom(answers).answers.requirements, undefined); // what follows from it is stored, not the file
   });
 
   it('gives the versions of packages that are asked for by name', async () => {
