@@ -1,5 +1,5 @@
 // Runs suites in two lanes, shows what each run printed when it ends, and closes with the sum:
-//   tsx test/run.ts unit generate serve
+//   tsx test/run.ts unit generate serve deployer
 //   tsx test/run.ts frameworks [FRAMEWORK … | engines]
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -65,7 +65,7 @@ async function execute({ name, runner, command, args, prepare }: Run, env: Env):
 
 const [first, ...others] = process.argv.slice(2);
 if (first === undefined)
-  throw new Error('name the suites to run: unit generate serve engines soak frameworks docker deploy');
+  throw new Error('name the suites to run: unit generate serve engines deployer soak frameworks docker deploy');
 await timed('install the tools', installTools);
 const suites = first === 'frameworks' ? [first] : [first, ...others];
 if (suites.includes('docker') || suites.includes('deploy')) {

@@ -86,7 +86,7 @@ export function runsOf(suite: string, names: readonly string[]): Run[] {
     const rest = pytestRun('soak: others', ['test/serve', '-m', 'soak', `--ignore=${load}`]);
     return [pytestRun('soak: load', [load, '-m', 'soak']), rest];
   }
-  if (suite === 'engines') return [pytestRun(suite, ['test/engines'])];
+  if (suite === 'engines' || suite === 'deployer') return [pytestRun(suite, [`test/${suite}`])];
   if (suite === 'unit') return [mochaRun(suite)];
   const first: Readonly<Record<string, readonly string[]>> = {
     generate: ['projects', 'new-framework'],

@@ -1,0 +1,210 @@
+"""deploy/settings.env and the environment: what is read, what wins, and what is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import COMMON, Async, Batch, Language, Many, Read, Realtime, Serverless
+from deployer import settings as base
+
+
+@dataclass(frozen=True)
+class Small(base.Settings):
+    """Settings of each kind."""
+
+    word: str = base.text("standard")
+    count: int = base.number(1, 10, 3)
+    most: int | None = base.optional_number(1, 10)
+    twice: int = base.number(1, 20, lambda known: 2 * int(known["count"]))
+    where: str = base.place()
+    form: str = base.choice("Line", "None")
+
+
+def from_file(folder: Path, content: str | bytes, **environment: str) -> Small:
+    """Settings of a file."""
+    data = content.encode() if isinstance(content, str) else content
+    (folder / "settings.env").write_bytes(data)
+    common = {"PROJECT_NAME": "demo", "AWS_REGION": "us-east-1", "BASE_IMAGE": "python"}
+    return base.read(Small, folder, {**common, **environment})
+
+
+def errors_of(folder: Path, content: str | bytes, **environment: str) -> list[str]:
+    with pytest.raises(base.SettingError) as caught:
+        from_file(folder, content, **environment)
+    return str(caught.value).splitlines()
+
+
+# --- lines of the file -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("WORD=a", "a"),
+        ("WORD = a", "a"),
+        ("  export WORD=a  ", "a"),
+        ("WORD=a b", "a b"),
+        ("WORD=a=b", "a=b"),
+        ("WORD=a#b", "a#b"),
+        ("WORD=a # a comment", "a"),
+        ("WORD='a # b'", "a # b"),
+        ('WORD="a # b" # a comment', "a # b"),
+        ("WORD='it is \"so\"'", 'it is "so"'),
+        ('WORD="it\'s"', "it's"),
+        ("WORD=it's", "it's"),
+        ("WORD=' a '", " a "),
+        ("WORD=$HOME/`x`\\n", "$HOME/`x`\\n"),
+        ("WORD=Zürich\u2028日本", "Zürich\u2028日本"),
+        ("WORD=", "standard"),
+        ("WORD=''", "standard"),
+        ("WORD=   # a comment", "standard"),
+        ("# WORD=a", "standard"),
+        ("   # WORD=a", "standard"),
+        ("", "standard"),
+    ],
+)
+def test_a_line_is_name_and_value(tmp_path: Path, line: str, value: str) -> None:
+    assert from_file(tmp_path, f"# settings\n\n{line}\nCOUNT=2\n").word == value
+
+
+def test_a_file_of_windows_is_read_as_any_other(tmp_path: Path) -> None:
+    found = from_file(tmp_path, b"\xef\xbb\xbfWORD=a\r\nCOUNT=2\r\n\r\n# a comment\r\nFORM='None'\r\n")
+    assert (found.word, found.count, found.form) == ("a", 2, "None")
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, "WORD=a".encode("utf-16")) == ["deploy/settings.env has to be UTF-8."]
+
+
+def test_json_needs_no_quotes(tmp_path: Path) -> None:
+    assert from_file(tmp_path, 'TAGS={"team": "fraud", "x": "#1 a"}').tags == {"team": "fraud", "x": "#1 a"}
+    assert from_file(tmp_path, """TAGS='{"team": "fraud"}' # ours""").tags == {"team": "fraud"}
+
+
+# --- what wins -------------------------------------------------------------------------------------------------------
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "WORD=file", WORD="environment").word == "environment"
+
+
+def test_a_variable_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "", WORD="'a' # b").word == "'a' # b"
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "WORD=file", WORD="").word == "file"
+    assert from_file(tmp_path, "", WORD="").word == "standard"
+
+
+def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "", WORDS="a", PATH="/bin").word == "standard"
+
+
+def test_a_default_follows_from_the_settings_before_it(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "").twice == 6
+    assert from_file(tmp_path, "COUNT=5").twice == 10
+    assert from_file(tmp_path, "COUNT=5\nTWICE=3").twice == 3
+    assert from_file(tmp_path, "").role_name == "demo-us-east-1-exec"
+    assert from_file(tmp_path, "AWS_REGION=x", AWS_REGION="eu-west-1").role_name == "demo-eu-west-1-exec"
+
+
+def test_what_is_empty_has_its_default(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "MOST=\nWHERE=\nTAGS=\nVPC_SUBNETS=\nNETWORK_ISOLATION=\n")
+    assert (found.most, found.where, found.tags, found.vpc_subnets) == (None, "", {}, ())
+    assert (found.network_isolation, found.poll_seconds) == (False, 5.0)
+
+
+def test_settings_cannot_be_changed(tmp_path: Path) -> None:
+    with pytest.raises(AttributeError):
+        from_file(tmp_path, "").word = "another"  # type: ignore[misc]
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("COUNT=11", "COUNT has to be a whole number from 1 to 10, and is '11'."),
+        ("COUNT=-1", "COUNT has to be a whole number from 1 to 10, and is '-1'."),
+        ("COUNT=1.5", "COUNT has to be a whole number from 1 to 10, and is '1.5'."),
+        ("COUNT=1e9", "COUNT has to be a whole number from 1 to 10, and is '1e9'."),
+        ("MOST=x", "MOST has to be a whole number from 1 to 10, and is 'x'."),
+        ("WHERE=bucket/x", "WHERE has to be s3://BUCKET/…, and is 'bucket/x'."),
+        ("FORM=line", "FORM has to be one of Line, None, and is 'line'."),
+        ("NETWORK_ISOLATION=yes", "NETWORK_ISOLATION has to be one of false, true, and is 'yes'."),
+        ("TAGS=team", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is 'team'."""),
+        ("TAGS=[]", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is '[]'."""),
+        ('TAGS={"a": 1}', """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is '{"a": 1}'."""),
+        ("POLL_SECONDS=0", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, and is '0'."),
+        ("POLL_SECONDS=nan", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, and is 'nan'."),
+        ("ROLE_NAME=a b", "ROLE_NAME has to be at most 64 letters, digits and + = , . @ _ -, and is 'a b'."),
+        ("WORD a", "deploy/settings.env, line 1: a line has to be NAME=value, and is 'WORD a'."),
+        ("WRD=a", "deploy/settings.env, line 1: there is no setting WRD. Did you mean WORD?"),
+        ("word=a", "deploy/settings.env, line 1: there is no setting word."),
+        ("ACCOUNT=1", "deploy/settings.env, line 1: there is no setting ACCOUNT. Did you mean COUNT?"),
+        ("WORD=\nWORD=a", "deploy/settings.env, line 2: WORD is there twice."),
+    ],
+)
+def test_an_error_says_which_setting_its_value_and_what_is_allowed(tmp_path: Path, line: str, error: str) -> None:
+    assert errors_of(tmp_path, line) == [error]
+
+
+def test_all_errors_are_said_at_once(tmp_path: Path) -> None:
+    found = errors_of(tmp_path, "nonsense\nWRD=a\nCOUNT=x\nFORM=y\n", AWS_REGION="z", TAGS="{")
+    assert [error.partition(" ")[0] for error in found[2:]] == ["AWS_REGION", "TAGS", "COUNT", "FORM"]
+    assert "line 1" in found[0] and "line 2" in found[1]
+
+
+def test_an_error_in_the_environment_is_said_with_the_name_of_the_variable(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, "COUNT=2", COUNT="0") == ["COUNT has to be a whole number from 1 to 10, and is '0'."]
+
+
+def test_settings_sh_of_an_older_project_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "settings.sh").write_text("AWS_REGION=us-east-1\n")
+    first, second = errors_of(tmp_path, "")
+    assert "deploy/settings.sh is of an older version" in first
+    assert "into deploy/settings.env" in second
+
+
+# --- settings that do not fit together -------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kind", "given", "error"),
+    [
+        (Realtime, {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"}, "INSTANCE_COUNT has to be between the 3 and 2"),
+        (Realtime, {"MIN_INSTANCE_COUNT": "2"}, "INSTANCE_COUNT has to be between the 2 and 1 instances"),
+        (Realtime, {"MODEL_DATA": "s3://bucket/model.zip"}, "MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz"),
+        (Realtime, {"INSTANCE_TYPE": "m5.large"}, "INSTANCE_TYPE has to be ml.FAMILY.SIZE, and is 'm5.large'."),
+        (Realtime, {"ENDPOINT_NAME": "-a"}, "ENDPOINT_NAME has to be letters, digits and hyphens between them"),
+        (Realtime, {"ENDPOINT_NAME": "a" * 64}, "63 at most"),
+        (Async, {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"}, "between the 0 and 2 instances"),
+        (Serverless, {"SERVERLESS_MEMORY": "1500"}, "SERVERLESS_MEMORY has to be a multiple of 1024 (MB), and is 1500"),
+        (Serverless, {"MAX_PROVISIONED_CONCURRENCY": "2"}, "needs a PROVISIONED_CONCURRENCY of 1 or more"),
+        (Serverless, {"PROVISIONED_CONCURRENCY": "6"}, "PROVISIONED_CONCURRENCY can be at most"),
+        (Batch, {"BATCH_PAYLOAD_MB": "51", "BATCH_CONCURRENCY": "2"}, "times BATCH_CONCURRENCY can be at most 100"),
+        (Many, {"MODEL_DATA": "s3://bucket/a.tar.gz"}, "is one model: s3://bucket/a.tar.gz"),
+        (Language, {"MODEL_DATA": "s3://bucket/a"}, "s3://BUCKET/PREFIX/, with a slash at its end"),
+        (Language, {"HF_TOKEN_SECRET": "hf_x"}, "the ARN of a secret in AWS Secrets Manager, not the token"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(
+    read: Read, kind: type[base.Settings], given: Mapping[str, Any], error: str
+) -> None:
+    with pytest.raises(base.SettingError) as caught:
+        read(kind, **given)
+    assert error in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a_b", "a.b"])
+def test_a_default_is_checked_as_a_value_is(read: Read, name: str) -> None:
+    """A repository can be called so, an endpoint cannot."""
+    with pytest.raises(base.SettingError, match="ENDPOINT_NAME has to be letters, digits and hyphens"):
+        read(Realtime, PROJECT_NAME=name)
+    assert read(Realtime, PROJECT_NAME=name, ENDPOINT_NAME="a-b").deployment == "a-b"
+
+
+def test_the_base_image_is_pythons_of_the_version_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".python-version").write_text("3.12\n")
+    (tmp_path / "settings.env").write_text("")
+    monkeypatch.setattr(base, "PROJECT", tmp_path)
+    found = base.read(base.Settings, tmp_path, {**COMMON, "BASE_IMAGE": ""})
+    assert found.base_image == "public.ecr.aws/docker/library/python:3.12-slim"
