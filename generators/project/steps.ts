@@ -39,7 +39,7 @@ export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiMod
   const upload = `deploy/upload_model.sh${multiModel ? named.upload : ''}`;
   const inside = modelDelivery === 'image' ? ' with the model in it' : '';
   return [
-    ...(own ? [] : [{ command: 'deploy/iam/create_role.sh', about: 'once: the role that SageMaker takes on' }]),
+    ...(own ? [] : [{ command: 'deploy/iam/create_role.sh', about: 'once: the role that SageMaker assumes' }]),
     {
       command: build === 'codebuild' ? 'deploy/submit_build.sh' : 'deploy/build_and_push.sh',
       about: `the image for ${image.platform}${inside}, to ECR`,
