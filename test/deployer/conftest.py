@@ -12,6 +12,7 @@ import pytest
 
 DEPLOY = Path(__file__).parents[2] / "templates/deploy"
 sys.path.insert(0, str(DEPLOY))
+sys.dont_write_bytecode = True  # templates/ is packed as it is
 
 from deployer import hints, state  # noqa: E402
 from deployer import settings as base  # noqa: E402
