@@ -1,11 +1,12 @@
-// What goes wrong on the way: calls that fail, several at once, a Ctrl-C, models and images that SageMaker would refuse.
+// What goes wrong on the way: calls that fail, answers that are lost, several runs at once, a Ctrl-C.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { clearAway, client, describeEndpoint, predict, put42, sample, trained } from '../support/lives.js';
-import { must, rig, run, scratch, unique, until } from '../support/rig.js';
-import { arm, aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { answering, type Handle } from '../support/intercept.js';
+import { clearAway, client, describeEndpoint, predict, put42, scrapeOf, trained } from '../support/lives.js';
+import { must, scratch, unique, until } from '../support/rig.js';
+import { arm, aws, interrupt, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { tool } from '../support/tools.js';
 
 describe('a deployment that fails', function () {
   this.timeout(600_000);
@@ -13,9 +14,11 @@ describe('a deployment that fails', function () {
   const name = unique('fails');
   let directory: string;
   const scaled = { MAX_INSTANCE_COUNT: '2' };
+  const ours = ['--service-namespace', 'sagemaker'];
   const policies = async () => {
-    const ours = ['--service-namespace', 'sagemaker', '--resource-id', `endpoint/${name}/variant/AllTraffic`];
-    return (await aws('application-autoscaling', 'describe-scaling-policies', ...ours)).ScalingPolicies.length;
+    const resource = ['--resource-id', `endpoint/${name}/variant/AllTraffic`];
+    const found = await aws('application-autoscaling', 'describe-scaling-policies', ...ours, ...resource);
+    return found.ScalingPolicies.length;
   };
 
   before(async () => {
@@ -45,19 +48,48 @@ describe('a deployment that fails', function () {
       await fail(call);
       assert.deepEqual(await leftOf(name), []);
       assert.equal(await policies(), 0);
+      const resource = ['--resource-ids', `endpoint/${name}/variant/AllTraffic`];
+      const found = await aws('application-autoscaling', 'describe-scalable-targets', ...ours, ...resource);
+      assert.deepEqual(found.ScalableTargets, []);
     });
 
-  it('says what to do where the AWS CLI is too old for METRICS, and leaves nothing', async () => {
-    const bin = path.join(folder, 'old');
-    mkdirSync(bin);
-    const real = await must('bash', ['-c', 'command -v aws']);
-    const words =
-      'Unknown parameter in MetricsConfig: "EnableDetailedObservability", must be one of: EnableEnhancedMetrics';
-    const old = `#!/usr/bin/env bash\n[ "$2" != create-endpoint-config ] || { echo '${words}' >&2; exit 252; }\nexec ${real} "$@"\n`;
-    writeFileSync(path.join(bin, 'aws'), old, { mode: 0o755 });
-    const env = { METRICS: 'true', PATH: `${bin}:${process.env.PATH}` };
-    await refuse(/This AWS CLI is too old for METRICS\. Update it/, directory, 'deploy.sh', [], env);
+  it('says what to do where boto3 is too old for METRICS, and leaves nothing', async () => {
+    // Its model of SageMaker's API, as it was before that came.
+    const code = `
+import json, sys
+from pathlib import Path
+from botocore.loaders import Loader
+model = Loader().load_service_model("sagemaker", "service-2")
+del model["shapes"]["MetricsConfig"]["members"]["EnableDetailedObservability"]
+file = Path(sys.argv[1], "sagemaker/2017-07-24/service-2.json")
+file.parent.mkdir(parents=True)
+file.write_text(json.dumps(model))`;
+    const AWS_DATA_PATH = path.join(folder, 'old');
+    await must(tool('python'), ['-c', code, AWS_DATA_PATH]);
+    const env = { METRICS: 'true', AWS_DATA_PATH };
+    await refuse(/too old for METRICS\. Update it: pip install/, directory, 'deploy.sh', [], env);
     assert.deepEqual(await leftOf(name), []);
+  });
+
+  it('outlives lost answers while it waits, but not three in a row', async () => {
+    const lose = (count: number): Handle => {
+      let [created, lost] = [false, 0];
+      return async (operation, pass) => {
+        created ||= operation === 'CreateEndpoint';
+        if (created && operation === 'DescribeEndpoint' && lost < count) lost += 1;
+        else return pass();
+        return undefined;
+      };
+    };
+    const once = { AWS_MAX_ATTEMPTS: '1' };
+    const { err } = await answering(lose(3), (env) =>
+      refuse(/Connection was closed/, directory, 'deploy.sh', [], { ...once, ...env }),
+    );
+    assert.match(err, /is still Creating: .*deploy\.sh'? goes on/);
+    await succeed(directory, 'delete.sh');
+    assert.equal(await answering(lose(2), (env) => succeed(directory, 'deploy.sh', [], { ...once, ...env })), name);
+    await arm({ throttle: { DescribeEndpoint: 1 } });
+    assert.equal(await succeed(directory, 'delete.sh', [], once), '3');
   });
 
   it('goes on where two deploy the same at once, or not the same, and leaves one', async () => {
@@ -96,7 +128,22 @@ describe('a deployment that fails', function () {
     await succeed(directory, 'upload_model.sh');
   });
 
-  for (const call of ['CreateModel', 'CreateEndpointConfig', 'UpdateEndpoint', 'PutScalingPolicy'])
+  it('outlives throttled calls of an update, here to one whose metrics are read', async () => {
+    await arm({ throttle: { CreateModel: 1, UpdateEndpoint: 2, DescribeEndpoint: 1 } });
+    assert.equal(await succeed(directory, 'deploy.sh', [], { ...scaled, METRICS: 'true' }), name);
+    const { samples, errors } = await until('a look at the metrics', 30, () => scrapeOf(name));
+    assert.deepEqual(errors, []);
+    assert.ok(samples.some((each) => each.name === 'serving_requests_total'));
+    assert.equal((await leftOf(name)).length, 3);
+  });
+
+  for (const call of [
+    'CreateModel',
+    'CreateEndpointConfig',
+    'UpdateEndpoint',
+    'RegisterScalableTarget',
+    'PutScalingPolicy',
+  ])
     it(`leaves what ran before when ${call} fails`, async () => {
       const before = await describeEndpoint(name);
       await fail(call, { CONTAINER_ENV: '{"SM_LOG_LEVEL": "DEBUG"}' });
@@ -109,97 +156,44 @@ describe('a deployment that fails', function () {
     await succeed(directory, 'delete.sh');
     put42(directory, 10);
     await succeed(directory, 'upload_model.sh');
-    const { BASE_IMAGE } = rig('BASE_IMAGE');
-    const env = { ...process.env, BASE_IMAGE, POLL_SECONDS: '0.2' };
-    const child = spawn(path.join(directory, 'deploy/deploy.sh'), {
-      detached: true,
-      env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    child.stderr.on('data', (text) => {
-      said += text;
-    });
-    await until('Creating', 60, async () => said.includes('Creating') || undefined).catch(() => assert.fail(said));
-    process.kill(-(child.pid ?? 0), 'SIGINT');
-    await new Promise((resolve) => child.on('close', resolve));
-    assert.equal(child.exitCode, 130, said);
-    assert.match(said, /is still Creating: .*deploy\.sh goes on, .*delete\.sh removes it/);
+    const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh');
+    assert.equal(code, 130, err);
+    assert.match(err, /is still Creating: .*deploy\.sh'? goes on, .*delete\.sh'? removes it/);
     assert.equal(await succeed(directory, 'deploy.sh'), name);
     assert.equal((await leftOf(name)).length, 3);
+    await succeed(directory, 'delete.sh');
   });
-});
 
-describe('a deployment that SageMaker would refuse after minutes', function () {
-  this.timeout(300_000);
-  const folder = scratch();
-  const name = unique('early');
-  let directory: string;
-  const refused = (reason: RegExp, env: NodeJS.ProcessEnv) =>
-    refuse(reason, directory, 'deploy.sh', [], { IMAGE_URI: 'elsewhere/image:1', ...env });
-
-  before(async () => {
-    directory = await trained(folder, name, 'serverless', { awsRoleArn: role });
+  it('leaves what a second run, or delete, can take up, whichever call a Ctrl-C comes with', async () => {
+    put42(directory);
     await succeed(directory, 'upload_model.sh');
-  });
-  after(() => clearAway(directory, name));
-
-  it('is refused at once for a model archive with links, or that is none', async () => {
-    const bucket = 's3://sagemaker-us-east-1-123456789012';
-    symlinkSync('model.json', path.join(directory, 'model/link'));
-    await must('tar', ['-C', path.join(directory, 'model'), '-czf', path.join(folder, 'own.tar.gz'), '.']);
-    await must('aws', ['s3', 'cp', path.join(folder, 'own.tar.gz'), `${bucket}/${name}/own.tar.gz`]);
-    await refused(/link is a link \(to model\.json\)(?:.*\n)*.*upload_model\.sh/, {
-      MODEL_DATA: `${bucket}/${name}/own.tar.gz`,
-    });
-    await must('aws', ['s3', 'cp', sample(directory), `${bucket}/${name}/none.tar.gz`]);
-    await refused(/not a whole \.tar\.gz/, { MODEL_DATA: `${bucket}/${name}/none.tar.gz` });
-    await must('aws', ['s3', 'rm', '--recursive', `${bucket}/${name}/`]);
-    unlinkSync(path.join(directory, 'model/link'));
-    await succeed(directory, 'upload_model.sh');
-  });
-
-  it('is refused at once for settings that cannot be', async () => {
-    await refused(/SERVERLESS_MEMORY has to be a multiple of 1024/, { SERVERLESS_MEMORY: '1500' });
-    await refused(/SERVERLESS_MAX_CONCURRENCY has to be a whole number from 1 to 200/, {
-      SERVERLESS_MAX_CONCURRENCY: 'x',
-    });
-    await refused(/PROVISIONED_CONCURRENCY can be at most/, { PROVISIONED_CONCURRENCY: '6' });
-    await refused(/needs a PROVISIONED_CONCURRENCY of 1 or more/, { MAX_PROVISIONED_CONCURRENCY: '2' });
-    await refused(/NETWORK_ISOLATION has to be one of false, true/, { NETWORK_ISOLATION: 'yes' });
-    await refused(/TAGS has to be a JSON object of strings/, { TAGS: 'team=fraud' });
-    assert.deepEqual(await leftOf(name), []);
-  });
-
-  it('is refused at once for an image of more than 10 GB', async () => {
-    const check = '. "$0/deploy/common.sh"; fits_serverless 9999999999; fits_serverless 10000000001';
-    const { code, err } = await run('bash', ['-euc', check, directory]);
-    assert.equal(code, 1);
-    assert.match(err, /^ERROR: The image has 10000000001 bytes; a serverless endpoint takes at most 10 GB/);
-  });
-
-  it('is refused at once for a role that SageMaker may not take on, or that may not read the model', async () => {
-    const trust = (service: string) =>
-      `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "${service}"}, "Action": "sts:AssumeRole"}]}`;
-    const make = (role: string, service: string) =>
-      aws('iam', 'create-role', '--role-name', role, '--assume-role-policy-document', trust(service));
-    const other = (await make(`${name}-lambda`, 'lambda.amazonaws.com')).Role.Arn;
-    await refused(/SageMaker may not take on .*lambda: its trust policy(?:.*\n)*.*create_role\.sh/, {
-      ROLE_ARN: other,
-    });
-    const own = (await make(`${name}-own`, 'sagemaker.amazonaws.com')).Role.Arn;
-    // The look-alike does not simulate policies: this answers for it as IAM does, and passes all else on.
-    const bin = path.join(folder, 'bin');
-    mkdirSync(bin);
-    const real = await must('bash', ['-c', 'command -v aws']);
-    const answers = `#!/usr/bin/env bash\n[ "$2" != simulate-principal-policy ] || { echo implicitDeny; exit; }\nexec ${real} "$@"\n`;
-    writeFileSync(path.join(bin, 'aws'), answers, { mode: 0o755 });
-    const env = { ROLE_ARN: own, PATH: `${bin}:${process.env.PATH}` };
-    await refused(
-      /may not do what SageMaker needs: s3:GetObject on arn:aws:s3:::sagemaker-us-east-1-.*model\.tar\.gz/,
-      env,
-    );
-    for (const role of [`${name}-lambda`, `${name}-own`])
-      await must('aws', ['iam', 'delete-role', '--role-name', role]);
+    const env = { ...scaled, POLL_SECONDS: '2' };
+    for (let [last, ended] = [1, false]; !ended; last += 1) {
+      let calls = 0;
+      let reached = () => {};
+      const moment = new Promise<void>((resolve) => {
+        reached = resolve;
+      });
+      const handle: Handle = async (_, pass) => {
+        calls += 1;
+        const answer = await pass();
+        if (calls === last) reached();
+        return answer;
+      };
+      const { code, err } = await answering(handle, (door) =>
+        interrupt(moment, directory, 'deploy.sh', [], { ...env, ...door }),
+      );
+      ended = calls < last;
+      assert.equal(code, ended ? 0 : 130, `call ${last}: ${err}`);
+      assert.doesNotMatch(err, /Traceback/);
+      if (last % 2) {
+        assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
+        assert.equal((await leftOf(name)).length, 3, `call ${last}`);
+        assert.equal(await policies(), 1, `call ${last}`);
+      }
+      await succeed(directory, 'delete.sh');
+      assert.deepEqual(await leftOf(name), [], `call ${last}`);
+      assert.equal(await policies(), 0, `call ${last}`);
+    }
   });
 });

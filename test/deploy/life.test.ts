@@ -4,10 +4,8 @@ import path from 'node:path';
 import { must, project, run, scratch, train, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
 import { arm, aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
-import { tool } from '../support/tools.js';
 import { csvOf, writeData } from '../support/training.js';
 
-const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
 const scaled = { MAX_INSTANCE_COUNT: '2' };
 
 describe('the life of an endpoint', function () {
@@ -17,7 +15,7 @@ describe('the life of an endpoint', function () {
   let directory: string;
   const request = () => path.join(directory, 'test/sample_request.json');
   const py = (command: string, env: NodeJS.ProcessEnv = {}, ...args: string[]) =>
-    succeed(directory, 'deploy.py', [command, ...args], { PATH, ...env });
+    succeed(directory, 'deploy.py', [command, ...args], env);
   const predict = async () => JSON.parse(await succeed(directory, 'invoke.sh', [request()])).predictions;
   const describeEndpoint = () => aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
 
@@ -83,7 +81,7 @@ describe('the life of an endpoint', function () {
     await succeed(directory, '../train/build_and_push.sh');
     await writeData(directory);
     const data = [csvOf(directory, 'train'), '--validation', csvOf(directory, 'validation')];
-    assert.match(await succeed(directory, '../train/fit.py', data, { PATH }), /^s3:.*model\.tar\.gz$/);
+    assert.match(await succeed(directory, '../train/fit.py', data), /^s3:.*model\.tar\.gz$/);
   });
 
   it('gets an endpoint that answers, and says what it costs before', async () => {
@@ -95,7 +93,8 @@ describe('the life of an endpoint', function () {
 
   it('stays as it is when nothing has changed', async () => {
     const before = await describeEndpoint();
-    assert.equal(await succeed(directory, 'deploy.sh'), name);
+    assert.match((await script(directory, 'deploy.sh')).err, /runs exactly this already/);
+    assert.equal(await py('deploy'), name);
     assert.deepEqual(await describeEndpoint(), before);
   });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { must, project, rig, run, scratch, unique } from '../support/rig.js';
+import { must, project, run, scratch, unique } from '../support/rig.js';
 import { leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { tool } from '../support/tools.js';
 
 const scripts = ['build_and_push.sh', 'upload_model.sh', 'deploy.sh', 'invoke.sh', 'delete.sh'];
 const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
@@ -26,8 +27,8 @@ describe('the deploy scripts', function () {
       const { code, out } = await script(directory, each, ['--help'], { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' });
       assert.equal(code, 0);
       assert.match(out, new RegExp(`^Usage: deploy/${each}`));
-      const { err } = await refuse(/--help/, directory, each, ['--unknown', 'b', 'c']);
-      assert.ok(!err.includes('Traceback'));
+      const refused = await refuse(new RegExp(`${each}'? --help`), directory, each, ['--unknown', 'b', 'c']);
+      assert.equal(refused.code, 2);
     });
 
   it('say which credentials are missing before anything is built', async () => {
@@ -104,8 +105,6 @@ describe('the deploy scripts', function () {
   });
 
   it('know the architecture of an instance type by its family', async () => {
-    const { BASE_IMAGE } = rig('BASE_IMAGE');
-    const settings = path.join(directory, 'deploy/settings.sh');
     const families = {
       m5: 'amd64',
       c7gd: 'arm64',
@@ -115,10 +114,92 @@ describe('the deploy scripts', function () {
       im4gn: 'arm64',
       g6e: 'amd64',
     };
-    for (const [family, architecture] of Object.entries(families)) {
-      const env = { BASE_IMAGE, INSTANCE_TYPE: `ml.${family}.2xlarge` };
-      const { out } = await run('bash', ['-c', '. "$0" && echo "$PLATFORM"', settings], { env });
-      assert.equal(out, `linux/${architecture}\n`, family);
-    }
+    const code = `
+import sys
+from deployer.requests.instances import platform_of
+for family in sys.argv[1:]:
+    print(platform_of({"instance_type": f"ml.{family}.2xlarge"}))`;
+    const env = { PYTHONPATH: path.join(directory, 'deploy') };
+    const found = await must(tool('python'), ['-c', code, ...Object.keys(families)], { env });
+    assert.deepEqual(
+      found.split('\n'),
+      Object.values(families).map((architecture) => `linux/${architecture}`),
+    );
+  });
+});
+
+describe('the settings of a project', function () {
+  this.timeout(60_000);
+  const folder = scratch();
+  let directory: string;
+  let file: string;
+  let unchanged: string;
+
+  before(async () => {
+    directory = await project(folder, { projectName: unique('settings') });
+    file = path.join(directory, 'deploy/settings.env');
+    unchanged = readFileSync(file, 'utf8');
+  });
+  afterEach(() => writeFileSync(file, unchanged));
+
+  it('are all checked before anything is done, and the error names each that is wrong', async () => {
+    const env = { INSTANCE_TYPE: 'm5.large', INSTANCE_COUNT: '0', MIN_INSTANCE_COUNT: 'x', TAGS: 'team=fraud' };
+    const { code, err } = await refuse(/^ERROR: /, directory, 'deploy.sh', [], env);
+    assert.equal(code, 1);
+    for (const line of [
+      "INSTANCE_TYPE has to be ml.FAMILY.SIZE, and is 'm5.large'.",
+      "INSTANCE_COUNT has to be a whole number from 1 to 100, and is '0'.",
+      "MIN_INSTANCE_COUNT has to be a whole number from 1 to 1000, and is 'x'.",
+      `TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is 'team=fraud'.`,
+    ])
+      assert.ok(err.replace('ERROR: ', '').split('\n').includes(line), `${line}\n${err}`);
+  });
+
+  it('are refused where they do not fit together', async () => {
+    const env = { INSTANCE_COUNT: '3', MAX_INSTANCE_COUNT: '2', MIN_INSTANCE_COUNT: '1' };
+    await refuse(/INSTANCE_COUNT has to be between the 1 and 2 instances/, directory, 'deploy.sh', [], env);
+  });
+
+  it('are refused with their line where the file has what is no setting, or one twice', async () => {
+    appendFileSync(file, 'INSTANCE_TYP=ml.m5.large\nQUITE_ANOTHER=1\nAWS_REGION=eu-west-1\nhello\n');
+    const { err } = await refuse(/^ERROR: /, directory, 'delete.sh');
+    const lines = unchanged.trimEnd().split('\n').length;
+    for (const [at, reason] of [
+      [1, 'there is no setting INSTANCE_TYP. Did you mean INSTANCE_TYPE?'],
+      [2, 'there is no setting QUITE_ANOTHER.'],
+      [3, 'AWS_REGION is there twice.'],
+      [4, "a line has to be NAME=value, and is 'hello'."],
+    ] as const)
+      assert.ok(err.includes(`deploy/settings.env, line ${lines + at}: ${reason}\n`), err);
+  });
+
+  it('may be in quotes, exported and with a comment; the environment wins', async () => {
+    writeFileSync(
+      file,
+      `${unchanged.replace(/^(ENDPOINT_NAME|BASE_IMAGE|ROLE_NAME)=.*\n/gm, '')}
+export ENDPOINT_NAME = "from-file" # a comment
+BASE_IMAGE='a b#c'
+ROLE_NAME=one
+`,
+    );
+    const code = `
+from deployer import settings
+from deployer.project import Settings
+known = settings.read(Settings)
+print([known.endpoint_name, known.base_image, known.role_name])`;
+    const env = { PYTHONPATH: path.join(directory, 'deploy'), ROLE_NAME: 'other', BASE_IMAGE: undefined };
+    assert.equal(await must(tool('python'), ['-c', code], { env }), "['from-file', 'a b#c', 'other']");
+  });
+
+  it('of an older project are not read, and the error says where they go', async () => {
+    const old = path.join(directory, 'deploy/settings.sh');
+    writeFileSync(old, 'AWS_REGION=eu-west-1\n');
+    for (const each of scripts.filter((name) => name !== 'invoke.sh'))
+      await refuse(
+        /settings\.sh is of an older version .*\n.*into deploy\/settings\.env, and delete it/,
+        directory,
+        each,
+      );
+    rmSync(old);
   });
 });

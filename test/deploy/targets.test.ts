@@ -3,12 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { breakModel, clearAway, client, describeEndpoint, predict, put42, sample, trained } from '../support/lives.js';
-import { build, must, rig, scratch, unique } from '../support/rig.js';
+import { build, must, project, rig, scratch, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
-import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
-import { tool } from '../support/tools.js';
-
-const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`; // deploy.py runs under the python3 found first
+import { arm, aws, interrupt, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { root, tool } from '../support/tools.js';
 
 describe('the other targets', function () {
   this.timeout(600_000);
@@ -36,6 +34,19 @@ describe('the other targets', function () {
     for (const [directory, name] of lives.reverse()) await clearAway(directory, name);
   });
 
+  it('have a program in which mypy finds nothing', async () => {
+    const args = [
+      '--config-file',
+      path.join(root, 'test/serve/pyproject.toml'),
+      '--cache-dir',
+      path.join(folder, 'mypy'),
+    ];
+    for (const deployTarget of ['serverless', 'async', 'batch']) {
+      const directory = await project(folder, { projectName: `typed-${deployTarget}`, deployTarget });
+      await must(tool('mypy'), [...args, '-p', 'deployer'], { cwd: path.join(directory, 'deploy') });
+    }
+  });
+
   const configOf = async (name: string) =>
     aws(
       'sagemaker',
@@ -53,8 +64,10 @@ describe('the other targets', function () {
     it(`${target}: created, asked, updated, updated to a broken model, deleted, all with the rights that it names`, async () => {
       const name = unique(target);
       const { directory, recording } = await begin(name, target);
-      const { result, err } = await script(directory, 'deploy.sh', [], scaled);
-      assert.equal(result, name, err);
+      const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh', [], scaled);
+      assert.equal(code, 130, err);
+      assert.match(err, /is still Creating: .*deploy\.sh'? goes on, .*delete\.sh'? removes it/);
+      assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
       const first = await predict(directory);
       assert.equal(first.length, 2);
       assert.deepEqual(await predict(directory, sample(directory, 'csv')), first);
@@ -88,15 +101,31 @@ describe('the other targets', function () {
       assert.equal(await succeed(directory, 'delete.sh'), target === 'async' ? '6' : '4'); // async: 2 policies, 1 alarm
       assert.equal(await succeed(directory, 'delete.sh'), '0');
       assert.deepEqual(await leftOf(name), []);
+      const alarms = await aws('cloudwatch', 'describe-alarms', '--alarm-names', `${name}-wake`);
+      assert.deepEqual(alarms.MetricAlarms, []);
+      await refuse(/Is it deployed/, directory, 'invoke.sh', [sample(directory)]);
+      if (target === 'serverless') await readsOtherArchives(directory, name);
       await succeed(directory, 'delete.sh', ['--all']);
       await recording.check(directory);
     });
+
+  /** An archive that was packed elsewhere is read, and deployed; nothing is left where it has no model. */
+  async function readsOtherArchives(directory: string, name: string): Promise<void> {
+    recording?.pause(); // nobody has a right to all models
+    const [archive, MODEL_DATA] = [path.join(folder, 'none.tar.gz'), `s3://${recording?.bucket}/elsewhere/none.tar.gz`];
+    await must('tar', ['-czf', archive, '-C', directory, 'Dockerfile']);
+    await must('aws', ['s3', 'cp', archive, MODEL_DATA]);
+    const { err } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh', [], { MODEL_DATA });
+    assert.match(err, /^Reading .*none\.tar\.gz(.*\n)* {2}\| .*model/m);
+    assert.deepEqual(await leftOf(name), []);
+    recording?.start();
+  }
 
   /** What the container says of a bad request is shown; it scales to nothing by the backlog, unless one is to stay. */
   async function scalesByBacklog(directory: string, name: string): Promise<void> {
     const bad = path.join(folder, 'bad.json');
     writeFileSync(bad, '{"instances": [["a"]]}');
-    await refuse(/\{"error":/, directory, 'invoke.sh', [bad]);
+    await refuse(/\{"error":(?:.*\n)*.*CloudWatch: \/aws\/sagemaker\/Endpoints/, directory, 'invoke.sh', [bad]);
     const ours = ['--service-namespace', 'sagemaker', '--resource-id', `endpoint/${name}/variant/AllTraffic`];
     const { ScalingPolicies } = await aws('application-autoscaling', 'describe-scaling-policies', ...ours);
     assert.deepEqual(ScalingPolicies.map(({ PolicyType }: { PolicyType: string }) => PolicyType).sort(), [
@@ -148,6 +177,13 @@ describe('the other targets', function () {
   it('batch: a job over a file, a folder or S3; lines for lines; what fails is told, what was made is removed', async () => {
     const name = unique('batch');
     const { directory, recording } = await begin(name, 'batch', { deployTool: ['cli', 'boto3'] });
+    recording.pause();
+    for (const call of ['CreateModel', 'CreateTransformJob']) {
+      await arm({ throttle: { [call]: 1 } });
+      await refuse(/Rate exceeded/, directory, 'deploy.sh', [], { AWS_MAX_ATTEMPTS: '1' });
+      assert.deepEqual(await leftOf(name), []);
+    }
+    recording.start();
     const { result: job, err } = await script(directory, 'deploy.sh');
     assert.match(job, new RegExp(`^${name.slice(0, 40)}-\\d{14}-[0-9a-f]{4}$`), err);
     assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until the job's end/m);
@@ -189,8 +225,11 @@ describe('the other targets', function () {
     const wrong = { BATCH_STRATEGY: 'Some' };
     await refuse(/BATCH_STRATEGY has to be one of MultiRecord, SingleRecord/, directory, 'deploy.sh', [], wrong);
 
-    await succeed(directory, 'deploy.py', ['deploy'], { PATH, CONTAINER_ENV: '{"A": "b"}' });
-    await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')], { PATH });
+    await succeed(directory, 'deploy.py', ['deploy'], { CONTAINER_ENV: '{"A": "b"}' });
+    await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')]);
+    const stopped = await interrupt(/: InProgress/, directory, 'deploy.sh');
+    assert.equal(stopped.code, 130, stopped.err);
+    assert.match(stopped.err, /Stopping .*; .*delete\.sh'? removes its model/);
     breakModel(directory);
     await succeed(directory, 'upload_model.sh');
     await refuse(/ {2}\| /, directory, 'deploy.sh');

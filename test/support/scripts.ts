@@ -1,9 +1,11 @@
 // A generated project's deploy/ scripts, run against the rig's AWS look-alike.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Ended, must, rig, run } from './rig.js';
+import { tool } from './tools.js';
 
 export const role = 'arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole';
 
@@ -17,16 +19,50 @@ export const runWith = (env: NodeJS.ProcessEnv) => {
 /** What a script may say to type: a program of its project. */
 const commands = /\b(deploy|train|test|sample_model)\/(\w+\/)*\w+\.(sh|py)\b/g;
 
+/** The variables of every script. Its python3 is that of the tests, which has boto3. */
+function variables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { BASE_IMAGE } = rig('BASE_IMAGE', 'AWS_ENDPOINT_URL');
+  const PATH = `${path.dirname(tool('python'))}:${process.env.PATH}`;
+  return { BASE_IMAGE, POLL_SECONDS: '0.2', PATH, ...common, ...env };
+}
+
 /** Runs deploy/NAME of a project from a folder outside it. The result is the last line of standard output.
  *
- * Fails where it names a command that the project does not have. */
+ * Fails where it names a command that the project does not have, or ends with a traceback. */
 export async function script(project: string, name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
-  const { BASE_IMAGE } = rig('BASE_IMAGE', 'AWS_ENDPOINT_URL');
-  const options = { cwd: tmpdir(), env: { BASE_IMAGE, POLL_SECONDS: '0.2', ...common, ...env } };
-  const ended = await run(path.join(project, 'deploy', name), args, options);
+  const ended = await run(path.join(project, 'deploy', name), args, { cwd: tmpdir(), env: variables(env) });
   for (const [named] of `${ended.out}${ended.err}`.matchAll(commands))
     assert.ok(existsSync(path.join(project, named)), `${name} names ${named}, which is not there:\n${ended.err}`);
+  assert.doesNotMatch(ended.err, /^Traceback/m);
   return { ...ended, result: ended.out.trimEnd().split('\n').at(-1) ?? '' };
+}
+
+/** Runs a script and interrupts it as Ctrl-C does, when it says `moment` or `moment` is fulfilled; what became of it. */
+export function interrupt(moment: RegExp | Promise<unknown>, ...call: Parameters<typeof script>): Promise<Ended> {
+  const [project, name, args = [], env = {}] = call;
+  const child = spawn(path.join(project, 'deploy', name), args, {
+    cwd: tmpdir(),
+    detached: true, // a process group of its own, which Ctrl-C interrupts
+    env: { ...process.env, ...variables(env) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended: Ended = { code: null, out: '', err: '' };
+  let interrupted = false;
+  const kill = () => {
+    if (!interrupted && child.pid && child.exitCode === null) process.kill(-child.pid, 'SIGINT');
+    interrupted = true;
+  };
+  if (moment instanceof Promise) moment.then(kill);
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.err += text;
+    if (moment instanceof RegExp && moment.test(ended.err)) kill();
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject).on('close', (code) => resolve({ ...ended, code }));
+  });
 }
 
 /** Runs a script that has to succeed; its result. */
