@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { load } from 'js-yaml';
 import { startCodeBuild } from '../support/codebuild.js';
-import { must, project, rig, run, scratch, train, unique, until } from '../support/rig.js';
-import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
+import { must, project, run, scratch, train, unique } from '../support/rig.js';
+import { aws, interrupt, leftOf, refuse, role, script, succeed } from '../support/scripts.js';
 import { outcome, root, tool } from '../support/tools.js';
 
 const account = '123456789012';
@@ -56,7 +55,7 @@ describe('an image built in CodeBuild', function () {
 
   it('is asked for by scripts that shellcheck finds nothing in, and a buildspec that is YAML', () => {
     const deploy = path.join(directory, 'deploy');
-    const scripts = ['submit_build.sh', 'codebuild.sh', 'delete.sh'];
+    const scripts = ['submit_build.sh', 'delete.sh', 'deployer/run'];
     const { status, output } = outcome(tool('shellcheck'), ['-x', '--source-path=SCRIPTDIR', ...scripts], {
       cwd: deploy,
     });
@@ -67,7 +66,7 @@ describe('an image built in CodeBuild', function () {
 
   it('is not built for a machine that CodeBuild has not, nor with a link among its files', async () => {
     await refuse(/--help/, directory, 'submit_build.sh', ['x'], env);
-    await refuse(/CodeBuild builds for linux\/amd64 and linux\/arm64/, directory, 'submit_build.sh', [], {
+    await refuse(/CodeBuild builds for linux\/amd64 and linux\/arm64, and PLATFORM is 'linux\/vax'/, directory, 'submit_build.sh', [], {
       ...env,
       PLATFORM: 'linux/vax',
     });
@@ -155,15 +154,18 @@ describe('an image built in CodeBuild', function () {
     const list = 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\\n")';
     const pack = async (of: string) => {
       const archive = path.join(folder, 'source.zip');
-      const hash = await must('python3', ['-B', path.join(of, 'deploy/codebuild.py'), 'pack', archive]);
+      const code = 'import sys; from deployer import build_source as source; print(source.pack(sys.argv[1]))';
+      const env = { PYTHONPATH: path.join(of, 'deploy') };
+      const hash = await must(tool('python'), ['-B', '-c', code, archive], { env });
       return { hash, names: (await must('python3', ['-c', list, archive])).split('\n') };
     };
     const { hash, names } = await pack(directory);
     assert.ok(keys.some((key: string) => key === `${name}/build/${hash}/source.zip`));
-    const others = names.filter((each) => !/^(code\/[\w./]+|(deploy|train)\/\w+\.(sh|py))$/.test(each));
+    const programs = /^(code\/[\w./]+|(deploy|train)\/\w+\.(sh|py)|deploy\/deployer\/(requests\/)?\w+(\.py)?)$/;
+    const others = names.filter((each) => !programs.test(each));
     const lock = ['lock.sh', 'requirements.in', 'requirements.txt'];
     const training = ['.dockerignore', 'Dockerfile', ...lock.slice(1)].map((name) => `train/${name}`);
-    const image = ['.dockerignore', '.python-version', 'Dockerfile', ...lock, 'deploy/buildspec.yml'];
+    const image = ['.dockerignore', '.python-version', 'Dockerfile', ...lock, 'deploy/buildspec.yml', 'deploy/settings.env'];
     assert.deepEqual(others, [...image, ...training]);
     await must('touch', [path.join(directory, 'Dockerfile')]);
     assert.equal((await pack(directory)).hash, hash);
@@ -202,17 +204,9 @@ describe('an image built in CodeBuild', function () {
 
   it('stops with Ctrl-C', async () => {
     appendFileSync(path.join(directory, 'Dockerfile'), 'RUN echo a long time && sleep 100\n');
-    const { BASE_IMAGE } = rig('BASE_IMAGE');
-    const options = { env: { ...process.env, ...env, BASE_IMAGE, POLL_SECONDS: '0.2' }, detached: true };
-    const child = spawn(path.join(directory, 'deploy/submit_build.sh'), options);
-    let said = '';
-    child.stderr.on('data', (text) => {
-      said += text;
-    });
-    await until('the log', 60, async () => /\| .*a long time$/m.test(said) || undefined);
-    process.kill(-(child.pid ?? 0), 'SIGINT');
-    assert.equal(await new Promise((resolve) => child.on('close', resolve)), 130, said);
-    assert.match(said, /^Stopping the build/m);
+    const { code, err } = await interrupt(/\| .*a long time$/m, directory, 'submit_build.sh', [], env);
+    assert.equal(code, 130, err);
+    assert.match(err, /^Stopping the build/m);
     assert.equal(codebuild.builds.at(-1)?.buildStatus, 'STOPPED');
   });
 

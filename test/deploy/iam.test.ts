@@ -71,8 +71,8 @@ describe('create_role.sh', function () {
     const { code, out } = await script(directory, 'iam/create_role.sh', ['--help'], { AWS_ENDPOINT_URL: 'x:' });
     assert.equal(code, 0);
     assert.match(out, /^Usage: deploy\/iam\/create_role\.sh/);
-    await refused(/\/deploy\/iam\/create_role\.sh --help/, {}, '--print');
-    await refused(/takes nothing, or/, {}, '--print', 'settings');
+    await refused(/\/deploy\/iam\/create_role\.sh'? --help/, {}, '--print');
+    await refused(/invalid choice: 'settings' .*execution-role/, {}, '--print', 'settings');
     assert.deepEqual(await roles(), []);
   });
 
@@ -103,11 +103,11 @@ describe('create_role.sh', function () {
     assert.equal(await create({ ROLE_NAME: odd }), `arn:aws:iam::123456789012:role/${odd}`);
     assert.equal(await succeed(directory, 'delete.sh', ['--all'], { ROLE_NAME: odd }), '1');
     for (const bad of ['a/b', 'a b', 'a'.repeat(65), '*'])
-      await refused(/cannot be the name of a role/, { ROLE_NAME: bad });
-    await refused(/did not make for another/, { PROJECT_NAME: 'another', ROLE_NAME: role });
+      await refused(/ROLE_NAME has to be at most 64 letters, digits and .*, and is '/, { ROLE_NAME: bad });
+    await refused(/There is a role .* did not make/, { PROJECT_NAME: 'another', ROLE_NAME: role });
     const foreign = `${name}-foreign`;
     await must('aws', ['iam', 'create-role', '--role-name', foreign, '--assume-role-policy-document', '{}']);
-    await refused(/did not make for/, { ROLE_NAME: foreign });
+    await refused(/There is a role .*-foreign that this project did not make/, { ROLE_NAME: foreign });
     const { result, err } = await script(directory, 'delete.sh', ['--all'], { ROLE_NAME: foreign });
     assert.equal(result, '0', err);
     assert.match(err, /not this project's own: it stays/);
@@ -128,7 +128,7 @@ describe('create_role.sh', function () {
     const { result, err } = await script(directory, 'delete.sh', ['--all'], { AWS_ENDPOINT_URL: url });
     server.close();
     assert.equal(result, '0', err);
-    assert.match(err, /It stays: .*not authorized/s);
+    assert.match(err, /The role .* stays: .*not authorized/);
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '1');
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
     assert.deepEqual(await roles(), []);

@@ -1,7 +1,7 @@
 """Checks of the IAM documents of projects. Prints what is wrong, and ends with 1 where something is.
 
 iam_checks.py documents PROJECT…    whether they are sound, small, no wider than they have to be, and enough for what
-                                    resources.py asks of SageMaker, with few and with all settings, in every partition
+                                    the program asks of SageMaker, with few and with all settings, in every partition
 iam_checks.py calls PROJECT CALLS   whether they are enough for the calls in the file CALLS, and no more than that
 """
 
@@ -17,29 +17,7 @@ from iam.calls import body_of, needs
 from iam.policy import Json, Need, actions_of, faults, permits
 from iam.role import Place, always, demands
 
-# Runs in a project: prints its documents, some of its settings, and what it asks of SageMaker.
-FILL = """
-import json, os, sys
-from pathlib import Path
-sys.dont_write_bytecode = True
-sys.path[:0] = ["deploy", "deploy/iam"]
-import fill, resources
-resources.load_settings()
-documents = {file.stem: fill.document(file) for file in Path("deploy/iam").glob("*.json")}
-known = [fill.values()[name][0] for name in ("NAME", "PROJECT_NAME", "S3_BUCKET", "ROLE_ARN")]
-folder = f"s3://{os.environ['S3_BUCKET']}/{os.environ['PROJECT_NAME']}"
-as_they_are = "ModelDataSource" in Path(resources.__file__).read_text()
-uploaded = resources.model_url() or f"{folder}/{'model/0123abc/' if as_they_are else '0123abc/model.tar.gz'}"
-os.environ["MODEL_DATA"] = "" if os.environ["MODEL_DELIVERY"] == "image" else uploaded
-os.environ["BATCH_INPUT"] = os.environ.get("BATCH_INPUT") or f"{folder}/batch/input/0123abc/records.csv"
-os.environ["TRANSFORM_JOB"] = "job"
-os.environ["TRAIN_JOB"] = "job"
-os.environ["TRAIN_DATA"] = os.environ.get("TRAIN_DATA") or f"{folder}/data/0123abc/records.csv"
-os.environ["TRAIN_IMAGE_URI"] = os.environ.get("TRAIN_IMAGE_URI") or f"123456789012.dkr.ecr.example/{known[1]}:v1"
-functions = ("model", "endpoint_config", "job", "training_job")
-asked = [getattr(resources, name)() for name in functions if hasattr(resources, name)]
-print(json.dumps([documents, known, asked]))
-"""
+IN_PROJECT = Path(__file__).parent / "iam/in_project.py"
 EVERYTHING = {
     "ENDPOINT_NAME": "Fraud-Detector",
     "JOB_NAME": "Fraud-Jobs",
@@ -76,26 +54,23 @@ SETTINGS = [
     {"IMAGE_URI": IMAGE.format("us-gov-west-1.amazonaws.com"), "AWS_REGION": "us-gov-west-1"},
 ]
 PARTITIONS = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
-# Rights for what no life calls: what Docker does in a push and the CLI about an upload that is given up; and what is
-# done about a bucket half-made or a job given up, what Application Auto Scaling looks up, and deploy.py.
+# Rights for what no life calls: what Docker does in a push and boto3 about an upload that is given up; and what is done
+# about a bucket half-made or a job given up.
 PUSH = "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart"
 UNSEEN = {"s3:AbortMultipartUpload", *(f"ecr:{name}" for name in PUSH.split())}
-MODELS = "DescribeEndpointConfig DescribeModel StopTrainingJob StopTransformJob"
-SPARE = {"s3:DeleteBucket", *(f"sagemaker:{name}" for name in MODELS.split())}
+SPARE = {"s3:DeleteBucket", "sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"}
 MAKING = "CreateRole DeleteRole DeleteRolePolicy PutRolePolicy TagRole UpdateAssumeRolePolicy"
 # Who makes what: all else is the deployer's.
 WHO = {"iam:GetRole": ["deployer", "role-maker"], **{f"iam:{name}": ["role-maker"] for name in MAKING.split()}}
 
 
 def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list[str], list[Json]]:
-    """The documents of a project under these settings, what FILL knows of these, and what SageMaker is asked for."""
-    known_here = (project / "deploy/settings.sh").read_text()
-    own = {name: value for name, value in settings.items() if f"\n{name}=" in known_here}
-    resources = (project / "deploy/resources.py").read_text()
-    if "MODEL_DATA" in own and ('"MultiModel"' in resources or '"ModelDataSource"' in resources):
-        own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0] + "/"  # where many models lie, or files
-    env = {"PATH": os.environ["PATH"], "ACCOUNT": Place().account, "AWS_REGION": "us-east-1", "ROLE_ARN": "", **own}
-    command = [sys.executable, "-c", FILL]
+    """The documents of a project under these settings, some of what fills them in, and what SageMaker is asked for."""
+    own = dict(settings)
+    if "MODEL_DATA" in own and not (project / "deploy/deployer/requests/model_archive.py").exists():
+        own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0] + "/"  # where many models are, or files
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": "deploy", "AWS_REGION": "us-east-1", **own}
+    command = [sys.executable, "-B", str(IN_PROJECT), Place().account]
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{project} {settings}\n{done.stderr}"
     documents, known, asked = json.loads(done.stdout)

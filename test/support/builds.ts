@@ -1,6 +1,6 @@
 // A build of CodeBuild's, run on this machine: its source from S3, its commands in one shell, its log in CloudWatch.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { load } from 'js-yaml';
 import { type LookAlike, permits } from './lookalike.js';
 import { must, rig, scratch } from './rig.js';
+import { tool } from './tools.js';
 
 interface Variable {
   name: string;
@@ -39,6 +40,24 @@ interface Buildspec {
 
 const passed = ['PATH', 'HOME', 'AWS_ENDPOINT_URL', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
 
+/** The programs of CodeBuild's machine: a Python of pyenv's, without boto3, for pip to install into. */
+export async function makeMachine(): Promise<string> {
+  const folder = path.join(scratch(), 'machine');
+  const python = path.join(folder, 'python');
+  await must(tool('uv'), ['venv', '--quiet', '--seed', '--python', tool('python'), python]);
+  const front = `#!/bin/sh
+if [ -z "$PYENV_VERSION" ] && [ -e .python-version ]; then
+  echo "pyenv: version '$(cat .python-version)' is not installed (set by $PWD/.python-version)" >&2
+  exit 127
+fi
+exec '${python}/bin/python3' "$@"
+`;
+  mkdirSync(path.join(folder, 'bin'));
+  writeFileSync(path.join(folder, 'bin/python3'), front, { mode: 0o755 });
+  writeFileSync(path.join(folder, 'bin/pyenv'), '#!/bin/sh\necho 3.13.0\n', { mode: 0o755 }); // its version-name
+  return path.join(folder, 'bin');
+}
+
 function enter(build: Build, phaseType: string): void {
   if (build.buildComplete || build.currentPhase === phaseType) return;
   Object.assign(build.phases.at(-1) ?? {}, { phaseStatus: 'SUCCEEDED' });
@@ -54,8 +73,8 @@ export function end(build: Build, buildStatus: Build['buildStatus'], statusCode 
   Object.assign(build, { buildStatus, buildComplete: true, currentPhase: 'COMPLETED' });
 }
 
-/** Runs a build to its end, as far as its role lets it. Whatever happens ends it. */
-export async function runBuild(build: Build, aws: LookAlike): Promise<void> {
+/** Runs a build to its end on a machine, as far as its role lets it. Whatever happens ends it. */
+export async function runBuild(build: Build, aws: LookAlike, machine: string): Promise<void> {
   try {
     for (const phase of ['QUEUED', 'PROVISIONING']) enter(build, phase);
     const role = await aws.policyOf(build.serviceRole.split('/').at(-1) ?? '');
@@ -71,7 +90,7 @@ export async function runBuild(build: Build, aws: LookAlike): Promise<void> {
     writeFileSync(`${folder}.zip`, await aws.object(build.source.location));
     // It forgets who may execute a file: CodeBuild does not promise to remember.
     await must('python3', ['-m', 'zipfile', '-e', `${folder}.zip`, folder]);
-    await runCommands(build, folder, log.write);
+    await runCommands(build, folder, machine, log.write);
     await log.flush();
     end(build, 'SUCCEEDED');
   } catch (error) {
@@ -102,7 +121,7 @@ async function openLog({ id, logs }: Build, aws: LookAlike) {
 }
 
 /** The commands of all phases, in one shell. Over a pipe of its own it says where it is, and the exported variables. */
-async function runCommands(build: Build, cwd: string, write: (line: string) => void): Promise<void> {
+async function runCommands(build: Build, cwd: string, machine: string, write: (line: string) => void): Promise<void> {
   const spec = load(readFileSync(path.join(cwd, build.source.buildspec), 'utf8')) as Buildspec;
   const commands = Object.entries(spec.phases).flatMap(([phase, { commands: own = [] }]) =>
     own.map((command) => ({ phase: phase.toUpperCase(), command })),
@@ -113,7 +132,8 @@ async function runCommands(build: Build, cwd: string, write: (line: string) => v
   ].join('\n');
   const own = Object.fromEntries(build.environment.environmentVariables.map(({ name, value }) => [name, value]));
   const region = { AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1', CODEBUILD_BUILD_ID: build.id };
-  const env = { ...rig(...passed), ...region, ...own };
+  const { PATH, ...others } = rig(...passed);
+  const env = { ...others, PATH: `${machine}:${PATH}`, ...region, ...own };
   const child = spawn('sh', ['-c', script], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
   const [output, errors, told] = child.stdio.slice(1) as [Readable, Readable, Readable];
   for (const stream of [output, errors]) createInterface(stream).on('line', write);

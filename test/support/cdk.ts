@@ -10,7 +10,7 @@ import { root, tool } from './tools.js';
 
 const command = 'aws-cdk@2.1148.1';
 const linter = 'cfn-lint==1.58.0';
-const pins = path.join(root, 'templates/tools/cdk/deploy/cdk/requirements.txt');
+const pins = path.join(root, 'templates/deploy/cdk/requirements.txt');
 const folder = path.join(root, '.venvs/cdk');
 export const cdkTool = (name: string) => path.join(folder, 'bin', name);
 

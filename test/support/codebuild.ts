@@ -1,7 +1,7 @@
 // A CodeBuild in front of the rig's AWS look-alike, which keeps CodeBuild's projects and runs no builds. This one does.
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type Build, end, runBuild } from './builds.js';
+import { type Build, end, makeMachine, runBuild } from './builds.js';
 import { frontDoor, lookAlike, Refusal } from './lookalike.js';
 import { rig } from './rig.js';
 
@@ -45,6 +45,7 @@ const begin = ({ name, source, environment, serviceRole, logsConfig }: Project, 
 /** Starts it on a port of its own: its URL, what was asked of it, its builds. The buckets `foreign` are not the account's. */
 export async function startCodeBuild(...foreign: string[]) {
   const aws = lookAlike(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
+  const machine = await makeMachine();
   const builds: Build[] = [];
   const asked: string[] = [];
   const refusals = new Map<string, Refusal>();
@@ -82,7 +83,7 @@ export async function startCodeBuild(...foreign: string[]) {
     async StartBuild(input: StartBuild) {
       const build = begin(await projectNamed(input.projectName), input);
       builds.push(build);
-      void runBuild(build, aws);
+      void runBuild(build, aws, machine);
       return { build };
     },
     async BatchGetBuilds({ ids }: { ids: string[] }) {
