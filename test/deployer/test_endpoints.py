@@ -20,6 +20,7 @@ from conftest import (
     Serverless,
     members,
 )
+
 from deployer import settings as base
 from deployer.requests import asynchronous, endpoint, realtime, serverless
 from deployer.requests.scaling import POLICY_ARN

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 from conftest import ARCHIVE, INSTANCE, Read, Realtime, make
+
 from deployer import hints, settings, state
 from deployer.aws import Failure
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import ARCHIVE, BUCKET, INSTANCE, ROLE, Batch, Choose, Read, Realtime
+
 from deployer.requests import codebuild, instances, training, transform
 from deployer.requests.common import name_by_content
 from deployer.requests.model import describe_model

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from conftest import ACCOUNT, ARCHIVE, BUCKET, DEPLOY, INSTANCE, Async, Many, Read, Realtime, members
+
 from deployer import settings as base
 from deployer.requests import policies
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import COMMON, Async, Batch, Language, Many, Read, Realtime, Serverless
+
 from deployer import settings as base
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from conftest import INSTANCE, Read, Realtime
+
 from deployer import aws
 
 LOST = EndpointConnectionError(endpoint_url="http://x")

@@ -12,7 +12,9 @@ from project import TEMPLATES, assemble
 
 CONFIG = Path(__file__).with_name("pyproject.toml")
 BIN = Path(sys.executable).parent
-PYTHON = [str(path) for path in TEMPLATES.rglob("*") if path.is_file() and (path.suffix == ".py" or path.name == "serve")]
+PYTHON = [
+    str(path) for path in TEMPLATES.rglob("*") if path.is_file() and (path.suffix == ".py" or path.name == "serve")
+]
 DEPLOY = TEMPLATES / "deploy"
 DEPLOYER = sorted((DEPLOY / "deployer").rglob("*.py"))
 SHELL = [*sorted(TEMPLATES.rglob("*.sh")), DEPLOY / "deployer/run"]
