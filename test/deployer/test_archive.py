@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer import archive, storage
+from deployer.aws import Failure
 
 
 @pytest.fixture
@@ -129,14 +130,14 @@ def test_a_model_has_to_have_files(tmp_path: Path, model: Path) -> None:
     (tmp_path / "none/.git").mkdir(parents=True)
     (tmp_path / "none/.git/config").touch()
     for folder in (tmp_path / "none", tmp_path / "missing"):
-        with pytest.raises(storage.Failure, match="There is no model in "):
+        with pytest.raises(Failure, match="There is no model in "):
             storage.require_model(folder)
 
 
 @pytest.mark.parametrize("make", [lambda path: path.symlink_to("model.json"), os.mkfifo], ids=["link", "pipe"])
 def test_links_and_pipes_are_refused_by_name(model: Path, make: Callable[[Path], object]) -> None:
     make(model / "code/odd")
-    with pytest.raises(storage.Failure, match=r"(?s)links or special files.*\./code/odd"):
+    with pytest.raises(Failure, match=r"(?s)links or special files.*\./code/odd"):
         storage.require_model(model)
 
 

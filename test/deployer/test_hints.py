@@ -10,6 +10,7 @@ from conftest import ARCHIVE, INSTANCE, Read, Realtime, make
 
 from deployer import hints, settings, state
 from deployer.aws import Failure
+from deployer.project import COMMANDS
 
 SCRIPTS = ("build_and_push.sh", "upload_model.sh", "deploy.sh", "invoke.sh", "delete.sh", "iam/create_role.sh")
 ALL = tuple(f"deploy/{name}" for name in SCRIPTS)
@@ -122,7 +123,7 @@ def test_an_image_is_built_for_the_type_of_the_settings(project: Path, known: Re
 def test_an_image_is_built_in_codebuild_where_the_project_has_that(
     project: Path, known: Realtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(hints.COMMANDS, "submit_build", "build_remotely")
+    monkeypatch.setitem(COMMANDS, "submit_build", "build_remotely")
     make(project, *ALL, "deploy/submit_build.sh")
     assert hints.building(known) == "INSTANCE_TYPE=ml.m6g.large deploy/submit_build.sh"
     assert hints.build_training() == "deploy/submit_build.sh train"

@@ -147,7 +147,8 @@ def test_a_build_project_is_changed_only_where_it_differs(read: Read) -> None:
     found["arn"] = "arn:of-what-is-there"
     found["tags"].reverse()
     assert not codebuild.differs(found, wanted)
-    for change in ({"serviceRole": "other"}, {"tags": []}, {"environment": {**found["environment"], "type": "x"}}):
+    changes: list[dict[str, Any]] = [{"serviceRole": "other"}, {"tags": []}, {"environment": {}}]
+    for change in changes:
         assert codebuild.differs({**found, **change}, wanted)
     assert codebuild.differs(None, wanted)
 

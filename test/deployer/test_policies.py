@@ -26,7 +26,8 @@ def resources(settings: base.Settings, *patterns: str) -> list[str]:
 @pytest.fixture
 def settings(read: Read) -> Realtime:
     """Those of a project with its account."""
-    return in_account(read(Realtime, **ARCHIVE, **INSTANCE))
+    found: Realtime = in_account(read(Realtime, **ARCHIVE, **INSTANCE))
+    return found
 
 
 def in_account(settings: Any) -> Any:

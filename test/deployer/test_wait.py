@@ -10,9 +10,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from conftest import INSTANCE, Read, Realtime
 
 from deployer import aws
+from deployer.requests.common import Json
 
 LOST = EndpointConnectionError(endpoint_url="http://x")
-Look = Callable[[], aws.Json]
+Look = Callable[[], Json]
 
 
 class Clock:
@@ -43,7 +44,7 @@ def looks(*answers: str | Exception) -> Look:
     """One answer after the other: a status, or an error."""
     left: Iterator[str | Exception] = iter(answers)
 
-    def look() -> aws.Json:
+    def look() -> Json:
         answer = next(left)
         if isinstance(answer, Exception):
             raise answer
