@@ -168,7 +168,8 @@ def test_a_real_time_endpoint_captures_and_measures_if_asked(read: Read) -> None
 
 def test_an_asynchronous_endpoint_has_a_queue(read: Read) -> None:
     queue = asynchronous.options(read(Async, **INSTANCE))["AsyncInferenceConfig"]
-    places = {name: f"s3://{BUCKET}/demo/async/{folder}" for name, folder in PLACES.items()}
+    place = f"s3://{BUCKET}/demo/async"
+    places = {"S3OutputPath": f"{place}/output", "S3FailurePath": f"{place}/failures"}
     assert queue == {"OutputConfig": places, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4}}
     given = {"SUCCESS_TOPIC": "arn:s", "ASYNC_OUTPUT": "s3://b/o/", "KMS_KEY_ID": "k"}
     output = asynchronous.options(read(Async, **INSTANCE, **given))["AsyncInferenceConfig"]["OutputConfig"]
@@ -185,7 +186,6 @@ def test_a_serverless_endpoint_has_memory_instead_of_instances(read: Read) -> No
 
 
 # --- auto scaling ----------------------------------------------------------------------------------------------------
-PLACES = {"S3OutputPath": "output", "S3FailurePath": "failures"}
 FOUR = {"MAX_INSTANCE_COUNT": "4"}
 READY = {**SIZE, "PROVISIONED_CONCURRENCY": "1", "MAX_PROVISIONED_CONCURRENCY": "4"}
 
@@ -229,8 +229,7 @@ def test_a_waiting_request_wakes_an_asynchronous_endpoint_from_no_instance(read:
     _, _, (_, _, wake), (service, method, alarm) = endpoint.scaling_calls(settings)
     assert wake["StepScalingPolicyConfiguration"]["StepAdjustments"][0]["ScalingAdjustment"] == 1
     assert (service, method, alarm["AlarmName"]) == ("cloudwatch", "put_metric_alarm", "demo-wake")
-    assert alarm["AlarmActions"] == [POLICY_ARN]  # of the policy before
-    assert alarm["MetricName"] == "HasBacklogWithoutCapacity"
+    assert (alarm["AlarmActions"], alarm["MetricName"]) == ([POLICY_ARN], "HasBacklogWithoutCapacity")
 
 
 CONCURRENCY = "with 2048 MB and a provisioned concurrency of 1 to 4 in us-east-1 bills"
