@@ -1,0 +1,51 @@
+// README.md and the templates of its chapters.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { resolve } from '../../generators/config/resolve.js';
+import { readObject } from '../../generators/config/sources.js';
+import { manifest } from '../../generators/project/manifest.js';
+import { projectFrom } from '../../generators/project/project.js';
+import { chapters } from '../../generators/project/readme.js';
+import { render } from '../../generators/project/render.js';
+import { root } from '../support/tools.js';
+
+const folder = join(root, 'templates/project/readme');
+const kinds = [
+  {},
+  { includeSampleModel: true, includeTraining: true, deployTool: ['cli', 'boto3', 'cdk'] },
+  { includeTests: false, deployTarget: 'batch', buildTarget: 'codebuild' },
+  { runtime: 'onnx' },
+  { multiModel: true, modelServer: 'mms' },
+  { framework: 'transformers', modelServer: 'fastapi', modelName: 'org/tiny', instanceType: 'ml.m5.large' },
+  { framework: 'transformers', modelName: 'org/x-1b', instanceType: 'gpu-enabled' },
+];
+const projects = kinds.map((kind) => {
+  const { answers, problems } = resolve([readObject({ framework: 'sklearn', ...kind }, 'the test')]);
+  assert.deepEqual(problems, []);
+  return projectFrom(answers);
+});
+
+describe('README.md', () => {
+  it('has eight chapters at most, and no template is of no project', () => {
+    for (const project of projects) assert.ok(chapters(project).length <= 8);
+    const used = projects.flatMap(chapters).map((name) => name.slice('project/readme/'.length));
+    const included = used.flatMap((name) =>
+      [...readFileSync(join(folder, name), 'utf8').matchAll(/include\('project\/readme\/(.*)'\)/g)].map(
+        ([, part]) => part,
+      ),
+    );
+    const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ejs'));
+    assert.deepEqual([...new Set([...used, ...included])].sort(), found.sort());
+  });
+
+  it('begins each chapter with a heading, and has one blank line between paragraphs', () => {
+    for (const project of projects) {
+      const text = render(manifest(project), project).find(({ path }) => path === 'README.md')?.text ?? '';
+      assert.doesNotMatch(text, /\n\n\n|\n\n$|^\n/);
+      assert.match(text, /\n## Deploy it\n/);
+      for (const name of chapters(project))
+        assert.match(readFileSync(join(root, 'templates', name), 'utf8'), /^(<% .*\n+)*#/, name);
+    }
+  });
+});
