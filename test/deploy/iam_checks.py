@@ -66,7 +66,8 @@ WHO = {"iam:GetRole": ["deployer", "role-maker"], **{f"iam:{name}": ["role-maker
 
 def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list[str], list[Json]]:
     """The documents of a project under these settings, some of what fills them in, and what SageMaker is asked for."""
-    own = dict(settings)
+    known_here = (project / "deploy/settings.env").read_text()
+    own = {name: value for name, value in settings.items() if f"\n{name}=" in known_here}
     if "MODEL_DATA" in own and not (project / "deploy/deployer/requests/model_archive.py").exists():
         own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0] + "/"  # where many models are, or files
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": "deploy", "AWS_REGION": "us-east-1", **own}

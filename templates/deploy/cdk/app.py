@@ -59,8 +59,8 @@ def find_content(settings: Settings) -> Settings:
     if COMMANDS["upload_model"] in ("upload_image", "upload_many"):
         return settings
     model = settings.model_data or recall(settings, "model")
-    if not model and getattr(settings, "model_id", ""):
-        return replace(settings, model_revision=part("upload_model").hub.revision(settings))
+    if not model and vars(settings).get("model_id"):  # a setting of language models
+        return replace(settings, **{"model_revision": part("upload_model").hub.revision(settings)})
     if not model:
         raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
     return replace(settings, model_data=model)
