@@ -58,9 +58,12 @@ export function projectModule(project: Project): string {
   const { target, scaling, source } = targetEntry.modules;
   const parts = { ...(scaling && { scaling }), source, target };
   const others = [...(build === 'codebuild' ? ['codebuild'] : []), ...(training ? ['training'] : [])];
-  const imports = [...others.map((name) => [name, name] as const), ...Object.entries(parts)]
-    .sort(([, one], [, other]) => (one < other ? -1 : 1))
-    .map(([name, module]) => `from deployer.requests import ${module}${name === module ? '' : ` as ${name}`}`);
+  const imports = [
+    ...(others.length ? [others.join(', ')] : []),
+    ...Object.entries(parts).map(([name, module]) => `${module} as ${name}`),
+  ]
+    .sort()
+    .map((names) => `from deployer.requests import ${names}`);
   const names = ['COMMANDS', 'Settings', 'part', ...Object.keys(parts)].map((name) => `"${name}"`);
   const bases = ['source', 'target', ...(scaling ? ['scaling'] : []), ...others].map((name) => `${name}.Settings`);
   return `"""What this project is made of: the parts that its target, its model and its build take."""
