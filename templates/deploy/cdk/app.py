@@ -60,7 +60,8 @@ def find_content(settings: Settings) -> Settings:
         return settings
     model = settings.model_data or recall(settings, "model")
     if not model and vars(settings).get("model_id"):  # a setting of language models
-        return replace(settings, **{"model_revision": part("upload_model").hub.revision(settings)})
+        commit = {"model_revision": part("upload_model").hub.revision(settings)}
+        return replace(settings, **commit)
     if not model:
         raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
     return replace(settings, model_data=model)
