@@ -55,8 +55,8 @@ const named = (line: string) =>
 
 /** What a program looks for before it names it: files, and folders with all that is in them. */
 const lookedFor = (text: string) =>
-  [...text.matchAll(/-[ed] "\$\w+\/([\w./-]+)"|"([\w./-]+)"\)\.exists\(\)|with_name\("([\w.]+)"\)\.exists\(\)/g)].map(
-    ([, inBash, inPython, beside]) => inBash ?? inPython ?? beside ?? '',
+  [...text.matchAll(/-[ed] "\$\w+\/([\w./-]+)"|"([\w./-]+)"\)\.exists\(\)|PROJECT \/ "([\w./-]+)"$/gm)].map(
+    ([, inBash, inPython, below]) => inBash ?? inPython ?? below ?? '',
   );
 
 /** What the advice about a model that does not load has the user make. */

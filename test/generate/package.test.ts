@@ -40,6 +40,7 @@ describe('the package', () => {
     );
     const packed = join(home, 'package');
     for (const name of ['test', 'generators', 'docs']) assert.ok(!existsSync(join(packed, name)), name);
+    assert.doesNotMatch(readdirSync(packed, { recursive: true }).join('\n'), /__pycache__|_cache$/m);
     symlinkSync(join(root, 'node_modules'), join(packed, 'node_modules'));
     const args = ['demo', '--framework=sklearn', '--skip-prompts'];
     const bin = join(packed, 'dist/generators/cli.js');
