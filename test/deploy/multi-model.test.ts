@@ -50,17 +50,17 @@ describe('the life of an endpoint for many models', function () {
     await succeed(directory, 'build_and_push.sh');
     const { result, err } = await script(directory, 'deploy.sh');
     assert.equal(result, name, err);
-    assert.match(err, /^Next: .*upload_model\.sh first && .*invoke\.sh --target-model first .*sample_request\.json,/m);
+    assert.match(err, /^Next: .*upload_model\.sh' first && .*invoke\.sh' --target-model first .*sample_request\.json',/m);
     const { EndpointConfigName } = await describeEndpoint(name);
     const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
     assert.deepEqual([PrimaryContainer.Mode, PrimaryContainer.ModelDataUrl], ['MultiModel', prefix]);
-    await refuse(/Which model\? .* none yet\.\n.*upload_model\.sh first/, directory, 'invoke.sh', [file()]);
+    await refuse(/Which model\? .* none yet\.\n.*upload_model\.sh' first/, directory, 'invoke.sh', [file()]);
   });
 
   it('answers for a model as soon as that is uploaded', async () => {
     const { result, err } = await script(directory, 'upload_model.sh', ['first']);
     assert.equal(result, `${prefix}first.tar.gz`, err);
-    assert.match(err, /^Next: .*invoke\.sh --target-model first .*sample_request\.json$/m);
+    assert.match(err, /^Next: .*invoke\.sh' --target-model first .*sample_request\.json'$/m);
     expected = await predict('first');
     assert.equal(expected.length, JSON.parse(readFileSync(file(), 'utf8')).instances.length);
     const csv = sample(directory, 'csv');
@@ -79,7 +79,7 @@ describe('the life of an endpoint for many models', function () {
     assert.deepEqual([...new Set(await predict('second'))], [42]);
     assert.deepEqual(await predict('first'), expected);
     const { err } = await script(directory, 'deploy.sh');
-    assert.match(err, /runs exactly this already\.\nNext: .*invoke\.sh --target-model second /);
+    assert.match(err, /runs exactly this already\.\nNext: .*invoke\.sh' --target-model second /);
     assert.deepEqual(await describeEndpoint(name), before);
   });
 
@@ -89,7 +89,7 @@ describe('the life of an endpoint for many models', function () {
     assert.equal(await upload('first.tar.gz'), `${prefix}first.tar.gz`);
     put42(directory, 1);
     move('first');
-    await refuse(/another model first: .*\n.*mv .*upload_model\.sh first-2/, directory, 'upload_model.sh', ['first']);
+    await refuse(/another model first: .*\n.*mv .*upload_model\.sh' first-2/, directory, 'upload_model.sh', ['first']);
     assert.deepEqual(await objects(), before);
     assert.deepEqual(await predict('first'), expected);
   });
