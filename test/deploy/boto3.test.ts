@@ -45,7 +45,7 @@ describe('deploy.py', function () {
 
   it('names itself in what to type next; the scripts name it only where they have no other', async () => {
     for (const [reason, ...args] of [
-      [/There is no role .*\n.*deploy\.py'? deploy arn.* deploy\.py'? create_role/, 'deploy'],
+      [/There is no role .*\n.*deploy\.py'? deploy arn.*deploy\.py'? create_role/, 'deploy'],
       [/No image for .*\n.*INSTANCE_TYPE=ml\.m5\.large python3 .*deploy\.py'? build_and_push/, 'deploy', role],
       [/Is it deployed .*deploy\.py'? create_role && python3 .*deploy\.py'? deploy/, 'invoke', sample(directory)],
     ] as const)

@@ -161,39 +161,5 @@ file.write_text(json.dumps(model))`;
     assert.match(err, /is still Creating: .*deploy\.sh'? goes on, .*delete\.sh'? removes it/);
     assert.equal(await succeed(directory, 'deploy.sh'), name);
     assert.equal((await leftOf(name)).length, 3);
-    await succeed(directory, 'delete.sh');
-  });
-
-  it('leaves what a second run, or delete, can take up, whichever call a Ctrl-C comes with', async () => {
-    put42(directory);
-    await succeed(directory, 'upload_model.sh');
-    const env = { ...scaled, POLL_SECONDS: '2' };
-    for (let [last, ended] = [1, false]; !ended; last += 1) {
-      let calls = 0;
-      let reached = () => {};
-      const moment = new Promise<void>((resolve) => {
-        reached = resolve;
-      });
-      const handle: Handle = async (_, pass) => {
-        calls += 1;
-        const answer = await pass();
-        if (calls === last) reached();
-        return answer;
-      };
-      const { code, err } = await answering(handle, (door) =>
-        interrupt(moment, directory, 'deploy.sh', [], { ...env, ...door }),
-      );
-      ended = calls < last;
-      assert.equal(code, ended ? 0 : 130, `call ${last}: ${err}`);
-      assert.doesNotMatch(err, /Traceback/);
-      if (last % 2) {
-        assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
-        assert.equal((await leftOf(name)).length, 3, `call ${last}`);
-        assert.equal(await policies(), 1, `call ${last}`);
-      }
-      await succeed(directory, 'delete.sh');
-      assert.deepEqual(await leftOf(name), [], `call ${last}`);
-      assert.equal(await policies(), 0, `call ${last}`);
-    }
   });
 });

@@ -90,7 +90,7 @@ export function runsOf(suite: string, names: readonly string[]): Run[] {
   if (suite === 'unit') return [mochaRun(suite)];
   const first: Readonly<Record<string, readonly string[]>> = {
     generate: ['projects', 'new-framework'],
-    deploy: ['targets', 'cdk', 'language-model', 'failures', 'boto3', 'life'],
+    deploy: ['interruptions', 'targets', 'cdk', 'language-model', 'failures', 'life'],
     docker: ['combinations', 'arm64'],
   };
   return filesOf(suite, '.test.ts', first[suite] ?? [])
