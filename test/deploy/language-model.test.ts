@@ -105,7 +105,7 @@ describe('a language model', function () {
       const { result, err } = await script(directory, 'deploy.sh', [], env());
       assert.equal(result, name, err);
       assert.match(err, new RegExp(`org/tiny-1b comes from the Hugging Face Hub, at its revision ${commit}`));
-      assert.match(err, /^Next: .*invoke\.sh .*sample_request\.json/m);
+      assert.match(err, /^Next: .*invoke\.sh' .*sample_request\.json/m);
       const { Environment, ModelDataUrl, ModelDataSource } = await modelOf(name);
       assert.deepEqual(
         [Environment, ModelDataUrl, ModelDataSource],

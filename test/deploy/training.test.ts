@@ -113,8 +113,8 @@ describe('training', function () {
         const child = spawn(tool('python'), args, { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
         let said = '';
         child.stderr.setEncoding('utf8').on('data', (text: string) => {
-          if (text.includes(' s)\n')) child.kill(signal);
           said += text;
+          if (/ing \(\d+ s\)/.test(said) && !child.killed) child.kill(signal);
         });
         assert.equal(await new Promise((resolve) => child.on('close', resolve)), status, said);
         assert.match(said, /goes on, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/);
