@@ -1,9 +1,12 @@
 // A Ctrl-C with each call of AWS, one run after the other; a second run goes on with what is there, or delete removes it.
+// CI takes every fourth call; `npm run test:interruptions` takes each.
 import assert from 'node:assert/strict';
 import { answering, type Handle } from '../support/intercept.js';
 import { clearAway, describeEndpoint, predict, put42, trained } from '../support/lives.js';
 import { scratch, unique } from '../support/rig.js';
 import { aws, interrupt, leftOf, role, succeed } from '../support/scripts.js';
+
+const step = process.env.INTERRUPTIONS === 'all' ? 1 : 4;
 
 describe('a deployment that is interrupted with any of its calls', function () {
   this.timeout(600_000);
@@ -30,7 +33,7 @@ describe('a deployment that is interrupted with any of its calls', function () {
     env: NodeJS.ProcessEnv,
     then: (call: number, said: string) => Promise<void>,
   ): Promise<void> {
-    for (let [last, ended] = [1, false]; !ended; last += 1) {
+    for (let [last, ended] = [step, false]; !ended; last += step) {
       let [calls, reached] = [0, () => {}];
       const moment = new Promise<void>((resolve) => {
         reached = resolve;
@@ -58,7 +61,7 @@ describe('a deployment that is interrupted with any of its calls', function () {
     const policies = async () =>
       (await aws('application-autoscaling', 'describe-scaling-policies', ...resource)).ScalingPolicies.length;
     await eachCall(directory, env, async (call, said) => {
-      if (call % 2) {
+      if ((call / step) % 2) {
         assert.equal(await succeed(directory, 'deploy.sh', [], env), name);
         assert.equal((await leftOf(name)).length, 3, said);
         assert.equal(await policies(), 1, said);
