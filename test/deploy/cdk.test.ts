@@ -143,10 +143,8 @@ describe('deploy/cdk', function () {
     assert.equal(code, 0, err);
     // The command does not always get its last lines out: what it is to say is in the template.
     const outputs = JSON.stringify(readTemplate(file));
-    assert.match(
-      outputs,
-      /\.\.\/invoke\.sh \.\.\/\.\.\/test\/sample_request\.json, and when you are done: cdk destroy/,
-    );
+    const next = /\.\.\/invoke\.sh \.\.\/\.\.\/test\/sample_request\.json, and when you are done: cdk destroy/;
+    assert.match(outputs, next);
     const [newModel, newConfig, ...others] = names(readTemplate(file));
     assert.ok(newModel !== model && newConfig !== config);
     assert.deepEqual(others, [same]);
