@@ -25,8 +25,13 @@ class Settings(scaling.Settings):
     platform: str = "linux/amd64"  # the only one
 
     def problems(self) -> Iterator[str]:
-        """Memory comes in steps; what is provisioned is a part of the concurrency."""
+        """Memory comes in steps; what is provisioned is a part of the concurrency. Such endpoints join no network.
+
+        Source: SageMaker's developer guide, "Serverless Inference", feature exclusions.
+        """
         yield from super().problems()
+        if self.vpc_subnets or self.network_isolation:
+            yield "VPC_SUBNETS and NETWORK_ISOLATION have to be empty for a serverless endpoint."
         if self.serverless_memory % 1024:
             yield f"SERVERLESS_MEMORY has to be a multiple of 1024 (MB), and is {self.serverless_memory}."
         if self.max_provisioned_concurrency > self.provisioned_concurrency == 0:
