@@ -45,6 +45,16 @@ export async function measure(options: Options): Promise<Results> {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   if (!part) say('the command beside node -e 0');
   const commands = part ? undefined : timeCommands(options.commandRounds);
+  // What takes minutes comes before what takes most of an hour.
+  const sections = part
+    ? undefined
+    : {
+        frameworks: await measureFrameworks(samples, options),
+        columns: await measureColumns(samples, options),
+        content: await measureContent(samples, options),
+        stages: await measureStages(options),
+        many: await measureMany(samples, options),
+      };
   const notes: Notes = { data: train(folder), folder, missing, starts: new Map() };
 
   const before = readUse();
@@ -67,11 +77,7 @@ export async function measure(options: Options): Promise<Results> {
     predict: Object.fromEntries(chosen.map(({ name }, number) => [name, median(main[number]?.predict ?? [])])),
     starts: Object.fromEntries([...notes.starts].map(([name, seconds]) => [name, median(seconds)])),
     commands,
-    frameworks: part ? undefined : await measureFrameworks(samples, options),
-    columns: part ? undefined : await measureColumns(samples, options),
-    content: part ? undefined : await measureContent(samples, options),
-    stages: part ? undefined : await measureStages(options),
-    many: part ? undefined : await measureMany(samples, options),
+    ...sections,
     idle: Math.max(...main.map(({ idle }) => idle)),
     stolen: (after.stolen - before.stolen) / (after.all - before.all),
     others: (after.others - before.others) / (after.all - before.all),

@@ -25,11 +25,11 @@ export interface Results {
   predict: Readonly<Record<string, number>>; // milliseconds for one record, by model
   starts: Readonly<Record<string, number>>; // seconds to the first good ping, by server
   commands: Readonly<Record<string, number>> | undefined; // seconds, by command
-  frameworks: Frameworks | undefined;
-  columns: ColumnTimes | undefined;
-  many: Many | undefined;
-  content: ContentTimes | undefined;
-  stages: readonly StageRow[] | undefined;
+  frameworks?: Frameworks;
+  columns?: ColumnTimes;
+  many?: Many;
+  content?: ContentTimes;
+  stages?: readonly StageRow[];
   idle: number; // share of one CPU that all servers together use while nobody asks them
   stolen: number; // share of the machine's CPU time that its host gave to other machines
   others: number; // share that programs took that have nothing to do with the benchmark

@@ -3,7 +3,6 @@
 import copy
 import logging
 import pickle
-import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from estimators import list_estimators
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
@@ -35,7 +35,6 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import all_estimators
 from threadpoolctl import threadpool_limits
 
 from serving import accelerate_trees as trees
@@ -59,21 +58,6 @@ WRAPPED = (
     GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [1, 2]}, cv=2),
     TransformedTargetRegressor(RandomForestRegressor(5), func=np.arcsinh, inverse_func=np.sinh),
 )
-# Those that have other estimators inside, several outputs, or one class.
-NOT_ALONE = re.compile("MultiTask|Voting|Stacking|OneClass")
-
-
-def list_estimators() -> list[Any]:
-    """All of scikit-learn's trees and linear models, small ones."""
-    kinds = [kind for _, kind in all_estimators(["classifier", "regressor"])]
-    rooms = ("sklearn.ensemble", "sklearn.linear_model", "sklearn.svm", "sklearn.tree")
-    chosen = [kind() for kind in kinds if kind.__module__.startswith(rooms) and not NOT_ALONE.search(kind.__name__)]
-    for estimator in chosen:
-        settings = {"n_estimators": 10, "random_state": 0, "cv": 2}
-        if hasattr(estimator, "max_bins"):
-            settings["max_iter"] = 10
-        estimator.set_params(**{name: settings[name] for name in settings.keys() & estimator.get_params().keys()})
-    return chosen
 
 
 @pytest.fixture(autouse=True)
