@@ -50,7 +50,10 @@ describe('the life of an endpoint for many models', function () {
     await succeed(directory, 'build_and_push.sh');
     const { result, err } = await script(directory, 'deploy.sh');
     assert.equal(result, name, err);
-    assert.match(err, /^Next: .*upload_model\.sh' first && .*invoke\.sh' --target-model first .*sample_request\.json',/m);
+    assert.match(
+      err,
+      /^Next: .*upload_model\.sh' first && .*invoke\.sh' --target-model first .*sample_request\.json',/m,
+    );
     const { EndpointConfigName } = await describeEndpoint(name);
     const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
     assert.deepEqual([PrimaryContainer.Mode, PrimaryContainer.ModelDataUrl], ['MultiModel', prefix]);
@@ -122,6 +125,7 @@ describe('the life of an endpoint for many models', function () {
     for (const [args, reason] of [
       [['--target-model', 'first'], /arguments are required: FILE\n/],
       [['--model', 'first', file()], /unrecognized arguments: --model\n/],
+      [['--target', 'first', file()], /unrecognized arguments: --target\n/],
     ] as const)
       assert.equal((await refuse(reason, directory, 'invoke.sh', args)).code, 2);
     const bad = ['--target-model', 'first', sample(directory, 'csv'), 'application/json'];

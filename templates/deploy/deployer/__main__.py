@@ -26,7 +26,10 @@ def require_boto3() -> None:
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     elsewhere = python.exists() and Path(sys.prefix).resolve() != folder.resolve()
     if elsewhere and not subprocess.run([python, "-c", "import boto3"], capture_output=True).returncode:
-        os.execv(python, [str(python), *sys.argv])
+        command = [str(python), *sys.argv]
+        if os.name == "nt":  # where execv() ends this program at once, with status 0
+            sys.exit(subprocess.run(command).returncode)
+        os.execv(python, command)
     print("ERROR: boto3 is missing. Type: python3 -m pip install boto3", file=sys.stderr)
     sys.exit(2)
 
@@ -56,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     about = re.sub(
         r"\bdeploy/(?:iam/)?(\w+)\.sh", r"deploy/deploy.py \1" if hints.by_program() else r"\g<0>", module.__doc__
     )
-    parser = Parser(prog=hints.command(name), description=about.strip())
+    parser = Parser(prog=hints.command(name), description=about.strip(), allow_abbrev=False)
     getattr(module, "arguments", lambda _: None)(parser)
     values = parser.parse_args(given)
     signals = ("SIGTERM", "SIGHUP")  # as Ctrl-C: what was made is taken back
