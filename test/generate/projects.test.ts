@@ -1,43 +1,11 @@
 // Every combination that can be generated, each file checked by something that really reads its language.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { combinations, languageModels, trains } from '../support/combinations.js';
-import { generateProject } from '../support/generate.js';
+import { combinations, deployments, engines, manyModels, trains } from '../support/combinations.js';
+import { filesBelow, generateProject } from '../support/generate.js';
 import { has, outcome, root, tool } from '../support/tools.js';
-
-/** Every way to deploy, all tools at once: what differs by framework does not differ by target. */
-const deployments = (['realtime', 'serverless', 'async', 'batch'] as const).flatMap((deployTarget) =>
-  (['s3', 'image'] as const).map((modelDelivery) => ({
-    framework: 'sklearn',
-    deployTarget,
-    modelDelivery,
-    instanceType: 'ml.m5.large',
-    deployTool: deployTarget === 'batch' ? ['cli', 'boto3'] : ['cli', 'boto3', 'cdk'],
-    buildTarget: 'codebuild',
-    includeTraining: true,
-  })),
-);
-
-/** Many models, on each server that has them. */
-const manyModels = (['fastapi', 'flask', 'mms'] as const).map((modelServer) => ({
-  framework: 'sklearn',
-  modelServer,
-  multiModel: true,
-  modelDelivery: 's3',
-  deployTool: ['cli', 'boto3', 'cdk'],
-  includeTraining: false,
-}));
-
-/** Language models, with every tool. */
-const engines = languageModels.map((each) => ({
-  ...each,
-  deployTool: ['cli', 'boto3', 'cdk'],
-  buildTarget: 'codebuild',
-  includeTests: each.deployTarget === 'realtime',
-  includeTraining: false,
-}));
 
 const variants = combinations.flatMap((combination) =>
   (['cpu-optimized', 'ml.m5.large', 'gpu-enabled'] as const).flatMap((instanceType) =>
@@ -54,11 +22,6 @@ const variants = combinations.flatMap((combination) =>
     })),
   ),
 );
-
-const filesBelow = (folder: string) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => statSync(join(folder, path)).isFile())
-    .sort();
 
 /** The modules of a package that a program imports; of a module of modules, those that it takes of it. */
 function importsOf(text: string, module: string): string[] {
@@ -118,56 +81,6 @@ describe('every generated project', () => {
       check(tool('ruff'), [...command, '--no-cache', '--config', join(root, 'test/serve/pyproject.toml'), ...python()]);
   });
 
-  it('has Python to deploy with that mypy finds nothing in', function () {
-    this.timeout(300_000);
-    const config = join(root, 'test/serve/pyproject.toml');
-    const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy-deploy')];
-    const programs = new Map(
-      projects
-        .filter(({ answers }) => 'deployTool' in answers) // all others are of parts that these have
-        .map(({ directory }) => [readFileSync(join(directory, 'deploy/deployer/project.py'), 'utf8'), directory]),
-    );
-    for (const directory of programs.values()) {
-      const deploy = join(directory, 'deploy');
-      const own = filesBelow(deploy).filter((path) => path.endsWith('.py') && !path.startsWith('cdk/'));
-      const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: deploy });
-      assert.equal(status, 0, output);
-    }
-    assert.ok(programs.size > 10, `${programs.size} programs`);
-  });
-
-  it('has settings that its program takes, each of them, and no others', () => {
-    const program = `import dataclasses, json, os, sys
-for folder in json.load(sys.stdin):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "deployer"]:
-        del sys.modules[name]
-    sys.path[0] = f"{folder}/deploy"
-    from deployer import project, settings
-    settings.read(project.Settings, environment={})
-    fields = {field.name.upper() for field in dataclasses.fields(project.Settings) if "parse" in field.metadata}
-    given, _ = settings.read_file(settings.DEPLOY / "settings.env", fields)
-    print(*sorted(fields - {*given}))`;
-    const distinct = new Map(
-      projects.map(({ directory }) => {
-        const read = (path: string) => readFileSync(join(directory, 'deploy', path), 'utf8');
-        return [read('settings.env') + read('deployer/project.py'), directory];
-      }),
-    );
-    const options = { input: JSON.stringify([...distinct.values()]) };
-    const { status, output } = outcome(tool('python'), ['-B', '-c', program], options);
-    assert.equal(status, 0, output);
-    const left = output.split('\n').slice(0, -1);
-    assert.equal(left.length, distinct.size);
-    const unused = [
-      '', // of all others
-      'INFERENCE_AMI_VERSION', // on a CPU
-      'TRANSFORM_AMI_VERSION',
-      'KMS_KEY_ID NETWORK_ISOLATION VPC_SECURITY_GROUPS VPC_SUBNETS', // serverless
-      'HF_TOKEN_SECRET MODEL_ID MODEL_REVISION', // a language model in S3
-    ];
-    assert.deepEqual([...new Set(left)].sort(), unused.sort());
-  });
-
   it('has Python to start engines with that mypy finds nothing in', () => {
     const config = join(root, 'test/serve/pyproject.toml');
     for (const { directory } of projects.slice(-engines.length)) {
@@ -191,28 +104,6 @@ for folder in json.load(sys.stdin):
     }
   });
 
-  it('has SageMaker read its metrics if METRICS is true, at a real-time endpoint', () => {
-    const program = `import json, sys
-from deployer import project, settings
-from deployer.requests.endpoint import endpoint_config
-try:
-    print(json.dumps(endpoint_config(settings.read(project.Settings))))
-except settings.SettingError as error:
-    sys.exit(str(error))`;
-    for (const deployTarget of ['realtime', 'serverless', 'async']) {
-      const of = projects.find(({ answers }) => 'deployTarget' in answers && answers.deployTarget === deployTarget);
-      const ask = (METRICS: string) => {
-        const env = { ...process.env, METRICS };
-        return outcome(tool('python'), ['-B', '-c', program], { cwd: join(of?.directory ?? '', 'deploy'), env });
-      };
-      const config = (METRICS: string) => JSON.parse(ask(METRICS).output).MetricsConfig;
-      const realtime = deployTarget === 'realtime';
-      assert.deepEqual(config('true'), realtime ? { EnableDetailedObservability: true } : undefined);
-      assert.equal(config(''), undefined);
-      if (realtime) assert.match(ask('yes').output, /METRICS has to be one of false, true, and is 'yes'/);
-    }
-  });
-
   it('has a Dockerfile that hadolint finds nothing in', () => {
     check(
       tool('hadolint'),
@@ -225,14 +116,18 @@ except settings.SettingError as error:
     ['deploy', 'deployer'],
   ] as const)
     it(`has every module of ${module} that it imports`, () => {
+      const seen = new Set<string>();
       for (const { directory } of projects) {
         const files = filesBelow(directory);
         const has = (name: string) =>
           ['.py', '/__init__.py'].some((ending) => files.includes(`${folder}/${name.replaceAll('.', '/')}${ending}`));
         for (const path of files.filter((each) => each.endsWith('.py') || each === 'code/serve'))
-          for (const name of importsOf(readFileSync(join(directory, path), 'utf8'), module))
+          for (const name of importsOf(readFileSync(join(directory, path), 'utf8'), module)) {
             assert.ok(has(name), `${directory}: ${path}: ${name}`);
+            seen.add(name);
+          }
       }
+      assert.ok(seen.size > 30, [...seen].join(' '));
     });
 
   it('has an nginx.conf that nginx accepts', function () {
@@ -294,7 +189,8 @@ describe('templates', () => {
     }
   });
   it('hold EJS only where they are named so', () => {
-    for (const path of filesBelow(folder).filter((each) => !each.endsWith('.ejs'))) {
+    const isCache = (path: string) => /__pycache__|_cache\//.test(path); // of tools that ran there
+    for (const path of filesBelow(folder).filter((each) => !each.endsWith('.ejs') && !isCache(each))) {
       assert.doesNotMatch(readFileSync(join(folder, path), 'utf8'), /<%/, path);
     }
   });

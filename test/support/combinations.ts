@@ -45,3 +45,35 @@ export const oneOfEach = [...new Set(combinations.map(({ framework }) => framewo
     .filter((each) => each.framework === framework && each.modelServer === server && each.modelDelivery === delivery)
     .slice(0, 1);
 });
+
+/** Every way to deploy, all tools at once: what differs by framework does not differ by target. */
+export const deployments = (['realtime', 'serverless', 'async', 'batch'] as const).flatMap((deployTarget) =>
+  (['s3', 'image'] as const).map((modelDelivery) => ({
+    framework: 'sklearn',
+    deployTarget,
+    modelDelivery,
+    instanceType: 'ml.m5.large',
+    deployTool: deployTarget === 'batch' ? ['cli', 'boto3'] : ['cli', 'boto3', 'cdk'],
+    buildTarget: 'codebuild',
+    includeTraining: true,
+  })),
+);
+
+/** Many models, on each server that has them. */
+export const manyModels = (['fastapi', 'flask', 'mms'] as const).map((modelServer) => ({
+  framework: 'sklearn',
+  modelServer,
+  multiModel: true,
+  modelDelivery: 's3',
+  deployTool: ['cli', 'boto3', 'cdk'],
+  includeTraining: false,
+}));
+
+/** Language models, with every tool. */
+export const engines = languageModels.map((each) => ({
+  ...each,
+  deployTool: ['cli', 'boto3', 'cdk'],
+  buildTarget: 'codebuild',
+  includeTests: each.deployTarget === 'realtime',
+  includeTraining: false,
+}));

@@ -1,5 +1,7 @@
 // Generates a project into a folder, straight from the core.
 import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { resolve as resolveAnswers } from '../../generators/config/resolve.js';
 import { readObject, type Source } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
@@ -20,3 +22,9 @@ export async function generateProject(answers: Record<string, unknown>, director
   write(render(manifest(project), project), directory, false);
   return directory;
 }
+
+/** The paths of all files below a folder, sorted. */
+export const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => statSync(join(folder, path)).isFile())
+    .sort();

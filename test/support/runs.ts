@@ -89,7 +89,7 @@ export function runsOf(suite: string, names: readonly string[]): Run[] {
   if (suite === 'engines' || suite === 'deployer') return [pytestRun(suite, [`test/${suite}`])];
   if (suite === 'unit') return [mochaRun(suite)];
   const first: Readonly<Record<string, readonly string[]>> = {
-    generate: ['projects', 'new-framework'],
+    generate: ['projects', 'deployments', 'new-framework'],
     deploy: ['interruptions', 'targets', 'cdk', 'language-model', 'failures', 'life'],
     docker: ['combinations', 'arm64'],
   };

@@ -1,0 +1,88 @@
+// The programs that deploy the projects: typed, and with the settings that they take.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deployments, engines, manyModels } from '../support/combinations.js';
+import { filesBelow, generateProject } from '../support/generate.js';
+import { outcome, root, tool } from '../support/tools.js';
+
+const gpu = { framework: 'xgboost', instanceType: 'gpu-enabled' };
+const answers: Record<string, unknown>[] = [
+  ...[...deployments, ...manyModels, ...engines],
+  ...[{ framework: 'sklearn' }, gpu, { ...gpu, deployTarget: 'batch' }],
+];
+
+describe('the programs that deploy projects', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ml-deployments-'));
+  const projects = answers.map((each, at) => ({ answers: each, directory: join(folder, `p${at}`) }));
+  /** The folder of each that is of other modules. */
+  const programs = new Map<string, string>();
+  before(async () => {
+    for (const { answers, directory } of projects) {
+      const deploy = join(await generateProject(answers, directory), 'deploy');
+      programs.set(readFileSync(join(deploy, 'deployer/project.py'), 'utf8'), deploy);
+    }
+    assert.ok(programs.size > 10, `${programs.size} programs`);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('have nothing that mypy finds', function () {
+    this.timeout(300_000);
+    const config = join(root, 'test/serve/pyproject.toml');
+    const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy')];
+    for (const deploy of programs.values()) {
+      const own = filesBelow(deploy).filter((path) => path.endsWith('.py') && !path.startsWith('cdk/'));
+      const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: deploy });
+      assert.equal(status, 0, output);
+    }
+  });
+
+  it('have settings that they take, each of them, and no others', () => {
+    const program = `import dataclasses, json, sys
+for folder in json.load(sys.stdin):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "deployer"]:
+        del sys.modules[name]
+    sys.path[0] = f"{folder}/deploy"
+    from deployer import project, settings
+    settings.read(project.Settings, environment={})
+    fields = {field.name.upper() for field in dataclasses.fields(project.Settings) if "parse" in field.metadata}
+    given, _ = settings.read_file(settings.DEPLOY / "settings.env", fields)
+    print(*sorted(fields - {*given}))`;
+    const options = { input: JSON.stringify(projects.map(({ directory }) => directory)) };
+    const { status, output } = outcome(tool('python'), ['-B', '-c', program], options);
+    assert.equal(status, 0, output);
+    const left = output.split('\n').slice(0, -1);
+    assert.equal(left.length, projects.length);
+    const unused = [
+      '', // of all others
+      'INFERENCE_AMI_VERSION', // on a CPU
+      'TRANSFORM_AMI_VERSION',
+      'KMS_KEY_ID NETWORK_ISOLATION VPC_SECURITY_GROUPS VPC_SUBNETS', // serverless
+      'HF_TOKEN_SECRET MODEL_ID MODEL_REVISION', // a language model in S3
+    ];
+    assert.deepEqual([...new Set(left)].sort(), unused.sort());
+  });
+
+  it('have SageMaker read their metrics if METRICS is true, at a real-time endpoint', () => {
+    const program = `import json, sys
+from deployer import project, settings
+from deployer.requests.endpoint import endpoint_config
+try:
+    print(json.dumps(endpoint_config(settings.read(project.Settings))))
+except settings.SettingError as error:
+    sys.exit(str(error))`;
+    for (const deployTarget of ['realtime', 'serverless', 'async']) {
+      const of = projects.find(({ answers }) => answers.deployTarget === deployTarget);
+      const ask = (METRICS: string) => {
+        const env = { ...process.env, METRICS };
+        return outcome(tool('python'), ['-B', '-c', program], { cwd: join(of?.directory ?? '', 'deploy'), env });
+      };
+      const config = (METRICS: string) => JSON.parse(ask(METRICS).output).MetricsConfig;
+      const realtime = deployTarget === 'realtime';
+      assert.deepEqual(config('true'), realtime ? { EnableDetailedObservability: true } : undefined);
+      assert.equal(config(''), undefined);
+      if (realtime) assert.match(ask('yes').output, /METRICS has to be one of false, true, and is 'yes'/);
+    }
+  });
+});
