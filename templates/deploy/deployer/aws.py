@@ -7,8 +7,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -128,6 +128,17 @@ def is_ours(settings: base.Settings, arn: str) -> bool:
     """Whether it carries the tags of this project and deployment: nothing else is changed or removed."""
     tags = client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
     return own_tags(settings).items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
+
+
+@contextmanager
+def noted(kind: str, made: list[str]) -> Iterator[None]:
+    """`made` has what is being made as soon as it may be there, but not where AWS refused to make it."""
+    made.append(kind)
+    try:
+        yield
+    except ClientError:
+        made.remove(kind)
+        raise
 
 
 def remove_made(settings: base.Settings, kind: str) -> int:

@@ -27,6 +27,7 @@ from deployer.aws import (
     ask,
     client,
     is_ours,
+    noted,
     remove_made,
     say,
     show_log,
@@ -118,11 +119,10 @@ def require_input(settings: Settings) -> Settings:
 
 def make_model(settings: Settings, request: Json, made: list[str]) -> None:
     """The model. `made` has it, but for one that was there: that stays when this run fails."""
-    made.append("model")
     try:
-        client("sagemaker").create_model(**request)
+        with noted("model", made):
+            client("sagemaker").create_model(**request)
     except ClientError as error:
-        made.remove("model")
         if "already existing" not in str(error):
             raise
 

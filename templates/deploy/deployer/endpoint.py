@@ -19,7 +19,20 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployer import checks, hints
-from deployer.aws import CHANGING, REFUSALS, Failure, ask, client, is_ours, remove_made, say, show_log, sign_in, wait
+from deployer.aws import (
+    CHANGING,
+    REFUSALS,
+    Failure,
+    ask,
+    client,
+    is_ours,
+    noted,
+    remove_made,
+    say,
+    show_log,
+    sign_in,
+    wait,
+)
 from deployer.project import Settings, target
 from deployer.requests import endpoint as requests
 from deployer.requests.common import Json
@@ -155,11 +168,10 @@ def replace(settings: Settings, before: str, name: str) -> None:
 
 def make(settings: Settings, kind: str, made: list[str]) -> None:
     """The model or the configuration. `made` has it, but for one that was there: that stays when this run fails."""
-    made.append(kind)
     try:
-        getattr(client("sagemaker"), f"create_{kind}")(**getattr(requests, kind)(settings))
+        with noted(kind, made):
+            getattr(client("sagemaker"), f"create_{kind}")(**getattr(requests, kind)(settings))
     except ClientError as error:
-        made.remove(kind)
         if "already existing" not in str(error):
             raise
 
@@ -171,11 +183,11 @@ def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) ->
         found = sagemaker.describe_endpoint_config(EndpointConfigName=before)["ProductionVariants"][0]
         if found.get("InstanceType") != target.variant(settings).get("InstanceType"):
             unscale(settings)  # SageMaker does not change the instance type of what is scaled
-        made.append("endpoint")
-        update(settings, name, keep_scale=bool(requests.scaling_calls(settings)))
+        with noted("endpoint", made):
+            update(settings, name, keep_scale=bool(requests.scaling_calls(settings)))
     else:
-        made.append("endpoint")
-        sagemaker.create_endpoint(**requests.endpoint(settings))
+        with noted("endpoint", made):
+            sagemaker.create_endpoint(**requests.endpoint(settings))
     now = settle(settings)
     if now.get("EndpointStatus") == "InService" and now["EndpointConfigName"] == name:
         return
