@@ -16,14 +16,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from deployer import build_role, build_source, hints, image, storage
-from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in, wait
+from deployer.aws import REFUSALS, Failure, client, say, sign_in, wait
 from deployer.project import COMMANDS
 from deployer.requests import codebuild as requests
 from deployer.requests.codebuild import Settings
@@ -63,15 +61,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 def upload_source(settings: Settings) -> str:
     """Uploads what is built, unless it is there: BUCKET/KEY."""
     say(f"Packing {PROJECT}")
-    with tempfile.TemporaryDirectory() as scratch:
-        packed = Path(scratch, "source.zip")
-        key = f"{settings.project_name}/build/{build_source.pack(packed)}/source.zip"
-        own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
-        if ask(client("s3").head_object, **own):
-            say("This source is uploaded already.")
-        else:
-            storage.upload(settings, packed, key)
-    return f"{settings.s3_bucket}/{key}"
+    return f"{settings.s3_bucket}/{storage.upload_packed(settings, 'build', 'source.zip', build_source.pack)}"
 
 
 def variables(settings: Settings, platform: str, training: bool) -> dict[str, str]:

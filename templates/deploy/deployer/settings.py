@@ -106,6 +106,12 @@ def place(form: str = "s3://[^/]+.*", allowed: str = "s3://BUCKET/…") -> Any:
     return text(form=form, allowed=allowed)
 
 
+def resource_name() -> Any:
+    """A name of SageMaker's, PROJECT_NAME where it is empty."""
+    form, allowed = "[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "letters, digits and hyphens between them, 63 at most"
+    return text(lambda known: str(known["project_name"]), form, allowed)
+
+
 def seconds(least: float, most: float, default: float) -> Any:
     """Seconds, with decimals."""
 

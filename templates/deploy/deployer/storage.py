@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from deployer.archive import model_files, model_paths
@@ -74,6 +76,22 @@ def upload(settings: Settings, file: Path, key: str, **extra: str) -> str:
     more = {"ExtraArgs": {"Metadata": extra}} if extra else {}
     client("s3").upload_file(str(file), settings.s3_bucket, key, **more)
     return place
+
+
+def upload_packed(settings: Settings, folder: str, name: str, pack: Callable[[Path], str]) -> str:
+    """Packs an archive and uploads it to PROJECT_NAME/FOLDER/HASH/NAME, unless it is there; its key.
+
+    `pack` writes the file that it gets, and returns a hash of what that holds.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch, name)
+        key = "/".join(part for part in (settings.project_name, folder, pack(packed), name) if part)
+        own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
+        if ask(client("s3").head_object, **own):
+            say("These files are uploaded already.")
+        else:
+            upload(settings, packed, key)
+    return key
 
 
 def upload_by_content(settings: Settings, file: Path, folder: str) -> str:

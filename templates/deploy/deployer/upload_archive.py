@@ -10,9 +10,8 @@ Prints the S3 URI, which is deployed next. Settings: deploy/settings.env.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 from deployer import archive, hints, storage
 from deployer.aws import Failure, ask, client, say, sign_in
@@ -28,14 +27,7 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
     settings = sign_in(settings)
     storage.require_bucket(settings)
     say(f"Packing {storage.MODEL}")
-    with tempfile.TemporaryDirectory() as scratch:
-        packed = Path(scratch, "model.tar.gz")
-        key = f"{settings.project_name}/{archive.pack(storage.MODEL, packed)}/model.tar.gz"
-        own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
-        if ask(client("s3").head_object, **own):
-            say("These files are uploaded already.")
-        else:
-            storage.upload(settings, packed, key)
+    key = storage.upload_packed(settings, "", "model.tar.gz", partial(archive.pack, storage.MODEL))
     place = f"s3://{settings.s3_bucket}/{key}"
     record(settings, "model", place)
     say(f"Next: {hints.deploying(settings)}")

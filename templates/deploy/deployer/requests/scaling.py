@@ -16,11 +16,7 @@ Call = tuple[str, str, Json]  # the service, the method of its client, the reque
 class Settings(base.Settings):
     """The endpoint's name; its model and its configuration are called this and a hash of what they hold."""
 
-    endpoint_name: str = base.text(
-        default=lambda known: str(known["project_name"]),
-        form="[A-Za-z0-9](-*[A-Za-z0-9]){0,62}",
-        allowed="letters, digits and hyphens between them, 63 at most",
-    )
+    endpoint_name: str = base.resource_name()
 
     @property
     def deployment(self) -> str:

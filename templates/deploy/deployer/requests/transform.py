@@ -18,11 +18,7 @@ HOST = "al2-ami-sagemaker-batch-gpu-535"
 class Settings(instances.Machines):
     """What a job predicts, and how."""
 
-    job_name: str = base.text(
-        default=lambda known: str(known["project_name"]),
-        form="[A-Za-z0-9](-*[A-Za-z0-9]){0,62}",
-        allowed="letters, digits and hyphens between them, 63 at most",
-    )
+    job_name: str = base.resource_name()
     transform_ami_version: str = base.text()
     batch_input: str = base.text()
     batch_output: str = base.place()
