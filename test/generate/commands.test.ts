@@ -113,11 +113,12 @@ for name in COMMANDS:
             assert ended.code == 0
 hint = ("building", "deploying", "after_build", "invoking", "training")
 print(*[getattr(hints, each)(known) for each in hint if each != "training" or "fit" in COMMANDS], sep="\\n")`;
-    const ways: Record<string, unknown>[] = choices.deployTool.flatMap((deployTool) => [
-      { deployTool },
-      { deployTool, includeTraining: true, buildTarget: 'codebuild' },
-    ]);
-    ways.push({ deployTarget: 'batch', deployTool: ['boto3'] }, { multiModel: true, deployTool: ['boto3'] });
+    const ways: Record<string, unknown>[] = [
+      ...choices.deployTool.map((deployTool) => ({ deployTool })),
+      { deployTool: ['cli', 'boto3'], includeTraining: true, buildTarget: 'codebuild' },
+      { deployTool: ['boto3'], deployTarget: 'batch' },
+      { deployTool: ['boto3'], multiModel: true },
+    ];
     for (const way of ways) {
       const files = filesOf(way) ?? [];
       const paths = files.map(({ path }) => path);

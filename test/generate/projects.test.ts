@@ -83,7 +83,10 @@ describe('every generated project', () => {
 
   it('has Python to start engines with that mypy finds nothing in', () => {
     const config = join(root, 'test/serve/pyproject.toml');
-    for (const { directory } of projects.slice(-engines.length)) {
+    const directories = projects.slice(-engines.length).map(({ directory }) => directory);
+    for (const directory of new Map(
+      engines.map(({ modelServer }, at) => [modelServer, directories[at] ?? '']),
+    ).values()) {
       const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy'), '--allow-subclassing-any'];
       const own = filesBelow(join(directory, 'code')).filter((path) => path.endsWith('.py') || path === 'serve');
       const { status, output } = outcome(tool('mypy'), [...args, ...own], { cwd: join(directory, 'code') });
