@@ -52,6 +52,25 @@ export function requestModules({ targetEntry, build, training }: Project): strin
   ];
 }
 
+/** The chapters of settings.env: mostly those of the modules that read the settings, by the same names. */
+export function settingsChapters({ targetEntry, build, training }: Project): string[] {
+  const { target, scaling, source, deploy } = targetEntry.modules;
+  const names = [
+    'project',
+    ...(deploy === 'endpoint' ? ['endpoint'] : []),
+    ...(targetEntry.serverless ? [] : ['instances']),
+    ...(targetEntry.serverless || deploy === 'batch' ? [] : ['hosting']),
+    target,
+    ...(scaling && scaling !== 'by_utilization' ? [scaling] : []), // which has no settings
+    ...(targetEntry.serverless ? [] : ['network']),
+    'image',
+    ...(source === 'model_image' ? [] : [source]),
+    ...(build === 'codebuild' ? ['codebuild'] : []),
+    ...(training ? ['training'] : []),
+  ];
+  return names.map((name) => `deploy/settings/${name}.env.ejs`);
+}
+
 /** project.py. That of a project with all defaults is templates/deploy/deployer/project.py. */
 export function projectModule(project: Project): string {
   const { targetEntry, build, training } = project;

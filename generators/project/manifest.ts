@@ -1,7 +1,7 @@
 // Which files a project has. Reads like the tree that is generated.
 import { packageName, setOf, standardRelease } from '../catalog/versions.js';
 import { storageName } from '../config/files.js';
-import { deployerModules, projectModule, requestModules } from './deployer.js';
+import { deployerModules, projectModule, requestModules, settingsChapters } from './deployer.js';
 import type { LanguageModel, Project } from './project.js';
 import { chapters } from './readme.js';
 import type { Requirements } from './requirements.js';
@@ -164,7 +164,7 @@ function trainingFiles(project: Project): FileSpec[] {
 function deployment(project: Project): FileSpec[] {
   const { tools, build } = project;
   return [
-    { path: 'deploy/settings.env', template: 'deploy/settings.env.ejs' },
+    { path: 'deploy/settings.env', chapters: settingsChapters(project) },
     ...scripts('deploy', ['build_and_push.sh', 'upload_model.sh', 'invoke.sh', 'delete.sh']),
     ...when(tools.includes('cli'), scripts('deploy', ['deploy.sh'])),
     ...when(tools.includes('boto3'), scripts('deploy', ['deploy.py'])),

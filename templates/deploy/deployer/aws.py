@@ -141,6 +141,16 @@ def noted(kind: str, made: list[str]) -> Iterator[None]:
         raise
 
 
+def make(kind: str, request: Json, made: list[str]) -> None:
+    """A model or an endpoint_config. `made` has it, except one that existed: that stays when this run fails."""
+    try:
+        with noted(kind, made):
+            getattr(client("sagemaker"), f"create_{kind}")(**request)
+    except ClientError as error:
+        if "already existing" not in str(error):
+            raise
+
+
 def remove_made(settings: base.Settings, kind: str) -> int:
     """Removes each Model or EndpointConfig of this deployment; how many."""
     sagemaker, word = client("sagemaker"), {"Model": "model"}.get(kind, "endpoint_config")

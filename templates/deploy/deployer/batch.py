@@ -17,8 +17,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from deployer import checks, hints, storage
 from deployer.aws import (
     CHANGING,
@@ -27,7 +25,7 @@ from deployer.aws import (
     ask,
     client,
     is_ours,
-    noted,
+    make,
     remove_made,
     say,
     show_log,
@@ -42,10 +40,7 @@ from deployer.requests.transform import Settings
 from deployer.settings import PROJECT
 from deployer.state import record
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
+arguments = checks.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
@@ -87,7 +82,7 @@ def predict(settings: Settings, role_arn: str) -> tuple[str, str]:
     say(hints.price(target.cost(settings), "the job's end"))
     made: list[str] = []
     try:
-        make_model(settings, {"ModelName": name, **model}, made)
+        make("model", {"ModelName": name, **model}, made)
         follow(settings, request)
     except BaseException as error:
         code = hints.explain(settings, error)
@@ -115,16 +110,6 @@ def require_input(settings: Settings) -> Settings:
     else:
         raise Failure(f"There is no file or folder {source}", "Give the path of what is to be predicted.")
     return replace(settings, batch_input=source, batch_content_type=kind)
-
-
-def make_model(settings: Settings, request: Json, made: list[str]) -> None:
-    """The model. `made` has it, but for one that was there: that stays when this run fails."""
-    try:
-        with noted("model", made):
-            client("sagemaker").create_model(**request)
-    except ClientError as error:
-        if "already existing" not in str(error):
-            raise
 
 
 def look(settings: Settings, job: str) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from dataclasses import replace
@@ -19,6 +20,11 @@ IMAGE = re.compile(
     r"(:(?P<tag>[^@]+)|@(?P<digest>sha256:[0-9a-f]{64}))"
 )
 SERVERLESS_BYTES = 10**10  # source: SageMaker's documentation of serverless endpoints
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What deploying takes."""
+    parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
 
 
 def require_all(settings: Some, role_arn: str) -> Some:

@@ -16,8 +16,6 @@ import json
 import time
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from deployer import checks, hints
 from deployer.aws import (
     CHANGING,
@@ -26,6 +24,7 @@ from deployer.aws import (
     ask,
     client,
     is_ours,
+    make,
     noted,
     remove_made,
     say,
@@ -39,10 +38,7 @@ from deployer.requests.common import Json
 from deployer.requests.scaling import POLICY_ARN, resource_of
 from deployer.state import record
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
+arguments = checks.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
@@ -147,8 +143,8 @@ def replace(settings: Settings, before: str, name: str) -> None:
     say(hints.price(target.cost(settings), f"you run {hints.command('delete')}"))
     made: list[str] = []
     try:
-        make(settings, "model", made)
-        make(settings, "endpoint_config", made)
+        make("model", requests.model(settings), made)
+        make("endpoint_config", requests.endpoint_config(settings), made)
         put_endpoint(settings, before, name, made)
         scale(settings)
     except BaseException as error:
@@ -163,16 +159,6 @@ def replace(settings: Settings, before: str, name: str) -> None:
     except (KeyboardInterrupt, *REFUSALS) as error:
         say(f"What ran before is not all removed; {hints.command('delete')} does it: {str(error) or 'interrupted'}")
         if isinstance(error, KeyboardInterrupt):
-            raise
-
-
-def make(settings: Settings, kind: str, made: list[str]) -> None:
-    """The model or the configuration. `made` has it, but for one that was there: that stays when this run fails."""
-    try:
-        with noted(kind, made):
-            getattr(client("sagemaker"), f"create_{kind}")(**getattr(requests, kind)(settings))
-    except ClientError as error:
-        if "already existing" not in str(error):
             raise
 
 
