@@ -14,7 +14,7 @@ export interface Engine {
 }
 
 export interface ServerEntry {
-  /** In a few words, beside it in the prompt. */
+  /** In a few words, for the prompt. */
   label: string;
   /** Its files in templates/servers/SERVER/code. */
   files: readonly string[];

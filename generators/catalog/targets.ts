@@ -2,7 +2,7 @@
 /** One model that is packed, many of them, or the files of a language model as they are. */
 export type Models = 'single-model' | 'multi-model' | 'language-model';
 
-/** The modules of templates/deploy/deployer that a project has beside those that all have. */
+/** The modules of templates/deploy/deployer that a project has in addition to those that all have. */
 export interface Modules {
   /** In requests/: what it is, what scales it, and where its model is. */
   target: string;
@@ -15,7 +15,7 @@ export interface Modules {
 }
 
 export interface TargetEntry {
-  /** In a few words, beside it in the prompt. */
+  /** In a few words, for the prompt. */
   label: string;
   /** In a sentence: "as …". */
   words: string;

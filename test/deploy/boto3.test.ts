@@ -60,7 +60,7 @@ describe('deploy.py', function () {
     assert.equal(await py('deploy', role), name);
     assert.deepEqual(JSON.parse(await py('invoke', sample(directory))).predictions, await predict(directory));
     const { err } = await script(directory, 'deploy.py', ['deploy']); // the role is known now
-    assert.match(err, /runs exactly this already/);
+    assert.match(err, /is already up to date/);
     assert.equal(await succeed(directory, 'delete.sh'), '3');
     assert.equal(await py('delete'), '0');
     assert.deepEqual(await leftOf(name), []);

@@ -66,13 +66,13 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
     );
   });
 
-  it('is refused at once for a role that SageMaker may not take on, or that may not read the model', async () => {
+  it('is refused at once for a role that SageMaker cannot assume, or that cannot read the model', async () => {
     const trust = (service: string) =>
       `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "${service}"}, "Action": "sts:AssumeRole"}]}`;
     const make = (role: string, service: string) =>
       aws('iam', 'create-role', '--role-name', role, '--assume-role-policy-document', trust(service));
     const other = (await make(`${name}-lambda`, 'lambda.amazonaws.com')).Role.Arn;
-    await refused(/SageMaker may not take on .*lambda: its trust policy(?:.*\n)*.*create_role\.sh/, {
+    await refused(/SageMaker cannot assume .*lambda: its trust policy(?:.*\n)*.*create_role\.sh/, {
       ROLE_ARN: other,
     });
     const own = (await make(`${name}-own`, 'sagemaker.amazonaws.com')).Role.Arn;
@@ -82,7 +82,8 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
 </SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`;
     const deny: Handle = async (operation, pass) =>
       operation === 'SimulatePrincipalPolicy' ? { status: 200, headers: {}, body: Buffer.from(denied) } : pass();
-    const said = /may not do what SageMaker needs: s3:GetObject on arn:aws:s3:::sagemaker-us-east-1-.*model\.tar\.gz/;
+    const said =
+      /does not allow what SageMaker needs: s3:GetObject on arn:aws:s3:::sagemaker-us-east-1-.*model\.tar\.gz/;
     await answering(deny, (env) => refused(said, { ...env, ROLE_ARN: own }));
     for (const role of [`${name}-lambda`, `${name}-own`])
       await must('aws', ['iam', 'delete-role', '--role-name', role]);

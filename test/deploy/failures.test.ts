@@ -158,7 +158,7 @@ file.write_text(json.dumps(model))`;
     await succeed(directory, 'upload_model.sh');
     const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh');
     assert.equal(code, 130, err);
-    assert.match(err, /is still Creating: .*deploy\.sh'? goes on, .*delete\.sh'? removes it/);
+    assert.match(err, /is still Creating: .*deploy\.sh'? continues, .*delete\.sh'? removes it/);
     assert.equal(await succeed(directory, 'deploy.sh'), name);
     assert.equal((await leftOf(name)).length, 3);
   });

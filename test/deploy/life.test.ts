@@ -93,7 +93,7 @@ describe('the life of an endpoint', function () {
 
   it('stays as it is when nothing has changed', async () => {
     const before = await describeEndpoint();
-    assert.match((await script(directory, 'deploy.sh')).err, /runs exactly this already/);
+    assert.match((await script(directory, 'deploy.sh')).err, /is already up to date/);
     assert.equal(await py('deploy'), name);
     assert.deepEqual(await describeEndpoint(), before);
   });
@@ -110,7 +110,7 @@ describe('the life of an endpoint', function () {
     const csv = path.join(directory, 'test/sample_request.csv');
     assert.deepEqual(JSON.parse(await succeed(directory, 'invoke.sh', [csv])).predictions, await predict());
     await refuse(/ModelError.*\{"error":/s, directory, 'invoke.sh', [csv, 'application/json']);
-    await refuse(/says no content type/, directory, 'invoke.sh', [path.join(directory, 'Dockerfile')]);
+    await refuse(/Cannot infer the content type of/, directory, 'invoke.sh', [path.join(directory, 'Dockerfile')]);
   });
 
   it('is updated in place to a new model, and what was before is removed', async () => {

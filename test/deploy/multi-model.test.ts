@@ -82,7 +82,7 @@ describe('the life of an endpoint for many models', function () {
     assert.deepEqual([...new Set(await predict('second'))], [42]);
     assert.deepEqual(await predict('first'), expected);
     const { err } = await script(directory, 'deploy.sh');
-    assert.match(err, /runs exactly this already\.\nNext: .*invoke\.sh' --target-model second /);
+    assert.match(err, /is already up to date\.\nNext: .*invoke\.sh' --target-model second /);
     assert.deepEqual(await describeEndpoint(name), before);
   });
 
@@ -133,7 +133,7 @@ describe('the life of an endpoint for many models', function () {
   });
 
   it('is the same deployment with boto3, from its beginning to its end', async () => {
-    assert.match((await script(directory, 'deploy.py', ['deploy'])).err, /runs exactly this already/);
+    assert.match((await script(directory, 'deploy.py', ['deploy'])).err, /is already up to date/);
     assert.equal(await succeed(directory, 'delete.sh'), '3');
     const scaled = { MAX_INSTANCE_COUNT: '2' };
     const { result, err } = await script(directory, 'deploy.py', ['deploy'], scaled);

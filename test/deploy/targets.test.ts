@@ -66,7 +66,7 @@ describe('the other targets', function () {
       const { directory, recording } = await begin(name, target);
       const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh', [], scaled);
       assert.equal(code, 130, err);
-      assert.match(err, /is still Creating: .*deploy\.sh'? goes on, .*delete\.sh'? removes it/);
+      assert.match(err, /is still Creating: .*deploy\.sh'? continues, .*delete\.sh'? removes it/);
       assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
       const first = await predict(directory);
       assert.equal(first.length, 2);

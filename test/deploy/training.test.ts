@@ -117,7 +117,10 @@ describe('training', function () {
           if (/ing \(\d+ s\)/.test(said) && !child.killed) child.kill(signal);
         });
         assert.equal(await new Promise((resolve) => child.on('close', resolve)), status, said);
-        assert.match(said, /goes on, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/);
+        assert.match(
+          said,
+          /is still running, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/,
+        );
       }
     });
 

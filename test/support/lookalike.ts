@@ -60,7 +60,7 @@ export function lookAlike(url: string) {
   return {
     json,
     object: (place: string) => ask('s3', `/${place}`, {}),
-    /** Who may take on a role: the document's text, empty where there is none. */
+    /** Who can assume a role: the document's text, empty where there is none. */
     trustOf: (role: string) =>
       policy({ Action: 'GetRole', RoleName: role }, 'AssumeRolePolicyDocument').catch(() => ''),
     policyOf: async (role: string): Promise<Policy> => {

@@ -13,7 +13,7 @@ from deployer.settings import DEPLOY, Settings
 
 
 def execution_role(stack: cdk.Stack, settings: Settings, tags: Mapping[str, str]) -> iam.Role:
-    """The rights are part of it, not a policy beside it: what refers to the role waits for them, too."""
+    """The rights are an inline policy, so that what refers to the role waits for them, too."""
     sagemaker = iam.ServicePrincipal(
         "sagemaker.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
     )

@@ -100,7 +100,7 @@ def wait(
 
 
 def look_patiently(settings: base.Settings, look: Callable[[], Json]) -> Json:
-    """What `look` finds, at the third try if need be: what is being made goes on while an answer is lost."""
+    """What `look` finds, after at most three attempts: a lost answer does not stop what is being made."""
     for _ in range(2):
         with suppress(*REFUSALS):
             return look()

@@ -3,7 +3,7 @@
 Predicts all of BATCH_INPUT with the image that build_and_push.sh pushed and the model that upload_model.sh uploaded,
 in a SageMaker batch transform job, waits for its end and says where the predictions are.
 
-  ROLE_ARN   the role SageMaker takes on; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
+  ROLE_ARN   the role that SageMaker assumes; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
 
 Prints the job's name. Settings: deploy/settings.env.
 """
@@ -138,7 +138,7 @@ def take_back(settings: Settings, job: str, model: str) -> None:
         try:
             sagemaker.stop_transform_job(TransformJobName=job)
         except REFUSALS as error:
-            say(f"It goes on: {error}")
+            say(f"It is still running: {error}")
     elif model:
         ask(sagemaker.delete_model, ModelName=model)
         say("What this run made is removed.")

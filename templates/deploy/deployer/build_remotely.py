@@ -153,7 +153,7 @@ def stop(settings: Settings, build: str) -> None:
     try:
         client("codebuild").stop_build(id=build)
     except REFUSALS as error:
-        say(f"It goes on: {error}")
+        say(f"It is still running: {error}")
 
 
 def failure(ended: Json) -> Failure:

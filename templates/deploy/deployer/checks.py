@@ -42,7 +42,7 @@ def require_role(settings: Settings, given: str, document: str = "") -> str:
     if not role:
         name = document or hints.command("deploy", "arn:aws:iam::ACCOUNT:role/NAME")
         how = f"Name one: {name}, or make one: {hints.command('create_role')}"
-        raise Failure("There is no role for SageMaker to take on.", how)
+        raise Failure("There is no role for SageMaker to assume.", how)
     if not ROLE.fullmatch(role):
         form = "arn:aws:iam::ACCOUNT:role/PATH/NAME. Path and name have letters, digits and + = , . @ _ - only."
         raise Failure(f"This is not the ARN of a role that SageMaker takes: {role}", f"One is {form}")
@@ -100,13 +100,13 @@ def check_role(settings: Settings, repository: str) -> None:
     try:
         trust = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
         if "sagemaker.amazonaws.com" not in json.dumps(trust):
-            what = f"SageMaker may not take on {role}: its trust policy does not name sagemaker.amazonaws.com."
+            what = f"SageMaker cannot assume {role}: its trust policy does not name sagemaker.amazonaws.com."
             raise Failure(what, f"Take another role; {maker} makes one.")
         for action, resource in needs_of(settings, repository).items():
             request = {"PolicySourceArn": role, "ActionNames": [action], "ResourceArns": [resource]}
             if iam.simulate_principal_policy(**request)["EvaluationResults"][0]["EvalDecision"] != "allowed":
-                what = f"The role {role} may not do what SageMaker needs: {action} on {resource}"
-                raise Failure(what, f"Allow it; {maker} makes a role that may.")
+                what = f"The role {role} does not allow what SageMaker needs: {action} on {resource}"
+                raise Failure(what, f"Allow it; {maker} makes a role that does.")
     except REFUSALS as error:
         say(f"What the role may do is not checked: {error}")
 

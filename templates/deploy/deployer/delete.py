@@ -34,7 +34,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
             removed += part("submit_build").remove(settings)
         state.forget(settings)
     where = f"{settings.project_name} in {settings.aws_region}"
-    say(f"Removed {removed}. Of what was deployed for {where} nothing is left.")
+    say(f"Removed {removed}. Nothing deployed for {where} remains.")
     return str(removed)
 
 

@@ -4,7 +4,7 @@ Puts the image that build_and_push.sh pushed, and the model that upload_model.sh
 and waits until it answers. An endpoint that is there is updated in place, without downtime; where nothing has
 changed nothing is done. When it fails, what ran before runs on and what this run made is removed.
 
-  ROLE_ARN   the role SageMaker takes on; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
+  ROLE_ARN   the role that SageMaker assumes; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
 
 Prints the endpoint's name. It bills until deploy/delete.sh. Settings: deploy/settings.env.
 """
@@ -46,7 +46,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     settings = checks.require_all(sign_in(settings), given.role_arn)
     name, before = requests.name(settings), require_endpoint(settings)
     if before == name:
-        say(f"{settings.deployment} runs exactly this already.")
+        say(f"{settings.deployment} is already up to date.")
         scale(settings)
     else:
         replace(settings, before, name)
@@ -190,7 +190,7 @@ def take_back(settings: Settings, before: str, name: str, made: list[str]) -> No
     now, own = look(settings), "endpoint" in made
     if own and CHANGING.search(now.get("EndpointStatus", "")):
         goes_on, removes = hints.command("deploy"), hints.command("delete")
-        say(f"{settings.deployment} is still {now['EndpointStatus']}: {goes_on} goes on, {removes} removes it.")
+        say(f"{settings.deployment} is still {now['EndpointStatus']}: {goes_on} continues, {removes} removes it.")
         return
     if own and now.get("EndpointConfigName") == name and before:
         say("Going back to what ran before.")

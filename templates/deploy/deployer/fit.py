@@ -66,7 +66,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     except BaseException as error:
         if made or not isinstance(error, Exception):  # Ctrl-C and signals may come before the answer to the call
             stop = f"aws sagemaker stop-training-job --region {settings.aws_region} --training-job-name {job}"
-            say(f"\n{job} goes on, and bills. To stop it: {stop}\nIts model will be {place}")
+            say(f"\n{job} is still running, and bills. To stop it: {stop}\nIts model will be {place}")
         raise
     record(settings, "role", settings.role_arn)
     say(f"Next: {next_steps(settings, job, place)}")

@@ -51,7 +51,7 @@ def content_type(file: str, given: str) -> str:
     kind = given or CONTENT_TYPES.get(Path(file).suffix.lower(), "")
     if not kind:
         how = f"Give it: {hints.command('invoke', 'FILE', 'CONTENT-TYPE')}"
-        raise Failure(f"The ending of {file} says no content type.", how)
+        raise Failure(f"Cannot infer the content type of {file}.", how)
     return kind
 
 

@@ -1,6 +1,6 @@
 """Usage: deploy/iam/create_role.sh [--print DOCUMENT]
 
-Makes ROLE_NAME, the role that SageMaker takes on for this project, with the rights that the settings need and no more.
+Makes ROLE_NAME, the role that SageMaker assumes for this project, with the rights that the settings need and no more.
 If it made that role before, it brings it up to date: run it again after a change of the settings.
 
   --print   makes nothing; prints one of the documents of deploy/iam, filled in for this account:

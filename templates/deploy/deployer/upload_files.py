@@ -1,7 +1,7 @@
 """Usage: deploy/upload_model.sh [FOLDER]
 
 Copies the files of a language model, as they are, to s3://S3_BUCKET/PROJECT_NAME/model/HASH/, where HASH is that of
-the files: the same files are uploaded once. Dot files stay out. SageMaker then fetches them beside the image.
+the files: the same files are uploaded once. Dot files stay out. SageMaker then downloads them next to the image.
 Without S3_BUCKET it is the bucket sagemaker-REGION-ACCOUNT, which is made (encrypted, not public) if missing.
 
   FOLDER   without it, model/; where that is empty, MODEL_ID is fetched from the Hugging Face Hub into it first, by
@@ -86,7 +86,7 @@ def examine(settings: Settings, folder: Path) -> str:
 
 
 def missing_shards(name: str, index: Path, names: Container[str]) -> list[str]:
-    """Files that an index names, beside it, and that are not there. Raises Failure."""
+    """Files that an index names and that are missing. Raises Failure."""
     try:
         shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         paths = [PurePosixPath(name).with_name(shard).as_posix() for shard in shards]

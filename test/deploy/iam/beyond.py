@@ -15,7 +15,7 @@ def beyond(documents: Iterable[str], known: list[str], place: Place) -> Iterator
     roles = f"arn:{place.partition}:iam::{place.account}:role/"
     for action in ("AttachRolePolicy", "CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy"):
         yield from ((document, Need(f"iam:{action}", f"{roles}another", {})) for document in every)
-        # Whoever may do this to a role that SageMaker takes on can have every right.
+        # Whoever may do this to a role that SageMaker assumes can have every right.
         yield from ((document, Need(f"iam:{action}", role, {})) for document in every if document != "role-maker")
     yield "role-maker", Need("iam:AttachRolePolicy", role, {})
     for service in ("ec2", "lambda", "cloudformation", "codebuild"):

@@ -15,7 +15,7 @@ ENVIRONMENT: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Settings(instances.Settings):
-    """What an endpoint with a queue has beside its instances."""
+    """What an endpoint with a queue has in addition to its instances."""
 
     min_instance_count: int = base.number(0, 1000)
     async_concurrency: int = base.number(1, 1000, 4)

@@ -15,7 +15,7 @@ ENVIRONMENT: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Settings(instances.Settings):
-    """What an endpoint has beside its instances."""
+    """What an endpoint has in addition to its instances."""
 
     capture_percent: int = base.number(0, 100)
     capture_uri: str = base.place()
