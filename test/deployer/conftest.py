@@ -45,6 +45,7 @@ COMMON = {
     "S3_BUCKET": BUCKET,
     "IMAGE_URI": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/demo@sha256:{'a' * 64}",
     "BASE_IMAGE": "python:3.13-slim",
+    "INSTANCE_TYPE": "ml.m6g.large",
 }
 ARCHIVE = {"MODEL_DATA": f"s3://{BUCKET}/demo/{'b' * 64}/model.tar.gz"}
 INSTANCE = {"INSTANCE_TYPE": "ml.m6g.large"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
-from conftest import ARCHIVE, INSTANCE, Read, Realtime, make
+from conftest import ARCHIVE, COMMON, INSTANCE, Read, Realtime, make
 
 from deployer import hints, settings, state
 from deployer.aws import Failure
@@ -109,10 +109,26 @@ def test_a_project_with_only_the_cdk_is_deployed_by_it(project: Path, known: Rea
 
 def test_after_a_build_comes_the_model_and_then_the_deployment(project: Path, known: Realtime, read: Read) -> None:
     make(project, *ALL)
-    assert hints.after_build(known) == "deploy/upload_model.sh"
-    assert hints.after_build(read(Realtime, **ARCHIVE)) == "deploy/deploy.sh"
+    assert hints.after_build(known, "new") == "deploy/upload_model.sh"
+    pushed = COMMON["IMAGE_URI"]
+    assert hints.after_build(read(Realtime, **ARCHIVE), pushed) == "deploy/deploy.sh"
+    assert hints.after_build(read(Realtime, **ARCHIVE), "new") == "IMAGE_URI=new deploy/deploy.sh"
     state.record(known, "model", "s3://bucket/model.tar.gz")
-    assert hints.after_build(known) == "deploy/iam/create_role.sh && deploy/deploy.sh"
+    with_role = "deploy/iam/create_role.sh && deploy/deploy.sh"
+    assert hints.after_build(known, known.image_uri) == with_role
+
+
+def test_what_the_settings_do_not_name_is_given_to_the_deployment(project: Path, read: Read) -> None:
+    make(project, *ALL)
+    known = read(Realtime, **ARCHIVE, ROLE_ARN="")
+    line = "deploy/iam/create_role.sh && MODEL_DATA='s3://b/my new.tar.gz' deploy/deploy.sh"
+    assert hints.deploying(known, MODEL_DATA="s3://b/my new.tar.gz") == line
+    assert hints.deploying(read(Realtime), MODEL_DATA="s3://b/new.tar.gz") == "deploy/deploy.sh"
+
+
+def test_a_variable_of_one_run_is_set_as_powershell_does_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "POSIX", False)
+    assert hints.with_variable("A", "b", "python x") == "$env:A = 'b'; python x"
 
 
 def test_an_image_is_built_for_the_type_of_the_settings(project: Path, known: Realtime) -> None:

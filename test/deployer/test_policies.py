@@ -74,7 +74,7 @@ def test_names_are_cut_as_those_of_the_resources_and_in_small_letters_too(read: 
 
 
 def test_a_setting_of_several_names_becomes_several_resources(read: Read) -> None:
-    settings = in_account(read(Realtime, VPC_SUBNETS="subnet-1,subnet-2"))
+    settings = in_account(read(Realtime, VPC_SUBNETS="subnet-1,subnet-2", VPC_SECURITY_GROUPS="sg-1"))
     assert resources(settings, "subnet/{{VPC_SUBNETS}}", "*") == ["subnet/subnet-1", "subnet/subnet-2", "*"]
     assert filled(settings, {"Resource": "{{VPC_SUBNETS}}"}) == [{"Resource": ["subnet-1", "subnet-2"]}]
 

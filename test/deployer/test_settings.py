@@ -54,6 +54,9 @@ def errors_of(folder: Path, content: str | bytes, **environment: str) -> list[st
         ('WORD="it\'s"', "it's"),
         ("WORD=it's", "it's"),
         ("WORD=' a '", " a "),
+        ('WORD=\'{"owner": "O\\\'Brien"}\'', '{"owner": "O\'Brien"}'),  # as python-dotenv writes it
+        ('WORD="{\\"team\\": \\"a\\"}"', '{"team": "a"}'),
+        ("WORD='a\\b'", "a\\b"),
         ("WORD=$HOME/`x`\\n", "$HOME/`x`\\n"),
         ("WORD=Zürich\u2028日本", "Zürich\u2028日本"),
         ("WORD=", "standard"),
@@ -191,6 +194,18 @@ def test_settings_that_do_not_fit_together_are_refused(
     with pytest.raises(base.SettingError) as caught:
         read(kind, **given)
     assert error in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["PROJECT_NAME", "AWS_REGION", "INSTANCE_TYPE"])
+def test_what_has_no_default_cannot_be_empty(read: Read, name: str) -> None:
+    with pytest.raises(base.SettingError, match=f"^{name} has to be .*, and is ''"):
+        read(Realtime, **{name: ""})
+
+
+def test_networks_and_their_groups_go_together(read: Read) -> None:
+    for one in ({"VPC_SUBNETS": "subnet-1"}, {"VPC_SECURITY_GROUPS": "sg-1"}):
+        with pytest.raises(base.SettingError, match="have to be set together"):
+            read(Realtime, **one)
 
 
 @pytest.mark.parametrize("name", ["a_b", "a.b"])

@@ -111,7 +111,7 @@ for name in COMMANDS:
             main([name, "--help"])
         except SystemExit as ended:
             assert ended.code == 0
-hint = ("building", "deploying", "after_build", "invoking", "training")
+hint = ("building", "deploying", "invoking", "training")
 print(*[getattr(hints, each)(known) for each in hint if each != "training" or "fit" in COMMANDS], sep="\\n")`;
     const ways: Record<string, unknown>[] = [
       ...choices.deployTool.map((deployTool) => ({ deployTool })),

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readObject } from '../../generators/config/sources.js';
 import { deployments, engines, manyModels } from '../support/combinations.js';
-import { filesBelow, generateProject } from '../support/generate.js';
+import { filesBelow, generateProject, resolve } from '../support/generate.js';
 import { outcome, root, tool } from '../support/tools.js';
 
 const gpu = { framework: 'xgboost', instanceType: 'gpu-enabled' };
@@ -54,14 +55,16 @@ for folder in json.load(sys.stdin):
     assert.equal(status, 0, output);
     const left = output.split('\n').slice(0, -1);
     assert.equal(left.length, projects.length);
-    const unused = [
-      '', // of all others
-      'INFERENCE_AMI_VERSION', // on a CPU
-      'TRANSFORM_AMI_VERSION',
-      'KMS_KEY_ID NETWORK_ISOLATION VPC_SECURITY_GROUPS VPC_SUBNETS', // serverless
-      'HF_TOKEN_SECRET MODEL_ID MODEL_REVISION', // a language model in S3
-    ];
-    assert.deepEqual([...new Set(left)].sort(), unused.sort());
+    const network = ['KMS_KEY_ID', 'NETWORK_ISOLATION', 'VPC_SECURITY_GROUPS', 'VPC_SUBNETS'];
+    const unused = projects.map(({ answers }) => {
+      const { project } = resolve([readObject(answers, 'the test')]);
+      const { target, image, language } = project ?? assert.fail();
+      if (target === 'serverless') return network.join(' ');
+      const onCpu = target === 'batch' ? 'TRANSFORM_AMI_VERSION' : 'INFERENCE_AMI_VERSION';
+      const fromHub = ['HF_TOKEN_SECRET', 'MODEL_ID', 'MODEL_REVISION'];
+      return [...(language?.place ? fromHub : []), ...(image.gpu ? [] : [onCpu])].sort().join(' ');
+    });
+    assert.deepEqual(left, unused);
   });
 
   it('have SageMaker read their metrics if METRICS is true, at a real-time endpoint', () => {

@@ -20,6 +20,9 @@ if __name__ == "__main__":
 
 def require_boto3() -> None:
     """boto3, or else this program again with the Python of the project's .venv, if that has it. Exits with 2."""
+    if sys.version_info < (3, 9):  # noqa: UP036  deploy.py and fit.py run on whatever python3 is
+        print("ERROR: Python 3.9 or newer is missing: python3 has to be one.", file=sys.stderr)
+        sys.exit(2)
     if util.find_spec("boto3"):
         return
     folder = DEPLOY.parent / ".venv"
@@ -48,11 +51,19 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; its result is the last line of standard output. Returns the exit status."""
+    try:
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # while modules are imported
+        return 130
+
+
+def run(arguments: list[str]) -> int:
+    """The same, with what was typed."""
     require_boto3()
     from deployer import hints, settings
     from deployer.project import COMMANDS, Settings, part
 
-    name, *given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    name, *given = arguments or ["--help"]
     if name not in COMMANDS:
         return list_commands(name, COMMANDS)
     module = part(name)
@@ -64,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     values = parser.parse_args(given)
     signals = ("SIGTERM", "SIGHUP")  # as Ctrl-C: what was made is taken back
     for each in (getattr(signal, word) for word in signals if hasattr(signal, word)):
-        signal.signal(each, lambda number, _: sys.exit(128 + number))
+        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(each, lambda number, _: sys.exit(128 + number))
     try:
         known = settings.read(Settings)
     except (settings.SettingError, OSError) as error:
@@ -89,14 +101,12 @@ def list_commands(given: str, known: Iterable[str]) -> int:
 
 def show(result: str | bytes) -> None:
     """Prints a result, whatever its last byte, with the end of a line."""
-    if hasattr(signal, "SIGPIPE"):  # to end like any program where nobody reads on
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    from deployer.aws import let_pipe_end
+
+    let_pipe_end()
     data = result.encode() if isinstance(result, str) else result
     sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # while modules are imported
-        sys.exit(130)
+    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,12 @@ def say(line: str) -> None:
     print(f"\r\033[K{line}" if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
 
 
+def let_pipe_end() -> None:
+    """Has the program end like any other where nobody reads its output any more."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 def progress(line: str, terminal: bool) -> None:
     """A line that the next one replaces, on a terminal."""
     print(f"\r\033[K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
@@ -106,6 +113,32 @@ def look_patiently(settings: base.Settings, look: Callable[[], Json]) -> Json:
             return look()
         time.sleep(settings.poll_seconds)
     return look()
+
+
+class Log:
+    """A log stream that grows, as far as it may be read: each line is shown once."""
+
+    def __init__(self) -> None:
+        self.position: Json = {}
+        self.unreadable = False
+
+    def show(self, group: str, find_stream: Callable[[], str], leave_out: str = "\0") -> None:
+        """Prints the lines that came since the last time, but for those that begin with `leave_out`."""
+        try:
+            stream = find_stream()
+            while stream:
+                which = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+                answer = client("logs").get_log_events(**which, **self.position)
+                for line in "".join(f"{event['message'].rstrip()}\n" for event in answer["events"]).splitlines():
+                    if line.strip() and not line.startswith(leave_out):
+                        say(f"  | {line}")
+                before, self.position = self.position, {"nextToken": answer["nextForwardToken"]}
+                if before == self.position:
+                    return
+        except REFUSALS as error:  # it does not exist yet, or may not be read: what writes it goes on all the same
+            if "ResourceNotFound" not in str(error) and not self.unreadable:
+                say(f"The log is not shown here: {error}")
+                self.unreadable = True
 
 
 def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any) -> None:

@@ -97,7 +97,7 @@ def require_input(settings: Settings) -> Settings:
     sample = PROJECT / "test/sample_request.csv"
     source = settings.batch_input or (str(sample) if sample.is_file() else "")
     if not source:
-        how = f"BATCH_INPUT=records.csv {hints.command('deploy')}"
+        how = hints.with_variable("BATCH_INPUT", "records.csv", hints.command("deploy"))
         raise Failure("There is nothing to predict.", f"Name a file, a folder or a place in S3: {how}")
     kind = settings.batch_content_type or CONTENT_TYPES.get(Path(source).suffix.lower(), "")
     if source.startswith("s3://"):

@@ -18,10 +18,11 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from deployer import build_role, build_source, hints, image, storage
-from deployer.aws import REFUSALS, Failure, client, say, sign_in, wait
+from deployer.aws import REFUSALS, Failure, Log, client, say, sign_in, wait
 from deployer.project import COMMANDS
 from deployer.requests import codebuild as requests
 from deployer.requests.codebuild import Settings
@@ -54,7 +55,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
         say(f"Next: {hints.training(settings)}")
     else:
         record(settings, f"image-{platform.rpartition('/')[2]}", pushed)
-        say(f"Next: {hints.after_build(settings)}")
+        say(f"Next: {hints.after_build(settings, pushed)}")
     return pushed
 
 
@@ -92,62 +93,37 @@ def build(settings: Settings, platform: str, source: str, training: bool) -> str
         what = f"{settings.build_compute} for {platform} in {settings.aws_region} bills by the minute"
         say(hints.price(what, "the build's end, at most 60", "codebuild"))
         ended = follow(settings, started)
+        started = ""
+        return image_of(ended, repository)
     except BaseException:
         if started:
-            stop(settings, started)
+            stop(started)
         for step in undo:
-            step()
+            with suppress(*REFUSALS):
+                step()
         raise
-    if ended["buildStatus"] != "SUCCEEDED":
-        for step in undo:
-            step()
-        raise failure(ended)
-    return image_of(ended, repository)
 
 
 def follow(settings: Settings, build: str) -> Json:
     """The build once it has ended. Shows its log as it comes."""
-    log = Log(settings)
+    log = Log()
+
+    def show(found: Json) -> None:
+        place = found.get("logs", {})  # the next step is another there than here
+        log.show(place.get("groupName", ""), lambda: str(place.get("streamName") or ""), leave_out="Next: ")
 
     def look() -> Json:
-        found: Json = client("codebuild").batch_get_builds(ids=[build])["builds"][0]
-        log.show(found.get("logs", {}))
-        return found
+        found = client("codebuild").batch_get_builds(ids=[build])["builds"] or [{"buildStatus": "IN_PROGRESS"}]
+        show(found[0])
+        return dict(found[0])
 
     ended = wait(settings, build, "currentPhase", look, lambda found: found["buildStatus"] == "IN_PROGRESS")
     time.sleep(settings.poll_seconds)  # the last lines may come after the end
-    log.show(ended.get("logs", {}))
+    show(ended)
     return ended
 
 
-class Log:
-    """The build's log, as far as it may be read: each line is shown once."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.logs, self.position, self.unreadable = client("logs"), "", False
-
-    def show(self, place: Json) -> None:
-        """Prints the lines that came since the last time, but for the next step, which is another there."""
-        if not place.get("streamName"):
-            return
-        which = {"logGroupName": place["groupName"], "logStreamName": place["streamName"], "startFromHead": True}
-        try:
-            while True:
-                token = {"nextToken": self.position} if self.position else {}
-                answer = self.logs.get_log_events(**which, **token)
-                for line in "".join(event["message"] for event in answer["events"]).splitlines():
-                    if line.strip() and not line.startswith("Next: "):
-                        say(f"  | {line}")
-                if answer["nextForwardToken"] == self.position:
-                    return
-                self.position = answer["nextForwardToken"]
-        except REFUSALS as error:
-            if "ResourceNotFound" not in str(error) and not self.unreadable:
-                say(f"The log is not shown here: {error}")
-                self.unreadable = True
-
-
-def stop(settings: Settings, build: str) -> None:
+def stop(build: str) -> None:
     """Stops the build."""
     say(f"Stopping the build {build}")
     try:
@@ -170,7 +146,9 @@ def failure(ended: Json) -> Failure:
 
 
 def image_of(ended: Json, repository: str) -> str:
-    """The image that a build has pushed."""
+    """The image that a build has pushed. Raises Failure where it did not succeed."""
+    if ended["buildStatus"] != "SUCCEEDED":
+        raise failure(ended)
     exported = {each["name"]: each["value"] for each in ended.get("exportedEnvironmentVariables", [])}
     pushed = str(exported.get("IMAGE", ""))
     if not re.match(re.escape(f"{repository}@sha256:"), pushed):

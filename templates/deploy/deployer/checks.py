@@ -63,7 +63,7 @@ def require_image(settings: Some) -> tuple[Some, str]:
         return replace(settings, image_uri=image), ""
     if found["region"] != region:
         what = f"The image is in {found['region']}, what runs it would be in {region}: {image}"
-        raise Failure(what, f"Push it there: AWS_REGION={region} {build}")
+        raise Failure(what, f"Push it there: {hints.with_variable('AWS_REGION', region, build)}")
     which = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
     known = ask(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
     if not known:

@@ -56,12 +56,17 @@ def remove_images(settings: Settings) -> int:
 def remove_uploads(settings: Settings) -> int:
     """Removes what was uploaded; how many files. Answers, captured requests and all else in the folder stay."""
     s3, own = client("s3"), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
-    folder = f"{settings.project_name}/"
-    form = re.compile(f"{re.escape(folder)}(([a-z]+/)*[0-9a-f]{{64}}/[^/]+{part('upload_model').ALSO_UPLOADED})")
-    pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=folder)
+    form = uploads_of(settings)
+    pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=f"{settings.project_name}/")
     found = ask(lambda: {"Keys": [each["Key"] for page in pages for each in page.get("Contents", [])]})
     keys = [key for key in found.get("Keys", []) if form.fullmatch(key)]
     for key in keys:
         say(f"Removing s3://{settings.s3_bucket}/{key}")
         s3.delete_object(**own, Key=key)
     return len(keys)
+
+
+def uploads_of(settings: Settings) -> re.Pattern[str]:
+    """The keys of what was uploaded: below a hash, and what else the project uploads."""
+    more = part("upload_model").ALSO_UPLOADED
+    return re.compile(f"{re.escape(settings.project_name)}/(([a-z]+/)*[0-9a-f]{{64}}/.+{more})")

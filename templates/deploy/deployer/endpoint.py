@@ -49,7 +49,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
         say(f"{settings.deployment} is already up to date.")
         scale(settings)
     else:
-        replace(settings, before, name)
+        roll_out(settings, before, name)
     record(settings, "role", settings.role_arn)
     say(f"Next: {hints.invoking(settings)}, and when you are done {hints.command('delete')}")
     return settings.deployment
@@ -61,14 +61,14 @@ def look(settings: Settings) -> Json:
     return ask(client("sagemaker").describe_endpoint, EndpointName=settings.deployment)
 
 
-def settle(settings: Settings) -> Json:
+def settled(settings: Settings) -> Json:
     """The endpoint once it has stopped changing."""
     return wait(settings, settings.deployment, "EndpointStatus", lambda: look(settings))
 
 
 def require_endpoint(settings: Settings) -> str:
     """The configuration that runs, empty where none does. What is there may be this project's or nothing."""
-    now, name = settle(settings), settings.deployment
+    now, name = settled(settings), settings.deployment
     if not now:
         return ""
     if not is_ours(settings, now["EndpointArn"]):
@@ -92,7 +92,7 @@ def remove_endpoint(settings: Settings) -> int:
     name, removed = settings.deployment, unscale(settings)
     say(f"Removing the endpoint {name}")
     client("sagemaker").delete_endpoint(EndpointName=name)
-    if left := settle(settings):
+    if left := settled(settings):
         what = f"{name} is {left['EndpointStatus']} after it was deleted: {left.get('FailureReason')}"
         raise Failure(what, "Try again.")
     return removed + 1
@@ -101,7 +101,7 @@ def remove_endpoint(settings: Settings) -> int:
 def remove(settings: Settings) -> int:
     """Removes the endpoint and all that was made for it, as far as this project made it; how many things that were."""
     removed = 0
-    if now := settle(settings):
+    if now := settled(settings):
         if not is_ours(settings, now["EndpointArn"]):
             say(f"The endpoint {settings.deployment} is not this project's own: it stays.")
             return 0
@@ -138,7 +138,7 @@ def unscale(settings: Settings) -> int:
 
 
 # --- deploy ----------------------------------------------------------------------------------------------------------
-def replace(settings: Settings, before: str, name: str) -> None:
+def roll_out(settings: Settings, before: str, name: str) -> None:
     """Makes all that `name` names and moves the endpoint to it, or leaves everything as it was before."""
     say(hints.price(target.cost(settings), f"you run {hints.command('delete')}"))
     made: list[str] = []
@@ -174,7 +174,7 @@ def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) ->
     else:
         with noted("endpoint", made):
             sagemaker.create_endpoint(**requests.endpoint(settings))
-    now = settle(settings)
+    now = settled(settings)
     if now.get("EndpointStatus") == "InService" and now["EndpointConfigName"] == name:
         return
     group = f"/aws/sagemaker/Endpoints/{settings.deployment}"
@@ -195,7 +195,7 @@ def take_back(settings: Settings, before: str, name: str, made: list[str]) -> No
     if own and now.get("EndpointConfigName") == name and before:
         say("Going back to what ran before.")
         update(settings, before)
-        now = settle(settings)
+        now = settled(settings)
     elif own and now.get("EndpointConfigName") == name:
         remove_endpoint(settings)
         now = {}

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployer import archive, checks, hints, storage
-from deployer.aws import CHANGING, REFUSALS, Failure, ask, client, say, sign_in, wait
+from deployer.aws import CHANGING, Failure, Log, ask, client, say, sign_in, wait
 from deployer.project import COMMANDS, part
 from deployer.requests import training as requests
 from deployer.requests.common import Json
@@ -110,47 +110,26 @@ def require_data(settings: Settings, source: str) -> str:
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------
-class Log:
-    """The job's log, as far as it may be read: each line is shown once."""
-
-    def __init__(self, settings: Settings, job: str) -> None:
-        self.logs, self.job = client("logs"), job
-        self.position: Json = {}
-
-    def show(self) -> None:
-        """Prints the lines that came since the last time."""
-        group = {"logGroupName": GROUP}
-        try:
-            if not self.position:
-                streams = self.logs.describe_log_streams(**group, logStreamNamePrefix=f"{self.job}/")["logStreams"]
-                if not streams:
-                    return
-                self.position = {"logStreamName": streams[0]["logStreamName"], "startFromHead": True}
-            while True:
-                answer = self.logs.get_log_events(**group, **self.position)
-                for event in answer["events"]:
-                    say(f"  | {event['message'].rstrip()}")
-                if answer["nextForwardToken"] == self.position.get("nextToken"):
-                    return
-                self.position["nextToken"] = answer["nextForwardToken"]
-        except REFUSALS:  # it does not exist yet, or may not be read: the job goes on all the same
-            return
+def stream_of(job: str) -> str:
+    """The job's log stream; empty while there is none."""
+    found = client("logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{job}/")["logStreams"]
+    return str(found[0]["logStreamName"]) if found else ""
 
 
 def follow(settings: Settings, job: str, place: str) -> None:
     """Waits for the end of the job. Raises Failure with SageMaker's reason where there is no model."""
-    log = Log(settings, job)
+    log = Log()
 
     def look() -> Json:
         found = client("sagemaker").describe_training_job(TrainingJobName=job)
-        log.show()
+        log.show(GROUP, lambda: stream_of(job))
         phase = found.get("SecondaryStatus", "")
         changing = all(map(CHANGING.search, (phase, found["TrainingJobStatus"])))
         return {**found, "Phase": phase if changing else found["TrainingJobStatus"]}
 
     ended = wait(settings, job, "Phase", look)
     time.sleep(settings.poll_seconds)  # the last lines may come after the end
-    log.show()
+    log.show(GROUP, lambda: stream_of(job))
     status = ended["Phase"]
     if status == "Completed":
         return
@@ -171,13 +150,13 @@ def find_fault(settings: Settings, place: str) -> str | None:
 
 def next_steps(settings: Settings, job: str, place: str) -> str:
     """What deploys the model. Where that takes the model from S3, it takes this one from now on."""
-    steps = f"{hints.building(settings)} && {hints.deploying(settings)}"
-    upload = COMMANDS["upload_model"]
+    build, upload = hints.building(settings), COMMANDS["upload_model"]
+    steps = f"{build} && {hints.deploying(settings)}"
     if upload == "upload_image":
-        return f"aws s3 cp {place} - | tar -xzf - -C {hints.typed('model')} && {steps}"
+        return f"aws s3 cp {hints.quote(place)} - | tar -xzf - -C {hints.typed('model')} && {steps}"
     if upload == "upload_many":
         record(settings, "target", job)
         folder = part("upload_model").require(settings).model_data
-        return f"aws s3 cp {place} {folder}{job}.tar.gz && {steps}"
+        return f"{hints.quote('aws', 's3', 'cp', place, f'{folder}{job}.tar.gz')} && {steps}"
     record(settings, "model", place)
-    return steps
+    return f"{build} && {hints.deploying(settings, MODEL_DATA=place)}"

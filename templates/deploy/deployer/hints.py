@@ -57,19 +57,33 @@ def command(name: str, *arguments: str) -> str:
     return typed(script, *arguments)
 
 
+def with_variable(name: str, value: str, line: str) -> str:
+    """A command with a variable for this run, where that has a value; of PowerShell on Windows."""
+    if not value:
+        return line
+    return f"{name}={shlex.quote(value)} {line}" if POSIX else f"$env:{name} = '{value}'; {line}"
+
+
 def building(settings: Settings) -> str:
     """The command that builds an image for this instance type."""
-    kind = getattr(settings, "instance_type", "")
-    prefix = f"INSTANCE_TYPE={shlex.quote(kind)} " if kind and POSIX else ""
-    return prefix + command("submit_build" if "submit_build" in COMMANDS else "build_and_push")
+    build = command("submit_build" if "submit_build" in COMMANDS else "build_and_push")
+    return with_variable("INSTANCE_TYPE", getattr(settings, "instance_type", ""), build)
 
 
-def deploying(settings: Settings) -> str:
-    """The command that deploys, after the one that makes a role, where there is none."""
+def deploying(settings: Settings, **variables: str) -> str:
+    """The command that deploys, after the one that makes a role, where there is none.
+
+    `variables` are what it deploys if the settings name something else.
+    """
     if not (DEPLOY / "deploy.sh").exists() and not PROGRAM.exists():
-        return f"(cd {typed('deploy/cdk')} && cdk deploy)"
-    role = settings.role_arn or recall(settings, "role")
-    return command("deploy") if role else f"{command('create_role')} && {command('deploy')}"
+        line = f"(cd {typed('deploy/cdk')} && cdk deploy)"
+    else:
+        line = command("deploy")
+    for name, value in variables.items():
+        named = getattr(settings, name.lower())
+        line = with_variable(name, value if named not in ("", value) else "", line)
+    role = settings.role_arn or recall(settings, "role") or "cdk deploy" in line
+    return line if role else f"{command('create_role')} && {line}"
 
 
 def uploading(settings: Settings) -> str:
@@ -77,9 +91,9 @@ def uploading(settings: Settings) -> str:
     return str(part("upload_model").uploading(settings))
 
 
-def after_build(settings: Settings) -> str:
-    """What comes once the image is pushed."""
-    return uploading(settings) or deploying(settings)
+def after_build(settings: Settings, image: str) -> str:
+    """What comes once this image is pushed."""
+    return uploading(settings) or deploying(settings, IMAGE_URI=image)
 
 
 def invoking(settings: Settings) -> str:

@@ -50,7 +50,7 @@ def revision(settings: Settings, copied: bool = False) -> str:
     if COMMIT.fullmatch(wanted):
         return wanted
     model = settings.model_id
-    known: dict[str, Json] = json.loads(STATE.read_text()) if STATE.exists() else {}
+    known = known_revisions()
     key = f"{model}@{wanted}"
     if key not in known:
         known[key] = examine(settings, wanted)
@@ -62,6 +62,14 @@ def revision(settings: Settings, copied: bool = False) -> str:
             "Secrets Manager, and its ARN into HF_TOKEN_SECRET in deploy/settings.env."
         )
     return str(known[key]["commit"])
+
+
+def known_revisions() -> dict[str, Json]:
+    """What was found before; nothing where a run was stopped while it wrote that."""
+    try:
+        return dict(json.loads(STATE.read_bytes()))
+    except (OSError, ValueError):
+        return {}
 
 
 def examine(settings: Settings, wanted: str) -> Json:

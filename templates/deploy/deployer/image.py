@@ -40,14 +40,17 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
     architecture = settings.platform.rpartition("/")[2]
     pushed = push(settings, image, architecture)
     record(settings, f"image-{architecture}", pushed)
-    say(f"Next: {hints.after_build(settings)}")
+    say(f"Next: {hints.after_build(settings, pushed)}")
     return pushed
 
 
 # --- Docker ----------------------------------------------------------------------------------------------------------
 def docker(*arguments: str) -> str:
-    """What a command of Docker prints. Raises CalledProcessError, which has what it said."""
-    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, encoding="utf-8")
+    """What a command of Docker prints. Raises Failure with what it said last."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise Failure(f"docker {arguments[0]} failed: {reason}", "Is Docker running? Start it and try again.")
     return done.stdout.strip()
 
 
@@ -61,16 +64,14 @@ def require_docker(platform: str) -> None:
     """Docker answers, has buildx, and can build for this platform. Raises Failure."""
     if not shutil.which("docker"):
         raise Failure("Docker is missing.", "Install it: https://docs.docker.com/engine/install/")
-    try:
-        docker("version")
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr.strip().splitlines() or [""])[-1]
-        raise Failure(f"Docker does not answer: {reason}", "Start it and try again.") from None
+    docker("version")
     try:
         docker("buildx", "version")
-        found = docker("buildx", "inspect", "--bootstrap")
-    except subprocess.CalledProcessError:
+    except Failure:
         raise Failure("Docker has no buildx.", "Install it: https://docs.docker.com/build/install-buildx/") from None
+    found = ""
+    with suppress(Failure):  # without this list, the build itself shows what it cannot do
+        found = docker("buildx", "inspect", "--bootstrap")
     known = re.search("^Platforms: *(.*)$", found, re.MULTILINE)
     platforms = re.sub(r"[ *]", "", known[1]).split(",") if known else []
     if platforms and platform not in platforms:
@@ -118,6 +119,8 @@ def push(settings: Settings, image: str, prefix: str) -> str:
             docker("tag", image, f"{repository}:{tag}")
             follow(f"{repository}:{tag} could not be pushed", "Try again.", "push", f"{repository}:{tag}")
             digest = digest_of(settings, tag)
+        if not digest:
+            raise Failure(f"ECR does not list {repository}:{tag} after the push.", "Try again in a minute.")
     except BaseException:
         if made:
             remove_empty_repository(settings)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from deployer import invoke, storage
+from deployer import hints, invoke, storage
 from deployer.aws import Failure, client, say, sign_in
 from deployer.requests.asynchronous import Settings
 
@@ -47,7 +47,9 @@ def wait_for_answer(settings: Settings, output: str, failure: str) -> bytes:
             raise Failure(reason.decode(errors="replace"), hint)
         waited, seconds = time.monotonic() - began, settings.answer_seconds
         if waited >= seconds:
-            raise Failure(f"No answer within {seconds} s.", f"It may come yet: aws s3 cp {output} -")
+            raise Failure(
+                f"No answer within {seconds} s.", f"It may come yet: {hints.quote('aws', 's3', 'cp', output, '-')}"
+            )
         if waited >= due:
             say(f"Waiting for the answer ({waited:.0f} s)")
             due = waited + 30

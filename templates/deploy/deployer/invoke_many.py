@@ -2,7 +2,7 @@
 
 Sends FILE as one request to one of the endpoint's models, which is loaded if it is not: that may take a while.
 
-  NAME           as upload_model.sh was told it; without one this lists what is there
+  NAME           as given to upload_model.sh; without one this lists the models that exist
   CONTENT-TYPE   what is in it; without it, by the ending: .json .jsonl .csv .npy .libsvm
   ACCEPT         (environment) what the answer should be, such as text/csv
 
@@ -23,15 +23,17 @@ from deployer.storage import split
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument("--target-model", metavar="NAME", default="")
-    invoke.arguments(parser)
+    parser.add_argument("file", metavar="FILE", nargs="?", default="")
+    parser.add_argument("content_type", metavar="CONTENT-TYPE", nargs="?", default="")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
     """Sends a file as one request to one of the endpoint's models; the answer."""
-    kind = invoke.content_type(given.file, given.content_type)
-    settings, name = sign_in(settings), given.target_model.removesuffix(".tar.gz")
+    name = given.target_model.removesuffix(".tar.gz")
     if not name:
-        raise unknown_target(settings, "Which model?")
+        raise unknown_target(sign_in(settings), "Which model?")
+    kind = invoke.content_type(given.file, given.content_type)
+    settings = sign_in(settings)
     try:
         return invoke.invoke(settings, given.file, kind, TargetModel=f"{name}.tar.gz")
     except Failure as failure:
@@ -39,7 +41,7 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
         if " model data" in what and "(ModelError)" not in what:
             raise unknown_target(settings, f"There is no model {name}.") from None
         if "ModelNotReadyException" in what:
-            raise Failure(what, "It is being loaded, which goes on: try again in a minute.") from None
+            raise Failure(what, "It is still being loaded: try again in a minute.") from None
         raise
 
 

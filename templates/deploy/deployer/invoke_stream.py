@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError, EventStreamError
+from urllib3.exceptions import HTTPError
 
 from deployer import invoke
-from deployer.aws import Failure, client, sign_in
+from deployer.aws import Failure, client, let_pipe_end, sign_in
 from deployer.settings import Settings
 
 
@@ -45,6 +46,7 @@ def stream(settings: Settings, file: str) -> bytes:
     except (ValueError, TypeError) as error:
         raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
     body = json.dumps(request).encode()
+    let_pipe_end()
     try:
         answer = client("sagemaker-runtime").invoke_endpoint_with_response_stream(
             EndpointName=settings.deployment, ContentType="application/json", Body=body
@@ -54,18 +56,30 @@ def stream(settings: Settings, file: str) -> bytes:
             sys.stdout.buffer.flush()
     except (ClientError, EventStreamError) as error:
         raise invoke.unanswered(settings, error) from None
+    except (HTTPError, ValueError) as error:
+        raise Failure(f"The answer broke off: {error}", "The container's log has more.") from None
     return b""
 
 
 def pieces(events: Any) -> Iterator[str]:
-    """The text in the server-sent events that the parts of the stream make up."""
-    rest = b""
+    """The text in the server-sent events that the parts of the stream make up. Raises Failure without a last one."""
+    rest, ended = b"", False
     for part in events:
         *lines, rest = (rest + part.get("PayloadPart", {}).get("Bytes", b"")).split(b"\n")
         for line in lines:
             data = line.removeprefix(b"data:").strip()
-            if line.startswith(b"data:") and data != b"[DONE]":
-                yield text_in(json.loads(data))
+            if not line.startswith(b"data:"):
+                continue
+            event = None if data == b"[DONE]" else json.loads(data)
+            ended = ended or is_last(event)
+            yield "" if event is None else text_in(event)
+    if not ended:
+        raise Failure("The answer ended before the model was done.", "The container's log has more.")
+
+
+def is_last(event: Any) -> bool:
+    """Whether an event ends a text: [DONE] of chats and completions, the whole text of the classic form."""
+    return event is None or event.get("generated_text") is not None
 
 
 def text_in(event: Any) -> str:

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 DEPLOY = Path(__file__).resolve().parents[1]
 PROJECT = DEPLOY.parent
-LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=(?P<value>\s*(?:\"[^\"]*\"|'[^']*')|.*?)(?:\s+#.*)?")
+QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+LINE = re.compile(rf"(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=(?P<value>\s*(?:{QUOTED})|.*?)(?:\s+#.*)?")
 
 Known = Mapping[str, Any]
 
@@ -28,15 +29,15 @@ class SettingError(ValueError):
 
 
 # --- kinds of settings -----------------------------------------------------------------------------------------------
-def setting(parse: Callable[[str], Any], default: Any) -> Any:
+def setting(parse: Callable[[str], Any], default: Any, required: bool = False) -> Any:
     """A setting: `parse` makes its value of a text, or raises ValueError with what it has to be.
 
-    Where it is empty it has the default, which may be a function of the settings before it.
+    Where it is empty it has the default, which may be a function of the settings before it, unless it is required.
     """
-    return dataclasses.field(default=None, metadata={"parse": parse, "default": default})
+    return dataclasses.field(default=None, metadata={"parse": parse, "default": default, "required": required})
 
 
-def text(default: str | Callable[[Known], str] = "", form: str = "", allowed: str = "") -> Any:
+def text(default: str | Callable[[Known], str] = "", form: str = "", allowed: str = "", required: bool = False) -> Any:
     """A text, of a form (a regular expression) that `allowed` says in words."""
 
     def parse(value: str) -> str:
@@ -44,7 +45,7 @@ def text(default: str | Callable[[Known], str] = "", form: str = "", allowed: st
             raise ValueError(allowed)
         return value
 
-    return setting(parse, default)
+    return setting(parse, default, required)
 
 
 def number(least: int, most: int, default: int | Callable[[Known], int] | None = None) -> Any:
@@ -133,8 +134,10 @@ def base_image_of(_: Known) -> str:
 class Settings:
     """The settings of every project. What is found out on the way, as the account, goes into a copy of them."""
 
-    project_name: str = text(form="[a-z0-9]+(?:[._-][a-z0-9]+)*", allowed="small letters and digits, . _ - between")
-    aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1")
+    project_name: str = text(
+        form="[a-z0-9]+(?:[._-][a-z0-9]+)*", allowed="small letters and digits, . _ - between", required=True
+    )
+    aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1", required=True)
     role_arn: str = text()
     role_name: str = text(
         default=lambda known: f"{known['project_name']}-{known['aws_region']}-exec",
@@ -167,7 +170,8 @@ class Settings:
 
     def problems(self) -> Iterator[str]:
         """What is wrong with settings that are good one by one."""
-        yield from ()
+        if bool(self.vpc_subnets) != bool(self.vpc_security_groups):
+            yield "VPC_SUBNETS and VPC_SECURITY_GROUPS have to be set together."
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -190,7 +194,8 @@ def read(kind: type[Some], deploy: Path = DEPLOY, environment: Mapping[str, str]
         if callable(default) and not value:
             default = value = default(known)
         try:
-            known[field.name] = field.metadata["parse"](str(value)) if value else default
+            needed = value or field.metadata["required"]
+            known[field.name] = field.metadata["parse"](str(value)) if needed else default
         except ValueError as error:
             wrong.append(f"{name} has to be {error}, and is {value!r}.")
             known[field.name] = default(known) if callable(default) else default
@@ -222,5 +227,13 @@ def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
             wrong.append(f"{where} {found['name']} is there twice.")
         else:
             value = found["value"].strip()
-            given[found["name"]] = value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[:1] else value
+            given[found["name"]] = unquote(value)
     return given, wrong
+
+
+def unquote(value: str) -> str:
+    """A value without its quotes, as dotenv and others write them."""
+    if not re.fullmatch(QUOTED, value):
+        return value
+    escaped = r"\\([\"\\])" if value[0] == '"' else r"\\(')"
+    return re.sub(escaped, r"\1", value[1:-1])

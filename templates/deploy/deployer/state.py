@@ -16,7 +16,7 @@ def folder_of(settings: Settings) -> Path:
 def recall(settings: Settings, name: str) -> str:
     """A result; empty where there is none."""
     file = folder_of(settings) / name
-    return file.read_text().strip() if file.is_file() else ""
+    return file.read_text(errors="replace").strip() if file.is_file() else ""
 
 
 def record(settings: Settings, name: str, result: str) -> None:

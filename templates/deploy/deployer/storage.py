@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deployer.archive import model_files, model_paths
 from deployer.aws import Failure, ask, client, say
+from deployer.hints import typed
 from deployer.settings import PROJECT, Settings
 
 MODEL = PROJECT / "model"
@@ -25,9 +26,9 @@ def require_model(folder: Path = MODEL) -> None:
         raise Failure(what, "Put the files themselves there and try again.")
     if any(model_files(folder)):
         return
-    how, sample = "Put your model there and try again.", PROJECT / "sample_model/train.py"
-    if sample.exists():
-        how = f"Put yours there, or train the sample (python {os.path.relpath(sample)}), and try again."
+    how = "Put your model there and try again."
+    if (PROJECT / "sample_model/train.py").exists():
+        how = f"Put yours there, or train the sample ({typed('sample_model/train.py')}), and try again."
     raise Failure(f"There is no model in {folder}.", how)
 
 
@@ -39,7 +40,8 @@ def require_bucket(settings: Settings) -> None:
     if not answer:
         make_bucket(settings)
         return
-    place = answer.get("LocationConstraint") or "us-east-1"  # the oldest region is named by leaving its name out
+    # The oldest region is named by leaving its name out, and the second may be called EU.
+    place = {None: "us-east-1", "EU": "eu-west-1"}.get(named := answer.get("LocationConstraint"), named)
     if place != region:
         what = f"The bucket {name} is in {place}, but SageMaker reads from its own region, {region}."
         raise Failure(what, "Name another bucket in S3_BUCKET.")
@@ -107,6 +109,8 @@ def safe_name(file: str | Path) -> str:
 def upload_folder(settings: Settings, root: Path, folder: str) -> str:
     """Uploads the files of a folder to PROJECT_NAME/FOLDER/HASH/; that place. Dot files stay out."""
     files = {file: file.relative_to(root).as_posix() for file in model_files(root)}
+    if odd := [name for name in files.values() if not name.isprintable()]:
+        raise Failure(f"The name of a file in {root} cannot be that of one in S3: {odd[0]!r}", "Give it another name.")
     content = "".join(f"{digest_of(file)} {name}\n" for file, name in files.items())
     prefix = f"{settings.project_name}/{folder}/{hashlib.sha256(content.encode()).hexdigest()}/"
     for file, name in files.items():

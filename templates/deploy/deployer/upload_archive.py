@@ -30,7 +30,7 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
     key = storage.upload_packed(settings, "", "model.tar.gz", partial(archive.pack, storage.MODEL))
     place = f"s3://{settings.s3_bucket}/{key}"
     record(settings, "model", place)
-    say(f"Next: {hints.deploying(settings)}")
+    say(f"Next: {hints.deploying(settings, MODEL_DATA=place)}")
     return place
 
 

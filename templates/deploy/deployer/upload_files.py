@@ -24,7 +24,7 @@ from deployer.aws import Failure, ask, client, say, sign_in
 from deployer.requests.model_files import Settings
 from deployer.state import recall, record
 
-ALSO_UPLOADED = "|model/[0-9a-f]{64}/.+"  # more that `delete --all` removes of the project's folder in the bucket
+ALSO_UPLOADED = ""  # more that `delete --all` removes of the project's folder in the bucket, as a regular expression
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,14 +42,14 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
         hub.fetch(settings, folder)
     storage.require_model(folder)
     digest = examine(settings, folder)
-    before, settings = settings.model_data, sign_in(settings)
+    settings = sign_in(settings)
     storage.require_bucket(settings)
     prefix = f"{settings.project_name}/model/{digest}/"
     place = f"s3://{settings.s3_bucket}/{prefix}"
     say(f"Copying {folder} to {place}")
     copy(settings, folder, prefix)
     record(settings, "model", place)
-    say(f"Next: {f'MODEL_DATA={place} ' if before else ''}{hints.deploying(settings)}")
+    say(f"Next: {hints.deploying(settings, MODEL_DATA=place)}")
     return place
 
 

@@ -33,7 +33,7 @@ def host_of(instance_type: str) -> str:
 class Machines(base.Settings):
     """What anything runs on."""
 
-    instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE")
+    instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE", required=True)
     instance_count: int = base.number(1, 100)
     platform: str = base.text(default=platform_of)
 

@@ -18,7 +18,7 @@ class Settings(base.Settings):
 
     train_data: str = base.place()
     validation_data: str = base.place()
-    train_instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE")
+    train_instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE", required=True)
     train_volume_gb: int = base.number(1, 16384, 30)
     train_seconds: int = base.number(1, DAYS_28, 3600)
     train_spot: bool = base.flag()

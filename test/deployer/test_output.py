@@ -1,0 +1,56 @@
+"""What commands take from Docker, from streams and from the bucket."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Read, Realtime
+
+from deployer import delete, image, invoke_stream
+from deployer.aws import Failure
+
+HASH = "0" * 64
+CHAT = {"choices": [{"delta": {"content": "Hi"}}]}
+CLASSIC = {"token": {"text": "Hi"}, "generated_text": None}
+
+
+def parts(*events: Any) -> list[Any]:
+    """A stream of SageMaker's, cut anywhere."""
+    text = "".join(f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n" for each in events)
+    return [{"PayloadPart": {"Bytes": text[at : at + 7].encode()}} for at in range(0, len(text), 7)]
+
+
+@pytest.mark.parametrize("events", [[CHAT, "[DONE]"], [CLASSIC, {"token": None, "generated_text": "Hi"}]])
+def test_the_text_of_a_stream_is_that_of_its_events(events: list[Any]) -> None:
+    assert "".join(invoke_stream.pieces(parts(*events))) == "Hi"
+
+
+@pytest.mark.parametrize("events", [[], [CHAT], [CLASSIC]])
+def test_a_stream_without_its_last_event_is_a_failure(events: list[Any]) -> None:
+    with pytest.raises(Failure, match="ended before the model was done"):
+        list(invoke_stream.pieces(parts(*events)))
+
+
+def test_what_docker_says_last_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "docker"
+    program.write_text("#!/bin/sh\necho first >&2\necho 'no such image' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(Failure, match="docker tag failed: no such image"):
+        image.docker("tag", "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("key", "ours"),
+    [
+        (f"demo/{HASH}/model.tar.gz", True),
+        (f"demo/batch/input/{HASH}/a.csv", True),
+        (f"demo/data/{HASH}/sub/b.csv", True),
+        ("demo/batch/output/demo-20260101000000-0000/a.csv.out", False),
+        ("demo/capture/demo/AllTraffic/2026/01/01/00/x.jsonl", False),
+        (f"other/{HASH}/model.tar.gz", False),
+    ],
+)
+def test_what_was_uploaded_is_known_by_its_hash(read: Read, key: str, ours: bool) -> None:
+    assert bool(delete.uploads_of(read(Realtime)).fullmatch(key)) is ours
