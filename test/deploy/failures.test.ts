@@ -85,7 +85,7 @@ file.write_text(json.dumps(model))`;
     const { err } = await answering(lose(3), (env) =>
       refuse(/Connection was closed/, directory, 'deploy.sh', [], { ...once, ...env }),
     );
-    assert.match(err, /is still Creating: .*deploy\.sh'? goes on/);
+    assert.match(err, /is still Creating: .*deploy\.sh'? continues/);
     await succeed(directory, 'delete.sh');
     assert.equal(await answering(lose(2), (env) => succeed(directory, 'deploy.sh', [], { ...once, ...env })), name);
     await arm({ throttle: { DescribeEndpoint: 1 } });

@@ -45,12 +45,12 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
 
 
 # --- Docker ----------------------------------------------------------------------------------------------------------
-def docker(*arguments: str) -> str:
+def docker(*arguments: str, fault: str = "") -> str:
     """What a command of Docker prints. Raises Failure with what it said last."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise Failure(f"docker {arguments[0]} failed: {reason}", "Is Docker running? Start it and try again.")
+        raise Failure(f"{fault or f'docker {arguments[0]} failed'}: {reason}", "Start Docker and try again.")
     return done.stdout.strip()
 
 
@@ -64,7 +64,7 @@ def require_docker(platform: str) -> None:
     """Docker answers, has buildx, and can build for this platform. Raises Failure."""
     if not shutil.which("docker"):
         raise Failure("Docker is missing.", "Install it: https://docs.docker.com/engine/install/")
-    docker("version")
+    docker("version", fault="Docker does not answer")
     try:
         docker("buildx", "version")
     except Failure:

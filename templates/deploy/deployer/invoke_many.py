@@ -2,7 +2,7 @@
 
 Sends FILE as one request to one of the endpoint's models, which is loaded if it is not: that may take a while.
 
-  NAME           as given to upload_model.sh; without one this lists the models that exist
+  NAME           as given to upload_model.sh; without --target-model this lists the models that exist
   CONTENT-TYPE   what is in it; without it, by the ending: .json .jsonl .csv .npy .libsvm
   ACCEPT         (environment) what the answer should be, such as text/csv
 
@@ -23,8 +23,7 @@ from deployer.storage import split
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument("--target-model", metavar="NAME", default="")
-    parser.add_argument("file", metavar="FILE", nargs="?", default="")
-    parser.add_argument("content_type", metavar="CONTENT-TYPE", nargs="?", default="")
+    invoke.arguments(parser)
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
