@@ -10,12 +10,11 @@ const lineEnds = /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
 const shell: Quote = (value) => (bare.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 const dockerfile: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
 const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
-/** NAME=value, where nothing is escaped: in quotes, a value holds what these are not. */
+/** NAME=value, as dotenv reads it: in single quotes as it is; in double ones, quotes and backslashes are escaped. */
 const env: Quote = (value) => {
   if (value === '' || bare.test(value)) return value;
-  const mark = ["'", '"'].find((each) => !value.includes(each));
-  if (!mark || lineEnds.test(value)) throw new TypeError(`a value cannot be written as NAME=value: ${value}`);
-  return `${mark}${value}${mark}`;
+  if (lineEnds.test(value)) throw new TypeError(`a value of more than one line cannot be written as NAME=value: ${value}`);
+  return /['\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `'${value}'`;
 };
 const json: Quote = (value) => JSON.stringify(value);
 /** Text between backquotes or in a sentence: what would end either is taken out. */

@@ -80,6 +80,12 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     assert errors_of(tmp_path, "WORD=a".encode("utf-16")) == ["deploy/settings.env has to be UTF-8."]
 
 
+@pytest.mark.parametrize("value", ["'", "'a", "'C:\\models\\'", '"a" b', '"a\\"'])
+def test_a_value_has_to_end_with_the_quotation_mark_that_it_starts_with(tmp_path: Path, value: str) -> None:
+    (error,) = errors_of(tmp_path, f"WORD={value}")
+    assert error == f"deploy/settings.env, line 1: {value} has to end with the quotation mark that it starts with."
+
+
 def test_json_needs_no_quotes(tmp_path: Path) -> None:
     assert from_file(tmp_path, 'TAGS={"team": "fraud", "x": "#1 a"}').tags == {"team": "fraud", "x": "#1 a"}
     assert from_file(tmp_path, """TAGS='{"team": "fraud"}' # ours""").tags == {"team": "fraud"}

@@ -29,10 +29,10 @@ describe('a value', () => {
     assert.deepEqual(JSON.parse(spawnSync('python3', ['-c', script], { encoding: 'utf8' }).stdout), values);
   });
 
-  it('is that of a setting, as the deployer reads it, or an error where there is no way to write it', () => {
+  it('is that of a setting, as the deployer reads it, or an error where it has more than one line', () => {
     const quote = quoteFor('deploy/settings.env');
-    const values = fc.sample(text, 500);
-    const writable = values.filter((value) => !value.includes('\n') && !(value.includes("'") && value.includes('"')));
+    const values = fc.sample(text, 2000);
+    const writable = values.filter((value) => !value.includes('\n'));
     for (const value of [...values.filter((each) => !writable.includes(each)), 'a\u2028b'])
       assert.throws(() => quote(value), /cannot be written as NAME=value/, value);
     const file = join(mkdtempSync(join(tmpdir(), 'env-')), 'settings.env');

@@ -225,15 +225,16 @@ def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
             wrong.append(f"{where} there is no setting {found['name']}.{f' Did you mean {near[0]}?' if near else ''}")
         elif found["name"] in given:
             wrong.append(f"{where} {found['name']} is there twice.")
+        elif (value := found["value"].strip()).startswith(("'", '"')) and not re.fullmatch(QUOTED, value):
+            wrong.append(f"{where} {value} has to end with the quotation mark that it starts with.")
         else:
-            value = found["value"].strip()
             given[found["name"]] = unquote(value)
     return given, wrong
 
 
 def unquote(value: str) -> str:
     """A value without its quotes, as dotenv and others write them."""
-    if not re.fullmatch(QUOTED, value):
+    if not value.startswith(("'", '"')):
         return value
     escaped = r"\\([\"\\])" if value[0] == '"' else r"\\(')"
     return re.sub(escaped, r"\1", value[1:-1])
