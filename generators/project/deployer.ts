@@ -18,18 +18,7 @@ function commands({ targetEntry, build, training }: Project): Record<string, str
 
 /** The modules of deploy/deployer but for project.py. */
 export function deployerModules(project: Project): string[] {
-  const always = [
-    '__init__',
-    '__main__',
-    'settings',
-    'state',
-    'aws',
-
-    'hints',
-    'checks',
-    'storage',
-    'archive',
-  ];
+  const always = '__init__ __main__ settings state aws hints checks storage archive'.split(' ');
   const { upload } = project.targetEntry.modules;
   const more = [
     'invoke',
