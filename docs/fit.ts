@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type Instance, instanceOf } from '../generators/catalog/instances.js';
-import { holds, isTooSlowFromHub, roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../generators/catalog/models.js';
+import { holds, isTooSlowFromHub, weightCapacityGiB, timeoutsFor, sizeOf, smallestFor, weightsGiB } from '../generators/catalog/models.js';
 
 const models = `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
   openai/gpt-oss-20b google/gemma-3-27b-it Qwen/Qwen3-30B-A3B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-32B
@@ -19,14 +19,14 @@ export function fitPage(): string {
   const rows = models.map((name) => {
     const size = sizeOf(name);
     if (!size) throw new Error(`the name says no size: ${name}`);
-    const weights = weightsOf(size);
-    const startup = isTooSlowFromHub(weights) ? 'from S3 only' : `${secondsFor(weights, true).startup}`;
+    const weights = weightsGiB(size);
+    const startup = isTooSlowFromHub(weights) ? 'from S3 only' : `${timeoutsFor(weights, true).startup}`;
     const smallest = smallestFor(weights, name)?.type ?? 'none';
     const fits = types.map((type) => (holds(type, weights, name) ? 'yes' : '–'));
     const cells = [`\`${name}\``, `${size.bits}`, weights.toFixed(1), ...fits, `\`${smallest}\``, startup];
     return `| ${cells.join(' | ')} |`;
   });
-  const rooms = types.map((type) => `| \`${type.type}\` | ${gpus(type)} | ${(roomOf(type) ?? 0).toFixed(0)} |`);
+  const rooms = types.map((type) => `| \`${type.type}\` | ${gpus(type)} | ${(weightCapacityGiB(type) ?? 0).toFixed(0)} |`);
   const columns = types.map(({ type }) => type.slice(3));
   return `<!-- Made by npm run docs from generators/catalog/models.ts: change that. -->
 # Which language model fits where

@@ -1,18 +1,18 @@
-// The frameworks: one entry each. What a framework needs beside it: a handler, requirements and a sample in templates/.
+// The frameworks: one entry each. A framework also needs a handler, requirements and a sample in templates/.
 import type { Server } from './servers.js';
 
 /** How a model is stored. */
 export interface Format {
   name: string;
-  /** The file in model/, where that is not model.NAME. */
+  /** The file in model/, if not model.NAME. */
   file?: string;
-  /** The model is a folder's contents, of which `file` is one. */
+  /** The model is a folder that contains `file`. */
   folder?: true;
-  /** Loading it runs code that the file holds: in what way, and which other format does not. */
+  /** Loading it can run code in the file: how, and which format to use instead and why. */
   pickle?: { what: string; instead: string; why: string };
-  /** Packages that only this format needs. */
+  /** Additional packages for this format. */
   packages?: readonly string[];
-  /** The handler in templates/frameworks/FRAMEWORK/code/, where it is not model_handler.py. */
+  /** The handler in templates/frameworks/FRAMEWORK/code/, if not model_handler.py. */
   handler?: string;
 }
 
@@ -20,31 +20,31 @@ export interface FrameworkEntry {
   label: string;
   formats: readonly Format[];
   servers: readonly Server[];
-  /** The packages of the model's library, as requirements.in names them; {} is the release's version. */
+  /** The lines in requirements.in for the model's library; {} stands for the version. */
   library: readonly string[];
-  /** Whether predictions can run on a GPU: `cuda` is what the sets for GPUs bring, and `library` what they ask for. */
+  /** Set if predictions can run on a GPU: major CUDA version of the GPU requirements sets, and their `library`. */
   gpu?: { cuda?: number; library?: readonly string[] };
-  /** Modules of code/serving that the handler needs beyond those of every project. */
+  /** Modules of code/serving that the handler needs in addition to those in every project. */
   modules?: readonly string[];
-  /** A package whose builds on PyPI are for GPUs only; requirements.in names the index of those for CPUs. */
+  /** A package that PyPI has only as a GPU build, and the index with its CPU builds, named in requirements.in. */
   cpuBuild?: { package: string; index: string };
-  /** What its library needs of the system and the base image does not have: Debian's name of it, and Homebrew's. */
+  /** A system package that its library needs and the base image lacks. */
   systemPackage?: { debian: string; homebrew: string };
-  /** The model is a folder's contents, in whatever format. */
+  /** The model is a folder, whatever its format. */
   folder?: true;
-  /** What a request looks like, where it is not numbers. */
+  /** An example request, if the input is not numbers. */
   example?: string;
-  /** Packages that serving a model takes, and making it does not. */
+  /** Packages for serving a model, but not for training it. */
   serving?: readonly string[];
-  /** Packages that making a model takes, and serving it does not. */
-  makingPackages?: readonly string[];
-  /** Modules that loading a model imports: the build compiles what they need of Python's own. */
+  /** Packages for training or exporting a model, but not for serving it. */
+  trainingPackages?: readonly string[];
+  /** Modules that loading a model imports: the image build precompiles the standard library modules that they need. */
   imports?: readonly string[];
-  /** Its tools/describe_library.py, where describe_model.py has to know more than predict(). */
+  /** It has a tools/describe_library.py, because describe_model.py needs more than predict(). */
   describes?: true;
-  /** tools/convert.py converts its models to ONNX. */
+  /** tools/convert.py can convert its models to ONNX. */
   converts?: true;
-  /** What some models need beyond the library, and the sets have, too. */
+  /** Packages that only some models need; the requirements sets include them. */
   optional?: readonly string[];
 }
 
@@ -57,11 +57,11 @@ const notOnLinux = "sys_platform != 'linux'";
 const onX86 = "platform_machine == 'x86_64'";
 const notOnX86 = "platform_machine != 'x86_64'";
 
-const pickle = { what: 'is a pickle', instead: 'skops', why: 'loads nothing that is not on an explicit list' };
+const pickle = { what: 'is a pickle', instead: 'skops', why: 'loads only types on an explicit list' };
 const pickles = {
   what: 'holds pickles',
   instead: 'torchscript',
-  why: 'is run by an interpreter of its own, not by Python',
+  why: 'is run by its own interpreter, not by Python',
 };
 
 export const frameworks = {
@@ -142,7 +142,7 @@ export const frameworks = {
     library: ['onnxruntime=={}', 'numpy'],
     gpu: { cuda: 13, library: ['onnxruntime-gpu[cuda,cudnn]=={}', 'numpy'] },
     modules: ['tensors', 'gpu'],
-    makingPackages: ['onnx'],
+    trainingPackages: ['onnx'],
   },
   transformers: {
     label: 'Transformers',
@@ -163,26 +163,26 @@ export const frameworkNames = Object.keys(frameworks) as [Framework, ...Framewor
 
 export const entryOf = (framework: Framework): FrameworkEntry => frameworks[framework];
 
-/** What runs the model: its own library, or onnxruntime. */
+/** What runs the model: its own library or ONNX Runtime. */
 export const runtimes = ['native', 'onnx'] as const;
 export type Runtime = (typeof runtimes)[number];
 
-/** The framework whose packages the image has. */
+/** The framework whose packages are in the image. */
 export const servedAs = (framework: Framework, runtime: Runtime | undefined): Framework =>
   runtime === 'onnx' ? 'onnx' : framework;
 
-/** What the catalogue says of a framework's models in a runtime. */
+/** The entry of a framework whose models run in `runtime`. */
 export function entryIn(framework: Framework, runtime: Runtime | undefined): FrameworkEntry {
   const entry = entryOf(framework);
   if (runtime !== 'onnx') return entry;
   const { label, formats, describes, library } = entry;
   const { servers, library: own } = frameworks.onnx;
   const made = { label: `${label}, converted to ONNX`, formats, ...(describes && { describes }) };
-  return { ...made, servers, library: own, makingPackages: ['onnx', ...library] };
+  return { ...made, servers, library: own, trainingPackages: ['onnx', ...library] };
 }
 export const formatsOf = (framework: Framework): readonly Format[] => entryOf(framework).formats;
 
-/** Every format there is, each once. */
+/** All format names. */
 export const formatNames = frameworkNames.flatMap((name) => formatsOf(name).map((format) => format.name)) as [
   string,
   ...string[],

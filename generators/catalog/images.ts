@@ -1,34 +1,34 @@
-// What an image is built from, and what it is run on.
+// Base images, platforms, and the hosts that images run on.
 import type { FrameworkEntry } from './frameworks.js';
 import { hasGpu, type Instance } from './instances.js';
 import type { Engine } from './servers.js';
 import type { Target, TargetEntry } from './targets.js';
 import type { Release } from './versions.js';
 
-/** What every image is built from. For a GPU, too: the requirement sets bring CUDA, all but the driver. */
+/** The base of every image, for GPUs too: the requirements sets include CUDA, except for the driver. */
 const baseOf = (python: string) => `public.ecr.aws/docker/library/python:${python}-slim`;
 
-/** Hosts by the newest CUDA that their driver is for. Source: ProductionVariant.InferenceAmiVersion, SageMaker's API. */
+/** Host AMIs by the newest major CUDA version that their driver supports. Source: SageMaker's InferenceAmiVersion. */
 const hosts: Readonly<Record<number, string>> = {
   13: 'al2023-ami-sagemaker-inference-gpu-4-1',
   12: 'al2-ami-sagemaker-inference-gpu-3-1',
 };
 const newestCuda = 13;
-/** Batch transform has hosts of its own. Source: TransformResources.TransformAmiVersion, SageMaker's API. */
+/** Batch transform uses different host AMIs. Source: SageMaker's TransformResources.TransformAmiVersion. */
 const batch = { host: 'al2-ami-sagemaker-batch-gpu-535', cuda: 12 };
 
-/** The last CUDA that knows a GPU, where that is not the newest. Source: the release notes of CUDA 12 and 13. */
+/** The last major CUDA version that supports a GPU, if not the newest. Source: the release notes of CUDA 12 and 13. */
 const lastCuda: Readonly<Record<string, number>> = { K80: 11, V100: 12 };
 const cudaOf = ({ gpu }: Instance) => lastCuda[gpu?.name ?? ''] ?? newestCuda;
 
 export interface Image {
   readonly base: string;
   readonly platform: 'linux/amd64' | 'linux/arm64';
-  /** Whether predictions can run on a GPU of the instance. */
+  /** Whether predictions run on a GPU of the instance. */
   readonly gpu: boolean;
-  /** Empty where SageMaker chooses. */
+  /** Empty if SageMaker chooses. */
   readonly amiVersion: string;
-  /** Those for other types than the project's: with a GPU of today, with a V100, and for batch transform. */
+  /** Host AMIs for other types than the project's: with current GPUs, with a V100, and for batch transform. */
   readonly hosts: { readonly newest: string; readonly v100: string; readonly batch: string };
 }
 
@@ -49,7 +49,7 @@ export function imageFor(
   };
 }
 
-/** Why a framework's build for GPUs does not run on an instance; nothing where it does, or has no GPU to run on. */
+/** Why a framework's GPU build does not run on an instance; undefined if it does, or if no GPU is involved. */
 export function misfit(
   instance: Instance,
   { label, gpu }: FrameworkEntry,
@@ -60,9 +60,11 @@ export function misfit(
   const cuda = engine?.cuda ?? own ?? gpu?.cuda;
   if (!cuda || !hasGpu(instance)) return undefined;
   if (target === 'batch' && cuda > batch.cuda)
-    return `${label} needs CUDA ${cuda}, and the GPU hosts of batch transform end with CUDA ${batch.cuda}`;
+    return `${label} needs CUDA ${cuda}, but the GPU hosts of batch transform support only up to CUDA ${batch.cuda}`;
   const last = cudaOf(instance);
   if (cuda > last)
-    return `${label} needs CUDA ${cuda}, and the ${instance.gpu?.name} of ${instance.type} ends with CUDA ${last}`;
-  return instance.arch === 'arm64' ? `${label} for GPUs is built for x86_64, and ${instance.type} is arm64` : undefined;
+    return `${label} needs CUDA ${cuda}, but the ${instance.gpu?.name} of ${instance.type} supports only up to CUDA ${last}`;
+  return instance.arch === 'arm64'
+    ? `${label} has GPU builds for x86_64 only, and ${instance.type} is arm64`
+    : undefined;
 }

@@ -1,5 +1,5 @@
-// SageMaker's instance types: vCPU, memory and accelerators as AWS publishes them; `transform` and `training` say whether
-// batch transform and training jobs take the type. Sources: the pricing pages and botocore 1.43's SageMaker model.
+// SageMaker's instance types: vCPUs, memory and accelerators as published by AWS; `transform` and `training` are true if
+// batch transform and training jobs support the type. Sources: the pricing pages and botocore 1.43's SageMaker model.
 import type { InstanceType } from './instances.js';
 
 // biome-ignore format: a table

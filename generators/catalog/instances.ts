@@ -1,10 +1,10 @@
-// What an answer to "which instance?" means: the type, its architecture, and whether it has GPUs.
+// Turns the instance answers into an instance type with its architecture and GPUs.
 import { closest, distance } from 'fastest-levenshtein';
 import { instanceTypes } from './instances.data.js';
 
 export type Architecture = 'x86_64' | 'arm64';
 
-/** One SageMaker instance type. Memory in GiB; `gpu.memoryGiB` is that of each GPU. */
+/** One SageMaker instance type. `gpu.memoryGiB` is per GPU. */
 export interface InstanceType {
   type: string;
   vcpu: number;
@@ -16,10 +16,10 @@ export interface InstanceType {
   training: boolean;
 }
 
-/** What is known of a type: all of it for one in the catalogue, the architecture for any other. */
+/** An instance type: complete if it is in the catalogue, otherwise just its name and architecture. */
 export type Instance = Pick<InstanceType, 'type' | 'arch'> & Partial<InstanceType>;
 
-/** Types that AWS has and SageMaker does not host endpoints on. Source: botocore 1.43, ProductionVariantInstanceType. */
+/** Types that exist, but do not host endpoints. Source: botocore 1.43, ProductionVariantInstanceType. */
 const notForEndpoints = new Set(
   [
     ...['xlarge', '2xlarge', '4xlarge', '9xlarge', '18xlarge'].map((size) => `c5n.${size}`),
@@ -30,31 +30,31 @@ const notForEndpoints = new Set(
 
 const byType = new Map(instanceTypes.map((each) => [each.type, each]));
 
-/** The generic choices; batch transform knows no Graviton. */
+/** The generic choices. Batch transform does not support Graviton: see `typeFor`. */
 const generic = {
   'cpu-optimized': () => 'ml.m6g.large',
   'gpu-enabled': (framework: string | undefined) => (framework === 'transformers' ? 'ml.g6.12xlarge' : 'ml.g5.xlarge'),
 };
 
-/** The instance type that an answer stands for. */
+/** The instance type that a generic choice stands for. */
 export function typeFor(choice: 'cpu-optimized' | 'gpu-enabled', target?: string, framework?: string): string {
   if (choice === 'cpu-optimized' && target === 'batch') return 'ml.m5.large';
   return generic[choice](framework);
 }
 
-/** What a project's training runs on: its own type where that trains, x86_64 as all that do, with a GPU if it is of use. */
+/** The type for training jobs: the project's own if it supports training and has a GPU exactly when training uses one. */
 export function trainingTypeFor(instance: Instance, onGpu: boolean): string {
   if (instance.training && !instance.neuron && hasGpu(instance) === onGpu) return instance.type;
   return onGpu ? 'ml.g5.xlarge' : 'ml.m5.large';
 }
 
-/** What the catalogue knows of a type; what its name tells where it is not in there (`ml.m9g.large` is Graviton). */
+/** An instance from the catalogue; for a type that is not in it, the architecture follows from its name (m9g: Graviton). */
 export function instanceOf(type: string): Instance {
   const family = type.split('.')[1] ?? '';
   return byType.get(type) ?? { type, arch: /^[a-z]+\d+g|-gb\d/.test(family) ? 'arm64' : 'x86_64' };
 }
 
-/** What says which instance is meant. */
+/** The answers that determine the instance. */
 export interface InstanceChoice {
   instanceType?: string | undefined;
   customInstanceType?: string | undefined;
@@ -62,7 +62,7 @@ export interface InstanceChoice {
   framework?: string | undefined;
 }
 
-/** The instance the answers stand for; undefined while they do not say. */
+/** The instance that the answers stand for; undefined if they do not determine one yet. */
 export function instanceFor(choice: InstanceChoice): Instance | undefined {
   const { instanceType, customInstanceType, deployTarget, framework } = choice;
   if (instanceType === 'cpu-optimized' || instanceType === 'gpu-enabled')
@@ -70,16 +70,16 @@ export function instanceFor(choice: InstanceChoice): Instance | undefined {
   return customInstanceType === undefined ? undefined : instanceOf(customInstanceType);
 }
 
-/** Why a well-formed type may not work, if it may not. */
+/** A warning for a well-formed type that might not work; undefined if the catalogue has it. */
 export function doubtAbout(type: string): string | undefined {
   if (byType.has(type)) return undefined;
   if (notForEndpoints.has(type))
-    return `SageMaker does not host endpoints on ${type}; the nearest type it does is ${nearestTo(type)}`;
+    return `SageMaker does not host endpoints on ${type}; the nearest type that it supports is ${nearestTo(type)}`;
   const { arch } = instanceOf(type);
-  return `${type} is not in the catalogue, so it is taken as given, as ${arch}; did you mean ${nearestTo(type)}?`;
+  return `${type} is not a known instance type; it is used anyway, as ${arch}. Did you mean ${nearestTo(type)}?`;
 }
 
-/** The type most like the given one: the family first (c5n is nearest c5), then the size. */
+/** The most similar type in the catalogue: by family first (c5n is closest to c5), then by size. */
 function nearestTo(type: string): string {
   const [, family = '', size = ''] = type.split('.');
   const families = [...new Set(instanceTypes.map((each) => each.type.split('.')[1] ?? ''))];
@@ -98,5 +98,5 @@ function sizeOf(size: string): number {
   return small[size] ?? (Number.parseInt(size, 10) || 1);
 }
 
-/** Whether a type has an NVIDIA GPU; of one that is not in the catalogue only the family's letter tells. */
+/** Whether a type has an NVIDIA GPU. For a type outside the catalogue, the family's letter decides. */
 export const hasGpu = ({ type, vcpu, gpu }: Instance) => (vcpu === undefined ? /^ml\.[gp]\d/.test(type) : Boolean(gpu));

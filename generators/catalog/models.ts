@@ -1,10 +1,10 @@
-// What the name of a language model tells of its size, and what of it an instance can hold. Estimates, said as such.
+// Estimates a language model's size from its name, and which instances can hold it. Messages call these estimates.
 import { frameworks } from './frameworks.js';
 import { misfit } from './images.js';
 import { instanceTypes } from './instances.data.js';
 import type { Instance, InstanceType } from './instances.js';
 
-/** Parameters in billions; bits of each as it is stored. */
+/** Parameters in billions, and the bits that each is stored in. */
 export interface ModelSize {
   parameters: number;
   bits: number;
@@ -12,57 +12,60 @@ export interface ModelSize {
 
 const gib = 2 ** 30;
 
-/** How the weights are stored, where the name says so: by the first of these. */
-const quantisations: readonly [RegExp, number][] = [
+/** Bits of the stored weights, by a pattern in the name. The first match wins. */
+const quantizations: readonly [RegExp, number][] = [
   [/(?:^|[-_.])(?:(?:int|fp)8|w8a(?:8|16)|8-?bit)(?:$|[-_.])/, 8],
   [/(?:^|[-_.])(?:awq|gptq|autoround|w4a16|(?:int|nf|mxfp|nvfp|fp)4|(?:bnb-)?4-?bit)(?:$|[-_.])/, 4],
   [/(?:^|[-_.])(?:bf16|fp16)(?:$|[-_.])/, 16],
   [/^gpt-oss/, 4],
 ];
-/** Models whose names do not say how large they are. Source: their cards on the Hugging Face Hub. */
-const unnamed: readonly [RegExp, ModelSize][] = [
+/** Models whose names do not include their size. Source: their cards on the Hugging Face Hub. */
+const knownSizes: readonly [RegExp, ModelSize][] = [
   [/^deepseek-(?:v3|r1)/, { parameters: 685, bits: 8 }],
   [/^llama-4-scout/, { parameters: 109, bits: 16 }],
   [/^llama-4-maverick/, { parameters: 400, bits: 16 }],
 ];
-/** Experts share what is not theirs: Mixtral-8x7B has 46.7 billion, 8x22B 141. */
-const ofExperts = 0.84;
-/** Scales, and layers that stay in 16 bits, by the bits of all others. */
-const overhead: Readonly<Record<number, number>> = { 4: 1.15, 8: 1.05, 16: 1 };
+/** Experts share some of their parameters: Mixtral-8x7B has 46.7 billion in all, 8x22B has 141. */
+const expertFactor = 0.84;
+/** Factor for scales, and for layers that stay in 16 bits, by the bits of the quantized layers. */
+const quantizationOverhead: Readonly<Record<number, number>> = { 4: 1.15, 8: 1.05, 16: 1 };
 
 const lastPart = (modelName: string) => modelName.replace(/\/+$/, '').split('/').at(-1)?.toLowerCase() ?? '';
-const quantisationOf = (name: string) => quantisations.find(([pattern]) => pattern.test(name))?.[1];
+const bitsIn = (name: string) => quantizations.find(([pattern]) => pattern.test(name))?.[1];
 
-/** What the last part of a Hugging Face id or of an S3 prefix says; nothing where it says no size. */
+/** The size according to the last part of a Hugging Face id or S3 prefix; undefined if that does not include one. */
 export function sizeOf(modelName: string): ModelSize | undefined {
   const name = lastPart(modelName);
   const parameters = billions(name);
-  const size = parameters ? { parameters, bits: 16 } : unnamed.find(([pattern]) => pattern.test(name))?.[1];
-  return size && { ...size, bits: quantisationOf(name) ?? size.bits };
+  const size = parameters ? { parameters, bits: 16 } : knownSizes.find(([pattern]) => pattern.test(name))?.[1];
+  return size && { ...size, bits: bitsIn(name) ?? size.bits };
 }
 
-/** 8x7b, 30b beside a3b (those that are active), 0.5b, 135m; nothing of 17b-16e, which tells only those that are active. */
+/**
+ * Billions of parameters in a name: 8x7b, 0.5b, 135m. In 30b-a3b, a3b is the active part. Undefined for 17b-16e, which
+ * gives only the active parameters.
+ */
 function billions(name: string): number | undefined {
   if (/\d+b-\d+e(?:$|[-_.])/.test(name)) return undefined;
   const experts = /(?:^|[-_.])(\d+)x(\d+(?:\.\d+)?)b(?:$|[-_.])/.exec(name);
-  if (experts) return Number(experts[1]) * Number(experts[2]) * ofExperts;
+  if (experts) return Number(experts[1]) * Number(experts[2]) * expertFactor;
   const found = [...name.matchAll(/(?:^|[-_])(\d+(?:\.\d+)?)(b|m)(?=$|[-_.])/g)];
   const sizes = found.map(([, number, unit]) => Number(number) / (unit === 'm' ? 1000 : 1));
   return sizes.length ? Math.max(...sizes) : undefined;
 }
 
-/** GiB that the weights take. */
-export const weightsOf = ({ parameters, bits }: ModelSize) =>
-  ((parameters * 1e9 * bits) / 8 / gib) * (overhead[bits] ?? 1);
+/** Size of the weights in GiB. */
+export const weightsGiB = ({ parameters, bits }: ModelSize) =>
+  ((parameters * 1e9 * bits) / 8 / gib) * (quantizationOverhead[bits] ?? 1);
 
-/** Of the GPUs' memory an engine takes so much. Source: vLLM's gpu-memory-utilization; SGLang's is near it. */
-const share = 0.9;
-/** GiB of each GPU for what an engine computes with: activations, CUDA graphs, buffers between the GPUs. */
-const perGpu = 1.5;
-/** The least room for the KV cache, as a part of the weights: some ten thousand tokens. */
-const cache = 0.1;
+/** Fraction of GPU memory that an engine uses. Source: vLLM's gpu-memory-utilization; SGLang's default is similar. */
+const gpuMemoryUtilization = 0.9;
+/** GiB per GPU for everything but weights and KV cache: activations, CUDA graphs, communication buffers. */
+const overheadPerGpuGiB = 1.5;
+/** Minimum size of the KV cache, as a fraction of the weights: about ten thousand tokens. */
+const kvCacheReserve = 0.1;
 
-/** GiB of the weights of a language model, and how that is known; nothing where it is not. */
+/** GiB that the weights of a language model take, and where that number comes from; undefined if unknown. */
 export function memoryOf({
   modelName = '',
   modelMemory,
@@ -74,27 +77,27 @@ export function memoryOf({
   const size = sizeOf(modelName);
   if (!size) return undefined;
   const parameters = Number(size.parameters.toPrecision(3));
-  return { gib: weightsOf(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
+  return { gib: weightsGiB(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
 }
 
-/** GiB of weights that an instance's GPUs hold at most, with room for the KV cache; nothing where that is not known. */
-export function roomOf({ gpu }: Instance): number | undefined {
-  return gpu && (gpu.count * (gpu.memoryGiB * share - perGpu)) / (1 + cache);
+/** Maximum GiB of weights that fit on an instance's GPUs next to the KV cache; undefined if its GPUs are unknown. */
+export function weightCapacityGiB({ gpu }: Instance): number | undefined {
+  return gpu && (gpu.count * (gpu.memoryGiB * gpuMemoryUtilization - overheadPerGpuGiB)) / (1 + kvCacheReserve);
 }
 
-/** MXFP4 is computed with in bfloat16, which a T4 does not know. Source: vLLM's quantization/mxfp4.py. */
+/** Whether a model in MXFP4, which computes in bfloat16, meets a T4, which lacks it. Source: vLLM's quantization/mxfp4.py. */
 export function isWithoutBfloat16({ gpu }: Instance, modelName: string): boolean {
   const name = lastPart(modelName);
-  return gpu?.name === 't4' && /^gpt-oss|mxfp4/.test(name) && quantisationOf(name) === 4;
+  return gpu?.name === 't4' && /^gpt-oss|mxfp4/.test(name) && bitsIn(name) === 4;
 }
 
-/** Whether an instance runs a model of so many GiB of weights. */
+/** Whether an instance can run a model with `weights` GiB of weights. */
 export const holds = (instance: Instance, weights: number, modelName = '') =>
-  (roomOf(instance) ?? 0) >= weights && !isWithoutBfloat16(instance, modelName);
+  (weightCapacityGiB(instance) ?? 0) >= weights && !isWithoutBfloat16(instance, modelName);
 
 /**
- * The smallest type that holds so many GiB of weights: of the G families before P, which cost more, then by its GPUs, their
- * memory and its CPUs.
+ * The smallest instance type that holds `weights` GiB of weights: G families before P, which cost more, then ordered by
+ * number of GPUs, memory per GPU and vCPUs.
  */
 export function smallestFor(weights: number, modelName?: string): InstanceType | undefined {
   const rank = ({ type, gpu, vcpu }: InstanceType) => [
@@ -109,25 +112,26 @@ export function smallestFor(weights: number, modelName?: string): InstanceType |
     .sort((one, other) => order(one) - order(other))[0];
 }
 
-/** The longest that SageMaker lets a container start, or fetches a model for it. */
-const most = 3600;
-const minutes = (seconds: number, least: number) => Math.min(most, Math.max(least, Math.ceil(seconds / 60) * 60));
-/** GiB a second: of a download from S3, from the Hub, and of reading into the GPUs. Ours, and on the slow side. */
-const speed = { s3: 0.2, hub: 0.1, load: 0.2 };
-/** Seconds that an engine takes beside reading the weights: imports, compilation, CUDA graphs. */
-const start = 420;
+/** SageMaker's maximum for the startup health check timeout and the model data download timeout, in seconds. */
+const maxTimeout = 3600;
+const wholeMinutes = (seconds: number, min: number) =>
+  Math.min(maxTimeout, Math.max(min, Math.ceil(seconds / 60) * 60));
+/** GiB per second when downloading from S3, from the Hub, and loading onto the GPUs. Conservative estimates of ours. */
+const gibPerSecond = { s3: 0.2, hub: 0.1, load: 0.2 };
+/** Seconds that an engine needs besides reading the weights: imports, compilation, CUDA graphs. */
+const engineStartSeconds = 420;
 
 const secondsToStart = (weights: number, fromHub: boolean) =>
-  start + weights / speed.load + (fromHub ? weights / speed.hub : 0);
+  engineStartSeconds + weights / gibPerSecond.load + (fromHub ? weights / gibPerSecond.hub : 0);
 
-/** Whether so many GiB cannot be fetched from the Hub and loaded in the time that a container has. */
-export const isTooSlowFromHub = (weights: number) => secondsToStart(weights, true) > most;
+/** Whether downloading `weights` GiB from the Hub and loading them exceeds the longest startup timeout. */
+export const isTooSlowFromHub = (weights: number) => secondsToStart(weights, true) > maxTimeout;
 
-/** Seconds that a container may take from its start to the first good ping, and before that to fetch the weights from S3. */
-export function secondsFor(weights: number | undefined, fromHub: boolean): { startup: number; download: number } {
+/** Timeouts in seconds: `startup` from container start to the first healthy ping, `download` for the weights from S3. */
+export function timeoutsFor(weights: number | undefined, fromHub: boolean): { startup: number; download: number } {
   if (weights === undefined) return { startup: 1800, download: 1800 };
   return {
-    startup: minutes(secondsToStart(weights, fromHub), 600),
-    download: minutes(300 + weights / speed.s3, 1200),
+    startup: wholeMinutes(secondsToStart(weights, fromHub), 600),
+    download: wholeMinutes(300 + weights / gibPerSecond.s3, 1200),
   };
 }

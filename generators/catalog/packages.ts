@@ -1,7 +1,7 @@
-// What the modules are that models import: Python's own, packages of PyPI, and what runs more than a model should.
+// Classifies the modules that models import: standard library, PyPI packages, and names that no model should need.
 
-/** Libraries whose name to import is not that on PyPI. */
-const otherwiseNamed: Readonly<Record<string, string>> = {
+/** PyPI names of packages that are imported under another name. */
+const pypiNames: Readonly<Record<string, string>> = {
   Bio: 'biopython',
   IPython: 'ipython',
   PIL: 'pillow',
@@ -35,7 +35,7 @@ const otherwiseNamed: Readonly<Record<string, string>> = {
   yaml: 'pyyaml',
 };
 
-/** Libraries that models are made with, whose name is the same on PyPI. */
+/** Packages used in models whose import name is also their PyPI name. */
 const sameName = new Set(
   `aeon alibi annoy arch autogluon bambi bayes_opt cachetools catboost category_encoders causalml celer cloudpickle combo
   cuml cupy cvxpy dask datasets deepctr deslib dill dirty_cat dowhy econml emoji evaluate fairlearn faiss fasttext
@@ -50,13 +50,13 @@ const sameName = new Set(
   xarray xgboost xlearn yellowbrick zoofs`.split(/\s+/),
 );
 
-/** The package of PyPI that a module belongs to; undefined where none is known that does. */
+/** The PyPI package that a module belongs to; undefined if unknown. */
 export function packageOf(module: string): string | undefined {
   const [top = ''] = module.split('.', 1);
-  return otherwiseNamed[top] ?? (sameName.has(top) ? top.replaceAll('_', '-') : undefined);
+  return pypiNames[top] ?? (sameName.has(top) ? top.replaceAll('_', '-') : undefined);
 }
 
-/** Python's own modules, of 3.10 to 3.13 and those that pickles of Python 2 name. */
+/** Standard library modules of Python 3.10 to 3.13, and those that occur in pickles from Python 2. */
 const standard = new Set(
   `__builtin__ __future__ abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb binascii
   binhex bisect builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys commands
@@ -75,13 +75,13 @@ const standard = new Set(
   zoneinfo`.split(/\s+/),
 );
 
-/** Whether a module is Python's own. */
+/** Whether a module is in Python's standard library. */
 export function isStandard(module: string): boolean {
   const [top = ''] = module.split('.', 1);
   return standard.has(top) || /^_[a-z]/.test(top);
 }
 
-/** What a name does that no model needs, by its module, or by module and name. */
+/** Modules, and module.name pairs, that no model should need, by what they do. */
 const dangers: readonly [does: string, names: string][] = [
   [
     'runs commands',
@@ -107,38 +107,40 @@ const dangers: readonly [does: string, names: string][] = [
     httpx aiohttp paramiko`,
   ],
 ];
-const doings = new Map(dangers.flatMap(([does, names]) => names.split(/\s+/).map((name) => [name, does] as const)));
+const dangerByName = new Map(
+  dangers.flatMap(([does, names]) => names.split(/\s+/).map((name) => [name, does] as const)),
+);
 
 /**
- * What a class or function does that no model needs, as "runs commands"; undefined where nothing is known against it. A
- * dotted name leads through modules, so each of its parts counts as one.
+ * What a class or function does that no model should, such as "runs commands"; undefined if it is not known to be dangerous.
+ * Each part of a dotted name is also checked as a module, because such a name can reach through modules.
  */
 export function dangerOf(module: string, name: string): string | undefined {
   const path = `${module === '__builtin__' ? 'builtins' : module}.${name}`.split('.');
-  const known = path.map((_, length) => doings.get(path.slice(0, length + 1).join('.'))).find(Boolean);
+  const known = path.map((_, length) => dangerByName.get(path.slice(0, length + 1).join('.'))).find(Boolean);
   return (
     known ??
     name
       .split('.')
       .slice(0, -1)
-      .map((part) => doings.get(part))
+      .map((part) => dangerByName.get(part))
       .find(Boolean)
   );
 }
 
-/** Packages that every scikit-learn project has. */
-const ofSklearn = new Set(['scikit-learn', 'joblib', 'numpy', 'scipy', 'threadpoolctl']);
+/** Packages in every scikit-learn project. */
+const sklearnPackages = new Set(['scikit-learn', 'joblib', 'numpy', 'scipy', 'threadpoolctl']);
 
-/** PyPI's names of the packages that these modules are of, sorted, without those that every scikit-learn project has. */
+/** PyPI names of the packages that these modules belong to, sorted, without those in every scikit-learn project. */
 export function packagesBeyondSklearn(modules: Iterable<string>): string[] {
   const names = new Set([...modules].map(packageOf).filter((name) => name !== undefined));
-  return [...names].filter((name) => !ofSklearn.has(name)).sort();
+  return [...names].filter((name) => !sklearnPackages.has(name)).sort();
 }
 
-/** Releases that import pkg_resources, which setuptools has up to version 81, and do not ask for it. */
+/** Releases that import pkg_resources without requiring setuptools, which removed it after version 81. */
 const importsPkgResources = /^(xgboost==(0|1\.[0-6])|mlflow==(1|2\.(\d|1[0-5])))\./;
 
-/** The packages, and the setuptools that one of them needs without saying so. */
+/** Adds setuptools if one of the packages needs it without declaring it. */
 export const withSetuptools = (packages: readonly string[]): readonly string[] =>
   packages.some((each) => importsPkgResources.test(each)) && !packages.some((each) => each.startsWith('setuptools=='))
     ? [...packages, 'setuptools==80.9.0']

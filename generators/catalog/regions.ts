@@ -42,7 +42,7 @@ const govRegions = ['us-gov-east-1', 'us-gov-west-1'] as const;
 
 export const regions = [...commercialRegions, ...chinaRegions, ...govRegions] as const;
 
-/** The partition a region belongs to: the second field of every ARN in it. */
+/** The partition of a region: the second field of every ARN in it. */
 export function partitionOf(region: string): string {
   if (region.startsWith('cn-')) return 'aws-cn';
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';

@@ -1,41 +1,41 @@
-// What a project gets for its server: from templates/servers/SERVER and, for many models, from templates/multi-model.
+// The model servers: one entry each. Their files are in templates/servers/SERVER and templates/multi-model.
 
-/** An engine for language models: its own image serves, with our files of templates/engines in it. */
+/** An engine for language models: its own image is the base, with the files in templates/engines added. */
 export interface Engine {
-  /** The official image, by its exact version. */
+  /** The official image, at an exact version. */
   image: string;
-  /** The CUDA and the Python in it. */
+  /** Major version of CUDA, and version of Python, in the image. */
   cuda: number;
   python: string;
-  /** Where its options are described. */
+  /** URL of the documentation of its options. */
   guide: string;
-  /** Options of its command line beside the model, in code/options.json. */
+  /** Command line options besides the model, written to code/options.json. */
   options: Readonly<Record<string, string | true>>;
 }
 
 export interface ServerEntry {
-  /** In a few words, for the prompt. */
+  /** Shown in the prompt. */
   label: string;
   /** Its files in templates/servers/SERVER/code. */
   files: readonly string[];
-  /** Packages of Python that it needs, beyond those of an engine's own image. */
+  /** Python packages that it needs; for an engine, those missing from its image. */
   requirements: readonly string[];
-  /** Those of them, or of what they need, that PyPI has no built packages of. */
+  /** Packages among these and their dependencies that PyPI has only as source distributions. */
   sources?: readonly string[];
-  /** It serves many models only. */
-  onlyMany?: true;
-  /** For many models: more of its files, and what it takes of templates/multi-model/code/serving. */
-  many?: { files: readonly string[]; modules: readonly string[] };
-  /** Debian's packages that the image gets. */
+  /** It supports multi-model endpoints only. */
+  multiModelOnly?: true;
+  /** For multi-model endpoints: additional files of its own, and modules in templates/multi-model/code/serving. */
+  multiModel?: { files: readonly string[]; modules: readonly string[] };
+  /** Debian packages to install in the image. */
   packages?: readonly string[];
-  /** It has routes of a web framework beside SageMaker's. */
+  /** It is a web framework, so users can add routes to SageMaker's. */
   routes?: true;
   engine?: Engine;
 }
 
 const web = {
   files: ['serving/app.py', 'serving/server.py'],
-  many: {
+  multiModel: {
     files: ['serving/multi_app.py'],
     modules: ['multi', 'spawner', 'host', 'wire', 'link', 'registry', 'loading', 'memory'],
   },
@@ -65,10 +65,10 @@ export const servers = {
       cuda: 13,
       python: '3.12',
       options: {
-        'max-model-len': 'auto', // what fits beside the weights, at most what the model was made for
+        'max-model-len': 'auto', // what fits next to the weights, up to the model's own context length
         'load-format': 'safetensors',
         'disable-access-log-for-endpoints': '/ping,/metrics',
-        'shutdown-timeout': '25', // to finish what it works on: SageMaker kills it after 30 s
+        'shutdown-timeout': '25', // seconds to finish open requests: SageMaker kills it after 30 s
       },
     },
   },
@@ -85,10 +85,10 @@ export const servers = {
     },
   },
   mms: {
-    label: 'AWS’s Multi Model Server, in Java: legacy, fastapi is recommended',
-    onlyMany: true,
+    label: 'AWS’s Multi Model Server, in Java (legacy; fastapi is recommended)',
+    multiModelOnly: true,
     files: ['log4j2.xml', 'serving/app.py', 'serving/multi.py', 'serving/handler_service.py', 'serving/unregister.py'],
-    many: { files: [], modules: ['memory'] },
+    multiModel: { files: [], modules: ['memory'] },
     requirements: ['multi-model-server', 'orjson', 'sagemaker-inference'],
     sources: ['sagemaker-inference'],
     packages: ['default-jre-headless'],
@@ -100,5 +100,5 @@ export const serverNames = Object.keys(servers) as [Server, ...Server[]];
 
 export const serverOf = (server: Server): ServerEntry => servers[server];
 
-/** Servers that need a GPU of the instance: the engines. */
+/** Servers that need an instance with a GPU: the engines. */
 export const gpuServers: ReadonlySet<string> = new Set(serverNames.filter((name) => serverOf(name).engine));

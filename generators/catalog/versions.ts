@@ -1,22 +1,22 @@
-// The versions of each framework's library that there is a tested set of requirements for: templates/requirements.
-// A new version is one line here and `npm run pins`.
+// The versions of each framework's library with a tested requirements set in templates/requirements.
+// To add a version, add one line here and run `npm run pins`.
 import type { Framework } from './frameworks.js';
 
-/** Versions that one set of requirements is for: all patches of a minor version. */
+/** The versions that one requirements set covers: the patches of a minor version. */
 export interface Release {
-  /** The patches that the set also resolves with when its one line is changed, newest first; the first is in the set. */
+  /** Newest first. The set pins the first; it also resolves when that one line is changed to any of the others. */
   patches: readonly [string, ...string[]];
-  /** The Pythons the set is for, oldest first: all of the library's time have builds for them. The last is the image's. */
+  /** Python versions that the set has builds for, oldest first. The image uses the last. */
   pythons: readonly [PythonVersion, ...PythonVersion[]];
-  /** The day from which no other library is newer: models expect those of their time, and metadata rarely says so. */
+  /** Cut-off date for other libraries: models expect those of their time, and package metadata rarely says so. */
   asOf?: string;
-  /** The CUDA that its packages bring, where that is not the framework's; false where they bring none. */
+  /** Major CUDA version in its packages, if not the framework's; false if they include none. */
   cuda?: number | false;
-  /** Its packages, if they are not those of the framework's `library`. */
+  /** Its packages, if not those in the framework's `library`. */
   library?: readonly string[];
 }
 
-/** The Pythons that serving code runs on, oldest first. Python 3.10 is for libraries that have builds for nothing newer. */
+/** Python versions that the serving code supports, oldest first. 3.10 is for libraries without builds for anything newer. */
 export const pythons = ['3.10', '3.11', '3.12', '3.13'] as const;
 export type PythonVersion = (typeof pythons)[number];
 
@@ -25,7 +25,7 @@ const to312 = ['3.11', '3.12'] as const;
 const only311 = ['3.11'] as const;
 const only310 = ['3.10'] as const;
 
-/** `1.3.2 1.3.1`, and so on, of `1.3.` and 2. */
+/** The patches of `minor`, newest first: ('1.3', 2) gives 1.3.2, 1.3.1, 1.3.0. */
 const patches = (minor: string, newest: number, oldest = 0): [string, ...string[]] => {
   const all = Array.from({ length: newest - oldest + 1 }, (_, at) => `${minor}.${newest - at}`);
   return all as [string, ...string[]];
@@ -33,7 +33,7 @@ const patches = (minor: string, newest: number, oldest = 0): [string, ...string[
 
 const xgboost = ['xgboost=={}', 'numpy', 'scipy'];
 
-/** Newest first. The dates are those of the next minor version, on PyPI. */
+/** Newest first. `asOf` is the date on which PyPI got the next minor version. */
 export const releases: Partial<Record<Framework, readonly Release[]>> = {
   sklearn: [
     { patches: patches('1.9', 1), pythons: to313 },
@@ -89,55 +89,55 @@ export const releases: Partial<Record<Framework, readonly Release[]>> = {
   ],
 };
 
-/** `1.3` of `1.3.2`. */
+/** The minor version: `1.3` for `1.3.2`. */
 export const minorOf = (version: string) => version.split('.', 2).join('.');
-/** A release by its minor version. */
+/** A release's name: its minor version. */
 export const nameOf = ({ patches: [newest] }: Release) => minorOf(newest);
 
-/** A framework that brings no library has one set for each Python that its servers need other versions for. */
-const own: readonly Release[] = [
+/** A framework without a library has one set for each Python version whose packages must differ. */
+const withoutLibrary: readonly Release[] = [
   { patches: [''], pythons: to313 },
   { patches: [''], pythons: only310 },
 ];
 
 /** The releases of a framework, newest first. */
-export const releasesOf = (framework: Framework): readonly Release[] => releases[framework] ?? own;
+export const releasesOf = (framework: Framework): readonly Release[] => releases[framework] ?? withoutLibrary;
 
-/** The release that a version, `1.3` or `1.3.1`, belongs to; undefined where there is no set for it. */
+/** The release that contains a version (`1.3` or `1.3.1`); undefined if no set covers it. */
 export function releaseOf(framework: Framework, version = '', python?: PythonVersion): Release | undefined {
   const fits = ({ patches: all, pythons: known }: Release) =>
     (all.includes(version) || minorOf(all[0]) === version) && (!python || known.includes(python));
   return releasesOf(framework).find(fits);
 }
 
-/** The Pythons that there are sets for, of a version; undefined where there is no set. */
+/** The Python versions supported for a library version; undefined if no set covers it. */
 export function pythonsOf(framework: Framework, version: string | undefined): readonly PythonVersion[] | undefined {
   const fits = pythons.filter((python) => releaseOf(framework, version, python));
   return fits.length ? fits : undefined;
 }
 
-/** The newest release that also runs on Python 3.11, as most machines have it. */
+/** The newest release that also runs on Python 3.11, which is widely installed. */
 export const standardRelease = (framework: Framework): Release =>
-  releasesOf(framework).find(({ pythons: known }) => known.includes('3.11')) ?? (own[0] as Release);
+  releasesOf(framework).find(({ pythons: known }) => known.includes('3.11')) ?? (withoutLibrary[0] as Release);
 
-/** The release nearest to a version that there is no set for: the first that is not older, else the newest. */
+/** The nearest release for a version that no set covers: the first that is not older, otherwise the newest. */
 export function nearestRelease(framework: Framework, version: string): string {
   const numbers = (text: string) => text.split('.').reduce((sum, part, at) => sum + Number(part) / 10_000 ** at, 0);
   const oldestFirst = releasesOf(framework).map(nameOf).reverse();
   return oldestFirst.find((each) => numbers(each) >= numbers(minorOf(version))) ?? oldestFirst.at(-1) ?? '';
 }
 
-/** The full version that `1.3` or `1.3.1` stands for. */
+/** The full version that `1.3` or `1.3.1` means in a release. */
 export const patchOf = (release: Release, version = ''): string =>
   release.patches.includes(version) ? version : release.patches[0];
 
-/** The name of the set in templates/requirements: sklearn-1.3, xgboost-3.2-gpu, custom-python3.10. */
+/** The name of a set in templates/requirements: sklearn-1.3, xgboost-3.2-gpu, custom-python3.10. */
 export function setOf(framework: Framework, release: Release, gpu: boolean): string {
   const parts = [framework, nameOf(release), gpu && 'gpu'];
   if (!nameOf(release) && !release.pythons.includes('3.11')) parts.push(`python${release.pythons[0]}`);
   return parts.filter(Boolean).join('-');
 }
 
-/** The name of a package at the beginning of a requirement, as PyPI normalizes it. */
+/** The package name at the start of a requirement, normalized as PyPI does. */
 export const packageName = (requirement: string): string =>
   (/^[A-Za-z0-9._-]+/.exec(requirement)?.[0] ?? '').toLowerCase().replace(/[-_.]+/g, '-');

@@ -169,7 +169,7 @@ export const parameters = {
     choices: ({ framework, multiModel }) =>
       framework && [
         ...frameworks[framework].servers,
-        ...(multiModel ? serverNames.filter((name) => serverOf(name).onlyMany) : []),
+        ...(multiModel ? serverNames.filter((name) => serverOf(name).multiModelOnly) : []),
       ],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
     standard: 'the first that fits',

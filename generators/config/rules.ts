@@ -2,7 +2,14 @@
 import { entryIn, entryOf } from '../catalog/frameworks.js';
 import { misfit } from '../catalog/images.js';
 import { doubtAbout, hasGpu, type Instance, instanceFor, typeFor } from '../catalog/instances.js';
-import { holds, isTooSlowFromHub, isWithoutBfloat16, memoryOf, roomOf, smallestFor } from '../catalog/models.js';
+import {
+  holds,
+  isTooSlowFromHub,
+  isWithoutBfloat16,
+  memoryOf,
+  smallestFor,
+  weightCapacityGiB,
+} from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { gpuServers, serverOf } from '../catalog/servers.js';
 import { nearestRelease, releaseOf } from '../catalog/versions.js';
@@ -179,12 +186,12 @@ const rules: readonly Rule[] = [
 
 function unfit(answers: Answers, instance: Instance): string | undefined {
   const { modelName = '' } = answers;
-  const [memory, room] = [memoryOf(answers), roomOf(instance)];
-  if (!memory || room === undefined || holds(instance, memory.gib, modelName)) return undefined;
+  const [memory, capacity] = [memoryOf(answers), weightCapacityGiB(instance)];
+  if (!memory || capacity === undefined || holds(instance, memory.gib, modelName)) return undefined;
   const { gpu, type } = instance;
   if (isWithoutBfloat16(instance, modelName))
     return `${modelName} is in MXFP4, which needs bfloat16, and the GPU of ${type} does not know that`;
-  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(room)} GiB of weights`;
+  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(capacity)} GiB of weights`;
   return `${modelName} takes about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${held}, with room for the KV cache`;
 }
 

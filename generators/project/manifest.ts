@@ -69,7 +69,7 @@ function code(project: Project): Row[] {
     [!!language, { path: 'code/options.json', text: json(language?.options) }],
     [always, ...programs(language ? 'engines/' : 'container/', 'code/', ['serve'])],
     [always, ...from(`servers/${server}/`, 'code/', serverEntry.files)],
-    [project.multiModel, ...from(`servers/${server}/`, 'code/', serverEntry.many?.files ?? [])],
+    [project.multiModel, ...from(`servers/${server}/`, 'code/', serverEntry.multiModel?.files ?? [])],
   ];
 }
 
@@ -87,7 +87,7 @@ function serving({ entry, language, multiModel, serverEntry }: Project): Row[] {
     [!language, ...from('container/', folder, modules(entry.modules ?? []))],
     [!!serverEntry.routes, ...from('container/', folder, modules('openapi metrics metrics_page'))],
     [!!serverEntry.routes, ...from('container/', folder, ['docs.html'])],
-    [multiModel, ...from('multi-model/', folder, modules(serverEntry.many?.modules ?? []))],
+    [multiModel, ...from('multi-model/', folder, modules(serverEntry.multiModel?.modules ?? []))],
   ];
 }
 
@@ -117,7 +117,7 @@ function iam({ targetEntry, tools, build, modelDelivery, training, language }: P
     statements: parts.map((part) => `deploy/iam/${folder}/${part}.json`),
   });
   const [cdk, codebuild] = [tools.includes('cdk'), build === 'codebuild'];
-  const { execution, deployer } = targetEntry.rights;
+  const { execution, deployer } = targetEntry.permissions;
   const jobs = training ? ['training'] : [];
   const models = modelDelivery === 's3' ? [targetEntry.models] : [];
   const makers = ['common', ...(cdk ? ['cdk'] : []), ...(codebuild ? ['codebuild'] : [])];
@@ -143,13 +143,13 @@ const model = (): Row[] => [[always, { path: 'model/.gitkeep', text: '' }]];
 /** sample_model/: makes a model, and a request for it, in the training environment. */
 function sampleModel({ framework, runtime, entry, format, sample }: Project): Row[] {
   const onnx = runtime === 'onnx';
-  const added = [...(entry.makingPackages ?? []), ...(format?.packages ?? [])];
+  const added = [...(entry.trainingPackages ?? []), ...(format?.packages ?? [])];
   const set = onnx ? { from: setOf(framework, standardRelease(framework), false) } : {};
   return [
     [sample, { path: 'sample_model/train.py', template: `frameworks/${framework}/sample_model/train.py.ejs` }],
     [sample, ...from(onnx ? 'runtimes/onnx/' : 'sample/', 'sample_model/', ['sample.py'])],
     [sample && onnx, { path: 'sample_model/data.py', template: 'sample/sample_model/sample.py' }],
-    [sample && !!entry.makingPackages, { path: 'sample_model/requirements.txt', added, ...set }],
+    [sample && !!entry.trainingPackages, { path: 'sample_model/requirements.txt', added, ...set }],
   ];
 }
 

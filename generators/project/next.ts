@@ -24,7 +24,7 @@ export function nextSteps(
     : [
         'python3 -m venv .venv',
         '.venv/bin/pip install -r requirements.txt',
-        ...(entry.makingPackages ? ['.venv/bin/pip install -r sample_model/requirements.txt'] : []),
+        ...(entry.trainingPackages ? ['.venv/bin/pip install -r sample_model/requirements.txt'] : []),
         '.venv/bin/python sample_model/train.py',
       ];
   const first = sample ? train : [];

@@ -11,7 +11,7 @@ import {
 } from '../catalog/frameworks.js';
 import { type Image, imageFor } from '../catalog/images.js';
 import { type Instance, instanceFor, trainingTypeFor } from '../catalog/instances.js';
-import { memoryOf, secondsFor } from '../catalog/models.js';
+import { memoryOf, timeoutsFor } from '../catalog/models.js';
 import { partitionOf } from '../catalog/regions.js';
 import { type Engine, type Server, type ServerEntry, serverOf } from '../catalog/servers.js';
 import { type TargetEntry, targetOf } from '../catalog/targets.js';
@@ -197,11 +197,11 @@ export function projectFrom(complete: Answers): Project {
     requirements,
     trainingRequirements: {
       ...requirements,
-      others: entry.makingPackages ?? [],
+      others: entry.trainingPackages ?? [],
       sources: [],
       constraint: '../requirements.txt',
     },
-    seconds: language ? secondsFor(language.weights, language.id !== '') : standardSeconds,
+    seconds: language ? timeoutsFor(language.weights, language.id !== '') : standardSeconds,
     region: awsRegion,
     partition: partitionOf(awsRegion),
     steps: { up: stepsUp(facts), on: stepsOn(facts) },

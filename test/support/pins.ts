@@ -30,7 +30,7 @@ export function libraryOf(framework: Framework, release: Release, gpu: boolean, 
 }
 
 function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
-  const { formats, servers, serving = [], makingPackages = [], optional = [] } = entryOf(framework);
+  const { formats, servers, serving = [], trainingPackages = [], optional = [] } = entryOf(framework);
   const web = servers.filter((server) => !gpuServers.has(server));
   const served = [...web, ...(gpu || framework === 'transformers' ? [] : (['mms'] as const))].map(serverOf);
   return {
@@ -42,7 +42,7 @@ function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
     others: [
       ...formats.flatMap(({ packages }) => packages ?? []),
       ...serving,
-      ...makingPackages,
+      ...trainingPackages,
       ...new Set(served.flatMap(({ requirements }) => requirements)),
     ],
     sources: served.flatMap(({ sources }) => sources ?? []),

@@ -13,13 +13,13 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
 /** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
 export function pinsFor(name: Framework, optional = entryOf(name).optional ?? []): string[] {
-  const { library, formats, serving = [], makingPackages = [] } = entryOf(name);
+  const { library, formats, serving = [], trainingPackages = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
   const asked = [
     ...library,
     ...formats.flatMap(({ packages }) => packages ?? []),
     ...serving,
-    ...makingPackages,
+    ...trainingPackages,
     ...optional,
     ...web,
   ];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { instanceOf } from '../../generators/catalog/instances.js';
-import { roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../../generators/catalog/models.js';
+import { sizeOf, smallestFor, timeoutsFor, weightCapacityGiB, weightsGiB } from '../../generators/catalog/models.js';
 import { readObject } from '../../generators/config/sources.js';
 import { resolve } from '../support/generate.js';
 
@@ -48,10 +48,10 @@ describe('the size of a language model', () => {
 
 describe('what an instance holds', () => {
   it('is its GPUs’ memory, without what the engine and the KV cache take', () => {
-    const weights = (name: string) => weightsOf(sizeOf(name) ?? assert.fail());
+    const weights = (name: string) => weightsGiB(sizeOf(name) ?? assert.fail());
     assert.equal(Math.round(weights('Qwen/Qwen3-8B')), 15);
     assert.ok(weights('a/b-8b-awq') < 5);
-    assert.equal(roomOf(instanceOf('ml.m5.large')), undefined);
+    assert.equal(weightCapacityGiB(instanceOf('ml.m5.large')), undefined);
     assert.equal(smallestFor(weights('Qwen/Qwen3-8B'))?.type, 'ml.g5.xlarge');
     assert.equal(smallestFor(weights('a/b-70b'))?.type, 'ml.g7e.12xlarge');
     assert.equal(smallestFor(10)?.type, 'ml.g4dn.xlarge');
@@ -60,7 +60,7 @@ describe('what an instance holds', () => {
   });
 
   it('gives the time that reading so much takes', () => {
-    const [small, large] = [secondsFor(1, false), secondsFor(400, true)];
+    const [small, large] = [timeoutsFor(1, false), timeoutsFor(400, true)];
     assert.ok(small.startup < large.startup && small.download < large.download);
     assert.ok(large.startup <= 3600 && large.startup % 60 === 0);
   });

@@ -85,10 +85,13 @@ describe('what is refused', () => {
     [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
     [
       { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
-      /PyTorch needs CUDA 13, and the V100 .* ends with CUDA 12/,
+      /PyTorch needs CUDA 13, but the V100 .* supports only up to CUDA 12/,
     ],
-    [{ framework: 'tensorflow', instanceType: 'ml.p2.xlarge' }, /needs CUDA 12, and the K80 .* ends with CUDA 11/],
-    [{ framework: 'onnx', instanceType: 'ml.g99g.xlarge' }, /built for x86_64, and ml.g99g.xlarge is arm64/],
+    [
+      { framework: 'tensorflow', instanceType: 'ml.p2.xlarge' },
+      /needs CUDA 12, but the K80 .* supports only up to CUDA 11/,
+    ],
+    [{ framework: 'onnx', instanceType: 'ml.g99g.xlarge' }, /GPU builds for x86_64 only, and ml.g99g.xlarge is arm64/],
     [{ ...sklearn, modelServer: 'vllm' }, /"vllm" does not work with sklearn/],
     [{ ...sklearn, modelName: 'a/b' }, /modelName is only for framework transformers/],
     [{ framework: 'transformers' }, /modelName is required/],
@@ -130,7 +133,7 @@ describe('what is refused', () => {
     [{ ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] }, /CloudFormation has no batch transform jobs/],
     [
       { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
-      /needs CUDA 13, and the GPU hosts of batch transform end with CUDA 12/,
+      /needs CUDA 13, but the GPU hosts of batch transform support only up to CUDA 12/,
     ],
     [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /fills its instance/],
     [{ ...sklearn, modelServer: 'mms' }, /mms.* is for many models only/],
@@ -212,7 +215,7 @@ describe('what is accepted', () => {
   it('a new type, with a warning', () => {
     const { project, warnings } = from({ ...sklearn, instanceType: 'ml.m9g.large' });
     assert.equal(project?.image.platform, 'linux/arm64');
-    assert.match(warnings.join(), /ml.m9g.large is not in the catalogue/);
+    assert.match(warnings.join(), /ml.m9g.large is not a known instance type/);
   });
   it('a type that SageMaker does not host, with a warning that names the nearest', () => {
     assert.match(from({ ...sklearn, instanceType: 'ml.c5n.xlarge' }).warnings.join(), /does not host.*ml\.c5\.xlarge/);
