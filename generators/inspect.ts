@@ -1,4 +1,4 @@
-// `ml-container-creator inspect PATH`: what a model file is, for people and for programs.
+// `ml-container-creator inspect PATH`: describes a model file, for people or, with --json, for programs.
 import { basename, resolve } from 'node:path';
 import { dangerOf, isStandard, packageOf } from './catalog/packages.js';
 import { RequestError, show } from './config/problems.js';
@@ -11,7 +11,7 @@ import { fail } from './report.js';
 
 const shell = quoteFor('next.sh');
 
-/** Runs the command; the exit status: 0, or 2 where there is no model. */
+/** Runs the command. Returns the exit status: 0, or 2 if there is no model. */
 export function inspect(argv: readonly string[]): number {
   const json = argv.includes('--json');
   try {
@@ -53,7 +53,7 @@ const warningsOf = (model: Model): string[] => [
   ...(model.obstacle ? [model.obstacle] : []),
 ];
 
-/** What to type for a project; null where the model cannot be served as it is. */
+/** The command that generates a project; null if the model cannot be served as it is. */
 function commandFor(model: Model): string | null {
   if (model.obstacle || !model.framework) return null;
   const name = projectNameFrom(basename(model.path).replace(/(\.[a-z]\w*)+$/i, ''));
@@ -74,8 +74,8 @@ function toJson(model: Model): object {
     danger: [...names].some((each) => dangerOf(name, each) !== undefined),
   }));
   const known = { framework, modelFormat, frameworkVersion, pythonVersion, inputs, outputs };
-  const told = Object.fromEntries(Object.entries(known).map(([key, value]) => [key, value ?? null]));
-  return { path, kind, ...told, modules, warnings: warningsOf(model), command: commandFor(model) };
+  const facts = Object.fromEntries(Object.entries(known).map(([key, value]) => [key, value ?? null]));
+  return { path, kind, ...facts, modules, warnings: warningsOf(model), command: commandFor(model) };
 }
 
 function sizeOf(bytes: number): string {
@@ -84,13 +84,13 @@ function sizeOf(bytes: number): string {
   return `${value < 10 && unit !== 'bytes' ? value.toFixed(1) : Math.round(value)} ${unit}`;
 }
 
-const few = (words: readonly string[], most = 8) =>
-  words.length > most ? `${words.slice(0, most).join(', ')} and ${words.length - most} more` : words.join(', ');
+const few = (words: readonly string[], max = 8) =>
+  words.length > max ? `${words.slice(0, max).join(', ')} and ${words.length - max} more` : words.join(', ');
 
 function fieldsInWords(fields: readonly Field[]): string {
   const [first] = fields;
   if (fields.length === 1 && first?.shape.length === 2 && first.shape[0] === -1)
-    return `${first.shape[1] === -1 ? 'any number of' : first.shape[1]} ${first.type} values a record`;
+    return `${first.shape[1] === -1 ? 'any number of' : first.shape[1]} ${first.type} values per record`;
   return few(
     fields.map(
       ({ name, type, shape }) =>
@@ -99,26 +99,28 @@ function fieldsInWords(fields: readonly Field[]): string {
   );
 }
 
-/** What loading imports, by package: the user's own last. */
+/** What loading the model imports, by package: the user's own modules last. */
 function importsInWords(model: Model): string[] {
   const own = new Set(ownModules(model));
   const packages = [
     ...new Set([...(model.modules?.keys() ?? [])].map((name) => packageOf(name)).filter((name) => name !== undefined)),
   ];
   const standard = [...(model.modules?.keys() ?? [])].filter((name) => isStandard(name));
-  const mine = [...own].map((name) => `${[...(model.modules?.get(name) ?? [])].join(', ')} of ${name} (your own code)`);
+  const mine = [...own].map(
+    (name) => `${[...(model.modules?.get(name) ?? [])].join(', ')} from ${name} (your own code)`,
+  );
   return [
     ...(packages.length ? [few(packages)] : []),
-    ...(standard.length ? [`Python’s ${few(standard)}`] : []),
+    ...(standard.length ? [`${few(standard)} (standard library)`] : []),
     ...mine,
   ];
 }
 
-/** One screen for people. */
+/** The description for people: one screen. */
 function describe(model: Model): string {
   const { framework, modelFormat, savedBy, pythonVersion, inputs, outputs, classes } = model;
   const rows: [string, string | undefined][] = [
-    ['what', `${model.what}, ${sizeOf(model.size)}`],
+    ['model', `${model.what}, ${sizeOf(model.size)}`],
     ['saved by', savedBy],
     ['Python', pythonVersion],
     ['framework', framework && [framework, modelFormat].filter(Boolean).join(', format ')],
@@ -130,6 +132,6 @@ function describe(model: Model): string {
   const lines = rows.flatMap(([name, text]) => (text ? [`  ${name.padEnd(11)} ${text}`] : []));
   const warnings = warningsOf(model).map((each) => `\nWarning: ${each}`);
   const command = commandFor(model);
-  const next = command ? `\nTo generate a project that serves it, type:\n\n  ${command}\n` : '';
+  const next = command ? `\nTo generate a project that serves this model, run:\n\n  ${command}\n` : '';
   return `${model.path}\n${lines.join('\n')}\n${warnings.join('')}${warnings.length ? '\n' : ''}${next}`;
 }

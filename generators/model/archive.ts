@@ -1,4 +1,4 @@
-// Archives as SageMaker takes them, model.tar.gz: unpacked into a folder that is removed when the process ends.
+// Unpacks archives like SageMaker's model.tar.gz into a temporary folder that is removed when the process exits.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,12 @@ import { extract } from 'tar';
 import type { Bytes } from './bytes.js';
 import { damaged } from './facts.js';
 
-/** What the first block of a tar archive has at byte 257 (POSIX.1-1988, pax). */
+/** At byte 257 of the first block of a tar archive (POSIX.1-1988, pax). */
 const MAGIC = 'ustar';
-/** Bytes of a gzip stream that surely hold that block. */
+/** Bytes of a gzip stream that are certain to contain that block. */
 const START = 4096;
 
-/** Whether a file is a tar archive, as it is or compressed with gzip. */
+/** Whether a file is a tar archive, plain or compressed with gzip. */
 export function isArchive(bytes: Bytes): boolean {
   const start = Buffer.from(bytes.read(0, START));
   return (start[0] === 0x1f && start[1] === 0x8b ? inflated(start) : start).toString('latin1', 257, 262) === MAGIC;
@@ -26,18 +26,18 @@ function inflated(start: Buffer): Buffer {
   }
 }
 
-/** Unpacks the files and folders of an archive, no links; the folder. Throws an UnreadableError if it is damaged. */
+/** Unpacks the files and folders of an archive, but no links. Returns the folder. Throws an UnreadableError if it is damaged. */
 export function unpack(file: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'model-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const taken = (type: string) => ['File', 'OldFile', 'ContiguousFile', 'Directory'].includes(type);
+  const isUnpacked = (type: string) => ['File', 'OldFile', 'ContiguousFile', 'Directory'].includes(type);
   try {
     extract({
       file,
       cwd: folder,
       sync: true,
       strict: true,
-      filter: (_, entry) => 'type' in entry && taken(entry.type),
+      filter: (_, entry) => 'type' in entry && isUnpacked(entry.type),
     });
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? error : damaged('archive');

@@ -1,14 +1,14 @@
-// Bytes of a file by their place: only what is asked for is read, however large the file.
+// Random access to the bytes of a file: reads only the requested parts, however large the file.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-/** Something to read from at any place. */
+/** A random-access source of bytes. */
 export interface Bytes {
   readonly size: number;
-  /** Up to `length` bytes from `at`: fewer only at the end. The result may be a view of a buffer: copy it to keep it. */
+  /** Returns up to `length` bytes from `at`: fewer only at the end. The result can be a view of a buffer: copy it to keep it. */
   read(at: number, length: number): Buffer;
 }
 
-/** Opens a file for the time of `work`. Throws the errors of the file system. */
+/** Opens a file while `work` runs. Throws file system errors. */
 export function withFile<T>(path: string, work: (bytes: Bytes) => T): T {
   const file = openSync(path, 'r');
   try {
@@ -20,7 +20,7 @@ export function withFile<T>(path: string, work: (bytes: Bytes) => T): T {
 
 const WINDOW = 1 << 16;
 
-/** An open file; small reads near each other are one read of the disk. */
+/** The bytes of an open file. Small reads near each other share one disk read. */
 function fileBytes(file: number): Bytes {
   const { size } = fstatSync(file);
   const window = Buffer.alloc(WINDOW);
@@ -45,13 +45,13 @@ function fileBytes(file: number): Bytes {
   };
 }
 
-/** Bytes in memory. */
+/** The bytes of a buffer. */
 export const memoryBytes = (buffer: Buffer): Bytes => ({
   size: buffer.length,
   read: (at, length) => buffer.subarray(at, Math.min(at + length, buffer.length)),
 });
 
-/** A part of other bytes. */
+/** A slice of other bytes. */
 export const partOf = (bytes: Bytes, from: number, size: number): Bytes => ({
   size: Math.max(0, Math.min(size, bytes.size - from)),
   read(at, length) {

@@ -1,36 +1,36 @@
-// Bytes one after the other: of a file, or of a compressed stream, without holding more than a window of them.
+// Sequential access to the bytes of a file or a compressed stream, with only a window of them in memory.
 import { Gunzip, Inflate, Unzlib } from 'fflate';
 import type { Bytes } from './bytes.js';
 import { damaged, UnreadableError } from './facts.js';
 
-/** Gives the next bytes; nothing at the end. `skip`, where there is one, passes over bytes without reading them. */
+/** `next` returns the next bytes, or undefined at the end. `skip`, if present, skips bytes without reading them. */
 interface Source {
   next(): Uint8Array | undefined;
   skip?(length: number): void;
 }
 
 const CHUNK = 1 << 16;
-/** Bytes that are read at once at most. */
-const MAX_TAKEN = 1 << 20;
-/** Bytes that are inflated at most. */
+/** Maximum number of bytes in one read. */
+const MAX_READ = 1 << 20;
+/** Maximum number of bytes after decompression. */
 const MAX_INFLATED = 2 ** 31;
 
-/** Reads bytes in order. Every read throws an UnreadableError where the bytes end too early. */
+/** Reads bytes in order. Every read throws an UnreadableError if the bytes end too early. */
 export class Cursor {
-  /** Bytes that were read or skipped. */
+  /** Number of bytes that were read or skipped. */
   offset = 0;
   readonly #source: Source;
   readonly #what: string;
   #window: Buffer = Buffer.alloc(0);
   #at = 0;
 
-  /** `what` is what the error calls the file. */
+  /** `what` names the file in errors. */
   constructor(source: Source, what: string) {
     this.#source = source;
     this.#what = what;
   }
 
-  /** The next `length` bytes: a view that holds until the next read. */
+  /** Returns the next `length` bytes: a view that is valid until the next read. */
   take(length: number): Buffer {
     if (this.#at + length > this.#window.length) this.#fill(length);
     const taken = this.#window.subarray(this.#at, this.#at + length);
@@ -45,20 +45,20 @@ export class Cursor {
     return this.#window[this.#at++] as number;
   }
 
-  /** The text up to the next line feed, without it, in Latin-1; lines longer than `most` bytes are damage. */
-  line(most = 1 << 16): string {
+  /** Returns the text up to the next line feed, decoded as Latin-1. A line longer than `maxBytes` means a damaged file. */
+  line(maxBytes = 1 << 16): string {
     const bytes: number[] = [];
     for (let byte = this.byte(); byte !== 10; byte = this.byte()) {
-      if (bytes.push(byte) > most) throw damaged(this.#what);
+      if (bytes.push(byte) > maxBytes) throw damaged(this.#what);
     }
     return Buffer.from(bytes).toString('latin1');
   }
 
   skip(length: number): void {
     let left = length;
-    const here = Math.min(left, this.#window.length - this.#at);
-    this.#at += here;
-    left -= here;
+    const buffered = Math.min(left, this.#window.length - this.#at);
+    this.#at += buffered;
+    left -= buffered;
     if (left && this.#source.skip) this.#source.skip(left);
     else for (; left > 0; left -= Math.min(left, CHUNK)) this.#pass(Math.min(left, CHUNK));
     this.offset += length;
@@ -70,7 +70,7 @@ export class Cursor {
   }
 
   #fill(length: number): void {
-    if (length > MAX_TAKEN) throw damaged(this.#what);
+    if (length > MAX_READ) throw damaged(this.#what);
     const parts: Uint8Array[] = [this.#window.subarray(this.#at)];
     let size = this.#window.length - this.#at;
     while (size < length) {
@@ -84,7 +84,7 @@ export class Cursor {
   }
 }
 
-/** A cursor over bytes, from a place in them. */
+/** A cursor that starts at `from`. */
 export function cursorAt(bytes: Bytes, what: string, from = 0): Cursor {
   let at = from;
   const next = () => {
@@ -101,14 +101,14 @@ export function cursorAt(bytes: Bytes, what: string, from = 0): Cursor {
 
 const streams = { gzip: Gunzip, zlib: Unzlib, deflate: Inflate };
 
-/** A cursor over what a compressed stream inflates to. Past 2 GiB it throws an UnreadableError. */
+/** A cursor over a decompressed stream. Throws an UnreadableError beyond 2 GiB. */
 export function inflatedCursor(bytes: Bytes, form: keyof typeof streams, what: string): Cursor {
   const ready: Uint8Array[] = [];
   let [at, inflated] = [0, 0];
   const stream = new streams[form]((chunk) => {
     inflated += chunk.length;
     if (inflated > MAX_INFLATED)
-      throw new UnreadableError(`the ${what} is larger than 2 GiB without compression`, uncompressed);
+      throw new UnreadableError(`the ${what} is larger than 2 GiB when decompressed`, uncompressed);
     if (chunk.length) ready.push(chunk);
   });
   const next = () => {
@@ -126,5 +126,5 @@ export function inflatedCursor(bytes: Bytes, form: keyof typeof streams, what: s
   return new Cursor({ next }, what);
 }
 
-/** What to type for a file whose compression is not read here. */
-export const uncompressed = 'save it without compression, where it was trained: joblib.dump(model, path)';
+/** The hint for a file with an unsupported compression. */
+export const uncompressed = 'save it without compression in the training environment: joblib.dump(model, path)';

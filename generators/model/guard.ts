@@ -1,8 +1,8 @@
-// What all readers share: no file makes one fail in a way of its own.
+// Shared by all readers: malformed bytes always surface as the same error.
 import type { Bytes } from './bytes.js';
 import { damaged } from './facts.js';
 
-/** Runs a reader: bytes that are not what it expects are a damaged file. */
+/** Runs a reader, and turns the errors that malformed bytes cause into an UnreadableError. */
 export function guarded<T>(what: string, work: () => T): T {
   try {
     return work();
@@ -12,15 +12,15 @@ export function guarded<T>(what: string, work: () => T): T {
   }
 }
 
-/** An unsigned 64-bit number, little-endian. Beyond 2^53 it is not exact, and larger than any file. */
+/** An unsigned 64-bit integer, little-endian. Inexact beyond 2^53, which is larger than any file. */
 export const readUint64 = (buffer: Buffer, at: number) => Number(buffer.readBigUInt64LE(at));
 
-/** What is read into memory at once at most. */
-const MAX_TAKEN = 64 << 20;
+/** Maximum number of bytes in one read. */
+const MAX_READ = 64 << 20;
 
-/** Exactly so many bytes, a copy: fewer mean that the file is cut off. */
+/** Returns a copy of exactly `length` bytes. Throws a RangeError if there are fewer. */
 export function take(bytes: Bytes, at: number, length: number): Buffer {
-  if (!(at >= 0 && at + length <= bytes.size && length <= MAX_TAKEN)) throw new RangeError('beyond the end');
+  if (!(at >= 0 && at + length <= bytes.size && length <= MAX_READ)) throw new RangeError('beyond the end');
   const read = bytes.read(at, length);
   if (read.length !== length) throw new RangeError('beyond the end');
   return Buffer.from(read);

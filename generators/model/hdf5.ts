@@ -1,4 +1,4 @@
-// HDF5, as far as the attributes of its root group. Source: the HDF5 File Format Specification, version 3.0.
+// Reads the attributes and names in the root group of HDF5. Source: the HDF5 File Format Specification, version 3.0.
 import type { Bytes } from './bytes.js';
 import { guarded, readUint64, take } from './guard.js';
 
@@ -12,26 +12,26 @@ const [LINK, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE] = [0x06, 0x0c, 0x10, 0x11];
 const SHARED = 2;
 const [STRING, VARIABLE_LENGTH] = [3, 9];
 
-/** How many bytes the file has for places and for lengths. */
+/** A file, with the number of bytes that it uses for an offset and for a length. */
 interface File {
   readonly bytes: Bytes;
   readonly base: number;
-  readonly place: number;
-  readonly length: number;
+  readonly offsetSize: number;
+  readonly lengthSize: number;
 }
 
-/** Whether the file begins as HDF5 does. */
+/** Whether the file starts with the HDF5 signature. */
 export const isHdf5 = (bytes: Bytes): boolean => bytes.read(0, SIGNATURE.length).equals(SIGNATURE);
 
 /** The root group. */
 export interface Root {
-  /** The attributes: the values are those that are one string, undefined for all others. */
+  /** The attributes. The value is undefined unless it is a single string. */
   readonly attributes: ReadonlyMap<string, string | undefined>;
-  /** What is in the group, where the file has the older form of groups, as most have. */
+  /** Names of the objects in the group; empty if it uses dense link storage. */
   readonly names: readonly string[];
 }
 
-/** Reads the root group. Throws an UnreadableError for a file that is damaged or cut off. */
+/** Reads the root group. Throws an UnreadableError for a damaged or truncated file. */
 export function readRoot(bytes: Bytes): Root {
   return guarded(WHAT, () => {
     const { file, root } = readSuperblock(bytes);
@@ -46,15 +46,15 @@ export function readRoot(bytes: Bytes): Root {
   });
 }
 
-/** The names in a group of the older form are one after another in a heap of its own. */
-function readNames({ bytes, base, place, length }: File, table: Buffer): readonly string[] {
-  const heap = take(bytes, base + readNumber(table, place, place), 8 + 2 * length + place);
-  const [size, from] = [readNumber(heap, 8, length), readNumber(heap, 8 + 2 * length, place)];
+/** Reads the names in an old-style group, which are stored one after another in a local heap. */
+function readNames({ bytes, base, offsetSize, lengthSize }: File, table: Buffer): readonly string[] {
+  const heap = take(bytes, base + readNumber(table, offsetSize, offsetSize), 8 + 2 * lengthSize + offsetSize);
+  const [size, from] = [readNumber(heap, 8, lengthSize), readNumber(heap, 8 + 2 * lengthSize, offsetSize)];
   const names = take(bytes, base + from, Math.min(size, MAX_NAMES)).toString('utf8');
   return names.split('\0').filter(Boolean);
 }
 
-/** A link of the newer form: version, flags, then what the flags say is there, the name's length and the name. */
+/** Reads a new-style link: version, flags, the optional fields that the flags announce, length of the name, name. */
 function readLink(body: Buffer): string {
   const flags = body.readUInt8(1);
   const at = 2 + (flags & 8 ? 1 : 0) + (flags & 4 ? 8 : 0) + (flags & 16 ? 1 : 0);
@@ -63,17 +63,17 @@ function readLink(body: Buffer): string {
   return body.toString('utf8', at + width, at + width + size);
 }
 
-/** Where the root group's header is. A file that ends before its end of file is cut off. */
+/** Finds the header of the root group. A file that ends before the end-of-file address is truncated. */
 function readSuperblock(bytes: Bytes): { file: File; root: number } {
   if (!isHdf5(bytes)) throw new RangeError('no HDF5');
   const start = take(bytes, 0, 120 > bytes.size ? bytes.size : 120);
   const version = start.readUInt8(8);
   if (version > 3) throw new RangeError('no such version');
   const isOld = version < 2;
-  const [place, length] = [start.readUInt8(isOld ? 13 : 9), start.readUInt8(isOld ? 14 : 10)];
-  const from = [24, 28, 12, 12][version] ?? 0; // the first of four places: base, free space or extension, end, …
-  const at = (number: number) => readNumber(start, from + number * place, place);
-  const file = { bytes, base: at(0), place, length };
+  const [offsetSize, lengthSize] = [start.readUInt8(isOld ? 13 : 9), start.readUInt8(isOld ? 14 : 10)];
+  const from = [24, 28, 12, 12][version] ?? 0; // the first of four addresses: base, free space or extension, end, …
+  const at = (number: number) => readNumber(start, from + number * offsetSize, offsetSize);
+  const file = { bytes, base: at(0), offsetSize, lengthSize };
   if (at(2) > bytes.size) throw new RangeError('cut off');
   return { file, root: file.base + at(isOld ? 5 : 3) };
 }
@@ -84,16 +84,16 @@ function readNumber(buffer: Buffer, at: number, size: number): number {
   return buffer.readUIntLE(at, size);
 }
 
-interface Part {
+interface Message {
   readonly type: number;
   readonly flags: number;
   readonly body: Buffer;
 }
 
-/** The messages of an object's header, which goes on in other blocks. */
-function readMessages(file: File, header: number): readonly Part[] {
+/** Reads the messages in an object header, which can continue in other blocks. */
+function readMessages(file: File, header: number): readonly Message[] {
   const { isNew, hasOrder, blocks } = readHeader(file, header);
-  const found: Part[] = [];
+  const found: Message[] = [];
   let left = MAX_BODIES;
   const prefix = isNew ? 4 + (hasOrder ? 2 : 0) : 8;
   for (let block = blocks.shift(); block; block = blocks.shift()) {
@@ -132,16 +132,16 @@ function readHeader({ bytes }: File, at: number): { isNew: boolean; hasOrder: bo
   return { isNew: true, hasOrder: (flags & 4) !== 0, blocks: [{ from, to: from + size }] };
 }
 
-/** Where a header goes on. In the newer form the block has a signature, and a checksum at its end. */
+/** The block where a header continues. A new-style block starts with a signature and ends with a checksum. */
 function continuation(file: File, body: Buffer, isNew: boolean): Block {
-  const from = file.base + readNumber(body, 0, file.place);
-  const to = from + readNumber(body, file.place, file.length);
+  const from = file.base + readNumber(body, 0, file.offsetSize);
+  const to = from + readNumber(body, file.offsetSize, file.lengthSize);
   return isNew ? { from: from + 4, to: to - 4 } : { from, to };
 }
 
 const padded = (size: number) => (size + 7) & ~7;
 
-/** Adds an attribute: its name, type and extent, then its value. Types that are shared with other objects are left out. */
+/** Adds an attribute: name, datatype, dataspace, then the value, which is undefined if the datatype is shared. */
 function readAttribute(file: File, body: Buffer, into: Map<string, string | undefined>): void {
   const version = body.readUInt8(0);
   const isShared = version > 1 && (body.readUInt8(1) & 1) !== 0;
@@ -156,26 +156,27 @@ function readAttribute(file: File, body: Buffer, into: Map<string, string | unde
   into.set(key, isShared || !isOne ? undefined : readText(file, body.subarray(type, space), body.subarray(value)));
 }
 
-/** The value of an attribute, if it is a string: in place, or in a heap where its length is free. */
+/** The value of an attribute, if it is a string: stored inline, or in a global heap if its length varies. */
 function readText(file: File, type: Buffer, value: Buffer): string | undefined {
   const kind = type.readUInt8(0) & 15;
   if (kind === STRING) return value.toString('utf8', 0, type.readUInt32LE(4)).replace(/\0.*$/s, '');
   if (kind !== VARIABLE_LENGTH || (type.readUInt8(1) & 15) !== 1) return undefined;
-  const [size, heap] = [value.readUInt32LE(0), file.base + readNumber(value, 4, file.place)];
-  return readHeap(file, heap, value.readUInt32LE(4 + file.place), size);
+  const [size, heap] = [value.readUInt32LE(0), file.base + readNumber(value, 4, file.offsetSize)];
+  return readHeap(file, heap, value.readUInt32LE(4 + file.offsetSize), size);
 }
 
-/** An object of a global heap: they come one after another, each with its number and size. */
-function readHeap({ bytes, length }: File, heap: number, index: number, size: number): string {
-  const start = take(bytes, heap, 8 + length);
+/** Reads an object in a global heap, where objects follow one another, each with its index and size. */
+function readHeap({ bytes, lengthSize }: File, heap: number, index: number, size: number): string {
+  const start = take(bytes, heap, 8 + lengthSize);
   if (start.toString('latin1', 0, 4) !== 'GCOL') throw new RangeError('no heap');
-  const end = heap + readNumber(start, 8, length);
+  const end = heap + readNumber(start, 8, lengthSize);
   if (index === 0 || size > MAX_TEXT) throw new RangeError('no such object');
-  for (let at = heap + 8 + length, left = MAX_MESSAGES; at < end && left > 0; left--) {
-    const head = take(bytes, at, 8 + length);
-    const stored = readNumber(head, 8, length);
-    if (head.readUInt16LE(0) === index) return take(bytes, at + 8 + length, Math.min(size, stored)).toString('utf8');
-    at += 8 + length + Math.ceil(stored / 8) * 8;
+  for (let at = heap + 8 + lengthSize, left = MAX_MESSAGES; at < end && left > 0; left--) {
+    const head = take(bytes, at, 8 + lengthSize);
+    const stored = readNumber(head, 8, lengthSize);
+    const from = at + 8 + lengthSize;
+    if (head.readUInt16LE(0) === index) return take(bytes, from, Math.min(size, stored)).toString('utf8');
+    at = from + Math.ceil(stored / 8) * 8;
   }
   throw new RangeError('no such object');
 }

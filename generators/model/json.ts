@@ -1,10 +1,10 @@
-// JSON that a stranger wrote: parsed with limits, and read without trust in its structure.
+// Parses untrusted JSON with limits, and reads it without assumptions about its structure.
 
 const MAX_BYTES = 16 << 20;
 const MAX_VALUES = 2_000_000;
 const SEPARATORS = new Set(Buffer.from('[{,'));
 
-/** Parses JSON as Python writes it, NaN included. Throws a SyntaxError, also for more than memory should hold. */
+/** Parses JSON as Python writes it, including NaN. Throws a SyntaxError if it is malformed or too large. */
 export function parseJson(source: Buffer): unknown {
   if (source.length > MAX_BYTES) throw new SyntaxError('too long');
   let values = 0;
@@ -18,10 +18,10 @@ export function parseJson(source: Buffer): unknown {
   }
 }
 
-/** Strings, so that what they hold is left alone, up to the end where one is not closed; and what JSON has no word for. */
+/** Strings, including an unclosed one, which are left as they are; and the constants that JSON does not have. */
 const STRINGS_AND_CONSTANTS = /"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/g;
 
-/** The value at a path of keys and places; undefined where there is none. */
+/** The value at a path of keys and indexes; undefined if there is none. */
 export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
   let found = value;
   for (const key of path) {
@@ -31,17 +31,17 @@ export function valueAt(value: unknown, ...path: readonly (string | number)[]): 
   return found;
 }
 
-/** The value as a list: [] where it is none. */
+/** The value if it is a list, otherwise []. */
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-/** The value as an object: {} where it is none. */
+/** The value if it is an object, otherwise {}. */
 export const objectOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
-/** The value as a string that is not empty. */
+/** The value if it is a non-empty string. */
 export const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
 
-/** The value as a whole number, also where it is written as a string. */
+/** The value if it is an integer, or a string that contains one. */
 export function numberOf(value: unknown): number | undefined {
   const number = typeof value === 'string' && value.trim() ? Number(value) : value;
   return Number.isSafeInteger(number) ? (number as number) : undefined;

@@ -1,8 +1,8 @@
-// What loading a model does that none should, and what it needs that no package has.
+// Checks what loading a model would run, and which of its modules are the user's own.
 import { dangerOf, isStandard, packageOf } from '../catalog/packages.js';
 import type { Facts } from './facts.js';
 
-/** What loading a model does, a few words each: "calls os.system, which runs commands". Empty where nothing is against it. */
+/** Dangerous things that loading a model does, such as "calls os.system, which runs commands". Empty if there are none. */
 export function dangersIn({ modules = new Map(), callsResults = false }: Facts): string[] {
   const named = [...modules].flatMap(([module, names]) =>
     [...names].flatMap((name: string) => {
@@ -10,9 +10,9 @@ export function dangersIn({ modules = new Map(), callsResults = false }: Facts):
       return does ? [`calls ${module}.${name}, which ${does}`] : [];
     }),
   );
-  return callsResults ? [...named, 'calls what another call returned, which may be anything'] : named;
+  return callsResults ? [...named, 'calls the result of another call, which can be anything'] : named;
 }
 
-/** Modules that are neither Python's own nor of a package that is known: the user's. */
+/** The user's own modules: those neither in the standard library nor in a known package. */
 export const ownModules = ({ modules = new Map() }: Facts): string[] =>
   [...modules.keys()].filter((module) => !isStandard(module) && !packageOf(module));

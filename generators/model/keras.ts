@@ -1,14 +1,14 @@
-// The configuration of a Keras model, which .keras and .h5 files hold alike: what it takes, and what is not Keras's own.
+// The configuration of a Keras model, which .keras and .h5 files share: its inputs, and custom classes and functions.
 import type { Facts, Field } from './facts.js';
 import { listOf, objectOf, textOf, valueAt } from './json.js';
 import { wordFor } from './types.js';
 
-/** The oldest TensorFlow that there are packages for, which reads what older ones saved; and the last with Keras 2. */
+/** TensorFlow 2.x: the oldest supported minor version, which also reads older files, and the last with Keras 2. */
 const [OLDEST, LAST_KERAS_2] = [12, 15];
 
 /**
- * The minor version of TensorFlow to read what a 2.x of it saved. Keras 2 was part of TensorFlow and has its numbers:
- * `ofKeras` is for those. Undefined where the newest reads it: Keras 3 reads older files of Keras 3.
+ * The TensorFlow version for a file saved by TensorFlow 2.x; or by Keras 2.x, if `ofKeras`, because Keras 2 was part of
+ * TensorFlow and shares its version numbers. Undefined if the newest reads it, as Keras 3 does for all files of Keras 3.
  */
 export function frameworkVersionOf(version: string, ofKeras = false): string | undefined {
   const [major, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
@@ -16,20 +16,22 @@ export function frameworkVersionOf(version: string, ofKeras = false): string | u
   return `2.${Math.min(Math.max(minor, OLDEST), ofKeras ? LAST_KERAS_2 : Infinity)}`;
 }
 
-/** Facts of a model from its configuration, and the version of Keras that saved it. */
+/** Reads facts from a model's configuration and the Keras version that saved it. */
 export function factsOfKeras(config: unknown, version: string | undefined, format: 'keras' | 'h5'): Facts {
   const frameworkVersion = frameworkVersionOf(version ?? '', true);
-  const { modules, names, hasLambda } = findOwn(config);
+  const { modules, names, hasLambda } = findCustomCode(config);
   const inputs = inputsOf(config);
   const warnings = [];
   if (names.size)
     warnings.push(
-      `It needs classes or functions that are not Keras's own: ${[...names].join(', ')}. The server finds them in the file beside code/model_handler.py that --code=FILE brings.`,
+      `It needs custom classes or functions: ${[...names].join(', ')}. Pass the file that defines them with --code=FILE; it is copied into code/.`,
     );
   const runsLambda = hasLambda && format === 'h5' && frameworkVersion !== undefined;
   if (runsLambda) warnings.push(RUN_LAMBDA);
   if (!inputs.length)
-    warnings.push('It does not tell its inputs. Build it from keras.Input, or write load() in code/model_handler.py.');
+    warnings.push(
+      'It does not define its inputs. Build it from keras.Input, or write load() in code/model_handler.py.',
+    );
   return {
     what: `Keras${version ? ` ${version}` : ''} model${format === 'h5' ? ' in HDF5' : ''}`,
     framework: 'tensorflow',
@@ -44,21 +46,21 @@ export function factsOfKeras(config: unknown, version: string | undefined, forma
 }
 
 const RUN_LAMBDA =
-  'It has a Lambda layer with Python bytecode in it: loading the model runs that, and only the Python that it was saved with can.';
+  'It has a Lambda layer that contains Python bytecode. Loading the model runs it, which works only with the Python version that saved it.';
 const LAMBDA =
-  'It has a Lambda layer with Python code in it, which Keras does not load from a file. Write a layer class, or a function ' +
-  'registered with keras.saving.register_keras_serializable, in its place, and save the model again.';
+  'It has a Lambda layer that contains Python code, which Keras refuses to load. Replace it with a layer class or with a ' +
+  'function registered with keras.saving.register_keras_serializable, and save the model again.';
 
-/** The inputs: layers for them, or what the first layer says of its input. */
+/** The inputs, from the input layers, or else from the configuration of the first layer. */
 function inputsOf(config: unknown): readonly Field[] {
   const layers = listOf(valueAt(config, 'config', 'layers'));
   const order = JSON.stringify(valueAt(config, 'config', 'input_layers') ?? []);
-  const placeOf = (field: Field) => order.indexOf(JSON.stringify(field.name));
+  const positionOf = (field: Field) => order.indexOf(JSON.stringify(field.name));
   const inputs = layers.filter((layer) => valueAt(layer, 'class_name') === 'InputLayer');
   if (inputs.length)
     return inputs
       .flatMap((layer) => toField(objectOf(valueAt(layer, 'config'))))
-      .toSorted((one, other) => placeOf(one) - placeOf(other));
+      .toSorted((one, other) => positionOf(one) - positionOf(other));
   const first = objectOf(valueAt(layers[0], 'config'));
   const known = toField({ ...first, name: `${textOf(first.name) ?? 'layer'}_input` });
   const built = { name: 'inputs', batch_shape: valueAt(config, 'config', 'build_input_shape') };
@@ -73,21 +75,21 @@ function toField({ name, dtype, ...config }: Readonly<Record<string, unknown>>):
   return [{ name: textOf(name) ?? '', type: wordFor(type), shape: lengths }];
 }
 
-interface Own {
-  /** By module, where the configuration has it. */
+interface CustomCode {
+  /** By module, if the configuration has it. */
   readonly modules: Map<string, Set<string>>;
   readonly names: Set<string>;
   hasLambda: boolean;
 }
 
-/** What training needs, and predicting does not. */
+/** Parts that training needs, but prediction does not. */
 const SKIPPED = new Set(['compile_config', 'training_config', 'build_config']);
 const LAYER_KEYS = new Set(['layers', 'layer', 'cell', 'cells', 'backward_layer']);
 const KERAS_MODULES = /^(keras|tf_keras|tensorflow|builtins)(\.|$)/;
 
-/** Walks the configuration without recursion, as a stranger may have nested it. */
-function findOwn(config: unknown): Own {
-  const own: Own = { modules: new Map(), names: new Set(), hasLambda: false };
+/** Walks the configuration without recursion, because an untrusted one can be nested deeply. */
+function findCustomCode(config: unknown): CustomCode {
+  const own: CustomCode = { modules: new Map(), names: new Set(), hasLambda: false };
   const open: { value: unknown; isLayer: boolean }[] = [{ value: config, isLayer: true }];
   for (let next = open.pop(); next; next = open.pop()) {
     const { value, isLayer } = next;
@@ -100,8 +102,8 @@ function findOwn(config: unknown): Own {
   return own;
 }
 
-/** One object: {module, class_name, registered_name, config} as Keras 3 and 2.13 write it; older files have no modules. */
-function note(own: Own, object: Readonly<Record<string, unknown>>, isLayer: boolean): void {
+/** Checks one object: {module, class_name, registered_name, config} in Keras 3 and 2.13; older files have no modules. */
+function note(own: CustomCode, object: Readonly<Record<string, unknown>>, isLayer: boolean): void {
   const [name, module] = [textOf(object.class_name), textOf(object.module)];
   if (!name) return;
   const registered = textOf(object.registered_name);
@@ -114,10 +116,10 @@ function note(own: Own, object: Readonly<Record<string, unknown>>, isLayer: bool
   } else if (registered?.includes('>') || (isLayer && !module && !isBuiltIn(name))) own.names.add(bare(name));
 }
 
-/** Registered classes have their package in front: shop>Scale. */
+/** Strips the package from the name of a registered class: shop>Scale. */
 const bare = (name: string) => name.split('>').at(-1) ?? name;
 
-/** Whether a class is one of Keras 2's layers or models, which have no module in older files. */
+/** Whether a class is a layer or model of Keras 2, which have no module in older files. */
 const isBuiltIn = (name: string) => BUILT_IN.has(name.replace('Custom>', '')) || name.startsWith('__');
 
 const BUILT_IN: ReadonlySet<string> = new Set(

@@ -1,4 +1,4 @@
-// The kinds of model files: how each is known, and what reads it. A new kind is one line here and its reader.
+// The kinds of model files: how each is recognized, and its reader. To add a kind, add one line here and a reader.
 import type { Bytes } from './bytes.js';
 import type { Facts } from './facts.js';
 import { isHdf5 } from './hdf5.js';
@@ -20,23 +20,23 @@ import { isZip, members } from './zip.js';
 /** A kind of file. */
 export interface Kind {
   readonly name: string;
-  /** Whether a file that begins with `start`, its first 512 bytes, is of this kind. */
+  /** Whether a file is of this kind; `start` is its first 512 bytes. */
   readonly is: (start: Buffer, bytes: Bytes) => boolean;
   readonly read: (bytes: Bytes) => Facts;
 }
 
 const begins = (text: string) => (start: Buffer) => start.toString('latin1', 0, text.length) === text;
-/** A zip archive with a member of such a name. */
+/** A zip archive with a member whose name matches. */
 const zipWith = (name: RegExp) => (_: Buffer, bytes: Bytes) =>
   isZip(bytes) && members(bytes).some((member) => name.test(member.name));
 const isJsonOfXgboost = (start: Buffer, bytes: Bytes) =>
   /^\s*\{/.test(start.toString('latin1')) &&
   /"(learner|version)"\s*:\s*[[{]/.test(bytes.read(0, 1 << 16).toString('latin1'));
-/** A version of the IR, and the tag of another field of ONNX's ModelProto. */
+/** The IR version, followed by the tag of another field of ONNX's ModelProto. */
 const isOnnx = ([tag, version = 0, next = 0]: Buffer) =>
   tag === 0x08 && version >= 3 && version < 32 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(next);
 
-/** The first that fits counts. */
+/** The first match wins. */
 export const kinds: readonly Kind[] = [
   { name: 'catboost', is: begins('CBM1'), read: readCatboost },
   { name: 'gguf', is: begins('GGUF'), read: readGguf },

@@ -1,4 +1,4 @@
-// Arrays as numpy.save writes them. Source: numpy/lib/format.py.
+// Reads arrays that numpy.save wrote. Source: numpy/lib/format.py.
 import { readUint64 } from './guard.js';
 
 const MAGIC = '\x93NUMPY';
@@ -16,7 +16,7 @@ const READERS: Readonly<Record<string, (from: Buffer, at: number) => number | bo
   f8: (from, at) => from.readDoubleLE(at),
 };
 
-/** The items of an array, in order; undefined for types that are not read here. Throws a RangeError where it is damaged. */
+/** The items of an array, in order; undefined for unsupported types. Throws a RangeError if it is damaged. */
 export function readNpy(source: Buffer): readonly (number | boolean | string)[] | undefined {
   if (source.toString('latin1', 0, 6) !== MAGIC) throw new RangeError('no array');
   const isOld = source.readUInt8(6) === 1;
@@ -34,7 +34,7 @@ export function readNpy(source: Buffer): readonly (number | boolean | string)[] 
   });
 }
 
-/** Four bytes a character, zeros at the end. */
+/** Decodes four bytes per character, padded with zeros at the end. */
 function readText(source: Buffer): string {
   const codes = Array.from({ length: source.length >> 2 }, (_, at) => source.readUInt32LE(at * 4));
   return String.fromCodePoint(...codes.slice(0, codes.findLastIndex((code) => code !== 0) + 1));

@@ -1,13 +1,13 @@
-// Arrays that joblib writes as raw bytes between the opcodes of a pickle. Source: joblib/numpy_pickle.py, NumpyArrayWrapper.
+// Reads arrays that joblib writes as raw bytes between the opcodes of a pickle. Source: joblib/numpy_pickle.py, NumpyArrayWrapper.
 import type { Cursor } from './cursor.js';
 import { damaged } from './facts.js';
 import type { Dict, Instance, Value } from './pickle.js';
 
-/** The type of an array's elements. */
+/** The type of the elements in an array. */
 export interface Dtype {
-  /** NumPy's letter: f, i, u, b, U, S, O, V, M, m, c. */
+  /** NumPy's code: f, i, u, b, U, S, O, V, M, m, c. */
   readonly kind: string;
-  /** Bytes of one element. */
+  /** Bytes per element. */
   readonly size: number;
   readonly bigEndian: boolean;
   readonly holdsObjects: boolean;
@@ -16,8 +16,8 @@ export interface Dtype {
 const MAX_KEPT = 1 << 16;
 
 /**
- * Passes over the raw bytes of the array that `state` describes. Returns them where they are few, and what `readObjects`,
- * which reads a pickle, returns for an array of objects.
+ * Moves past the raw bytes of the array that `state` describes. Returns the bytes if there are few, or, for an array of
+ * objects, the result of `readObjects`, which reads a pickle.
  */
 export function skipArray(cursor: Cursor, state: Value, readObjects: () => Value): Buffer | Value {
   const fields = fieldsOf(state);
@@ -32,10 +32,10 @@ export function skipArray(cursor: Cursor, state: Value, readObjects: () => Value
   return undefined;
 }
 
-/** The entries of a dict, or of the state of an instance, by name. */
+/** The entries of a dict, or of an instance's state, by name. */
 export function fieldsOf(value: Value): Map<string, Value> {
   const state = typeof value === 'object' && value?.is === 'instance' ? value.state : value;
-  const parts = typeof state === 'object' && state?.is === 'tuple' ? state.items.slice(0, 2) : [state]; // with slots
+  const parts = typeof state === 'object' && state?.is === 'tuple' ? state.items.slice(0, 2) : [state]; // a tuple: (__dict__, slots)
   return new Map(parts.filter(isDict).flatMap(({ entries }) => entries.filter(isNamed)));
 }
 const isDict = (value: Value): value is Dict => typeof value === 'object' && value?.is === 'dict';
@@ -46,7 +46,7 @@ export const shapeOf = (value: Value): number[] =>
     ? value.items.filter((each): each is number => typeof each === 'number')
     : [];
 
-/** A pickled numpy.dtype: dtype('f8') and the state (version, byte order, subdtype, names, fields, itemsize, …). */
+/** Reads a pickled numpy.dtype: dtype('f8') with state (version, byte order, subdtype, names, fields, itemsize, …). */
 export function dtypeOf(value: Value): Dtype | undefined {
   if (typeof value !== 'object' || value?.is !== 'instance') return undefined;
   const code = itemsOf(value.args)[0];
@@ -62,7 +62,7 @@ export function dtypeOf(value: Value): Dtype | undefined {
 export const itemsOf = (value: Value): readonly Value[] =>
   typeof value === 'object' && value && 'items' in value ? value.items : [];
 
-/** The elements of an array that was pickled, or written raw by joblib, if it is small and of a type that is known. */
+/** The elements of an array that was pickled, or written as raw bytes by joblib, if it is small and of a known type. */
 export function elementsOf(value: Value): readonly (string | number | boolean)[] | undefined {
   if (typeof value !== 'object' || value?.is !== 'instance') return undefined;
   if (value.raw !== undefined) return fromRaw(value);
@@ -88,7 +88,7 @@ function bytesOf(value: Value): Buffer | undefined {
 }
 
 function plain(items: readonly Value[]): (string | number | boolean)[] | undefined {
-  const known = items.filter((each) => each !== null); // None stands for a missing value
+  const known = items.filter((each) => each !== null); // None is a missing value
   return known.every((each) => ['string', 'number', 'boolean'].includes(typeof each))
     ? (known as (string | number | boolean)[])
     : undefined;

@@ -1,16 +1,16 @@
-// Pickles by their opcodes: an interpreter that builds inert values. It imports and calls nothing, and allocates no more than
-// what it is given. Source of the opcodes: Python's Lib/pickletools.py; of raw arrays: joblib/numpy_pickle.py.
+// Interprets the opcodes of a pickle and builds inert values: it imports and calls nothing, and allocates no more than the
+// file contains. Sources: Python's Lib/pickletools.py for the opcodes, joblib/numpy_pickle.py for raw arrays.
 import type { Cursor } from './cursor.js';
 import { damaged, UnreadableError } from './facts.js';
 import { skipArray } from './numpy-array.js';
 
-/** A class or function by name. */
+/** A class or function, by name. */
 export interface Global {
   readonly is: 'global';
   readonly module: string;
   readonly name: string;
 }
-/** What a call of `of` with `args` would return; `state` is what it would be given afterwards. */
+/** The result of calling `of` with `args`; `state` is passed to its __setstate__. */
 export interface Instance {
   readonly is: 'instance';
   readonly of: Value;
@@ -18,10 +18,10 @@ export interface Instance {
   state?: Value;
   readonly items: Value[];
   readonly entries: [Value, Value][];
-  /** An array of joblib's, which is in the file as raw bytes: those of a small one, the values of one of objects. */
+  /** For an array that joblib wrote as raw bytes: the bytes of a small one, or the value of one that holds objects. */
   raw?: Buffer | Value;
 }
-/** Bytes: how many, the first and the last of them. */
+/** A bytes object: its length, first bytes and last bytes. */
 export interface Blob {
   readonly is: 'bytes';
   readonly length: number;
@@ -36,7 +36,7 @@ export interface Dict {
   readonly is: 'dict';
   readonly entries: [Value, Value][];
 }
-/** What has a persistent id, such as a tensor's storage. */
+/** An object with a persistent id, such as a tensor's storage. */
 export interface Persistent {
   readonly is: 'persistent';
   readonly id: Value;
@@ -55,22 +55,22 @@ export type Value =
   | Dict
   | Persistent;
 
-/** A pickle as it was read. */
+/** The result of reading a pickle. */
 export interface Pickle {
   readonly value: Value;
   readonly protocol: number;
   /** Every class and function that loading it looks up. */
   readonly globals: readonly Global[];
-  /** Whether loading it calls what another call returned, as no library's pickles do. */
+  /** Whether loading it calls the result of another call. No library's pickles do that. */
   readonly callsResults: boolean;
 }
 
 const MAX_OPERATIONS = 10_000_000;
 const MAX_GLOBALS = 10_000;
-const MAX_ITEMS = 100_000; // kept of one container
-const MAX_TEXT = 1 << 16; // kept of one text, in bytes
-const MAX_DEPTH = 10; // of pickles inside arrays of objects
-const MAX_KEPT = 1 << 26; // bytes that all kept values take, roughly
+const MAX_ITEMS = 100_000; // kept per container
+const MAX_TEXT = 1 << 16; // bytes kept per string
+const MAX_DEPTH = 10; // nesting of pickles in arrays of objects
+const MAX_KEPT = 1 << 26; // approximate bytes of all kept values
 
 const what = 'pickle';
 
@@ -81,7 +81,7 @@ export function readPickle(cursor: Cursor): Pickle {
   return { value, protocol, globals: [...state.globals.values()], callsResults: state.callsResults };
 }
 
-/** What counts for a pickle and those inside it together. */
+/** State shared by a pickle and the pickles nested in it. */
 interface Reading {
   operations: number;
   kept: number;
@@ -94,7 +94,7 @@ interface Machine {
   readonly reading: Reading;
   readonly depth: number;
   readonly stack: Value[];
-  /** Where in the stack each mark is. */
+  /** The stack position of each mark. */
   readonly marks: number[];
   readonly memo: Value[];
   protocol: number;
@@ -115,8 +115,8 @@ function run(cursor: Cursor, reading: Reading, depth: number): { value: Value; p
 
 const tooLarge = () =>
   new UnreadableError(
-    'the pickle holds more than ten million values',
-    'generate the project without --model, and copy the file into model/',
+    'the pickle contains more than ten million values',
+    'generate the project without --model, then copy the file into model/',
   );
 
 const STOP = '.'.charCodeAt(0);
@@ -137,7 +137,7 @@ function popToMark({ stack, marks }: Machine): Value[] {
   return stack.splice(mark);
 }
 
-/** Counts what a value takes; false when values take so much that no more are kept. */
+/** Counts the bytes of a value. Returns false once the limit is reached and no more values are kept. */
 function keeps({ reading }: Machine, bytes: number): boolean {
   if (reading.kept > MAX_KEPT) return false;
   reading.kept += bytes;
@@ -166,7 +166,7 @@ function pushBytes(machine: Machine, length: number): void {
   push(machine, keeps(machine, kept) ? { is: 'bytes', length, start, end } : undefined);
 }
 
-/** A length of eight bytes; what no file can hold is damage. */
+/** Reads an eight-byte length. An impossible one means a damaged file. */
 function length8(cursor: Cursor): number {
   const length = cursor.take(8).readBigUInt64LE();
   if (length > 2n ** 48n) throw damaged(what);
@@ -187,14 +187,14 @@ function pushInteger(machine: Machine, length: number): void {
   push(machine, Number.isSafeInteger(Number(value)) ? Number(value) : value);
 }
 
-/** A number as protocol 0 writes it. */
+/** Pushes a number in the text form of protocol 0. */
 function pushDecimal(machine: Machine): void {
   const text = machine.cursor.line().replace(/L$/, '');
   if (text === '00' || text === '01') push(machine, text === '01');
   else push(machine, Number(text));
 }
 
-/** A text as Python's repr() writes it. */
+/** Parses a string in the form of Python's repr(). */
 function unquote(text: string): string {
   const inner = /^(['"])(.*)\1$/s.exec(text.trim())?.[2];
   if (inner === undefined) throw damaged(what);
@@ -204,7 +204,7 @@ function unquote(text: string): string {
   );
 }
 
-/** A text in Python's raw-unicode-escape. */
+/** Decodes Python's raw-unicode-escape. */
 const unescapeUnicode = (text: string) =>
   text.replace(/\\(?:u([0-9a-f]{4})|U000([0-9a-f]{5}))/gi, (_, short: string, long: string) =>
     String.fromCodePoint(Number.parseInt(short ?? long, 16)),
@@ -231,7 +231,7 @@ const recall = ({ stack, memo }: Machine, at: number) => void stack.push(memo[at
 const instance = (of: Value, args: Value): Instance => ({ is: 'instance', of, args, items: [], entries: [] });
 const sequence = (is: Sequence['is'], items: Value[]): Sequence => ({ is, items });
 
-/** What a container keeps of more items. */
+/** Adds items to a container, up to its limit. */
 function extend<T>(into: T[], more: readonly T[]): void {
   for (const each of more) {
     if (into.length >= MAX_ITEMS) return;
@@ -269,7 +269,7 @@ function build(machine: Machine): void {
     object.raw = skipArray(cursor, state, () => run(cursor, reading, depth + 1).value);
 }
 
-function makeWith(machine: Machine, count: number): void {
+function pushTuple(machine: Machine, count: number): void {
   const items = Array.from({ length: count }, () => pop(machine)).reverse();
   push(machine, sequence('tuple', items));
 }
@@ -281,8 +281,8 @@ function call(machine: Machine): void {
   push(machine, instance(of, args));
 }
 
-/** What each opcode, a character, does. */
-const named: Readonly<Record<string, (machine: Machine) => void>> = {
+/** The operation of each opcode, by its character. */
+const opcodes: Readonly<Record<string, (machine: Machine) => void>> = {
   // Values
   N: (m) => push(m, null),
   '\x88': (m) => push(m, true),
@@ -307,7 +307,7 @@ const named: Readonly<Record<string, (machine: Machine) => void>> = {
   C: (m) => pushBytes(m, m.cursor.byte()),
   '\x8e': (m) => pushBytes(m, length8(m.cursor)),
   '\x96': (m) => pushBytes(m, length8(m.cursor)),
-  '\x97': (m) => push(m, undefined), // NEXT_BUFFER: the buffer is outside of the file
+  '\x97': (m) => push(m, undefined), // NEXT_BUFFER: the buffer is outside the file
   '\x98': () => {}, // READONLY_BUFFER
 
   // Containers
@@ -315,9 +315,9 @@ const named: Readonly<Record<string, (machine: Machine) => void>> = {
   l: (m) => push(m, sequence('list', popToMark(m))),
   ')': (m) => push(m, sequence('tuple', [])),
   t: (m) => push(m, sequence('tuple', popToMark(m))),
-  '\x85': (m) => makeWith(m, 1),
-  '\x86': (m) => makeWith(m, 2),
-  '\x87': (m) => makeWith(m, 3),
+  '\x85': (m) => pushTuple(m, 1),
+  '\x86': (m) => pushTuple(m, 2),
+  '\x87': (m) => pushTuple(m, 3),
   '\x8f': (m) => push(m, sequence('set', [])),
   '\x91': (m) => push(m, sequence('set', popToMark(m))),
   '}': (m) => push(m, { is: 'dict', entries: [] }),
@@ -341,7 +341,7 @@ const named: Readonly<Record<string, (machine: Machine) => void>> = {
   h: (m) => recall(m, m.cursor.byte()),
   j: (m) => recall(m, length4(m.cursor)),
 
-  // Classes, functions and what they make
+  // Classes, functions and calls
   c: (m) => pushGlobal(m, m.cursor.line(), m.cursor.line()),
   '\x93': (m) => {
     const name = pop(m);
@@ -369,15 +369,15 @@ const named: Readonly<Record<string, (machine: Machine) => void>> = {
   '\x83': (m) => extension(m, 2),
   '\x84': (m) => extension(m, 4),
 
-  // The form of the file
+  // Protocol and framing
   '\x80': (m) => {
     m.protocol = m.cursor.byte();
   },
   '\x95': (m) => void length8(m.cursor), // FRAME
 };
-const operations = Array.from({ length: 256 }, (_, code) => named[String.fromCharCode(code)]);
+const operations = Array.from({ length: 256 }, (_, code) => opcodes[String.fromCharCode(code)]);
 
-/** A class by its number in copyreg's registry, which only the program that saved it has. */
+/** Handles a class given by its code in copyreg's registry, which only the program that saved it has. */
 function extension(machine: Machine, size: number): void {
   machine.cursor.skip(size);
   push(machine, undefined);

@@ -1,13 +1,13 @@
-// Messages of Protocol Buffers: the fields that a schema names are read, and what else there is, is skipped.
+// Reads Protocol Buffers messages: only the fields in a schema are read, all others are skipped.
 import type { Bytes } from './bytes.js';
 import { guarded, readUint64, take } from './guard.js';
 
-/** The fields to read of a message: the number of each, and what it is. */
+/** The fields of a message to read, each with its number and type. */
 export interface Schema {
   readonly [name: string]: readonly [number: number, kind: 'int' | 'text' | Schema];
 }
 
-/** What was read: a list for each field, empty where the message has none. */
+/** The fields that were read: a list for each, empty if the message does not have it. */
 export type Message<S extends Schema> = {
   readonly [K in keyof S]: readonly (S[K][1] extends 'int'
     ? number
@@ -25,12 +25,12 @@ const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
 
 interface Reader {
   readonly bytes: Bytes;
-  /** What may still be read: a bomb has more. */
+  /** Remaining budgets, to stop decompression bombs and the like. */
   fields: number;
   texts: number;
 }
 
-/** Reads a message. Throws an UnreadableError, with `what` it should be, for bytes that are none. */
+/** Reads a message. Throws an UnreadableError that names `what` if the bytes are not one. */
 export function readMessage<S extends Schema>(bytes: Bytes, schema: S, what: string): Message<S> {
   const reader = { bytes, fields: MAX_FIELDS, texts: MAX_TEXTS };
   return guarded(what, () => decode(reader, schema, 0, bytes.size));
@@ -50,7 +50,7 @@ function decode<S extends Schema>(reader: Reader, schema: S, from: number, to: n
     if (end > to) throw new RangeError('beyond the end');
     at = end;
     if (!field) continue;
-    if ((wire === LENGTH) === (field.kind === 'int')) throw new RangeError('another type');
+    if ((wire === LENGTH) === (field.kind === 'int')) throw new RangeError('wrong type');
     message[field.name]?.push(field.kind === 'int' ? value : readNested(reader, field.kind, start, end));
   }
   return message as Message<S>;
@@ -63,7 +63,7 @@ function readNested(reader: Reader, kind: 'text' | Schema, start: number, end: n
   return take(reader.bytes, start, end - start).toString('utf8');
 }
 
-/** A value that is a number, or the place of what follows its length. */
+/** Reads a number, or finds the start and end of a length-delimited value. */
 function readValue(bytes: Bytes, wire: number, at: number): { value: number; start: number; end: number } {
   if (wire === FIXED64) return { value: readUint64(take(bytes, at, 8), 0), start: at, end: at + 8 };
   if (wire === FIXED32) return { value: take(bytes, at, 4).readUInt32LE(), start: at, end: at + 4 };
@@ -74,7 +74,7 @@ function readValue(bytes: Bytes, wire: number, at: number): { value: number; sta
   return { value, start: end, end: end + value };
 }
 
-/** Seven bits a byte, lowest first. Ten bytes are a negative number. */
+/** Reads seven bits per byte, lowest first. Ten bytes encode a negative number. */
 function readVarint(bytes: Bytes, at: number): { value: number; end: number } {
   const read = bytes.read(at, 10);
   let value = 0;

@@ -1,4 +1,4 @@
-// What a model file or folder is. Nothing of it is run.
+// Identifies a model file or folder without running any of its code.
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, relative } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';
@@ -11,29 +11,29 @@ import { filesOfHuggingFace, isHuggingFace, readHuggingFace } from './readers/hu
 import { asPyfunc, complete, readMlflow } from './readers/mlflow.js';
 import { readSavedModel } from './readers/saved-model.js';
 
-/** A file of the model: where it is, and its path below model/. */
+/** A file of the model: its location on this machine, and its path below model/. */
 export interface ModelFile {
   readonly source: string;
   readonly path: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
 }
 
-/** A model as it was found on this machine. */
+/** A model found on this machine. */
 export interface Model extends Facts {
-  /** The path that was given. */
+  /** The path that the user gave. */
   readonly path: string;
-  /** The name of its kind in the table. */
+  /** The name of its kind, from `kinds` or `folderKinds`. */
   readonly kind: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
-  /** What belongs into model/, under the names that the handler looks for. */
+  /** The files for model/, under the names that the handler expects. */
   readonly files: readonly ModelFile[];
-  /** Of a single file, the name it had. */
+  /** For a single file: its original name. */
   readonly fileName?: string;
 }
 
-/** Reads a model file, or a folder with one. Throws an UnreadableError for everything that is no model. */
+/** Reads a model file, or a folder that contains one. Throws an UnreadableError for anything else. */
 export function readModel(path: string): Model {
   try {
     return statSync(path).isDirectory() ? readFolder(path, path) : readFile(path, path);
@@ -43,14 +43,14 @@ export function readModel(path: string): Model {
 }
 
 const reasons: Readonly<Record<string, [string, string]>> = {
-  ENOENT: ['no file or folder', 'check the path'],
-  EACCES: ['no permission to read it', 'type: chmod u+r, or copy it to where you can read it'],
-  EPERM: ['no permission to read it', 'copy it to where you can read it'],
-  ENOSPC: ['no space left to unpack it', 'make room, or set TMPDIR to a folder on a larger disk'],
-  ELOOP: ['a link that leads to itself', 'give the path of the file itself'],
+  ENOENT: ['no such file or folder', 'check the path'],
+  EACCES: ['permission denied', 'run chmod u+r on it, or copy it to a folder that you can read'],
+  EPERM: ['permission denied', 'copy it to a folder that you can read'],
+  ENOSPC: ['no space left to unpack it', 'free some disk space, or set TMPDIR to a folder on a larger disk'],
+  ELOOP: ['a symbolic link that points to itself', 'pass the path of the file itself'],
 };
 
-/** The errors of the file system, and those of malformed bytes, in a user's words. */
+/** Turns file system errors, and errors that malformed bytes cause, into an UnreadableError. */
 function asUnreadable(error: unknown, path: string): unknown {
   if (error instanceof UnreadableError) return error;
   const [message, hint] = reasons[String((error as NodeJS.ErrnoException).code)] ?? [];
@@ -59,7 +59,7 @@ function asUnreadable(error: unknown, path: string): unknown {
   return malformed ? damaged(`file ${basename(path)}`) : error;
 }
 
-/** What the bytes of a file called `name` are. Throws an UnreadableError for all that is no model, or is damaged. */
+/** Identifies the bytes of a file called `name`. Throws an UnreadableError if they are not a model, or damaged. */
 export function readBytes(bytes: Bytes, name: string): { kind: string; facts: Facts } {
   try {
     const start = Buffer.from(bytes.read(0, 512));
@@ -74,26 +74,26 @@ export function readBytes(bytes: Bytes, name: string): { kind: string; facts: Fa
 
 function readFile(file: string, path: string): Model {
   const status = statSync(file);
-  if (!status.isFile()) throw new UnreadableError('neither a file nor a folder', 'give the path of the model');
+  if (!status.isFile()) throw new UnreadableError('neither a file nor a folder', 'pass the path of the model');
   if (!status.size) throw new UnreadableError('an empty file', 'copy it again from where it was saved');
   if (withFile(file, isArchive)) return readArchive(unpack(file), path);
   const { kind, facts } = withFile(file, (bytes) => readBytes(bytes, file));
-  const more = (facts.external ?? []).filter((name) => isBelow(name) && existsSync(join(dirname(file), name)));
+  const more = (facts.external ?? []).filter((name) => isInside(name) && existsSync(join(dirname(file), name)));
   const external = more.map((name) => fileAt(join(dirname(file), name), name));
   const files = [fileAt(file, nameIn(facts) ?? basename(file)), ...external];
   return { ...facts, path, kind, size: sizeOf(files), files, ...(files.length === 1 && { fileName: basename(file) }) };
 }
 
-/** The model in an archive; the code that SageMaker's own containers take from there is said to be left. */
+/** Reads the model in an archive; warns that code/, which SageMaker's own containers would use, is ignored. */
 function readArchive(folder: string, path: string): Model {
   const model = readFolder(folder, path);
-  const code = `The archive also has code/, which is not taken: unpack it, and add --code=code.`;
+  const code = `The archive also contains code/, which is ignored. To use it, unpack the archive and add --code=code.`;
   const hasCode = existsSync(join(folder, 'code')) && !model.files.some((file) => file.path.startsWith('code/'));
   return hasCode ? { ...model, warnings: [...(model.warnings ?? []), code] } : model;
 }
 
-/** Whether a path that a file names stays below its folder. */
-const isBelow = (path: string) => !isAbsolute(path) && !/(^|[/\\])\.\.([/\\]|$)/.test(path);
+/** Whether a relative path stays inside its folder. */
+const isInside = (path: string) => !isAbsolute(path) && !/(^|[/\\])\.\.([/\\]|$)/.test(path);
 
 const fileAt = (source: string, path: string): ModelFile => ({
   source: realpathSync(source),
@@ -102,7 +102,7 @@ const fileAt = (source: string, path: string): ModelFile => ({
 });
 const sizeOf = (files: readonly ModelFile[]) => files.reduce((sum, { size }) => sum + size, 0);
 
-/** Every file below a folder, hidden ones left out. */
+/** All files below a folder, except hidden ones. */
 function filesBelow(folder: string, names: readonly string[] = readdirSync(folder), path = ''): ModelFile[] {
   return names
     .filter((name) => !isHidden(name))
@@ -112,7 +112,7 @@ function filesBelow(folder: string, names: readonly string[] = readdirSync(folde
     });
 }
 
-/** The name that the handler looks for; undefined where the file has none to be served by. */
+/** The file name that the handler expects; undefined if the format cannot be served. */
 function nameIn({ framework, modelFormat }: Facts): string | undefined {
   const format = framework && entryOf(framework).formats.find(({ name }) => name === modelFormat);
   return format && (format.file ?? `model.${format.name}`);
@@ -123,20 +123,20 @@ function notAModel(start: Buffer, bytes: Bytes, file: string): UnreadableError {
   if (known) return new UnreadableError(known.what, known.hint);
   const ending = extname(file);
   return new UnreadableError(
-    `a file of no kind that is known${ending && ` (${ending})`}`,
-    'what is read: pickle, joblib, skops, XGBoost, LightGBM, CatBoost, Keras, SavedModel, TorchScript, pt2, ONNX, and the folders of Hugging Face and MLflow',
+    `not a supported model format${ending && ` (${ending})`}`,
+    'supported: pickle, joblib, skops, XGBoost, LightGBM, CatBoost, Keras, SavedModel, TorchScript, pt2, ONNX, and Hugging Face and MLflow folders',
   );
 }
 
 const isHidden = (name: string) => /^(\.|__MACOSX$|__pycache__$)/.test(name);
 
-/** Folders that are a model themselves. */
+/** Kinds of folders that are a model as a whole. */
 const folderKinds: readonly {
   name: string;
   is: (folder: string) => boolean;
   read: (folder: string, path: string) => Omit<Model, 'path' | 'kind' | 'size'>;
 }[] = [
-  { name: 'mlflow', is: (folder) => existsSync(join(folder, 'MLmodel')), read: readPacked },
+  { name: 'mlflow', is: (folder) => existsSync(join(folder, 'MLmodel')), read: readMlflowFolder },
   {
     name: 'saved-model',
     is: (folder) => existsSync(join(folder, 'saved_model.pb')),
@@ -152,17 +152,18 @@ const folderKinds: readonly {
   },
 ];
 
-/** The native model of an MLflow folder, with what the folder tells of it; the folder where there is none. */
-function readPacked(folder: string, path: string): Omit<Model, 'path' | 'kind' | 'size'> {
-  const packed = readMlflow(folder);
-  if (packed.place === undefined) return { ...asPyfunc(packed), files: filesBelow(folder) };
-  if (!isBelow(relative(folder, packed.place)))
-    throw new UnreadableError('an MLmodel that names a file outside', 'copy it again');
-  const native = statSync(packed.place).isDirectory() ? readFolder(packed.place, path) : readFile(packed.place, path);
-  return { ...native, ...complete(native, packed) };
+/** Reads the native model in an MLflow folder, with the facts that the folder adds; without one, the folder itself. */
+function readMlflowFolder(folder: string, path: string): Omit<Model, 'path' | 'kind' | 'size'> {
+  const mlflow = readMlflow(folder);
+  const { nativePath } = mlflow;
+  if (nativePath === undefined) return { ...asPyfunc(mlflow), files: filesBelow(folder) };
+  if (!isInside(relative(folder, nativePath)))
+    throw new UnreadableError('an MLflow model whose MLmodel names a file outside the folder', 'copy it again');
+  const native = statSync(nativePath).isDirectory() ? readFolder(nativePath, path) : readFile(nativePath, path);
+  return { ...native, ...complete(native, mlflow) };
 }
 
-/** The model in a folder: the folder itself, its one model file, or what is in its one folder. */
+/** Reads the model in a folder: the folder itself, its only model file, or the model in its only subfolder. */
 function readFolder(folder: string, path: string, depth = 0): Model {
   const kind = folderKinds.find(({ is }) => is(folder));
   if (kind) {
@@ -176,7 +177,7 @@ function readFolder(folder: string, path: string, depth = 0): Model {
   if (found.length > 1)
     throw new UnreadableError(
       `a folder with several models: ${found.join(', ')}`,
-      `give the one to serve: ${join(path, found[0] ?? '')}`,
+      `pass the one to serve: ${join(path, found[0] ?? '')}`,
     );
   if (found[0] !== undefined) return readFile(join(folder, found[0]), path);
   const folders = names.filter((name) => name !== 'code' && statSync(join(folder, name)).isDirectory());
@@ -184,14 +185,14 @@ function readFolder(folder: string, path: string, depth = 0): Model {
   const has = `${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''}`;
   const isTokenizer = names.some((name) => /^tokenizer/.test(name));
   throw new UnreadableError(
-    isTokenizer ? 'a tokenizer without a model' : `a folder without a model${has && `: it has ${has}`}`,
+    isTokenizer ? 'a tokenizer without a model' : `a folder without a model${has && `: it contains ${has}`}`,
     isTokenizer
       ? 'save the model into the same folder: model.save_pretrained(folder)'
-      : 'give the path of the model file, or of the folder that has it',
+      : 'pass the path of the model file, or of the folder that contains it',
   );
 }
 
-/** Whether a file is a model of some kind, damaged or not. */
+/** Whether a file looks like a model, damaged or not. */
 function isModel(file: string): boolean {
   const status = statSync(file);
   if (!status.isFile() || !status.size) return false;

@@ -1,12 +1,12 @@
-// A request that fits a model's inputs: zeros, to see that it answers.
+// A sample request for a model's inputs, filled with zeros, to check that the model responds.
 import type { Field } from './facts.js';
 
-/** Values that a request holds at most: more is a file that no one reads. */
+/** Maximum number of values in a request: nobody reads a larger file. */
 const MAX_VALUES = 100_000;
 
 type Json = string | number | boolean | Json[];
 
-/** The JSON of a request with one record; undefined where the inputs do not tell, or a record is very large. */
+/** The JSON of a request with one record; undefined if the inputs are not known well enough, or a record is very large. */
 export function sampleRequest(inputs: readonly Field[], byColumn = false): string | undefined {
   const values = inputs.reduce(
     (sum, { shape }) => sum + shape.slice(1).reduce((all, each) => all * Math.abs(each), 1),
@@ -23,13 +23,13 @@ export function sampleRequest(inputs: readonly Field[], byColumn = false): strin
   return text({ inputs: Object.fromEntries(inputs.map((field) => [field.name, tensor(field, field.shape)])) });
 }
 
-/** The text of model/signature.json for these columns. */
+/** The content of model/signature.json for these columns. */
 export function signatureFor(inputs: readonly Field[]): string {
   const columns = inputs.map(({ name, type, required = true, example = null }) => ({ name, type, required, example }));
   return `${JSON.stringify({ inputs: columns }, null, 1)}\n`;
 }
 
-/** Whether a sample request has 1 for a size that the model leaves open; the number of records does not count. */
+/** Whether a sample request uses 1 for an axis of any length, other than the number of records. */
 export const leavesOpen = (inputs: readonly Field[]) =>
   inputs.some(({ shape }) => shape.slice(1).some((size) => size < 0));
 
@@ -44,7 +44,7 @@ const zeros: Readonly<Record<string, Json>> = {
 };
 const zero = ({ type, example }: Field): Json => example ?? zeros[type] ?? 0;
 
-/** An array of this shape; an axis of any length has one entry. */
+/** An array of this shape. An axis of any length gets one entry. */
 function tensor(field: Field, shape: readonly number[]): Json {
   const [length, ...rest] = shape;
   return length === undefined ? zero(field) : Array.from({ length: Math.abs(length) }, () => tensor(field, rest));

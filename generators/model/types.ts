@@ -1,4 +1,4 @@
-// Types of values, by the names that MLflow has for those of columns.
+// Value types, by MLflow's names for column types.
 
 const WORDS: Readonly<Record<string, string>> = {
   float32: 'float',
@@ -9,5 +9,5 @@ const WORDS: Readonly<Record<string, string>> = {
   str: 'string',
 };
 
-/** MLflow's name of a type of NumPy, or that name itself. */
+/** MLflow's name for a NumPy type, or the NumPy name if MLflow has none. */
 export const wordFor = (type: string): string => WORDS[type] ?? type;

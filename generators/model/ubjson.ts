@@ -1,10 +1,10 @@
-// UBJSON, as XGBoost writes it: binary JSON, with arrays of one type as plain bytes. Source: ubjson.org, draft 12.
+// Reads UBJSON as XGBoost writes it: binary JSON, with typed arrays as plain bytes. Source: ubjson.org, draft 12.
 
 const MAX_DEPTH = 64;
 const MAX_VALUES = 1_000_000;
 const MAX_NUMBERS = 10_000;
 
-/** Bytes of a number, and how it is read, by its marker. */
+/** The size in bytes of a number, and how to read it, by its marker. */
 const NUMBERS: Readonly<Record<string, readonly [number, (from: Buffer, at: number) => number]>> = {
   i: [1, (from, at) => from.readInt8(at)],
   U: [1, (from, at) => from.readUInt8(at)],
@@ -19,15 +19,15 @@ const CONSTANTS: Readonly<Record<string, null | boolean>> = { Z: null, T: true, 
 interface Cursor {
   readonly from: Buffer;
   at: number;
-  /** Values that may still be read. */
+  /** Remaining number of values that can be read. */
   left: number;
 }
 
-/** The value at a place. Long arrays of one type of number are not kept: undefined. Throws a RangeError where it is none. */
+/** Reads the value at `at`. Returns undefined for a long typed array. Throws a RangeError if there is no valid value. */
 export const readUbjson = (from: Buffer, at: number): unknown =>
   readValue({ from, at, left: MAX_VALUES }, undefined, 0);
 
-/** How a key is written: its length in eight bytes, then itself. */
+/** Encodes a key: its length in eight bytes, then the key itself. */
 export function keyBytes(key: string): Buffer {
   const bytes = Buffer.from(`L12345678${key}`);
   bytes.writeBigInt64BE(BigInt(key.length), 1);
@@ -35,7 +35,7 @@ export function keyBytes(key: string): Buffer {
 }
 
 const marker = (cursor: Cursor): string => String.fromCharCode(cursor.from.readUInt8(cursor.at++));
-/** Whether such a marker comes next, which then is read. */
+/** Consumes the next marker if it is `wanted`; returns whether it was. */
 function accept(cursor: Cursor, wanted: string): boolean {
   const isNext = cursor.from.readUInt8(cursor.at) === wanted.charCodeAt(0);
   if (isNext) cursor.at++;

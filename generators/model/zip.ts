@@ -1,4 +1,4 @@
-// Zip archives, read at any place: Keras, skops and PyTorch store models in them.
+// Random access to zip archives, in which Keras, skops and PyTorch store models.
 import { crc32, inflateRawSync } from 'node:zlib';
 import { type Bytes, memoryBytes, partOf } from './bytes.js';
 import { damaged, UnreadableError } from './facts.js';
@@ -9,11 +9,11 @@ export interface Member {
   readonly name: string;
   readonly size: number;
   readonly compressedSize: number;
-  /** How it is compressed, as the format numbers it: 0 is stored, 8 deflated. */
+  /** Compression method: 0 is stored, 8 is deflated. */
   readonly method: number;
   readonly encrypted: boolean;
   readonly crc: number;
-  /** The place of its local header. */
+  /** The offset of its local header. */
   readonly offset: number;
 }
 
@@ -29,12 +29,12 @@ const marker = (code: string) => Buffer.from(`PK${code}`, 'latin1');
 const [LOCAL, ENTRY, END] = [marker('\x03\x04'), marker('\x01\x02'), marker('\x05\x06')];
 const [END64, LOCATOR64] = [marker('\x06\x06'), marker('\x06\x07')];
 
-/** The files in an archive, in the order of its directory. Throws an UnreadableError for one that is damaged or lies. */
+/** The files in an archive, in directory order. Throws an UnreadableError if it is damaged or inconsistent. */
 export function members(bytes: Bytes): readonly Member[] {
   return guarded(WHAT, () => {
     const { count, size, offset } = findDirectory(bytes);
     if (count > MAX_MEMBERS)
-      throw new UnreadableError(`the ${WHAT} has ${count} files`, `at most ${MAX_MEMBERS} are read`);
+      throw new UnreadableError(`the ${WHAT} has ${count} files`, `the limit is ${MAX_MEMBERS} files`);
     const found: Member[] = [];
     for (let at = offset; found.length < count; ) {
       const { member, next } = readEntry(bytes, at);
@@ -47,7 +47,7 @@ export function members(bytes: Bytes): readonly Member[] {
   });
 }
 
-/** Whether there is an archive at all: its first bytes, and the end of its directory. */
+/** Whether the bytes start like an archive, possibly an empty one. */
 export const isZip = (bytes: Bytes): boolean => bytes.read(0, 4).equals(LOCAL) || bytes.read(0, 4).equals(END);
 
 function findDirectory(bytes: Bytes): { count: number; size: number; offset: number } {
@@ -82,7 +82,7 @@ function readEntry(bytes: Bytes, at: number): { member: Member; next: number } {
   return { member, next: at + ENTRY_SIZE + nameSize + extraSize + entry.readUInt16LE(32) };
 }
 
-/** The numbers that 32 bits do not hold are in an extra field, one after another. */
+/** Replaces the numbers that do not fit 32 bits by those in the zip64 extra field, where they follow one another. */
 function widen(numbers: readonly number[], extra: Buffer): readonly number[] {
   if (!numbers.includes(UNKNOWN32)) return numbers;
   let at = 0;
@@ -95,7 +95,7 @@ function widen(numbers: readonly number[], extra: Buffer): readonly number[] {
   });
 }
 
-/** No two files share bytes, and none reaches into the directory: a bomb has the same bytes in many files. */
+/** Checks that files do not overlap each other or the directory: a zip bomb reuses the same bytes for many files. */
 function checkPlaces(found: readonly Member[], directory: number): void {
   const sorted = found.toSorted((one, other) => one.offset - other.offset);
   sorted.forEach(({ offset, name, compressedSize }, at) => {
@@ -104,7 +104,7 @@ function checkPlaces(found: readonly Member[], directory: number): void {
   });
 }
 
-/** The bytes of a file as they are stored. */
+/** The stored bytes of a file, possibly compressed. */
 function storedBytes(bytes: Bytes, { offset, compressedSize }: Member): Bytes {
   const header = take(bytes, offset, HEADER_SIZE);
   if (!header.subarray(0, 4).equals(LOCAL)) throw damaged(WHAT);
@@ -113,23 +113,23 @@ function storedBytes(bytes: Bytes, { offset, compressedSize }: Member): Bytes {
   return partOf(bytes, from, compressedSize);
 }
 
-/** The contents of a file of an archive. Throws an UnreadableError where it is damaged, or larger than `most` bytes. */
-export function readMember(bytes: Bytes, member: Member, most: number): Buffer {
+/** The contents of a file in an archive. Throws an UnreadableError if it is damaged, or larger than `maxSize` bytes. */
+export function readMember(bytes: Bytes, member: Member, maxSize: number): Buffer {
   const { name, size, compressedSize, method, crc } = member;
   checkMethod(member);
-  if (size > most || compressedSize > most + HEADER_SIZE)
-    throw new UnreadableError(`${name} in the ${WHAT} is too large: ${size} bytes`, `at most ${most} are read`);
+  if (size > maxSize || compressedSize > maxSize + HEADER_SIZE)
+    throw new UnreadableError(`${name} in the ${WHAT} is too large: ${size} bytes`, `the limit is ${maxSize} bytes`);
   return guarded(WHAT, () => {
     const stored = take(storedBytes(bytes, member), 0, compressedSize);
     if (method === STORED) return stored;
     const contents = inflate(stored, size);
-    // PyTorch can leave the checksum out, but does not deflate.
+    // PyTorch can omit the checksum, but never deflates.
     if (contents.length !== size || crc32(contents) !== crc) throw damaged(WHAT);
     return contents;
   });
 }
 
-/** A file of an archive, to read at any place: one that is deflated is in memory. */
+/** Opens a file in an archive for random access. A deflated file is held in memory. */
 export function openMember(bytes: Bytes, member: Member): Bytes {
   checkMethod(member);
   if (member.method !== STORED) return memoryBytes(readMember(bytes, member, MAX_OPENED));
@@ -137,7 +137,7 @@ export function openMember(bytes: Bytes, member: Member): Bytes {
 }
 
 function checkMethod({ name, method, encrypted }: Member): void {
-  const problem = encrypted ? 'is encrypted' : 'is compressed in a way that is not read here';
+  const problem = encrypted ? 'is encrypted' : 'uses an unsupported compression method';
   if (encrypted || (method !== STORED && method !== DEFLATED))
     throw new UnreadableError(`${name} in the ${WHAT} ${problem}`, 'save the model again with its own library');
 }
@@ -146,10 +146,6 @@ function inflate(stored: Buffer, size: number): Buffer {
   try {
     return inflateRawSync(stored, { maxOutputLength: Math.max(1, size) });
   } catch {
-    throw damaged(WHAT); // zlib has errors of its own
+    throw damaged(WHAT); // zlib throws its own error types
   }
 }
-
-/** Whether the bytes are an archive with a file of such a name. */
-export const hasMember = (bytes: Bytes, name: RegExp): boolean =>
-  isZip(bytes) && members(bytes).some((member) => name.test(member.name));

@@ -1,13 +1,13 @@
-// Copies of the user's files, however large: a model of many GB is never in memory, and its progress is shown.
+// Copies the user's files without loading them into memory, and shows progress for large ones.
 import { closeSync, constants, copyFileSync, openSync, readSync, realpathSync, statSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ModelFile } from '../model/read.js';
 
 const CHUNK = 1 << 23;
-/** Bytes from which the progress of a copy is shown. */
+/** Size in bytes from which progress is shown. */
 const LARGE = 2 ** 29;
 
-/** Copies a file. Throws the errors of the file system. */
+/** Copies a file. Throws file system errors. */
 export function copyFile({ source, size }: ModelFile, target: string): void {
   if (size < LARGE) copyFileSync(source, target, constants.COPYFILE_FICLONE);
   else copyInPieces(source, target, size, process.stderr.isTTY ? '\r' : '\n');
@@ -32,7 +32,7 @@ function copyInPieces(source: string, target: string, size: number, end: string)
   }
 }
 
-/** Whether two files are the same one, or have the same bytes. */
+/** Whether two paths lead to the same file, or to files with the same bytes. */
 export function isSameFile(one: string, other: string): boolean {
   if (realpathSync(one) === realpathSync(other)) return true;
   if (statSync(one).size !== statSync(other).size) return false;

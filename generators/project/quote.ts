@@ -1,24 +1,23 @@
-// Quoting: a value becomes one word, literal or string of the language of the file it lands in, whatever it holds.
+// Quotes a value as one word, literal or string in the language of the file it is written to, whatever it contains.
 import { basename, extname } from 'node:path';
 
 type Quote = (value: string) => string;
 
 const bare = /^[\w@%+=:,./-]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all at which Python's splitlines() ends a line
+// biome-ignore lint/suspicious/noControlCharactersInRegex: every line ending that Python's splitlines() recognizes
 const lineEnds = /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
 
 const shell: Quote = (value) => (bare.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 const dockerfile: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
 const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
-/** NAME=value, as dotenv reads it: in single quotes as it is; in double ones, quotes and backslashes are escaped. */
+/** For NAME=value as dotenv reads it: single quotes keep a value as it is; double quotes need escaped quotes and backslashes. */
 const env: Quote = (value) => {
   if (value === '' || bare.test(value)) return value;
-  if (lineEnds.test(value))
-    throw new TypeError(`a value of more than one line cannot be written as NAME=value: ${value}`);
+  if (lineEnds.test(value)) throw new TypeError(`a value with several lines cannot be written as NAME=value: ${value}`);
   return /['\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `'${value}'`;
 };
 const json: Quote = (value) => JSON.stringify(value);
-/** Text between backquotes or in a sentence: what would end either is taken out. */
+/** For text in backquotes or in a sentence: removes the characters that would end either. */
 const markdown: Quote = (value) => value.replace(/[`<>|\r\n]/g, '');
 
 const byEnding: Readonly<Record<string, Quote>> = {
@@ -33,14 +32,14 @@ const byEnding: Readonly<Record<string, Quote>> = {
 };
 const byName: Readonly<Record<string, Quote>> = { Dockerfile: dockerfile, '.dockerignore': dockerfile };
 
-/** How values are quoted in the file at `path`. Throws a TypeError for a language without quoting, and for what is no value. */
+/** Returns the quoting function for the file at `path`, which throws a TypeError for an unknown language or type of value. */
 export function quoteFor(path: string): (value: unknown) => string {
   const quote = byName[basename(path)] ?? byEnding[extname(path)];
   return (value) => {
-    if (!quote) throw new TypeError(`no quoting is known for ${path}`);
+    if (!quote) throw new TypeError(`there is no quoting for ${path}`);
     if (typeof value === 'boolean' && path.endsWith('.py')) return value ? 'True' : 'False';
     if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-    if (typeof value !== 'string') throw new TypeError(`${path}: a template asks for a value that is ${typeof value}`);
+    if (typeof value !== 'string') throw new TypeError(`${path}: the template uses a value of type ${typeof value}`);
     return quote(value);
   };
 }

@@ -1,5 +1,5 @@
-// Renders what the manifest lists. Templates named *.ejs are rendered, with <%= %> quoting for the file's language;
-// all others are copied as they stand.
+// Renders the files in the manifest. Templates named *.ejs are rendered, and <%= %> quotes for the file's language;
+// all others are copied as they are.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import ejs from 'ejs';
@@ -8,7 +8,7 @@ import type { Project } from './project.js';
 import { quoteFor } from './quote.js';
 import { additionOf, inputOf, lockOf, type Requirements } from './requirements.js';
 
-/** A file as it will be written: the path is relative to the project's folder, with slashes. */
+/** A file to write. The path is relative to the project's folder, with forward slashes. */
 export interface RenderedFile {
   readonly path: string;
   readonly text: string;
@@ -18,7 +18,7 @@ export interface RenderedFile {
 const { resolve } = createRequire(import.meta.url);
 const templates = new Map<string, string>();
 
-/** A template's text with \n line ends, whatever the checkout made of them. */
+/** The text of a template, with \n line endings even if the checkout has others. */
 function template(name: string): string {
   const known = templates.get(name);
   if (known !== undefined) return known;
@@ -34,7 +34,7 @@ export function render(specs: readonly FileSpec[], project: Project): RenderedFi
   });
 }
 
-/** A file's text; undefined for a lock that only lock.sh can make. */
+/** The text of a file; undefined for a lock that only lock.sh can make. */
 function textOf(spec: FileSpec, project: Project): string | undefined {
   if ('text' in spec) return spec.text;
   if ('asked' in spec) return inputOf(spec.asked, setOf(spec.asked));
@@ -57,13 +57,13 @@ function fill(name: string, path: string, project: Project): string {
   return ejs.render(template(name), { project }, options);
 }
 
-/** An IAM policy of the statements that each of `lists`, JSON arrays, holds. */
+/** An IAM policy with the statements from `lists`, each a JSON array. */
 function policy(lists: readonly string[]): string {
   const statements = lists.flatMap((list): object[] => JSON.parse(list)).map((each) => `    ${compact(each, 4)}`);
   return `{\n  "Version": "2012-10-17",\n  "Statement": [\n${statements.join(',\n')}\n  ]\n}\n`;
 }
 
-/** JSON as people write it: what fits in a line is one. */
+/** Formats JSON as people write it: a value that fits on a line gets one line. */
 function compact(value: unknown, indent: number): string {
   const line = JSON.stringify(value, null, 1)
     .replace(/\n */g, ' ')

@@ -1,31 +1,31 @@
-// requirements.in and its lock, requirements.txt: what a project asks for, at the versions of a set in templates/requirements.
-// A set is what `uv pip compile --annotation-style=line` prints for everything that a project can ask for of one release:
-// each line says which packages need it, so the lock of a project is the part of the set that its packages reach.
+// requirements.in and its lock, requirements.txt, with versions from a set in templates/requirements. A set is the output of
+// `uv pip compile --annotation-style=line` for all packages that projects with one release can need. Each line says which
+// packages require it, so the lock of a project is the part of the set that its packages reach.
 import { createHash } from 'node:crypto';
 import type { Format, FrameworkEntry } from '../catalog/frameworks.js';
 import type { ServerEntry } from '../catalog/servers.js';
 import { packageName, patchOf, type Release, setOf } from '../catalog/versions.js';
 import type { Answers } from '../config/parameters.js';
 
-/** What an image installs. */
+/** The packages in an image. */
 export interface Requirements {
-  /** The set in templates/requirements. */
+  /** The name of the set in templates/requirements. */
   readonly set: string;
-  /** The model's library, as `name`, `name==version` or with a marker; without a version: that of the set. */
+  /** The model's library, as `name` or `name==version`, possibly with a marker. The set has the version if it is absent. */
   readonly library: readonly string[];
-  /** What the user adds, as `name` or `name==version`: it replaces a line of the same name. The set may not have it. */
+  /** Packages that the user adds, as `name` or `name==version`. They override others; the set need not contain them. */
   readonly packages: readonly string[];
-  /** What serves, or makes, a model. */
+  /** Packages for serving or training a model. */
   readonly others: readonly string[];
-  /** Packages that PyPI has no builds of. */
+  /** Packages that PyPI has only as source distributions. */
   readonly sources: readonly string[];
   readonly python: string;
   readonly cpuBuild: FrameworkEntry['cpuBuild'];
-  /** Where it takes its versions from a lock that is there: training from serving. */
+  /** The lock that fixes the versions, if any: training uses that of serving. */
   readonly constraint?: string;
 }
 
-/** What is added to the image of an engine. */
+/** Requirements for an engine's image, which contains most packages already. */
 const engineRequirements = { set: 'engine', library: [], sources: [], cpuBuild: undefined };
 
 interface Known {
@@ -38,7 +38,7 @@ interface Known {
   gpu: boolean;
 }
 
-/** What the image of a project installs. */
+/** The packages for the image of a project. */
 export function requirementsFor({ framework, frameworkVersion, packages = [] }: Answers, known: Known): Requirements {
   const { entry, serverEntry, format, release, python, cpuBuild, gpu } = known;
   const common = { others: [...(entry.serving ?? []), ...serverEntry.requirements], python, packages };
@@ -59,7 +59,7 @@ const linesOf = (text: string) => text.split('\n').filter((line) => line !== '' 
 const pinOf = (line: string) => (line.split('#', 1)[0] ?? '').trimEnd();
 const parentsOf = (line: string) => (line.split('# via ')[1] ?? '').split(', ').map(packageName);
 
-/** The lines of a set that these packages are, or need. */
+/** The lines of a set for these packages and their dependencies. */
 export function reach(set: string, names: readonly string[]): string[] {
   const needed = new Set(names);
   const lines = linesOf(set);
@@ -70,7 +70,7 @@ export function reach(set: string, names: readonly string[]): string[] {
   return lines.filter((line) => needed.has(packageName(line))).map(pinOf);
 }
 
-/** A requirement at its version in the set, where it names none. */
+/** A requirement, pinned to its version in the set if it has none. */
 function pinned(requirement: string, set: string): string {
   const pin = linesOf(set).find((line) => packageName(line) === packageName(requirement));
   return requirement.includes('==') || !pin ? requirement : (pinOf(pin).split(' ;', 1)[0] ?? requirement);
@@ -79,27 +79,27 @@ function pinned(requirement: string, set: string): string {
 const forCpus = ({ cpuBuild }: Requirements) => (cpuBuild ? [`# ${cpuBuild.package} for CPUs: ${cpuBuild.index}`] : []);
 const forGpus = ({ set }: Requirements) => (set.endsWith('-gpu') ? ['# With CUDA, for x86_64.'] : []);
 
-/** requirements.in: the library at its versions; the rest is free, for lock.sh to choose. */
+/** The text of requirements.in: pins the library and leaves the other versions to lock.sh. */
 export function inputOf(requirements: Requirements, set: string): string {
   const { library, packages, others, sources, constraint } = requirements;
   const added = new Set(packages.map(packageName));
   const kept = (names: readonly string[]) => names.filter((name) => !added.has(packageName(name)));
   const own = kept(library).map((each) => (constraint ? each : pinned(each, set)));
   const lines = [
-    '# What the image installs. After a change here or in .python-version: ./lock.sh',
+    '# Packages for the image. After a change here or in .python-version, run ./lock.sh.',
     ...forCpus(requirements),
     ...forGpus(requirements),
     ...(constraint ? [`-c ${constraint}`] : []),
     ...own,
     ...packages,
-    ...(others.length && !constraint ? ['# What serves it.'] : []),
+    ...(others.length && !constraint ? ['# For serving.'] : []),
     ...kept(others),
     ...sources.map((name) => `--no-binary ${name}`),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** requirements.txt, as lock.sh would write it; undefined where the set does not have all that is asked for. */
+/** The text of requirements.txt, as lock.sh would write it; undefined if the set lacks one of the packages. */
 export function lockOf(requirements: Requirements, set: string): string | undefined {
   const { library, others, packages, python } = requirements;
   const has = (each: string) =>
@@ -119,23 +119,23 @@ export function lockOf(requirements: Requirements, set: string): string | undefi
   return `${checkOf(inputOf(requirements, set), python, body)}\n${body}`;
 }
 
-/** The first line of a lock, by which lock.sh knows that it belongs to its input and is as it was made. */
+/** The first line of a lock, with which lock.sh checks that it matches requirements.in and has not been edited. */
 function checkOf(input: string, python: string, body: string): string {
   const hash = createHash('sha256').update(`${input}${python}\n${body}`).digest('hex');
   return `# Check: ${hash.slice(0, 16)}`;
 }
 
-/** What is installed in addition to a lock: what `names` need more, of its own set and of others of the same time. */
+/** The packages to install in addition to a lock: `names` and their dependencies, from its set and from `others`. */
 export function additionOf(
   requirements: Requirements,
   names: readonly string[],
   set: string,
   others: readonly string[] = [],
 ): string {
-  const there = new Set(
+  const installed = new Set(
     reach(set, [...requirements.library, ...requirements.others].map(packageName)).map(packageName),
   );
   const wanted = [set, ...others].flatMap((each) => reach(each, names.map(packageName)));
-  const more = [...new Set(wanted)].filter((pin) => !there.has(packageName(pin)));
-  return `# Installed beside ../requirements.txt, to make the sample.\n${more.join('\n')}\n`;
+  const more = [...new Set(wanted)].filter((pin) => !installed.has(packageName(pin)));
+  return `# Needed in addition to ../requirements.txt to train the sample model.\n${more.join('\n')}\n`;
 }

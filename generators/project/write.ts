@@ -1,4 +1,4 @@
-// Writes a project to the disk: all of it or none of it.
+// Writes a project to disk: all of it, or nothing.
 import {
   accessSync,
   chmodSync,
@@ -18,10 +18,10 @@ import type { ModelFile } from '../model/read.js';
 import { copyFile, isSameFile } from './copy.js';
 import type { RenderedFile } from './render.js';
 
-/** A file to write: what was rendered, or a file of the user's to copy. */
+/** A file to write: rendered, or copied from the user. */
 export type OutputFile = RenderedFile | ModelFile;
 
-/** Throws a ConflictError where files in `directory` differ from those to be written. */
+/** Throws a ConflictError if existing files in `directory` differ from those to be written. */
 export function refuseConflicts(files: readonly OutputFile[], directory: string): void {
   const conflicts = files.filter((file) => differs(file, join(directory, file.path))).map(({ path }) => path);
   if (conflicts.length) throw new ConflictError(conflicts, directory);
@@ -33,8 +33,8 @@ function differs(file: OutputFile, target: string): boolean {
 }
 
 /**
- * Writes `files` below `directory`: first beside it, then moved into place, so that a full disk leaves nothing behind.
- * Throws a ConflictError where files differ and `force` is not set, a RequestError where the folder cannot be written.
+ * Writes `files` into `directory`, via a temporary folder next to it, so that a full disk leaves nothing behind.
+ * Throws a ConflictError if files differ and `force` is not set, a RequestError if the folder cannot be written.
  */
 export function write(files: readonly OutputFile[], directory: string, force: boolean): void {
   if (!force) refuseConflicts(files, directory);
@@ -44,15 +44,15 @@ export function write(files: readonly OutputFile[], directory: string, force: bo
   staged.discard();
 }
 
-/** Files that were written beside the folder they go into. */
+/** Files in a temporary folder next to their destination. */
 export interface Staged {
   /** Moves them into place. */
   place(): void;
-  /** Removes what was not moved. */
+  /** Removes the temporary folder. */
   discard(): void;
 }
 
-/** Writes `files` beside `directory`. Throws a RequestError where they cannot be written; then nothing is left of them. */
+/** Writes `files` to a temporary folder next to `directory`. Throws a RequestError, and cleans up, if that fails. */
 export function stage(files: readonly OutputFile[], directory: string): Staged {
   let staging = '';
   const discard = () => rmSync(staging, { recursive: true, force: true });
@@ -86,7 +86,7 @@ function move(files: readonly OutputFile[], staging: string, directory: string):
   }
 }
 
-/** Throws a RequestError where `directory` cannot be written, or where a file and a folder are in each other's place. */
+/** Throws a RequestError if `directory` is not writable, or if a file is where a folder should be or vice versa. */
 export function refuseObstacles(files: readonly OutputFile[], directory: string): void {
   try {
     for (const { path } of files) refuseObstacle(directory, path);
@@ -122,7 +122,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long',
 };
 
-/** A failure of the file system in a user's words; anything else as it is. */
+/** Turns a file system error into a RequestError; returns anything else unchanged. */
 function asRequestError(error: unknown, directory: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   const reason = typeof code === 'string' && reasons[code];

@@ -1,4 +1,4 @@
-// `inspect`, --model and --code, as a user types them.
+// `inspect`, --model and --code from the command line.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ const fixturesOf = (file: string): Record<string, { data: string }> =>
   JSON.parse(readFileSync(new URL(`../unit/fixtures/${file}.json`, import.meta.url), 'utf8'));
 const fixtures = fixturesOf('pickles');
 
-/** Writes a real model under a path of the test's own. */
+/** Writes the fixture `name`, a real model, to `path`. */
 function put(folder: string, name: string, path: string): string {
-  const place = join(folder, path);
-  mkdirSync(join(place, '..'), { recursive: true });
-  writeFileSync(place, gunzipSync(Buffer.from(fixtures[name]?.data ?? assert.fail(name), 'base64')));
-  return place;
+  const file = join(folder, path);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, gunzipSync(Buffer.from(fixtures[name]?.data ?? assert.fail(name), 'base64')));
+  return file;
 }
 
 const train = `import joblib
@@ -32,27 +32,32 @@ describe('inspect', () => {
   const folder = newFolder();
   put(folder, 'logistic-1.3.joblib', 'churn.joblib');
 
-  it('says on one screen what a file is, and the command for it', () => {
+  it('describes a file on one screen, with the command that generates a project', () => {
     const { status, stdout } = run(folder, ['inspect', 'churn.joblib']);
     assert.equal(status, 0);
-    for (const line of ['joblib file of LogisticRegression', 'scikit-learn 1.3.2', '4 double values a record', '0, 1'])
+    for (const line of [
+      'joblib file of LogisticRegression',
+      'scikit-learn 1.3.2',
+      '4 double values per record',
+      '0, 1',
+    ])
       assert.ok(stdout.includes(line), stdout);
     assert.match(stdout, /^ {2}ml-container-creator churn --model=churn\.joblib$/m);
   });
 
-  it('prints a command that works as pasted', () => {
+  it('prints a command that works when pasted', () => {
     const { stdout } = run(folder, ['inspect', 'churn.joblib', '--json']);
     const { command } = JSON.parse(stdout);
-    const made = run(folder, [...command.split(' ').slice(1), '--dry-run']);
-    assert.equal(made.status, 0, made.stderr);
+    const { status, stderr } = run(folder, [...command.split(' ').slice(1), '--dry-run']);
+    assert.equal(status, 0, stderr);
   });
 
-  it('says it to a program: what is not known is null', () => {
+  it('prints JSON with --json, with null for unknown facts', () => {
     put(folder, 'pipeline-main-1.9.joblib', 'own.joblib');
     const { stdout } = run(folder, ['inspect', '--json', 'own.joblib']);
-    const { modules, ...told } = JSON.parse(stdout);
+    const { modules, ...facts } = JSON.parse(stdout);
     assert.deepEqual(
-      { ...told, frameworkVersion: told.frameworkVersion.slice(0, 3) },
+      { ...facts, frameworkVersion: facts.frameworkVersion.slice(0, 3) },
       {
         path: 'own.joblib',
         kind: 'pickle',
@@ -63,7 +68,7 @@ describe('inspect', () => {
         inputs: null,
         outputs: [{ name: 'predictions', type: 'long', shape: [-1] }],
         warnings: [
-          "Clip does not tell what it takes: the project's sample request has what StandardScaler, after it, takes.",
+          'Clip does not define its inputs: the sample request in the project fits StandardScaler, a later step.',
         ],
         command: 'ml-container-creator own --model=own.joblib --code=FILE.py',
       },
@@ -79,7 +84,7 @@ describe('inspect', () => {
     assert.equal(module('sklearn.pipeline').package, 'scikit-learn');
   });
 
-  it('says what a pickle would run', () => {
+  it('warns about dangerous calls in a pickle', () => {
     put(folder, 'ops.pkl', 'bad.pkl');
     const { stdout } = run(folder, ['inspect', 'bad.pkl']);
     assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
@@ -90,7 +95,7 @@ describe('inspect', () => {
     );
   });
 
-  it('answers 0 with a warning and no command for what cannot be served as it is', () => {
+  it('exits with 0, a warning and no command for a model that cannot be served as it is', () => {
     put(folder, 'dict-1.9.joblib', 'dict.joblib');
     const { status, stdout } = run(folder, ['inspect', 'dict.joblib', '--json']);
     assert.equal(status, 0);
@@ -102,26 +107,25 @@ describe('inspect', () => {
   writeFileSync(join(folder, 'empty.pkl'), '');
   writeFileSync(join(folder, 'page.pkl'), '<!DOCTYPE html><html></html>');
   writeFileSync(join(folder, 'pointer.pkl'), 'version https://git-lfs.github.com/spec/v1\n');
-  writeFileSync(join(folder, 'loop'), '');
   mkdirSync(join(folder, 'nothing'));
   put(folder, 'logistic-1.3.joblib', 'two/a.joblib');
   put(folder, 'logistic-1.9.joblib', 'two/b.joblib');
-  symlinkSync('around', join(folder, 'around'));
-  for (const [path, said] of [
-    ['absent.pkl', /absent\.pkl: no file or folder/],
+  symlinkSync('loop', join(folder, 'loop'));
+  for (const [path, message] of [
+    ['absent.pkl', /absent\.pkl: no such file or folder/],
     ['empty.pkl', /an empty file/],
     ['page.pkl', /a web page/],
     ['pointer.pkl', /Git LFS pointer/],
     ['nothing', /a folder without a model/],
     ['two', /several models: a\.joblib, b\.joblib[\s\S]*two\/a\.joblib/],
-    ['around', /a link that leads to itself/],
+    ['loop', /a symbolic link that points to itself/],
     ['--jsn', /unknown flag/],
   ] as const)
-    it(`refuses ${path} with 2 and what to do`, () => {
+    it(`refuses ${path} with exit status 2 and a hint`, () => {
       const { status, stdout, stderr } = run(folder, ['inspect', path]);
       assert.equal(status, 2);
       assert.equal(stdout, '');
-      assert.match(stderr, said);
+      assert.match(stderr, message);
     });
 });
 
@@ -130,7 +134,7 @@ describe('--model', () => {
   const odd = 'My models/Churn "v2".SAV';
   put(folder, 'logistic-1.3.protocol-4.pkl', odd);
 
-  it('tells framework, format and version, and brings the file in under the name the handler looks for', () => {
+  it('sets framework, format and version, and copies the file under the name that the handler expects', () => {
     const { status, stdout, stderr } = run(folder, ['churn', `--model=${odd}`, '--explain']);
     assert.equal(status, 0, stderr);
     for (const line of [/^framework +sklearn +Churn "v2"\.SAV$/m, /^modelFormat +pkl/m, /^frameworkVersion +1\.3\.2/m])
@@ -144,21 +148,21 @@ describe('--model', () => {
     assert.equal(statSync(join(folder, 'churn/model/model.pkl')).mode & 0o777, 0o644);
   });
 
-  it('keeps no path of this machine, so that the project can be generated again without the file', () => {
+  it('stores no local path, so that the project can be generated again without the file', () => {
     const stored = readFileSync(join(folder, 'churn/.yo-rc.json'), 'utf8');
     assert.doesNotMatch(stored, /Churn|"model"/);
     const again = run(folder, ['--project-dir=churn', '--dry-run', '--explain']);
     assert.match(again.stdout, /^frameworkVersion +1\.3\.2 +"generator-ml-container-creator" in \.yo-rc\.json/m);
   });
 
-  it('takes an archive as SageMaker has them, and says that its code is left', () => {
+  it('accepts a model.tar.gz, and warns that its code is ignored', () => {
     put(folder, 'logistic-1.3.joblib', 'packed/1/model.joblib');
     mkdirSync(join(folder, 'packed/code'), { recursive: true });
     writeFileSync(join(folder, 'packed/code/inference.py'), 'def model_fn(model_dir):\n    return 1\n');
     create({ file: join(folder, 'model.tar.gz'), cwd: join(folder, 'packed'), gzip: true, sync: true }, ['.']);
     const { status, stderr } = run(folder, ['unpacked', '--model=model.tar.gz']);
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /model\.tar\.gz: The archive also has code\/, .*--code=code/);
+    assert.match(stderr, /model\.tar\.gz: The archive also contains code\/, .*--code=code/);
     const taken = readFileSync(join(folder, 'unpacked/model/model.joblib'));
     assert.deepEqual(taken, readFileSync(join(folder, 'packed/1/model.joblib')));
     const archive = readFileSync(join(folder, 'model.tar.gz'));
@@ -166,7 +170,7 @@ describe('--model', () => {
     assert.match(run(folder, ['cut', '--model=cut.tar.gz']).stderr, /the archive is cut off or damaged/);
   });
 
-  /** An MLflow folder with one file, and its MLmodel. */
+  /** Creates an MLflow folder with MLmodel and requirements.txt. */
   function putMlflow(name: string, flavours: string, inputs: readonly object[], more = ''): string {
     const place = join(folder, name);
     mkdirSync(place);
@@ -186,7 +190,7 @@ describe('--model', () => {
     ['of-probabilities', `${pyfunc('predict_proba')}\n${sklearn}`],
     ['of-trust', `${pyfunc()}\n  sklearn: { pickled_model: model.skops, skops_trusted_types: [own.Step] }`],
   ] as const)
-    it(`takes a folder that only MLflow can load as it answers there, with packages and Python: ${name}`, () => {
+    it(`serves a folder that needs MLflow with MLflow, and its packages and Python version: ${name}`, () => {
       writeFileSync(join(putMlflow(name, flavours, [age]), 'python_model.pkl'), 'x');
       const { status, stdout, stderr } = run(folder, [`serve-${name}`, `--model=${name}`, '--explain']);
       assert.equal(status, 0, stderr);
@@ -205,7 +209,7 @@ describe('--model', () => {
 
   const columns = [age, { name: 'city', type: 'string' }, { name: 'since', type: 'datetime', optional: true }];
 
-  it('brings the signature of an MLflow folder, with the values of its input example', () => {
+  it('writes the signature of an MLflow folder, with the values in its input example', () => {
     const example = 'saved_input_example_info: { artifact_path: example.json }\n';
     const place = putMlflow('signed', `${pyfunc()}\n${sklearn}`, columns, example);
     put(folder, 'logistic-1.3.protocol-4.pkl', 'signed/model.pkl');
@@ -231,7 +235,7 @@ describe('--model', () => {
     ['a column without a name', [{ type: 'double' }]],
     ['a list in a column', [age, { name: 'tags', type: 'array', items: { type: 'string' } }]],
   ] as const)
-    it(`writes no signature of ${name}`, () => {
+    it(`writes no signature for ${name}`, () => {
       const place = `of-${name.replaceAll(' ', '-')}`;
       putMlflow(place, pyfunc(), inputs);
       const { status, stderr } = run(folder, [`serve-${place}`, `--model=${place}`]);
@@ -239,7 +243,7 @@ describe('--model', () => {
       assert.ok(!existsSync(join(folder, `serve-${place}`, 'model/signature.json')));
     });
 
-  it('warns that the sample request is a guess where the code reads requests itself', () => {
+  it('warns that the sample request is a guess if custom code parses requests', () => {
     put(folder, 'logistic-1.3.joblib', 'own.joblib');
     writeFileSync(join(folder, 'inference.py'), 'def input_fn(body, content_type):\n    return body["rows"]\n');
     const { status, stderr } = run(folder, [
@@ -253,14 +257,14 @@ describe('--model', () => {
     assert.ok(existsSync(join(folder, 'reads/test/sample_request.json')));
   });
 
-  it('says one thing of a model that it refuses', () => {
+  it('reports one problem for a model that it refuses', () => {
     put(folder, 'dict-1.9.joblib', 'dict.joblib');
     const { status, stderr } = run(folder, ['refused', '--model=dict.joblib']);
     assert.equal(status, 2);
     assert.match(stderr, /^One thing to mend; nothing was written:\n {2}model: dict\.joblib/);
   });
 
-  it('gives way to a flag', () => {
+  it('is overridden by a flag', () => {
     const { stdout, stderr, status } = run(folder, [
       '--model',
       odd,
@@ -285,7 +289,7 @@ describe('--model', () => {
     assert.equal(other.status, 3, other.stderr);
   });
 
-  it('is refused where loading it would run commands, unless --force says so; then it is a warning', () => {
+  it('refuses a model that would run commands when loaded', () => {
     put(folder, 'eval.pkl', 'eval.pkl');
     const refused = run(folder, ['bad', '--model=eval.pkl']);
     assert.equal(refused.status, 2);
@@ -293,10 +297,10 @@ describe('--model', () => {
     assert.ok(!existsSync(join(folder, 'bad')));
   });
 
-  it('is refused where the file is no model, and nothing is written', () => {
+  it('refuses a file that is not a model, and writes nothing', () => {
     const { status, stderr } = run(folder, ['none', '--model=absent.pkl']);
     assert.equal(status, 2);
-    assert.match(stderr, /model: absent\.pkl: no file or folder \(from --model\)/);
+    assert.match(stderr, /model: absent\.pkl: no such file or folder \(from --model\)/);
     assert.ok(!existsSync(join(folder, 'none')));
   });
 });
@@ -306,13 +310,13 @@ describe('--code', () => {
   put(folder, 'pipeline-main-1.9.joblib', 'churn.joblib');
   writeFileSync(join(folder, 'train.py'), train);
 
-  it('is asked for where the model needs it', () => {
+  it('is suggested if the model needs it', () => {
     const { status, stderr } = run(folder, ['--model=churn.joblib', '--dry-run']);
     assert.equal(status, 0);
     assert.match(stderr, /loading churn\.joblib needs Clip, .*--code=FILE\.py/);
   });
 
-  it('brings the file in, beside the handler', () => {
+  it('copies the file next to the handler', () => {
     const { status, stderr } = run(folder, ['churn', '--model=churn.joblib', '--code=train.py']);
     assert.equal(status, 0, stderr);
     assert.doesNotMatch(stderr, /--code/);
@@ -321,13 +325,13 @@ describe('--code', () => {
     assert.deepEqual(request, { instances: [[0, 0, 0, 0]] });
   });
 
-  it('says which class it lacks', () => {
+  it('names a class that the file does not define', () => {
     writeFileSync(join(folder, 'other.py'), 'class Other:\n    pass\n');
     const { stderr } = run(folder, ['--model=churn.joblib', '--code=other.py', '--dry-run']);
     assert.match(stderr, /needs Clip, which other\.py does not define/);
   });
 
-  it('makes the framework custom for a script with SageMaker’s functions, where nothing else tells', () => {
+  it('sets the framework to custom for a script with SageMaker’s functions if nothing else determines it', () => {
     writeFileSync(join(folder, 'inference.py'), 'def model_fn(model_dir):\n    return 1\n');
     const { status, stdout, stderr } = run(folder, ['--code=inference.py', '--dry-run', '--explain']);
     assert.equal(status, 0, stderr);
@@ -335,14 +339,14 @@ describe('--code', () => {
     assert.match(stdout, /^ {2}code\/inference\.py$/m);
   });
 
-  it('leaves the model its name where a script loads it', () => {
+  it('keeps the name of the model file if a script loads it', () => {
     const { status, stderr } = run(folder, ['scripted', '--model=churn.joblib', '--code=inference.py']);
     assert.equal(status, 0, stderr);
     assert.ok(existsSync(join(folder, 'scripted/model/churn.joblib')));
     assert.ok(!existsSync(join(folder, 'scripted/model/model.joblib')));
   });
 
-  for (const [path, said] of [
+  for (const [path, message] of [
     ['absent.py', /no file or folder/],
     ['note.ipynb', /a notebook[\s\S]*nbconvert/],
     ['empty', /no Python code/],
@@ -354,7 +358,7 @@ describe('--code', () => {
       writeFileSync(join(folder, 'model_handler.py'), '');
       const { status, stderr } = run(folder, ['--framework=custom', `--code=${path}`]);
       assert.equal(status, 2);
-      assert.match(stderr, said);
+      assert.match(stderr, message);
     });
 });
 
@@ -362,7 +366,7 @@ describe('--model with --runtime=onnx', () => {
   const folder = newFolder();
   put(folder, 'logistic-1.3.joblib', 'churn.joblib');
 
-  it('takes what the file says and leaves the file where it is', () => {
+  it('takes the facts from the file, but does not copy it', () => {
     const { status, stdout, stderr } = run(folder, ['churn', '--model=churn.joblib', '--runtime=onnx', '--json']);
     assert.equal(status, 0, stderr);
     const { project, files } = JSON.parse(stdout);

@@ -1,4 +1,4 @@
-// Properties of resolving: whatever the sources hold.
+// Properties of resolving that hold for any sources.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { keys } from '../../generators/config/parameters.js';
@@ -7,7 +7,7 @@ import { resolve } from '../support/generate.js';
 
 const sklearn = { framework: 'sklearn' };
 
-describe('any mixture of sources', () => {
+describe('resolving any mixture of sources', () => {
   const junk = fc.oneof(
     fc.string(),
     fc.integer(),
@@ -71,13 +71,13 @@ describe('any mixture of sources', () => {
           ...objects.map((each) => readObject(each, 'x')),
         ]);
         assert.equal(project === undefined, problems.length > 0);
-        for (const { message, from: place } of problems) assert.ok(message && place);
+        for (const { message, from } of problems) assert.ok(message && from);
       }),
       { numRuns: 2000 },
     );
   });
 
-  it('gives the same again when what it gave is read back', () => {
+  it('gives the same project when its answers are read back', () => {
     fc.assert(
       fc.property(object, (answers) => {
         const { project } = resolve([readObject({ ...sklearn, ...answers }, 'x')]);

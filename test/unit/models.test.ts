@@ -6,7 +6,7 @@ import { resolve } from '../support/generate.js';
 
 const from = (answers: object) => resolve([readObject({ framework: 'transformers', ...answers }, 'the test')]);
 
-describe('the size of a language model', () => {
+describe('the estimated size of a language model', () => {
   const sizes: readonly [string, number, number][] = [
     ['Qwen/Qwen3-8B', 8, 16],
     ['Qwen/Qwen3-0.6B', 0.6, 16],
@@ -31,9 +31,9 @@ describe('the size of a language model', () => {
     ['meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8', 400, 8],
   ];
   for (const [name, parameters, bits] of sizes)
-    it(`is read from ${name}`, () => assert.deepEqual(sizeOf(name), { parameters, bits }));
+    it(`is read from the name ${name}`, () => assert.deepEqual(sizeOf(name), { parameters, bits }));
 
-  it('is not made up where the name does not say it', () => {
+  it('is unknown if the name does not include it', () => {
     for (const name of [
       'org/model',
       'mistralai/Mistral-Nemo-Instruct-2407',
@@ -46,8 +46,8 @@ describe('the size of a language model', () => {
   });
 });
 
-describe('what an instance holds', () => {
-  it('is its GPUs’ memory, without what the engine and the KV cache take', () => {
+describe('the capacity of an instance', () => {
+  it('is its GPU memory, less the share of the engine and the KV cache', () => {
     const weights = (name: string) => weightsGiB(sizeOf(name) ?? assert.fail());
     assert.equal(Math.round(weights('Qwen/Qwen3-8B')), 15);
     assert.ok(weights('a/b-8b-awq') < 5);
@@ -59,7 +59,7 @@ describe('what an instance holds', () => {
     assert.equal(smallestFor(1e4), undefined);
   });
 
-  it('gives the time that reading so much takes', () => {
+  it('determines timeouts by the size of the weights, in whole minutes up to an hour', () => {
     const [small, large] = [timeoutsFor(1, false), timeoutsFor(400, true)];
     assert.ok(small.startup < large.startup && small.download < large.download);
     assert.ok(large.startup <= 3600 && large.startup % 60 === 0);
@@ -67,7 +67,7 @@ describe('what an instance holds', () => {
 });
 
 describe('a language model', () => {
-  it('that does not fit is refused, with the smallest type that does, and a way to say the estimate is wrong', () => {
+  it('that does not fit is refused, with the smallest type that fits and a way to correct the estimate', () => {
     const { problems } = from({ modelName: 'a/b-70b', instanceType: 'ml.g5.xlarge' });
     assert.equal(problems.length, 1);
     assert.match(problems[0]?.message ?? '', /a\/b-70b takes about 131 GiB .*ml\.g5\.xlarge hold/);
@@ -75,41 +75,41 @@ describe('a language model', () => {
     assert.ok(from({ modelName: 'a/b-70b', instanceType: 'ml.g5.xlarge', modelMemory: 16 }).project);
   });
 
-  it('of unknown size is taken, with a warning', () => {
+  it('of unknown size is accepted with a warning', () => {
     const { warnings, project } = from({ modelName: 'org/model' });
     assert.ok(project);
     assert.match(warnings.join('\n'), /org\/model says how large it is/);
     assert.doesNotMatch(from({}).warnings.join('\n'), /undefined/);
   });
 
-  it('is started by the GPUs of its instance; by all that there are where they are not known', () => {
+  it('uses all GPUs of its instance, even if their number is unknown', () => {
     const parallel = (instanceType: string) =>
       from({ modelName: 'a/b-1b', instanceType }).project?.language?.options['tensor-parallel-size'];
     assert.equal(parallel('ml.g6.12xlarge'), 4);
     assert.equal(parallel('ml.g8.12xlarge'), 'auto');
   });
 
-  it('in MXFP4 is refused by GPUs without bfloat16', () => {
+  it('in MXFP4 is refused on GPUs without bfloat16', () => {
     const problem = (modelName: string) => from({ modelName, instanceType: 'ml.g4dn.xlarge' }).problems[0];
     assert.match(problem('openai/gpt-oss-20b')?.message ?? '', /needs bfloat16.*ml\.g4dn\.xlarge/);
     assert.match(problem('openai/gpt-oss-20b')?.hint ?? '', /--instance-type=ml\.g5\.xlarge/);
     assert.equal(problem('Qwen/Qwen3-4B'), undefined);
   });
 
-  it('that the Hub cannot give in an hour is taken, with a warning', () => {
+  it('that takes over an hour to download from the Hub is accepted with a warning', () => {
     const warnings = (modelName: string) => from({ modelName, instanceType: 'ml.p5en.48xlarge' }).warnings.join('\n');
     assert.match(warnings('Qwen/Qwen3-235B-A22B'), /more than the hour.*deploy\/upload_model\.sh/);
     assert.equal(warnings('s3://bucket/Qwen3-235B-A22B/'), '');
     assert.equal(warnings('Qwen/Qwen3-8B'), '');
   });
 
-  it('is refused where it cannot run', () => {
-    const problem = (answers: object) => from({ modelName: 'a/b-1b', ...answers }).problems.map(({ key }) => key);
-    assert.deepEqual(problem({ instanceType: 'ml.p3.2xlarge' }), ['instanceType']);
-    assert.deepEqual(problem({ instanceType: 'ml.m5.large' }), ['modelServer']);
-    assert.deepEqual(problem({ modelDelivery: 'image' }), ['modelDelivery']);
-    assert.deepEqual(problem({ includeSampleModel: true }), ['includeSampleModel']);
-    assert.ok(problem({ deployTarget: 'batch' }).includes('deployTarget'));
-    assert.ok(problem({ multiModel: true }).includes('multiModel'));
+  it('is refused on instances and targets that cannot run it', () => {
+    const problemKeys = (answers: object) => from({ modelName: 'a/b-1b', ...answers }).problems.map(({ key }) => key);
+    assert.deepEqual(problemKeys({ instanceType: 'ml.p3.2xlarge' }), ['instanceType']);
+    assert.deepEqual(problemKeys({ instanceType: 'ml.m5.large' }), ['modelServer']);
+    assert.deepEqual(problemKeys({ modelDelivery: 'image' }), ['modelDelivery']);
+    assert.deepEqual(problemKeys({ includeSampleModel: true }), ['includeSampleModel']);
+    assert.ok(problemKeys({ deployTarget: 'batch' }).includes('deployTarget'));
+    assert.ok(problemKeys({ multiModel: true }).includes('multiModel'));
   });
 });

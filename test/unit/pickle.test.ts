@@ -1,4 +1,4 @@
-// Pickles and joblib files, read by their opcodes. The fixtures are real: test/unit/fixtures/pickles.json says what made each.
+// Reading pickles and joblib files by their opcodes. The fixtures are real files: `by` in fixtures/pickles.json says what wrote each.
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const fileOf = (name: string) => gunzipSync(Buffer.from(fixtures[name]?.data ?? 
 const read = (data: Buffer) => readBytes(memoryBytes(data), 'model.pkl').facts;
 const factsOf = (name: string) => read(fileOf(name));
 
-/** Why bytes are refused. */
+/** The error message and hint for bytes that are refused. */
 function refusal(data: Buffer): string {
   try {
     read(data);
@@ -24,13 +24,13 @@ function refusal(data: Buffer): string {
     assert.ok(error instanceof UnreadableError, String(error));
     return `${error.message}: ${error.hint}`;
   }
-  return assert.fail('it was read');
+  return assert.fail('no error was thrown');
 }
 
 describe('a pickle', () => {
-  const everyForm = Object.keys(fixtures).filter((name) => name.startsWith('logistic-'));
-  for (const name of everyForm)
-    it(`tells version, inputs and classes: ${name}`, () => {
+  const everyEncoding = Object.keys(fixtures).filter((name) => name.startsWith('logistic-'));
+  for (const name of everyEncoding)
+    it(`gives the version, inputs and classes of ${name}`, () => {
       const { framework, frameworkVersion, inputs, classes, what } = factsOf(name);
       assert.equal(framework, 'sklearn');
       assert.ok(frameworkVersion?.startsWith(name.split('-')[1]?.slice(0, 3) ?? '?'), frameworkVersion);
@@ -39,13 +39,13 @@ describe('a pickle', () => {
       assert.match(what, /LogisticRegression/);
     });
 
-  it('is a joblib file where arrays are in it as raw bytes, or it is compressed', () => {
+  it('counts as a joblib file if it contains raw arrays or is compressed', () => {
     assert.equal(factsOf('logistic-1.3.joblib').modelFormat, 'joblib');
     assert.equal(factsOf('logistic-1.3.joblib.gz').modelFormat, 'joblib');
     assert.equal(factsOf('logistic-1.3.protocol-4.pkl').modelFormat, 'pkl');
   });
 
-  it('tells labels that are texts, and columns by name', () => {
+  it('gives string labels, and columns by name', () => {
     assert.deepEqual(factsOf('tree-strings-1.3.joblib').classes, ['no', 'yes']);
     for (const name of ['columns-1.9.joblib', 'columns-1.9.pkl'])
       assert.deepEqual(
@@ -62,40 +62,43 @@ describe('a pickle', () => {
       ]),
     );
 
-  it('tells the types of columns that its steps know, and that it takes a DataFrame', () => {
+  it('gives the column types that follow from its steps, and the need for pandas', () => {
     const frame = { age: 'double', plan: ['string', 'a'], note: ['string', 'y'], since: 'any', new: 'double' };
     assert.deepEqual(columnsOf('frame-1.9.joblib'), frame);
     assert.deepEqual(columnsOf('categories-1.9.pkl'), { age: 'double', plan: ['string', 'a'], new: 'double' });
     for (const name of ['frame-1.9.joblib', 'categories-1.9.pkl']) assert.deepEqual(factsOf(name).packages, ['pandas']);
     assert.deepEqual(factsOf('frame-1.9.joblib').warnings, [
-      'It does not tell what since is: run tools/describe_model.py in the project.',
+      'The type of column since is unknown: run tools/describe_model.py in the project.',
     ]);
   });
 
-  it('tells the columns and categories of a booster inside', () => {
+  it('gives the columns and categories of a booster inside it', () => {
     assert.deepEqual(columnsOf('lightgbm-4.7.pkl'), { age: 'double', plan: ['string', 'a'], new: 'double' });
     assert.deepEqual(columnsOf('xgboost-3.4.pkl'), { age: 'long', plan: ['string', 'a'], new: 'boolean' });
     assert.deepEqual(factsOf('lightgbm-4.7.pkl').packages, ['lightgbm', 'pandas']);
     assert.deepEqual(factsOf('xgboost-3.4.pkl').packages, ['xgboost==3.4.1', 'pandas']);
   });
 
-  it('tells what a pipeline takes: texts, or what its first step does, also inside a search', () => {
+  it('gives the inputs of a pipeline: texts or those of its first step, also inside a search', () => {
     assert.deepEqual(factsOf('texts-1.9.pkl').inputs, [{ name: 'texts', type: 'string', shape: [-1] }]);
     assert.deepEqual(factsOf('search-1.9.pkl').inputs?.[0]?.shape, [-1, 4]);
   });
 
-  it('names what is neither Python’s nor of a package', () => {
+  it('lists modules that are in neither the standard library nor a package', () => {
     const facts = factsOf('pipeline-main-1.9.joblib');
     assert.deepEqual(ownModules(facts), ['__main__']);
     assert.deepEqual([...(facts.modules?.get('__main__') ?? [])], ['Clip']);
-    assert.equal(facts.inputs, undefined); // what a step of the user's does to columns is not known
+    assert.equal(facts.inputs, undefined); // a custom step can change the columns
   });
 
-  it('that holds no model is known, with the way out', () => {
-    assert.match(factsOf('dict-1.9.joblib').obstacle ?? '', /a dict of model, scaler: save the model itself/);
+  it('without a model gets a hint', () => {
+    assert.match(
+      factsOf('dict-1.9.joblib').obstacle ?? '',
+      /a dict of model, scaler, not a model: save the model itself/,
+    );
   });
 
-  it('is never run, and what it would run is said', () => {
+  it('is never run, and dangerous calls in it are reported', () => {
     assert.deepEqual(dangersIn(factsOf('ops.pkl')), ['calls os.system, which runs commands']);
     assert.deepEqual(dangersIn(factsOf('eval.pkl')), ['calls builtins.eval, which runs code']);
     for (const [pickle, danger] of [
@@ -103,28 +106,28 @@ describe('a pickle', () => {
       ['cnumpy\nf2py.os.system\n.', /numpy\.f2py\.os\.system/],
       ["csklearn.utils\nos.system\n(S'ls'\ntR.", /os\.system/],
       ["cpathlib\nPath\n(S'x'\ntRcbuiltins\ngetattr\n.", undefined],
-      ["coperator\nmethodcaller\n(S'write_text'\nS'x'\ntR(cpathlib\nPath\n(S'x'\ntRtR.", /what another call returned/],
+      ["coperator\nmethodcaller\n(S'write_text'\nS'x'\ntR(cpathlib\nPath\n(S'x'\ntRtR.", /the result of another call/],
     ] as const)
       assert.match(dangersIn(read(Buffer.from(pickle))).join(), danger ?? /^$/, pickle);
   });
 
   for (const [what, data] of [
-    ['of which the end is missing', fileOf('logistic-1.3.joblib').subarray(0, 300)],
-    ['with a text longer than the file', Buffer.from('\x80\x04\x8d\xff\xff\xff\xff\x00\x00\x00\x00a.', 'latin1')],
-    ['with a length that no file can have', Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fa.', 'latin1')],
+    ['that is cut off', fileOf('logistic-1.3.joblib').subarray(0, 300)],
+    ['with a string longer than the file', Buffer.from('\x80\x04\x8d\xff\xff\xff\xff\x00\x00\x00\x00a.', 'latin1')],
+    ['with an impossible length', Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fa.', 'latin1')],
     ['with an empty stack', Buffer.from('\x80\x04.', 'latin1')],
-    ['with a mark that is not there', Buffer.from('\x80\x04l.', 'latin1')],
-    ['with a memo number of nothing', Buffer.from('\x80\x04Nr\xff\xff\xff\x7f.', 'latin1')],
-    ['with an opcode that there is not', Buffer.from('\x80\x04N\xff.', 'latin1')],
-    ['whose lists never end', Buffer.concat([Buffer.from('\x80\x04', 'latin1'), Buffer.alloc(11_000_000, ']')])],
+    ['with a missing mark', Buffer.from('\x80\x04l.', 'latin1')],
+    ['with a memo index out of range', Buffer.from('\x80\x04Nr\xff\xff\xff\x7f.', 'latin1')],
+    ['with an unknown opcode', Buffer.from('\x80\x04N\xff.', 'latin1')],
+    ['with millions of lists', Buffer.concat([Buffer.from('\x80\x04', 'latin1'), Buffer.alloc(11_000_000, ']')])],
   ] as const)
     it(`${what} is refused`, () => assert.match(refusal(data), /cut off or damaged|not a pickle|ten million/));
 
-  it('that is a bomb is refused: gigabytes of zeros, and lists inside each other', function () {
+  it('that is a decompression bomb or deeply nested is refused', function () {
     this.timeout(60_000);
     const nested = Buffer.concat([Buffer.from('\x80\x04', 'latin1'), Buffer.alloc(2_000_000, '('), Buffer.from('.')]);
     assert.match(refusal(nested), /damaged/);
-    const self = Buffer.from('\x80\x02]q\x00h\x00a.', 'latin1'); // a list that holds itself
+    const self = Buffer.from('\x80\x02]q\x00h\x00a.', 'latin1'); // a list that contains itself
     assert.match(read(self).obstacle ?? '', /a list of/);
     const packed = gzipSync(
       Buffer.concat([Buffer.from('\x80\x04\x8e\xff\xff\xff\xff\x00\x00\x00\x00', 'latin1'), Buffer.alloc(2 ** 26)]),
@@ -132,7 +135,7 @@ describe('a pickle', () => {
     assert.match(refusal(packed), /damaged/);
   });
 
-  it('of ten gigabytes is read without its arrays', () => {
+  it('of ten gigabytes is read without loading its arrays', () => {
     const folder = mkdtempSync(join(tmpdir(), 'pickle-'));
     try {
       const path = join(folder, 'large.joblib');
@@ -152,7 +155,7 @@ describe('a pickle', () => {
   });
 });
 
-/** A joblib file of an estimator with a raw array of so many bytes in it: what is before the array, and after it. */
+/** A joblib file with a raw array of `size` bytes: the bytes before and after the array. */
 function largeArray(size: number): { before: Buffer; after: Buffer } {
   const number = Buffer.alloc(8);
   number.writeBigInt64LE(BigInt(size));
@@ -169,8 +172,8 @@ function largeArray(size: number): { before: Buffer; after: Buffer } {
   return { before: Buffer.concat([...start, ...wrapper]), after: Buffer.concat(end) };
 }
 
-describe('files that are no models', () => {
-  for (const [data, said] of [
+describe('files that are not models', () => {
+  for (const [data, message] of [
     ['version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /Git LFS pointer.*git lfs pull/],
     ['<!DOCTYPE html><html>Sign in</html>', /web page.*download it again/],
     ['<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code>', /web page.*log in/],
@@ -181,8 +184,8 @@ describe('files that are no models', () => {
     ['{"cells": [], "nbformat": 4}', /notebook.*--code/],
     ['import pandas as pd\n', /Python code.*--code/],
     ['BZh91AY&SY', /compressed with bz2.*joblib\.dump/],
-    ['hello', /no kind that is known/],
+    ['hello', /not a supported model format/],
   ] as const)
-    it(`are called by their name: ${data.slice(0, 20).split('\n')[0]}`, () =>
-      assert.match(refusal(Buffer.from(data, 'latin1')), said));
+    it(`are named in the error: ${data.slice(0, 20).split('\n')[0]}`, () =>
+      assert.match(refusal(Buffer.from(data, 'latin1')), message));
 });

@@ -9,8 +9,8 @@ import { root } from '../support/tools.js';
 
 const text = fc.string({ unit: fc.constantFrom(...'ab \'"$`\\;|&<>*?!#{}()\n\t%~=é€'), maxLength: 30 });
 
-describe('a value', () => {
-  it('is one word of a shell, whatever it holds', () => {
+describe('a quoted value', () => {
+  it('is one shell word, whatever it contains', () => {
     const quote = quoteFor('a.sh');
     fc.assert(
       fc.property(fc.array(text, { minLength: 20, maxLength: 20 }), (values) => {
@@ -22,21 +22,21 @@ describe('a value', () => {
     );
   });
 
-  it('is one string of Python and of JSON', () => {
+  it('is one string in Python and in JSON', () => {
     const quote = quoteFor('a.py');
     const values = fc.sample(text, 200);
     const script = `import json\nprint(json.dumps([${values.map(quote).join(', ')}]))`;
     assert.deepEqual(JSON.parse(spawnSync('python3', ['-c', script], { encoding: 'utf8' }).stdout), values);
   });
 
-  it('is that of a setting, as the deployer reads it, or an error where it has more than one line', () => {
+  it('is read back unchanged from settings.env by the deployer; several lines are an error', () => {
     const quote = quoteFor('deploy/settings.env');
     const values = fc.sample(text, 2000);
     const writable = values.filter((value) => !value.includes('\n'));
     for (const value of [...values.filter((each) => !writable.includes(each)), 'a\u2028b'])
       assert.throws(() => quote(value), /cannot be written as NAME=value/, value);
     const file = join(mkdtempSync(join(tmpdir(), 'env-')), 'settings.env');
-    writeFileSync(file, writable.map((value, at) => `V${at}=${quote(value)}  # what it is\n`).join(''));
+    writeFileSync(file, writable.map((value, at) => `V${at}=${quote(value)}  # a comment\n`).join(''));
     const script = `import json, sys; from pathlib import Path; from deployer.settings import read_file
 names = [f"V{at}" for at in range(int(sys.argv[2]))]
 given, wrong = read_file(Path(sys.argv[1]), set(names))
@@ -48,7 +48,7 @@ print(json.dumps([[given[name] for name in names], wrong]))`;
     assert.deepEqual(JSON.parse(stdout), [writable, []]);
   });
 
-  it('is bare where it can be, and numbers and switches are as they are', () => {
+  it('is unquoted where possible, as are numbers and booleans', () => {
     assert.equal(quoteFor('a.sh')('us-east-1'), 'us-east-1');
     assert.equal(quoteFor('a.sh')(''), "''");
     assert.equal(quoteFor('a.env')(''), '');
@@ -58,8 +58,8 @@ print(json.dumps([[given[name] for name in names], wrong]))`;
     assert.equal(quoteFor('a.py')(false), 'False');
   });
 
-  it('that is missing is an error, and so is a language without quoting', () => {
-    assert.throws(() => quoteFor('a.sh')(undefined), /a\.sh: a template asks for a value that is undefined/);
-    assert.throws(() => quoteFor('a.rb')('x'), /no quoting is known for a\.rb/);
+  it('must be defined, and the language of the file must be known', () => {
+    assert.throws(() => quoteFor('a.sh')(undefined), /a\.sh: the template uses a value of type undefined/);
+    assert.throws(() => quoteFor('a.rb')('x'), /there is no quoting for a\.rb/);
   });
 });

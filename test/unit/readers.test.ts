@@ -20,7 +20,7 @@ import { readTorchscript } from '../../generators/model/readers/torchscript.js';
 import { isXgboostBinary, readXgboost, readXgboostBinary } from '../../generators/model/readers/xgboost.js';
 import { members, readMember } from '../../generators/model/zip.js';
 
-/** Small files that the libraries wrote: `by` is which, and its version; `data` is the file, gzip in base64. */
+/** A small file written by a real library: `by` is its name and version, `data` the file, gzipped and in base64. */
 interface Fixture {
   readonly by: string;
   readonly data: string;
@@ -32,7 +32,7 @@ const pickles = fixturesOf('pickles');
 const fileOf = (name: string): Buffer =>
   gunzipSync(Buffer.from((fixtures[name] ?? pickles[name])?.data ?? assert.fail(`no fixture ${name}`), 'base64'));
 
-/** The reader of each fixture, by how its name ends. */
+/** The readers of the fixtures, by file extension. */
 const readers: Readonly<Record<string, (bytes: Bytes) => Facts>> = {
   cbm: readCatboost,
   gguf: readGguf,
@@ -51,21 +51,21 @@ const readers: Readonly<Record<string, (bytes: Bytes) => Facts>> = {
 };
 const readerOf = (name: string) => readers[name.split('.').at(-1) ?? ''] ?? assert.fail(name);
 const read = (name: string): Facts => readerOf(name)(memoryBytes(fileOf(name)));
-const refusal = (work: () => unknown, of = 'it'): string => {
+const refusal = (work: () => unknown, name = 'the file'): string => {
   try {
     work();
   } catch (error) {
     if (error instanceof UnreadableError) return `${error.message}: ${error.hint}`;
     throw error;
   }
-  return assert.fail(`nothing was wrong with ${of}`);
+  return assert.fail(`${name} was read without an error`);
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'readers-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const field = (name: string, type: string, shape: readonly number[] = [-1]): Field => ({ name, type, shape });
-/** What each fixture tells. */
+/** The facts in each fixture. */
 const expected: Readonly<Record<string, Partial<Facts>>> = {
   'xgboost.json': {
     what: 'XGBoost model in JSON (binary:logistic)',
@@ -199,8 +199,8 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     inputs: [field('x', 'float', [1, 64])],
     outputs: [field('y', 'float', [1, 64])],
     warnings: [
-      'Its weights are in other files, which must be in the same folder: model.onnx.data.',
-      'It uses operators that are not part of ONNX (com.acme): register their library in load() of model_handler.py.',
+      'Its weights are in separate files, which must be in the same folder: model.onnx.data.',
+      'It uses operators that are not part of ONNX (com.acme): register their library in load() in code/model_handler.py.',
     ],
   },
   'own-layer.keras': {
@@ -210,7 +210,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 3.15.1',
     inputs: [field('numbers', 'float', [-1, 3]), field('words', 'integer', [-1, -1])],
     warnings: [
-      "It needs classes or functions that are not Keras's own: Loose, Scale. The server finds them in the file beside code/model_handler.py that --code=FILE brings.",
+      'It needs custom classes or functions: Loose, Scale. Pass the file that defines them with --code=FILE; it is copied into code/.',
     ],
   },
   'keras-2.keras': {
@@ -229,7 +229,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 2.12.0',
     inputs: [field('numbers', 'float', [-1, 3]), field('words', 'integer', [-1, -1])],
     warnings: [
-      "It needs classes or functions that are not Keras's own: Loose, Scale. The server finds them in the file beside code/model_handler.py that --code=FILE brings.",
+      'It needs custom classes or functions: Loose, Scale. Pass the file that defines them with --code=FILE; it is copied into code/.',
     ],
   },
   'lambda.h5': {
@@ -240,7 +240,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 2.12.0',
     inputs: [field('input_2', 'float', [-1, 4])],
     warnings: [
-      'It has a Lambda layer with Python bytecode in it: loading the model runs that, and only the Python that it was saved with can.',
+      'It has a Lambda layer that contains Python bytecode. Loading the model runs it, which works only with the Python version that saved it.',
     ],
   },
   'keras-3.h5': {
@@ -259,7 +259,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 2.10.0',
     inputs: [field('dense_input', 'double', [-1, 7])],
     warnings: [
-      "It needs classes or functions that are not Keras's own: Custom. The server finds them in the file beside code/model_handler.py that --code=FILE brings.",
+      'It needs custom classes or functions: Custom. Pass the file that defines them with --code=FILE; it is copied into code/.',
     ],
   },
   'saved_model.pb': {
@@ -327,13 +327,13 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
 
 describe('the reader of a model file', () => {
   for (const [name, facts] of Object.entries(expected))
-    it(`tells what ${name} is, of ${fixtures[name]?.by}`, () => {
+    it(`finds the facts in ${name}, written by ${fixtures[name]?.by}`, () => {
       const found = read(name);
       const wanted = Object.fromEntries(Object.keys(facts).map((key) => [key, found[key as keyof Facts]]));
       assert.deepEqual(wanted, facts);
     });
 
-  it('finds the same in a file as in memory', () => {
+  it('finds the same facts in a file as in memory', () => {
     for (const name of Object.keys(fixtures)) {
       const path = join(folder, name);
       writeFileSync(path, fileOf(name));
@@ -341,10 +341,10 @@ describe('the reader of a model file', () => {
     }
   });
 
-  it('says that a file is damaged where its end is missing', () => {
+  it('reports a file that is cut off as damaged', () => {
     for (const name of Object.keys(fixtures)) {
       const half = fileOf(name).subarray(0, fileOf(name).length / 2);
-      if (/\.(model|gguf)$/.test(name)) continue; // all that is read is at their beginning
+      if (/\.(model|gguf)$/.test(name)) continue; // only their beginning is read
       assert.match(
         refusal(() => readerOf(name)(memoryBytes(half)), name),
         /damaged: copy it again/,
@@ -353,16 +353,16 @@ describe('the reader of a model file', () => {
     }
   });
 
-  it('takes an empty file for a damaged one', () => {
+  it('reports an empty file as damaged', () => {
     for (const reader of Object.values(readers))
       assert.match(
         refusal(() => reader(memoryBytes(Buffer.alloc(0)))),
-        /damaged|not a model/,
+        /damaged|not an XGBoost model/,
       );
   });
 });
 
-/** Numbers from 0 to 1 that are the same in each run. */
+/** Pseudorandom numbers from 0 to 1, the same in each run. */
 function* random(seed: number): Generator<number, never> {
   for (let state = seed; ; ) {
     state = (state + 0x6d2b79f5) | 0;
@@ -372,7 +372,7 @@ function* random(seed: number): Generator<number, never> {
   }
 }
 
-/** What goes wrong with a file: each takes a copy of it and a source of whole numbers below a limit. */
+/** Ways to damage a file. Each takes a copy of it and a source of random integers below a limit. */
 const mutations: readonly ((file: Buffer, below: (limit: number) => number) => Buffer)[] = [
   (file, below) => {
     for (let times = 1 + below(8); times > 0; times--) file[below(file.length)] = below(256);
@@ -400,7 +400,7 @@ const mutations: readonly ((file: Buffer, below: (limit: number) => number) => B
 ];
 
 describe('a reader of 20,000 mutated files', () => {
-  it('finds facts or says what is wrong, quickly, and never fails in another way', function () {
+  it('quickly finds facts or throws an UnreadableError, and never another error', function () {
     this.timeout(120_000);
     const numbers = random(1);
     const below = (limit: number) => Math.floor(numbers.next().value * limit);
@@ -423,7 +423,7 @@ describe('a reader of 20,000 mutated files', () => {
   });
 });
 
-/** A file of 10 GB with holes: what is at its beginning and at its end. */
+/** A sparse file of 10 GB with these bytes at its start and end. */
 function sparse(name: string, start: Buffer, end: Buffer, size = 1e10): string {
   const path = join(folder, name);
   const file = openSync(path, 'w');
@@ -446,10 +446,10 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, left]);
 }
 
-/** The beginning of a protobuf field of so many bytes. */
+/** The header of a protobuf field with `size` bytes. */
 const tagged = (number: number, size: number) => Buffer.concat([varint(number * 8 + 2), varint(size)]);
 
-/** An ONNX model whose first weights are 10 GB. */
+/** An ONNX model whose first tensor has 10 GB. */
 function hugeOnnx(): string {
   const [weights, name] = [1e10, Buffer.from('score')];
   const output = Buffer.concat([tagged(12, name.length + 2), tagged(1, name.length), name]);
@@ -460,15 +460,15 @@ function hugeOnnx(): string {
   return sparse('huge.onnx', start, output, start.length + weights + output.length);
 }
 
-/** A file of a fixture's two halves, 10 GB apart. */
-function parted(name: string, at: string | Buffer): string {
+/** A fixture, split before `text`, with the parts 10 GB apart. */
+function splitApart(name: string, text: string | Buffer): string {
   const file = fileOf(name);
-  const place = file.indexOf(at);
-  assert.ok(place > 0, name);
-  return sparse(`huge-${name}`, file.subarray(0, place), file.subarray(place));
+  const at = file.indexOf(text);
+  assert.ok(at > 0, name);
+  return sparse(`huge-${name}`, file.subarray(0, at), file.subarray(at));
 }
 
-describe('a reader of a file of 10 GB', () => {
+describe('the reader of a file of 10 GB', () => {
   const measure = (path: string): Facts => {
     const [before, started] = [process.memoryUsage().rss, performance.now()];
     const facts = withFile(path, readerOf(path));
@@ -489,13 +489,13 @@ describe('a reader of a file of 10 GB', () => {
     assert.equal(facts.what, read('tiny.gguf').what);
   });
 
-  it('passes over the weights of ONNX', () => {
+  it('skips the weights of ONNX', () => {
     assert.deepEqual(measure(hugeOnnx()).outputs, [{ name: 'score', type: 'unknown', shape: [-1] }]);
   });
 
-  it('passes over the trees of XGBoost and LightGBM', () => {
+  it('skips the trees of XGBoost and LightGBM', () => {
     const names = { 'xgboost.json': '"trees"', 'xgboost.ubj': 'trees' };
-    for (const [name, trees] of Object.entries(names)) assert.deepEqual(measure(parted(name, trees)), read(name));
+    for (const [name, trees] of Object.entries(names)) assert.deepEqual(measure(splitApart(name, trees)), read(name));
     const text = fileOf('lightgbm.txt')
       .toString()
       .replace(/tree_sizes=\d+/, (sizes) => `${sizes}0000000`);
@@ -509,7 +509,7 @@ describe('a reader of a file of 10 GB', () => {
 describe('a zip archive', () => {
   const file = () => fileOf('own-layer.keras');
 
-  it('has members, which are read up to a limit', () => {
+  it('lists its members, and reads them up to a size limit', () => {
     const bytes = memoryBytes(file());
     const all = members(bytes);
     assert.deepEqual(all.map(({ name }) => name).toSorted(), ['config.json', 'metadata.json', 'model.weights.h5']);
@@ -521,7 +521,7 @@ describe('a zip archive', () => {
     );
   });
 
-  it('that has the same bytes twice is refused, as a bomb is made so', () => {
+  it('with overlapping members, like a zip bomb, is refused', () => {
     const archive = file();
     const directory = archive.indexOf('PK\x01\x02', 0, 'latin1');
     const second = archive.indexOf('PK\x01\x02', directory + 1, 'latin1');
@@ -532,7 +532,7 @@ describe('a zip archive', () => {
     );
   });
 
-  it('that promises more members than there can be is refused', () => {
+  it('that declares more members than it can contain is refused', () => {
     const archive = file();
     const end = archive.lastIndexOf('PK\x05\x06', undefined, 'latin1');
     archive.writeUInt16LE(0xfffe, end + 10);
@@ -543,30 +543,30 @@ describe('a zip archive', () => {
   });
 });
 
-describe('what is not servable as it is', () => {
-  it('is told with the way out', () => {
+describe('a model that cannot be served as it is', () => {
+  it('gets a hint', () => {
     const obstacles = {
-      'tiny.safetensors': /weights alone/,
+      'tiny.safetensors': /weights only/,
       'tiny.gguf': /safetensors/,
       'weights.h5': /model\.save/,
     };
     for (const [name, pattern] of Object.entries(obstacles)) assert.match(read(name).obstacle ?? '', pattern);
   });
 
-  it('is a SavedModel without its variables', () => {
+  it('can be a SavedModel without its variables', () => {
     const path = join(folder, 'saved');
     mkdirSync(path);
     writeFileSync(join(path, 'saved_model.pb'), fileOf('saved_model.pb'));
     assert.match(
       refusal(() => readSavedModel(path)),
-      /lacks its variables: copy the whole folder/,
+      /without its variables: copy the whole folder/,
     );
     mkdirSync(join(path, 'variables'));
     writeFileSync(join(path, 'variables', 'variables.index'), '');
     assert.deepEqual(readSavedModel(path), read('saved_model.pb'));
   });
 
-  it('is XGBoost’s old binary format', () => {
+  it('can be in XGBoost’s old binary format', () => {
     assert.ok(isXgboostBinary(memoryBytes(fileOf('xgboost.model'))));
     assert.ok(!isXgboostBinary(memoryBytes(Buffer.alloc(1000))));
     assert.match(read('xgboost.model').obstacle ?? '', /save_model\('model\.json'\)/);

@@ -1,4 +1,4 @@
-// A request that fits a model's inputs.
+// The sample request for a model's inputs.
 import assert from 'node:assert/strict';
 import type { Field } from '../../generators/model/facts.js';
 import { leavesOpen, sampleRequest } from '../../generators/model/sample.js';
@@ -7,7 +7,7 @@ const field = (name: string, type: string, ...shape: number[]): Field => ({ name
 const requestFor = (...inputs: Field[]) => JSON.parse(sampleRequest(inputs) ?? 'null');
 
 describe('a sample request', () => {
-  it('has a record of columns, of texts, or of a tensor', () => {
+  it('has one record of columns, texts or a tensor', () => {
     assert.deepEqual(requestFor(field('age', 'double', -1), field('city', 'string', -1)), {
       instances: [[0, 'a text']],
     });
@@ -16,13 +16,13 @@ describe('a sample request', () => {
     assert.deepEqual(requestFor(field('x', 'float', -1, 2), field('n', 'long')), { inputs: { x: [[0, 0]], n: 0 } });
   });
 
-  it('is not guessed where the shape of a tensor is not known, and not written where no one would read it', () => {
+  it('is omitted if the shape of a tensor is unknown, or if a record is too large to read', () => {
     assert.equal(requestFor(field('ids', 'Tensor', -1), field('x', 'float', -1, 2)), null);
     assert.equal(requestFor(field('x', 'float', -1, 1000, 1000)), null);
     assert.equal(requestFor(), null);
   });
 
-  it('has 1 for sizes that are left open', () => {
+  it('uses 1 for an axis of any length', () => {
     assert.ok(leavesOpen([field('x', 'float', -1, 3, -1)]));
     assert.ok(!leavesOpen([field('x', 'float', -1, 3), field('y', 'float', -1)]));
   });

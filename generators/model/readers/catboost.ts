@@ -1,4 +1,4 @@
-// CatBoost's .cbm: a mark, a size and a FlatBuffer. Source: catboost/libs/model/flatbuffers.
+// CatBoost's .cbm: a magic number, a size and a FlatBuffer. Source: catboost/libs/model/flatbuffers.
 import { type Bytes, partOf } from '../bytes.js';
 import { damaged, type Facts, type Field } from '../facts.js';
 import { intIn, rootTable, type Table, tableOf, tablesOf, textIn } from '../flatbuffer.js';
@@ -12,7 +12,7 @@ const MAX_INFO = 1000;
 const CORE = { trees: 1, info: 2 };
 const APPROX_DIMENSION = 0;
 
-/** Where the trees' table has its lists of features, the types of these, and where a feature has its column and name. */
+/** Field numbers: `list` in the trees' table; `column` and `name` in each feature of that list. */
 const FEATURES = [
   { list: 5, type: 'double', column: 2, name: 4 },
   { list: 4, type: 'categorical', column: 1, name: 2 },
@@ -20,7 +20,7 @@ const FEATURES = [
   { list: 18, type: 'embedding', column: 1, name: 2 },
 ] as const;
 
-/** Reads a model in CatBoost's own format, which newer versions promise to read. */
+/** Reads a model in CatBoost's own format, which newer versions are guaranteed to read. */
 export function readCatboost(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const start = take(bytes, 0, 8);
@@ -48,21 +48,21 @@ export function readCatboost(bytes: Bytes): Facts {
   });
 }
 
-const EMBEDDINGS = 'It has embedding features, which decode() in code/model_handler.py must read: change it.';
+const EMBEDDINGS = 'It has embedding features: change decode() in code/model_handler.py to read them.';
 
 const jsonOf = (text: string | undefined): unknown => (text ? parseJson(Buffer.from(text)) : undefined);
 
 const isLabel = (value: unknown): value is string | number | boolean =>
   ['string', 'number', 'boolean'].includes(typeof value);
 
-/** Features without names have their columns as names. */
+/** Features without a name are named by their column number. */
 function inputsOf(features: readonly { at: number; field: Field }[]): readonly Field[] {
   const isPlain = features.every(({ at, field }) => field.name === String(at) && field.type === 'double');
   if (isPlain) return [{ name: 'inputs', type: 'double', shape: [-1, features.length] }];
   return features.map(({ field }) => field);
 }
 
-/** Features of one kind, with their columns, which all kinds share. */
+/** The features of one kind, with their column numbers, which are unique across kinds. */
 function featuresOf(trees: Table, kind: (typeof FEATURES)[number]): readonly { at: number; field: Field }[] {
   return tablesOf(trees, kind.list, MAX_FEATURES).map((feature) => {
     const at = intIn(feature, kind.column) ?? -1;
@@ -70,7 +70,7 @@ function featuresOf(trees: Table, kind: (typeof FEATURES)[number]): readonly { a
   });
 }
 
-/** A classifier's handler predicts labels. */
+/** The handler of a classifier returns labels. */
 function outputsOf(trees: Table, classes: readonly unknown[]): readonly Field[] {
   const columns = intIn(trees, APPROX_DIMENSION) ?? 1;
   const labels = typeof classes[0] === 'string' ? 'string' : 'long';

@@ -1,5 +1,5 @@
-// The columns of a DataFrame that a model of scikit-learn was trained on, with the types that its steps tell.
-// templates/container/code/serving/estimators.py asks the loaded model the same.
+// The DataFrame columns that a scikit-learn model was trained on, with the types that follow from its steps.
+// templates/container/code/serving/estimators.py does the same for the loaded model.
 import type { Field } from '../facts.js';
 import { elementsOf, fieldsOf, itemsOf } from '../numpy-array.js';
 import type { Value } from '../pickle.js';
@@ -11,32 +11,32 @@ type Known = Map<string, Pick<Field, 'type' | 'example'>>;
 const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
 const MAX_DEPTH = 20;
 
-/** The type of a column that the model does not tell. */
+/** The type of a column whose type is unknown. */
 export const ANY = 'any';
 
-/** The columns with these names; numbers, where the steps do not tell. */
+/** The columns with these names. Their type is a number unless the steps imply another. */
 export function columnsOf(model: Value, names: readonly string[]): Field[] {
   const known: Known = new Map();
-  learn(model, names, known, 0);
+  findTypes(model, names, known, 0);
   return names.map((name) => ({ name, type: 'double', shape: [-1], ...known.get(name) }));
 }
 
-/** Whether a model picks columns by name, or takes other than numbers: it needs a DataFrame. */
+/** Whether a model needs a DataFrame: it selects columns by name, or has columns that are not numbers. */
 export const needsFrame = (model: Value, columns: readonly Field[]) =>
-  columns.some(({ type, example }) => type === ANY || example !== undefined) || picks(model, 0);
+  columns.some(({ type, example }) => type === ANY || example !== undefined) || selectsColumns(model, 0);
 
-function picks(model: Value, depth: number): boolean {
+function selectsColumns(model: Value, depth: number): boolean {
   if (depth > MAX_DEPTH) return false;
-  return partsOf(model, []).length > 0 || insideOf(model).some((part) => picks(part, depth + 1));
+  return partsOf(model, []).length > 0 || innerEstimators(model).some((part) => selectsColumns(part, depth + 1));
 }
 
-/** The estimators in a search, a pipeline, a union, a vote or the like. */
-const insideOf = (model: Value): Value[] =>
+/** The estimators inside a search, pipeline, union, voting estimator or the like. */
+const innerEstimators = (model: Value): Value[] =>
   [...fittedIn(model), ...stepsOf(model), ...unionOf(model)].filter(isInstance);
 
 const unionOf = (model: Value) => itemsOf(fieldsOf(model).get('transformer_list')).map((part) => itemsOf(part)[1]);
 
-/** The estimators that another one has trained, in its fields that end in an underscore; of a calibration those inside. */
+/** The estimators that another one has fitted: its attributes with a trailing underscore, and those inside a calibration. */
 const fittedIn = (model: Value): Value[] =>
   [...fieldsOf(model)]
     .filter(([name]) => name.endsWith('_') && !name.startsWith('_'))
@@ -44,7 +44,7 @@ const fittedIn = (model: Value): Value[] =>
     .map((each) => fieldsOf(each).get('estimator') ?? each)
     .filter((each) => isInstance(each) && (fieldsOf(each).has('feature_names_in_') || stepsOf(each).length > 0));
 
-/** The parts of a ColumnTransformer, with the names of their columns; of gradient boosting the step before its trees. */
+/** The parts of a ColumnTransformer, or the preprocessor of gradient boosting, each with the names of its columns. */
 function partsOf(model: Value, names: readonly string[]): [part: Value, own: readonly string[]][] {
   const fields = fieldsOf(model);
   const before = fields.get('_preprocessor');
@@ -59,28 +59,29 @@ function partsOf(model: Value, names: readonly string[]): [part: Value, own: rea
   });
 }
 
-function learn(model: Value, names: readonly string[], known: Known, depth: number): void {
+/** Adds the column types that follow from a model's steps to `known`. */
+function findTypes(model: Value, names: readonly string[], known: Known, depth: number): void {
   if (!isInstance(model) || depth > MAX_DEPTH) return;
   const parts = partsOf(model, names);
-  for (const [part, own] of parts) learn(part, own, known, depth + 1);
+  for (const [part, own] of parts) findTypes(part, own, known, depth + 1);
   if (isInstance(fieldsOf(model).get('_preprocessor')))
-    for (const name of names) if (known.get(name)?.type === ANY) known.delete(name); // trees take numbers
+    for (const name of names) if (known.get(name)?.type === ANY) known.delete(name); // the trees take numbers
   if (parts.length) return;
   const first = stepsOf(model).find(isInstance);
   const inside = first ? [first] : [...fittedIn(model), ...unionOf(model)];
-  for (const each of inside) learn(each, names, known, depth + 1);
+  for (const each of inside) findTypes(each, names, known, depth + 1);
   if (inside.length) return;
-  const lists = listsOf(model);
+  const values = valuesByColumn(model);
   for (const [at, name] of names.entries()) {
-    const example = lists?.[at]?.find((value) => typeof value === 'string');
+    const example = values?.[at]?.find((value) => typeof value === 'string');
     if (example !== undefined) known.set(name, { type: 'string', example });
     else if (vectorizer.test(classOf(model)?.name ?? '')) known.set(name, { type: 'string' });
-    else if (tellsNothing(model)) known.set(name, { type: ANY });
+    else if (hidesTypes(model)) known.set(name, { type: ANY });
   }
 }
 
-/** Values of each column: an encoder's categories, or what an imputer fills in where that is of the column. */
-function listsOf(model: Value) {
+/** Known values of each column: an encoder's categories, or the value that an imputer derived from the column. */
+function valuesByColumn(model: Value) {
   const fields = fieldsOf(model);
   if (fields.has('categories_')) return itemsOf(fields.get('categories_')).map(elementsOf);
   return fields.get('strategy') === 'constant'
@@ -88,24 +89,24 @@ function listsOf(model: Value) {
     : elementsOf(fields.get('statistics_'))?.map((each) => [each]);
 }
 
-/** Whether a step is a function, a class of the user's own, or fills in a constant. */
-function tellsNothing(model: Value): boolean {
+/** Whether a step says nothing about its input types: a function, a custom class, or an imputer of a constant. */
+function hidesTypes(model: Value): boolean {
   const { module = '', name = '' } = classOf(model) ?? {};
   if (fieldsOf(model).get('strategy') === 'constant') return true;
-  if (name === 'FunctionTransformer') return Boolean(fieldsOf(model).get('func')); // without one it passes all through
+  if (name === 'FunctionTransformer') return Boolean(fieldsOf(model).get('func')); // without one it changes nothing
   return !/^(sklearn|lightgbm|xgboost|catboost)\b/.test(module);
 }
 
-/** The columns of scikit-learn's interface to LightGBM or XGBoost, which the booster inside knows. */
+/** The columns of an LGBMModel or XGBModel, which are stored in its booster. */
 export function columnsOfBooster(model: Value): Field[] | undefined {
   const booster = fieldsOf(fieldsOf(model).get('_Booster'));
   const handle = booster.get('handle') ?? booster.get('_handle');
   if (typeof handle === 'string') return columnsOfLightgbm(handle, booster.get('pandas_categorical'));
-  const bytes = isInstance(handle) ? itemsOf(handle.args)[0] : handle; // a bytearray of bytes
+  const bytes = isInstance(handle) ? itemsOf(handle.args)[0] : handle; // bytearray(bytes)
   return typeof bytes === 'object' && bytes?.is === 'bytes' ? columnsIn(bytes.start) : undefined;
 }
 
-/** Those of a model as text: its first part is enough. The lists of categories are those of its categorical columns. */
+/** The columns of a model as text, of which the header suffices. `categories` has a list for each categorical column. */
 function columnsOfLightgbm(text: string, categories: Value): Field[] | undefined {
   const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1]?.split(' ') ?? [];
   const [names, kinds, lists] = [line('feature_names'), line('feature_infos'), [...itemsOf(categories)]];

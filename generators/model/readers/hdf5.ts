@@ -1,4 +1,4 @@
-// .h5: HDF5, where Keras keeps the version and the configuration of a model as attributes of the root.
+// Keras's .h5: HDF5 whose root group has the Keras version and the model's configuration as attributes.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, UnreadableError } from '../facts.js';
 import { guarded } from '../guard.js';
@@ -7,11 +7,11 @@ import { parseJson } from '../json.js';
 import { factsOfKeras } from '../keras.js';
 
 const WHAT = 'HDF5 file';
-/** What is in the root of a file of weights, which Keras has written since 2.12. */
+/** Names in the root group of a weights file, as written by Keras since 2.12. */
 const WEIGHTS = new Set(['_layer_checkpoint_dependencies', 'layers', 'vars']);
 const SAVE = "model.save('model.keras')";
 
-/** Reads an HDF5 file of Keras, with .h5 or any other ending. */
+/** Reads a Keras model in HDF5. */
 export function readHdf5(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const { attributes, names } = readRoot(bytes);
@@ -21,13 +21,13 @@ export function readHdf5(bytes: Bytes): Facts {
     if (attributes.has('model_config')) throw damaged(WHAT);
     if (!attributes.has('layer_names') && !names.some((name) => WEIGHTS.has(name)))
       throw new UnreadableError(
-        'this HDF5 file is not of Keras: its root has no configuration of a model',
-        `give the file that Keras saved: ${SAVE}`,
+        'an HDF5 file that is not a Keras model: it has no model configuration',
+        `pass the file that Keras saved: ${SAVE}`,
       );
     return {
       what: 'weights of a Keras model in HDF5',
       ...(version && { savedBy: `Keras ${version}` }),
-      obstacle: `It has the weights alone, not the layers. Build the model with its code, model.load_weights(path), then ${SAVE}.`,
+      obstacle: `It contains the weights only, not the layers. Build the model with its code, then run model.load_weights(path) and ${SAVE}.`,
     };
   });
 }
@@ -37,9 +37,9 @@ function ofKeras(config: string, version: string | undefined, backend: string | 
   if (version && Number.parseInt(version, 10) < 2)
     return {
       ...facts,
-      obstacle: `Keras ${version} saved it, whose files TensorFlow does not read. Train it again with Keras 2 or 3.`,
+      obstacle: `Keras ${version} saved it, and TensorFlow cannot read its files. Train the model again with Keras 2 or 3.`,
     };
-  const warning = `It was trained with the backend ${backend}, and is served with TensorFlow: compare what it predicts.`;
+  const warning = `It was trained with the ${backend} backend and is served with TensorFlow: compare the predictions.`;
   const others = [undefined, 'tensorflow'];
   return others.includes(backend) ? facts : { ...facts, warnings: [...(facts.warnings ?? []), warning] };
 }

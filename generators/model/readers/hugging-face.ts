@@ -1,9 +1,9 @@
-// Folders as Hugging Face's save_pretrained() writes them.
+// Folders written by Hugging Face's save_pretrained().
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Facts, UnreadableError } from '../facts.js';
 
-/** What an architecture is for, by the end of its name: the tasks that the handler has. */
+/** The handler's tasks, by the ending of the architecture's name. */
 const tasks: readonly [ending: string, task: string][] = [
   ['ForSequenceClassification', 'text-classification'],
   ['ForCausalLM', 'text-generation'],
@@ -12,10 +12,10 @@ const tasks: readonly [ending: string, task: string][] = [
   ['Model', 'feature-extraction'],
 ];
 
-/** Weights in other formats than the handler loads, which need not travel along. */
+/** Weights in formats that the handler does not load: they are not copied. */
 const otherWeights = /\.(h5|msgpack|ot|onnx|gguf|tflite)$/;
 
-/** Reads such a folder. Throws an UnreadableError where it has no weights. */
+/** Reads a Hugging Face folder. Throws an UnreadableError if it has no weights. */
 export function readHuggingFace(folder: string): Facts {
   const config = parse(join(folder, 'config.json'));
   const names = readdirSync(folder);
@@ -23,7 +23,7 @@ export function readHuggingFace(folder: string): Facts {
   if (!safe && !names.some((name) => /\.bin$/.test(name)))
     throw new UnreadableError(
       'a Hugging Face folder without weights',
-      'copy *.safetensors into it: model.save_pretrained() writes them',
+      'copy the *.safetensors files that model.save_pretrained() writes into it',
     );
   const [architecture = ''] = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
   const task = tasks.find(([ending]) => architecture.endsWith(ending))?.[1];
@@ -40,13 +40,13 @@ export function readHuggingFace(folder: string): Facts {
             .replace(/^[^A-Za-z0-9]+/, '') || 'model'
         }`,
     ...(version && { savedBy: `Transformers ${version}` }),
-    ...(version && !/^[5-9]\./.test(version) && { frameworkVersion: '4.57' }), // the last that is of the same major version
+    ...(version && !/^[5-9]\./.test(version) && { frameworkVersion: '4.57' }), // the last of the same major version
     inputs: [{ name: 'inputs', type: 'string', shape: [-1] }],
     warnings: warningsOf(config, safe, task, architecture),
   };
 }
 
-/** The files that are served: not weights in other formats, nor pickles of them where there are safetensors. */
+/** The files to serve: no weights in other formats, and no pickled weights if there are safetensors. */
 export function filesOfHuggingFace(names: readonly string[]): readonly string[] {
   const safe = names.some((name) => name.endsWith('.safetensors'));
   return names.filter(
@@ -61,12 +61,12 @@ function warningsOf(
   architecture: string,
 ): string[] {
   return [
-    !safe && 'its weights are pickles (*.bin): the server loads them with SM_ALLOW_PICKLE=true only',
-    !config.model_type && 'config.json has no model_type, which loading it needs',
+    !safe && 'Its weights are pickles (*.bin): the server loads them only with SM_ALLOW_PICKLE=true.',
+    !config.model_type && 'config.json has no model_type, which is required to load the model.',
     !task &&
       (architecture
-        ? `${architecture} is for none of ${[...new Set(tasks.map(([, each]) => each))].join(', ')}, which is all that the server does by itself: write load() and predict() in code/model_handler.py`
-        : 'config.json names no architecture, so that it does not say what the model is for: set SM_TASK'),
+        ? `The server has no task for ${architecture}, only ${[...new Set(tasks.map(([, each]) => each))].join(', ')}: write load() and predict() in code/model_handler.py.`
+        : 'config.json names no architecture, so the task of the model is unknown: set SM_TASK.'),
   ].filter((each) => each !== false && each !== undefined) as string[];
 }
 
@@ -74,13 +74,13 @@ const text = (value: unknown) => (typeof value === 'string' && value ? value : u
 
 function parse(path: string): Record<string, unknown> {
   if (statSync(path).size > 1 << 24)
-    throw new UnreadableError('a folder whose config.json is very large', 'copy it again');
+    throw new UnreadableError('a folder whose config.json is larger than 16 MiB', 'copy it again');
   const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
   if (typeof value !== 'object' || value === null) throw new SyntaxError('not an object');
   return value as Record<string, unknown>;
 }
 
-/** Whether a folder is one: a config.json that names a model's type or architecture. */
+/** Whether a folder is from Hugging Face: it has a config.json, and weights or a model type or architecture in that. */
 export function isHuggingFace(folder: string): boolean {
   const path = join(folder, 'config.json');
   if (!existsSync(path)) return false;

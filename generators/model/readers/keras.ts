@@ -1,4 +1,4 @@
-// .keras: a zip archive with the version, the configuration and the weights of a model.
+// Keras's .keras: a zip archive with the Keras version, the configuration and the weights of a model.
 import type { Bytes } from '../bytes.js';
 import { type Facts, UnreadableError } from '../facts.js';
 import { guarded } from '../guard.js';
@@ -9,7 +9,7 @@ import { members, readMember } from '../zip.js';
 const WHAT = 'Keras model';
 const MAX_CONFIG = 16 << 20;
 
-/** Reads a .keras archive, of Keras 3 or 2. */
+/** Reads a .keras archive from Keras 3 or 2. */
 export function readKeras(bytes: Bytes): Facts {
   const all = members(bytes);
   const read = (name: string) => {
@@ -23,7 +23,7 @@ export function readKeras(bytes: Bytes): Facts {
     const config = read('config.json');
     const hasWeights = all.some(({ name }) => /^(model\.weights|variables)\./.test(name));
     if (!hasWeights)
-      throw new UnreadableError('the Keras model has no weights in it', "save it again with model.save('model.keras')");
+      throw new UnreadableError('the Keras model contains no weights', "save it again with model.save('model.keras')");
     return factsOfKeras(config, version, 'keras');
   });
 }

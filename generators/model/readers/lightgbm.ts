@@ -1,18 +1,18 @@
-// LightGBM's text: a header, the trees, whose sizes the header has, and what training used.
+// LightGBM's text format: a header with the sizes of the trees, the trees, and the training parameters.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, type Field } from '../facts.js';
 import { guarded, take } from '../guard.js';
 import { listOf, numberOf, parseJson } from '../json.js';
 
 const WHAT = 'LightGBM model';
-/** The versions of LightGBM that wrote a version of the format: all others wrote that of their own major. */
+/** LightGBM versions by version of the format, if that is not LightGBM's own major version. */
 const LIBRARIES: Readonly<Record<string, string>> = { 3: '2.3 to 3.3' };
 const MAX_HEADER = 16 << 20;
 const MAX_REST = 4 << 20;
 const END = 'end of trees';
 const BLANK = '\n\n';
 
-/** Reads a model as text, which newer versions promise to read. */
+/** Reads a model as text, which newer versions are guaranteed to read. */
 export function readLightgbm(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const { header, size } = readHeader(bytes);
@@ -38,7 +38,7 @@ export function readLightgbm(bytes: Bytes): Facts {
   });
 }
 
-/** The lines up to the first that is empty, `name=value` each; `size` is where the trees begin. */
+/** Reads the `name=value` lines before the first empty line; `size` is the offset of the trees. */
 function readHeader(bytes: Bytes): { header: ReadonlyMap<string, string>; size: number } {
   let text = Buffer.alloc(0);
   let size = -1;
@@ -52,7 +52,7 @@ function readHeader(bytes: Bytes): { header: ReadonlyMap<string, string>; size: 
   return { header: new Map(entries as [string, string][]), size: size + BLANK.length };
 }
 
-/** The trees must be whole: the line after them is where their sizes say. */
+/** Checks that the trees are complete: the line after them must be where their sizes say. */
 function checkTrees(bytes: Bytes, from: number, sizes: string | undefined, rest: string): void {
   const end = (sizes ?? '').split(' ').reduce((sum, size) => sum + Number(size), from);
   const isWhole = Number.isSafeInteger(end) && bytes.read(end, END.length).toString('latin1') === END;
@@ -60,7 +60,7 @@ function checkTrees(bytes: Bytes, from: number, sizes: string | undefined, rest:
   if (rest.includes('\nparameters:') && !rest.includes('\nend of parameters')) throw damaged(WHAT);
 }
 
-/** A category of each column that pandas had as categories, by the column's place. */
+/** The first category of each column that was categorical in pandas, by the index of the column. */
 function examplesIn(rest: string): ReadonlyMap<number, unknown> {
   const [, places] = /\n\[categorical_feature: ([\d,]+)\]/.exec(rest) ?? [];
   const [, categories] = /\npandas_categorical:(\[.*\])/.exec(rest) ?? [];
@@ -74,13 +74,13 @@ function restOf(bytes: Bytes): string {
   return take(bytes, start, bytes.size - start).toString('utf8');
 }
 
-/** Column_0, Column_1 … are features without names. */
+/** Unnamed features are called Column_0, Column_1 and so on. */
 function inputsOf(fields: readonly Field[]): readonly Field[] {
   const isPlain = fields.every(({ name, type }, at) => name === `Column_${at}` && type === 'double');
   return isPlain ? [{ name: 'inputs', type: 'double', shape: [-1, fields.length] }] : fields;
 }
 
-/** A feature's values are a range, [0:1], or, of a categorical one, a list, 1:2:3. */
+/** `kind` lists the values of a feature: a range such as [0:1], or 1:2:3 for a categorical one. */
 function toField(name: string, kind: string, example: unknown): Field {
   if (typeof example === 'string') return { name, type: 'string', shape: [-1], example };
   const type = /^-?\d+(:|$)/.test(kind) ? 'categorical' : 'double';

@@ -1,4 +1,4 @@
-// MLflow folders: the flavour's native model, and the requirements, Python version and signature in the files next to it.
+// MLflow folders: the native model of a flavour, and its requirements, Python version and signature.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { load } from 'js-yaml';
@@ -8,7 +8,7 @@ import { listOf, objectOf, parseJson, valueAt } from '../json.js';
 
 type Yaml = Record<string, unknown>;
 
-/** Where the flavours keep their native model. */
+/** For each flavour, the keys in MLmodel of the native model's path and of the library's version. */
 const flavours: readonly [flavour: string, key: string, version: string][] = [
   ['sklearn', 'pickled_model', 'sklearn_version'],
   ['xgboost', 'data', 'xgb_version'],
@@ -21,19 +21,19 @@ const flavours: readonly [flavour: string, key: string, version: string][] = [
   ['transformers', 'model_binary', ''],
 ];
 
-/** What MLmodel says of the native model. */
-export interface Packed {
-  /** Its path; undefined where only mlflow.pyfunc loads the folder. */
-  readonly place: string | undefined;
+/** The contents of an MLflow folder. */
+export interface MlflowFolder {
+  /** The path of the native model; undefined if the folder needs mlflow.pyfunc. */
+  readonly nativePath: string | undefined;
   readonly flavour: string;
-  /** What the folder tells beyond the native model. */
+  /** Facts from the folder rather than the native model. */
   readonly facts: Partial<Facts>;
   /** The versions in requirements.txt, by package. */
   readonly pins: ReadonlyMap<string, string>;
 }
 
 /** Reads MLmodel and requirements.txt. Throws an UnreadableError if no flavour can be served. */
-export function readMlflow(folder: string): Packed {
+export function readMlflow(folder: string): MlflowFolder {
   const mlmodel = parse(join(folder, 'MLmodel'));
   const known = (mlmodel.flavors ?? {}) as Record<string, Yaml>;
   const [flavour, key, versionKey] = flavours.find(([name, key]) => typeof known[name]?.[key] === 'string') ?? [
@@ -44,43 +44,43 @@ export function readMlflow(folder: string): Packed {
   const own = known[flavour];
   if (!own)
     throw new UnreadableError(
-      `an MLflow model of ${Object.keys(known).join(', ') || 'no flavour'}, which Python cannot load`,
-      'save it with a flavour of Python',
+      `an MLflow model that Python cannot load (flavours: ${Object.keys(known).join(', ') || 'none'})`,
+      'save it with a Python flavour, such as sklearn or python_function',
     );
   const python = text(known.python_function?.python_version) ?? text(own.python_version);
   const version = text(own[versionKey]);
-  const told = signature(mlmodel.signature, exampleIn(folder, mlmodel.saved_input_example_info));
-  const place = key && !needsMlflow(own, known.python_function) ? join(folder, String(own[key])) : undefined;
+  const signature = signatureOf(mlmodel.signature, exampleIn(folder, mlmodel.saved_input_example_info));
+  const nativePath = key && !needsMlflow(own, known.python_function) ? join(folder, String(own[key])) : undefined;
   return {
-    place,
+    nativePath,
     flavour,
     pins: pinsIn(join(folder, 'requirements.txt')),
     facts: {
       ...(python && { pythonVersion: python.split('.', 2).join('.') }),
-      ...(place && flavour === 'sklearn' && version && { frameworkVersion: version }),
-      ...told,
+      ...(nativePath && flavour === 'sklearn' && version && { frameworkVersion: version }),
+      ...signature,
     },
   };
 }
 
 /**
- * Whether only MLflow answers as it does there: a native booster gives probabilities instead of classes, the handlers call
- * nothing but predict, and skops loads types that are not its own only if it is given their names.
+ * Whether only MLflow gives the same predictions: a native booster returns probabilities instead of classes, the handlers
+ * call only predict, and skops loads custom types only if they are listed.
  */
 const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
   /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||
   (text(pyfunc?.predict_fn) ?? 'predict') !== 'predict' ||
   listOf(own.skops_trusted_types).length > 0;
 
-/** The native model's facts with what the folder adds to them. */
-export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts {
+/** The facts of the native model, completed with those from the folder. */
+export function complete(native: Facts, { flavour, facts, pins }: MlflowFolder): Facts {
   const { inputs = [] } = facts;
   const same = native.byName === true && sameNames(native.inputs ?? [], inputs);
   const numbers = same && !inputs.some(({ type }) => type === 'string' || type === 'datetime');
-  const ofSklearn = native.framework === 'sklearn';
-  const knowsNone = !native.inputs?.some(({ shape }) => shape.length === 1); // neither columns nor texts
-  const signed = isSigned(inputs) && (ofSklearn ? same || knowsNone : numbers);
-  const pandas = signed && ofSklearn && !numbers ? ['pandas'] : [];
+  const isSklearn = native.framework === 'sklearn';
+  const hasNoColumns = !native.inputs?.some(({ shape }) => shape.length === 1); // nor texts
+  const signed = isSigned(inputs) && (isSklearn ? same || hasNoColumns : numbers);
+  const pandas = signed && isSklearn && !numbers ? ['pandas'] : [];
   const packages = [...new Set([...(native.packages ?? []), ...pandas])].map((each) => {
     const pin = pins.get(packageName(each));
     return each.includes('==') || !pin ? each : `${each}==${pin}`;
@@ -95,18 +95,18 @@ export function complete(native: Facts, { flavour, facts, pins }: Packed): Facts
   };
 }
 
-/** Whether the inputs are columns that model/signature.json can have. */
+/** Whether the inputs are columns that model/signature.json supports. */
 const isSigned = (inputs: readonly Field[]) =>
   inputs.length > 0 && inputs.every(({ required }) => required !== undefined);
 
-/** Whether the model knows its columns by the names of the signature. */
+/** Whether the model's own column names are those in the signature. */
 function sameNames(own: readonly Field[], inputs: readonly Field[]): boolean {
   const names = new Set(own.map(({ name }) => name));
   return names.size === inputs.length && inputs.every(({ name }) => names.has(name));
 }
 
-/** A folder that mlflow.pyfunc loads, with every package of its requirements.txt. */
-export function asPyfunc({ facts, pins }: Packed): Facts {
+/** Facts of a folder that mlflow.pyfunc loads, with all packages in its requirements.txt. */
+export function asPyfunc({ facts, pins }: MlflowFolder): Facts {
   const packages = [...pins].map(([name, version]) => `${name}==${version}`);
   if (!pins.has('mlflow')) packages.unshift('mlflow');
   const signed = isSigned(facts.inputs ?? []);
@@ -118,7 +118,7 @@ const text = (value: unknown) => (typeof value === 'string' && value ? value : u
 function parse(path: string): Yaml {
   const value: unknown = load(readFileSync(path, 'utf8').slice(0, 1 << 20));
   if (typeof value !== 'object' || value === null)
-    throw new UnreadableError('an MLmodel that is no YAML', 'copy it again');
+    throw new UnreadableError('an MLflow model whose MLmodel is not valid YAML', 'copy it again');
   return value as Yaml;
 }
 
@@ -133,18 +133,18 @@ function pinsIn(path: string): Map<string, string> {
   );
 }
 
-/** The signature's columns and tensors, which MLmodel has as JSON. */
-function signature(given: unknown, records: readonly unknown[]): { inputs?: Field[]; outputs?: Field[] } {
+/** Reads the columns and tensors of a signature, which MLmodel contains as JSON. */
+function signatureOf(given: unknown, records: readonly unknown[]): { inputs?: Field[]; outputs?: Field[] } {
   const { inputs, outputs } = objectOf(given);
-  const [takes, gives] = [fieldsIn(inputs, records), fieldsIn(outputs, [])];
-  return { ...(takes && { inputs: takes }), ...(gives && { outputs: gives }) };
+  const [inputFields, outputFields] = [fieldsIn(inputs, records), fieldsIn(outputs, [])];
+  return { ...(inputFields && { inputs: inputFields }), ...(outputFields && { outputs: outputFields }) };
 }
 
 interface Column {
   name?: string;
   type: string;
   required?: boolean;
-  /** What MLflow had before it had `required`. */
+  /** Older MLflow versions have this instead of `required`. */
   optional?: boolean;
   'tensor-spec'?: { dtype: string; shape: number[] };
 }
@@ -161,10 +161,10 @@ function fieldsIn(json: unknown, records: readonly unknown[]): Field[] | undefin
   });
 }
 
-/** In these MLflow passes a missing value on to the model: required is the column there, and not its value. */
+/** Types for which MLflow passes missing values on to the model: "required" refers to the column, not to its values. */
 const nullable = new Set(['double', 'float', 'string', 'datetime']);
 const isNumber = (value: unknown) => typeof value === 'number';
-/** The types of columns that model/signature.json can have, and what an example of each is. */
+/** The column types that model/signature.json supports, each with a check for example values. */
 const types: Readonly<Record<string, (value: unknown) => boolean>> = {
   long: Number.isSafeInteger,
   integer: Number.isSafeInteger,
@@ -177,7 +177,7 @@ const types: Readonly<Record<string, (value: unknown) => boolean>> = {
 
 const MAX_EXAMPLE = 1 << 20;
 
-/** The records of the folder's input example, where it is a DataFrame or objects; [] for any other, or a large one. */
+/** The records of the input example, if it is a DataFrame or objects and not too large; otherwise []. */
 function exampleIn(folder: string, info: unknown): readonly unknown[] {
   const path = join(folder, basename(text(objectOf(info).artifact_path) ?? 'input_example.json'));
   if (!path.endsWith('.json') || !existsSync(path) || statSync(path).size > MAX_EXAMPLE) return [];

@@ -1,4 +1,4 @@
-// ONNX: one protobuf message, with the weights in it or in files next to it. Source: onnx/onnx.proto3.
+// ONNX: one protobuf message, with the weights inside it or in separate files. Source: onnx/onnx.proto3.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, type Field } from '../facts.js';
 import { type Message, readMessage } from '../protobuf.js';
@@ -28,23 +28,18 @@ const model = {
   opsets: [8, opset],
 } as const;
 
-/** NumPy's names of the types of tensors, by their numbers; ONNX's own in lower case where NumPy has none. */
+/** NumPy's names of tensor types, by ONNX's numbers; ONNX's own names in lower case if NumPy has none. */
 const TYPES =
   'undefined float32 uint8 int8 uint16 int16 int32 int64 str bool float16 float64 uint32 uint64 complex64 complex128 bfloat16 float8e4m3fn float8e4m3fnuz float8e5m2 float8e5m2fnuz uint4 int4 float4e2m1'.split(
     ' ',
   );
 
-/** Domains whose operators onnxruntime has. */
+/** Domains of operators that are built into ONNX Runtime. */
 const KNOWN_DOMAINS = new Set(['', 'ai.onnx', 'ai.onnx.ml', 'ai.onnx.training', 'ai.onnx.preview.training']);
 const isKnown = (domain: string) => KNOWN_DOMAINS.has(domain) || domain.startsWith('com.microsoft');
 
-/** Facts of an ONNX model, and the names of the files next to it that hold weights. */
-export interface OnnxFacts extends Facts {
-  readonly external?: readonly string[];
-}
-
 /** Reads an ONNX model. */
-export function readOnnx(bytes: Bytes): OnnxFacts {
+export function readOnnx(bytes: Bytes): Facts {
   const read = readMessage(bytes, model, 'ONNX model');
   const net = read.graph.at(-1);
   const ir = read.ir.at(-1);
@@ -73,14 +68,14 @@ const locationsOf = ({ external }: Message<typeof weights>): readonly string[] =
 function warnOf(external: readonly string[]): readonly string[] {
   if (!external.length) return [];
   const names = external.length > 5 ? [...external.slice(0, 5), `${external.length - 5} more`] : external;
-  return [`Its weights are in other files, which must be in the same folder: ${names.join(', ')}.`];
+  return [`Its weights are in separate files, which must be in the same folder: ${names.join(', ')}.`];
 }
 
 function warnOfDomains(domains: readonly string[]): readonly string[] {
   if (!domains.length) return [];
   const names = [...new Set(domains)].join(', ');
   return [
-    `It uses operators that are not part of ONNX (${names}): register their library in load() of model_handler.py.`,
+    `It uses operators that are not part of ONNX (${names}): register their library in load() in code/model_handler.py.`,
   ];
 }
 

@@ -1,4 +1,4 @@
-// Pickles and joblib files: which classes they hold, which version of scikit-learn saved them, what goes in and out.
+// Pickles and joblib files: their classes, the scikit-learn version that saved them, and their inputs and outputs.
 import { packagesBeyondSklearn } from '../../catalog/packages.js';
 import type { Bytes } from '../bytes.js';
 import { type Cursor, cursorAt, inflatedCursor, uncompressed } from '../cursor.js';
@@ -7,8 +7,8 @@ import { elementsOf, fieldsOf, itemsOf } from '../numpy-array.js';
 import { type Global, type Instance, type Pickle, readPickle, type Value } from '../pickle.js';
 import { ANY, columnsOf, columnsOfBooster, needsFrame } from './columns.js';
 
-/** Compressions that are known by their first bytes, and not read. */
-const otherCompressions: readonly [start: string, name: string][] = [
+/** Unsupported compressions, by their first bytes. */
+const unsupportedCompressions: readonly [start: string, name: string][] = [
   ['425a68', 'bz2'],
   ['fd377a585a00', 'xz'],
   ['5d0000', 'lzma'],
@@ -16,14 +16,14 @@ const otherCompressions: readonly [start: string, name: string][] = [
   ['28b52ffd', 'zstd'],
 ];
 
-/** How a pickle, or a file that may hold one, begins: as it is, or compressed as joblib and others do. */
+/** Whether a file starts like a pickle, or like a compressed file that can contain one. */
 export function looksLikePickle(start: Buffer): boolean {
   return isPlain(start) || formOf(start) !== undefined || compressionOf(start) !== undefined;
 }
 
 const isPlain = (start: Buffer) =>
   (start[0] === 0x80 && (start[1] ?? 9) <= 5) || PROTOCOL_0.test(start.toString('latin1'));
-/** An object, a list or a dict, as protocol 0 begins it. */
+/** The start of an object, a list or a dict in protocol 0. */
 const PROTOCOL_0 = /^(\(*c[\w.]+\n[\w.]+\n|\(i[\w.]+\n|\([dl]p\d|[\]}]q)/;
 
 function formOf(start: Buffer): 'gzip' | 'zlib' | undefined {
@@ -32,19 +32,19 @@ function formOf(start: Buffer): 'gzip' | 'zlib' | undefined {
 }
 
 const compressionOf = (start: Buffer) =>
-  otherCompressions.find(([bytes]) => start.toString('hex').startsWith(bytes))?.[1];
+  unsupportedCompressions.find(([bytes]) => start.toString('hex').startsWith(bytes))?.[1];
 
-/** Opens what is in a file, inflated where it is compressed. Throws an UnreadableError. */
+/** Opens a file and decompresses it if needed. Throws an UnreadableError if the compression is unsupported. */
 function open(bytes: Bytes): Cursor {
   const start = bytes.read(0, 16);
   const compression = isPlain(start) ? undefined : compressionOf(start);
   if (compression)
-    throw new UnreadableError(`a file compressed with ${compression}, which is not read here`, uncompressed);
+    throw new UnreadableError(`a file compressed with ${compression}, which is not supported`, uncompressed);
   const form = formOf(start);
   return form ? inflatedCursor(bytes, form, 'pickle') : cursorAt(bytes, 'pickle');
 }
 
-/** Reads a pickle or a joblib file. Throws an UnreadableError. */
+/** Reads a pickle or joblib file. Throws an UnreadableError if it is damaged. */
 export function readPickleFile(bytes: Bytes): Facts {
   const pickle = readPickle(open(bytes));
   const isJoblib = pickle.globals.some(
@@ -53,7 +53,7 @@ export function readPickleFile(bytes: Bytes): Facts {
   return factsOf(pickle, isJoblib || formOf(bytes.read(0, 16)) === 'zlib' ? 'joblib' : 'pkl');
 }
 
-/** What the values of a pickle tell. */
+/** Derives facts from the values in a pickle. */
 export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: 'joblib' | 'pkl'): Facts {
   const kind = modelFormat === 'joblib' ? 'joblib file' : 'pickle';
   const modules = modulesOf(globals);
@@ -64,15 +64,15 @@ export function factsOf({ value, globals, callsResults }: Pickle, modelFormat: '
   const found = survey(value);
   const estimator = innermost(value);
   const version = found.sklearn;
-  const { warnings = [], ...taken } = takenBy(value);
-  const takesFrame = needsFrame(value, taken.inputs ?? []);
+  const { warnings = [], ...inputFacts } = findInputs(value);
+  const takesFrame = needsFrame(value, inputFacts.inputs ?? []);
   return {
     ...common,
     framework: 'sklearn',
     modelFormat,
     ...(version && { frameworkVersion: version, savedBy: `scikit-learn ${version}` }),
     ...optional('packages', [...new Set([...packagesOf(globals, found), ...(takesFrame ? ['pandas'] : [])])]),
-    ...taken,
+    ...inputFacts,
     ...optional('classes', elementsOf(fieldsOf(estimator).get('classes_'))),
     ...outputsOf(estimator),
     ...optional('warnings', [...warnings, ...warningsOf(globals)]),
@@ -91,7 +91,7 @@ function modulesOf(globals: readonly Global[]): Map<string, Set<string>> {
 export const isInstance = (value: Value): value is Instance => typeof value === 'object' && value?.is === 'instance';
 const isGlobal = (value: Value): value is Global => typeof value === 'object' && value?.is === 'global';
 
-/** The class of what was saved; where the call that makes it is given the class, as copyreg's is, that. */
+/** The class of an instance. If a function such as copyreg's creates it, that is the function's first argument. */
 export function classOf(value: Value): Global | undefined {
   if (!isInstance(value)) return undefined;
   if (!isGlobal(value.of)) return undefined;
@@ -99,7 +99,7 @@ export function classOf(value: Value): Global | undefined {
   return /^copy_?reg$/.test(value.of.module) && isGlobal(first) ? first : value.of;
 }
 
-/** What was saved, in a few words. */
+/** Describes the saved object in a few words. */
 function describe(value: Value): string {
   const main = classOf(value);
   if (main) return main.name;
@@ -108,7 +108,7 @@ function describe(value: Value): string {
     const keys = value.entries.map(([key]) => String(key)).filter((key) => key.length < 40);
     return `a dict of ${list(keys)}`;
   }
-  if (value.is === 'instance') return 'an object whose class is in the file itself';
+  if (value.is === 'instance') return 'an object whose class is defined in the file';
   if ('items' in value)
     return `a ${value.is} of ${list(value.items.map((each) => classOf(each)?.name ?? typeof each))}`;
   return value.is === 'global' ? `the function or class ${value.module}.${value.name}` : value.is;
@@ -116,29 +116,29 @@ function describe(value: Value): string {
 
 const list = (words: readonly string[]) => `${words.slice(0, 6).join(', ')}${words.length > 6 ? ', …' : ''}`;
 
-/** Classes that are no model for the handler of scikit-learn, and what to do with them. */
-const others: readonly [RegExp, string][] = [
-  [/^xgboost\.core\.Booster$/, 'save it in a format of its own: booster.save_model("model.json")'],
-  [/^(tf_)?keras\.|^tensorflow\./, 'save it in a format of its own: model.save("model.keras")'],
-  [/^torch\./, 'export it where its class is: torch.jit.script(model.eval()).save("model.pt")'],
+/** Classes that the scikit-learn handler cannot serve, and what to do with them. */
+const unservable: readonly [RegExp, string][] = [
+  [/^xgboost\.core\.Booster$/, 'save it in XGBoost\'s own format: booster.save_model("model.json")'],
+  [/^(tf_)?keras\.|^tensorflow\./, 'save it in Keras\'s own format: model.save("model.keras")'],
+  [/^torch\./, 'export it where its class is defined: torch.jit.script(model.eval()).save("model.pt")'],
   [/^(pandas|numpy|scipy)\./, 'save the model itself'],
 ];
 
-/** Why what was saved cannot be served as it is. */
+/** Why the saved object cannot be served as it is; undefined if it can. */
 function obstacleOf(value: Value, main: Global | undefined): string | undefined {
   if (!main && isInstance(value)) return undefined;
   if (!main)
-    return `it holds no model, but ${describe(value)}: save the model itself, joblib.dump(model, "model.joblib")`;
+    return `It contains ${describe(value)}, not a model: save the model itself, joblib.dump(model, "model.joblib").`;
   const name = `${main.module}.${main.name}`;
-  const way = others.find(([pattern]) => pattern.test(name))?.[1];
-  return way && `it holds ${main.module.split('.')[0]}'s ${main.name}: ${way}`;
+  const hint = unservable.find(([pattern]) => pattern.test(name))?.[1];
+  return hint && `It contains ${name}: ${hint}.`;
 }
 
-/** Every value below one, each once, nearest first; so many at most. */
-function* walk(root: Value, most = 300_000): Generator<Exclude<Value, null | undefined> & object> {
+/** Yields the values in an object graph, each once, breadth first, up to `maxCount`. */
+function* walk(root: Value, maxCount = 300_000): Generator<Exclude<Value, null | undefined> & object> {
   const seen = new Set<unknown>();
   const queue: Value[] = [root];
-  for (let at = 0; at < queue.length && seen.size < most; at++) {
+  for (let at = 0; at < queue.length && seen.size < maxCount; at++) {
     const value = queue[at];
     if (typeof value !== 'object' || !value || seen.has(value)) continue;
     seen.add(value);
@@ -153,7 +153,7 @@ function* walk(root: Value, most = 300_000): Generator<Exclude<Value, null | und
 interface Found {
   /** The version of scikit-learn that saved the outermost estimator. */
   sklearn?: string;
-  /** Those of boosters inside. */
+  /** The versions of boosters inside it. */
   xgboost?: string;
   lightgbm?: string;
 }
@@ -174,7 +174,7 @@ function survey(root: Value): Found {
   return found;
 }
 
-/** The version at the end of a booster, in JSON or UBJSON. */
+/** The version at the end of a booster in JSON or UBJSON. */
 function xgboostVersion(end: Buffer): string | undefined {
   const text = end.toString('latin1');
   const json = /"version":\[(\d+),(\d+),(\d+)/.exec(text);
@@ -193,19 +193,19 @@ function packagesOf(globals: readonly Global[], found: Found): string[] {
   return names.map((name) => (isBooster(name) && found[name] ? `${name}==${found[name]}` : name));
 }
 
-/** The estimator that predicts in the end: of a search the best one, of a pipeline the last step. */
+/** The estimator that makes the predictions: the best one of a search, the last step of a pipeline. */
 function innermost(value: Value, depth = 0): Value {
   const fields = fieldsOf(value);
   const inner = fields.get('best_estimator_') ?? stepsOf(value).at(-1);
   return isInstance(inner) && depth < 20 ? innermost(inner, depth + 1) : value;
 }
 
-/** The estimators of a pipeline, in order. */
+/** The estimators in a pipeline, in order. */
 export const stepsOf = (value: Value): Value[] => itemsOf(fieldsOf(value).get('steps')).map((step) => itemsOf(step)[1]);
 
 const vectorizer = /^(Count|Tfidf|Hashing)Vectorizer$/;
 
-/** What the model takes: by column where it has names, else a matrix, or texts; undefined where it does not say. */
+/** The model's inputs: named columns, texts, or a matrix of numbers; undefined if unknown. */
 function inputsOf(value: Value, depth = 0): { inputs: Field[]; byName?: true } | undefined {
   const fields = fieldsOf(value);
   const names = elementsOf(fields.get('feature_names_in_'));
@@ -218,28 +218,26 @@ function inputsOf(value: Value, depth = 0): { inputs: Field[]; byName?: true } |
   return first && depth < 20 ? inputsOf(first, depth + 1) : undefined;
 }
 
-/** The inputs; where a pipeline begins with a class that does not tell them, what the first step that tells takes. */
-function takenBy(value: Value): Pick<Facts, 'inputs' | 'byName' | 'likelyInputs' | 'warnings'> {
+/** The inputs; if the first step of a pipeline does not define them, a guess from the first later step that does. */
+function findInputs(value: Value): Pick<Facts, 'inputs' | 'byName' | 'likelyInputs' | 'warnings'> {
   const taken = inputsOf(value);
   if (taken) return { ...taken, ...optional('warnings', warningsOfTypes(taken.inputs)) };
   const [first, ...others] = stepsOf(fieldsOf(value).get('best_estimator_') ?? value);
   for (const step of others) {
     const likelyInputs = inputsOf(step)?.inputs;
     const [one, other] = [first, step].map((each) => classOf(each)?.name);
-    const guess = `${one} does not tell what it takes: the project's sample request has what ${other}, after it, takes.`;
+    const guess = `${one} does not define its inputs: the sample request in the project fits ${other}, a later step.`;
     if (likelyInputs) return { likelyInputs, warnings: [guess] };
   }
   return {};
 }
 
-/** A request cannot be made up for a column that a function or a class of the user's own takes first. */
+/** Warns about columns of unknown type, because a custom function or class processes them first. */
 function warningsOfTypes(inputs: readonly Field[]): string[] {
   const names = inputs.filter(({ type }) => type === ANY).map(({ name }) => name);
   if (!names.length) return [];
-  const told = `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`;
-  return [
-    `It does not tell what ${told} ${names.length > 1 ? 'are' : 'is'}: run tools/describe_model.py in the project.`,
-  ];
+  const columns = `column${names.length > 1 ? 's' : ''} ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`;
+  return [`The type of ${columns} is unknown: run tools/describe_model.py in the project.`];
 }
 
 const typeOfLabel: Readonly<Record<string, string>> = { string: 'string', number: 'long', boolean: 'boolean' };
@@ -254,12 +252,12 @@ function outputsOf(estimator: Value): { outputs?: Field[] } {
     : {};
 }
 
-/** Functions as bytecode are for one version of Python. */
+/** Warns about functions stored as bytecode, which works with one version of Python only. */
 function warningsOf(globals: readonly Global[]): string[] {
   const code = globals.some(({ module, name }) => /^(cloudpickle|dill)/.test(module) || name === 'CodeType');
   return code
     ? [
-        'It holds functions as bytecode, which only the Python that saved it runs: give its version with --python-version.',
+        'It contains functions as bytecode, which runs only in the Python version that saved it: pass that as --python-version.',
       ]
     : [];
 }

@@ -1,4 +1,4 @@
-// .pt2: a zip archive with a graph that torch.export made, in JSON. Source: torch/_export/serde/schema.py.
+// PyTorch's .pt2: a zip archive with a graph from torch.export, in JSON. Source: torch/_export/serde/schema.py.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, type Field } from '../facts.js';
 import { guarded } from '../guard.js';
@@ -8,10 +8,10 @@ import { members, readMember } from '../zip.js';
 
 const WHAT = 'exported program';
 const MAX_GRAPH = 16 << 20;
-/** Where the graph is, since PyTorch 2.8 and before. */
+/** The member with the graph: first as named since PyTorch 2.8, then as before. */
 export const PROGRAM = /^([^/]+\/)?(models\/[^/]+\.json|serialized_exported_program\.json)$/;
 
-/** NumPy's names of PyTorch's types, by the numbers that the schema has for them. */
+/** NumPy's names of PyTorch's types, by their numbers in the schema. */
 const TYPES: Readonly<Record<number, string>> = {
   1: 'uint8',
   2: 'int8',
@@ -25,7 +25,7 @@ const TYPES: Readonly<Record<number, string>> = {
   13: 'bfloat16',
 };
 
-/** Reads what torch.export.save wrote. */
+/** Reads a file from torch.export.save. */
 export function readPt2(bytes: Bytes): Facts {
   const programs = members(bytes).filter(({ name }) => PROGRAM.test(name));
   const [program] = programs;
@@ -46,12 +46,12 @@ export function readPt2(bytes: Bytes): Facts {
       outputs: outputs.flatMap((spec) =>
         toField(graph, textOf(valueAt(spec, 'user_output', 'arg', 'as_tensor', 'name'))),
       ),
-      ...(programs.length > 1 && { obstacle: `It holds ${programs.length} programs: save the one to serve alone.` }),
+      ...(programs.length > 1 && { obstacle: `It contains ${programs.length} programs: save only the one to serve.` }),
     };
   });
 }
 
-/** A tensor of the graph by its name: none for arguments that are no tensors. */
+/** A tensor in the graph, by name; [] for an argument that is not a tensor. */
 function toField(graph: unknown, name: string | undefined): readonly Field[] {
   if (!name) return [];
   const known = valueAt(graph, 'tensor_values', name);

@@ -7,7 +7,7 @@ import { listOf, objectOf, parseJson, textOf, valueAt } from '../json.js';
 const WHAT = 'safetensors file';
 const METADATA = '__metadata__';
 
-/** Reads the header of a file of weights. */
+/** Reads the header of a safetensors file. */
 export function readSafetensors(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const size = readUint64(take(bytes, 0, 8), 0);
@@ -23,8 +23,8 @@ export function readSafetensors(bytes: Bytes): Facts {
       what: `weights in safetensors (${tensors.length} tensors, ${parameters.toLocaleString('en')} parameters)`,
       ...(format && { savedBy: format === 'pt' ? 'PyTorch' : format }),
       obstacle:
-        'These are weights alone. For a model of Hugging Face give the folder that this file is in, with config.json; for one ' +
-        'of your own write load() in code/model_handler.py, with --framework=custom.',
+        'It contains weights only. For a Hugging Face model, pass the folder with this file and config.json; for your own, ' +
+        'generate a project with --framework=custom and write load() in code/model_handler.py.',
     };
   });
 }

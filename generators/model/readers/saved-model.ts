@@ -1,4 +1,4 @@
-// SavedModel: a folder of TensorFlow with a protobuf message and its variables. Source: tensorflow/core/protobuf.
+// TensorFlow's SavedModel: a folder with a protobuf message and its variables. Source: tensorflow/core/protobuf.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bytes, withFile } from '../bytes.js';
@@ -19,7 +19,7 @@ const metaGraph = {
 } as const;
 const savedModel = { graphs: [2, metaGraph] } as const;
 
-/** NumPy's names of TensorFlow's types, by their numbers; its own where NumPy has none. */
+/** NumPy's names of TensorFlow's types, by their numbers; TensorFlow's own if NumPy has none. */
 const TYPES =
   'invalid float32 float64 int32 uint8 int16 int8 str complex64 int64 bool qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 resource variant uint32 uint64'.split(
     ' ',
@@ -33,15 +33,12 @@ const INTERNAL = '__saved_model_init_op';
 export function readSavedModel(folder: string): Facts {
   const saved = withFile(join(folder, FILE), readSavedModelGraph);
   if (saved.hasVariables && !existsSync(join(folder, 'variables', 'variables.index')))
-    throw new UnreadableError(
-      'the SavedModel lacks its variables',
-      `copy the whole folder: variables/ belongs to ${FILE}`,
-    );
+    throw new UnreadableError('a SavedModel without its variables', `copy the whole folder, including variables/`);
   const isKeras = existsSync(join(folder, 'keras_metadata.pb'));
   return { ...saved.facts, what: isKeras ? 'SavedModel of Keras 2' : saved.facts.what };
 }
 
-/** Reads saved_model.pb, and whether variables belong to it. */
+/** Reads saved_model.pb, and whether the model has variables. */
 export function readSavedModelGraph(bytes: Bytes): { facts: Facts; hasVariables: boolean } {
   const graph = readMessage(bytes, savedModel, 'SavedModel').graphs[0];
   if (!graph) throw damaged('SavedModel');
@@ -69,11 +66,11 @@ const isServable = (
 ): each is readonly [string, Message<typeof signature>] => each[0] !== INTERNAL && each[1] !== undefined;
 
 function noSignature(signatures: ReadonlyMap<string, unknown>): { obstacle: string } {
-  const names = [...signatures.keys()].join(', ') || 'none at all';
+  const names = [...signatures.keys()].join(', ') || 'none';
   return {
     obstacle:
-      `It has no signature ${SERVED} (it has ${names}), so nothing tells what to run. Save it with model.export(folder), ` +
-      'or with tf.saved_model.save(model, folder, signatures=...).',
+      `It has no signature ${SERVED} to run (it has ${names}). Save it with model.export(folder) or ` +
+      'tf.saved_model.save(model, folder, signatures=...).',
   };
 }
 

@@ -1,4 +1,4 @@
-// skops: a zip archive with a tree of objects in JSON, and their arrays. Source: skops/io/_persist.py.
+// skops: a zip archive with a tree of objects in JSON, and arrays in separate files. Source: skops/io/_persist.py.
 import { packagesBeyondSklearn } from '../../catalog/packages.js';
 import type { Bytes } from '../bytes.js';
 import { type Facts, type Field, UnreadableError } from '../facts.js';
@@ -11,15 +11,15 @@ const WHAT = 'skops file';
 const SCHEMA = 'schema.json';
 const MAX_SCHEMA = 16 << 20;
 const MAX_ARRAY = 1 << 20;
-/** The attributes of scikit-learn's objects that tell what a model takes and answers. */
+/** Attributes of scikit-learn objects with the version, inputs and classes. */
 const WANTED = ['_sklearn_version', 'n_features_in_', 'feature_names_in_', 'classes_'] as const;
-/** What makes numbers of texts: the steps after it count these, not what the model takes. */
+/** Text vectorizers: the feature counts of later steps are those of its output, not of the model's input. */
 const TEXT_MODULE = 'sklearn.feature_extraction.text';
 const FRAME_MODULES = /^sklearn\.(compose\._column_transformer|preprocessing\._encoders)$/;
 const TEXTS: readonly Field[] = [{ name: 'texts', type: 'string', shape: [-1] }];
 type Wanted = (typeof WANTED)[number];
 
-/** Reads a model of scikit-learn that skops saved. */
+/** Reads a scikit-learn model saved with skops. */
 export function readSkops(bytes: Bytes): Facts {
   const all = members(bytes);
   const schema = all.find(({ name }) => name === SCHEMA);
@@ -56,18 +56,18 @@ const isLabel = (value: unknown): value is string | number | boolean =>
 const oneOf = (value: unknown) => (Array.isArray(value) ? value[0] : value);
 
 function inputsOf(names: readonly unknown[], count: number | undefined, takesFrame: boolean): readonly Field[] {
-  const type = takesFrame ? 'any' : 'double'; // its steps would tell more
+  const type = takesFrame ? 'any' : 'double'; // the steps could tell the type, but are not read
   if (names.length) return names.map((name) => ({ name: String(name), type, shape: [-1] }));
   return count === undefined ? [] : [{ name: 'inputs', type: 'double', shape: [-1, count] }];
 }
 
 interface Found {
   readonly modules: Map<string, Set<string>>;
-  /** The first of each in the order of depth: a pipeline's own, or its steps', before what is in these. */
+  /** The first occurrence of each attribute, breadth first: a pipeline's own before those of its steps. */
   readonly found: Map<string, unknown>;
 }
 
-/** Walks the tree by levels. Each object has its class and its module; dicts have their entries in `content`. */
+/** Walks the tree level by level. Each object has a class and a module; dicts have their entries in `content`. */
 function walk(root: unknown): Found {
   const seen: Found = { modules: new Map(), found: new Map() };
   for (let level: unknown[] = [root]; level.length; ) {
@@ -89,7 +89,7 @@ function note({ modules, found }: Found, object: Readonly<Record<string, unknown
     if (!found.has(wanted) && valueAt(object, wanted, '__loader__')) found.set(wanted, object[wanted]);
 }
 
-/** The value of a node: in JSON, a list of nodes, or an array in a file of its own. */
+/** The value of a node, which is stored as JSON, as a list of nodes, or as an array in a separate file. */
 function decode(node: unknown, bytes: Bytes, all: readonly Member[]): unknown {
   const content = valueAt(node, 'content');
   if (valueAt(node, '__loader__') === 'JsonNode') return parseJson(Buffer.from(textOf(content) ?? 'null'));

@@ -1,4 +1,4 @@
-// TorchScript: a zip archive with code in a language like Python, which tells what forward() takes.
+// TorchScript: a zip archive with code in a subset of Python, from which the arguments of forward() are read.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, type Field } from '../facts.js';
 import { guarded, take } from '../guard.js';
@@ -9,13 +9,13 @@ import { type Member, members, openMember, readMember } from '../zip.js';
 const WHAT = 'TorchScript model';
 const MAX_CODE = 4 << 20;
 const MAX_NAME = 512;
-/** The files that an archive of TorchScript has, and others of PyTorch do not. */
+/** Members that only TorchScript archives have, unlike PyTorch's other archives. */
 export const CODE = /^[^/]+\/(code\/|constants\.pkl$)/;
 
-/** MLflow's names of the types of arguments that are no tensors. */
+/** MLflow's names for the types of non-tensor arguments. */
 const TYPES: Readonly<Record<string, string>> = { int: 'long', float: 'double', bool: 'boolean', str: 'string' };
 
-/** Reads what torch.jit.save wrote. */
+/** Reads a file from torch.jit.save. */
 export function readTorchscript(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const all = members(bytes);
@@ -38,16 +38,16 @@ export function readTorchscript(bytes: Bytes): Facts {
   });
 }
 
-/** The class of the model: the first that its data names. */
+/** The class of the model: the first one named in its data. */
 function topClass(bytes: Bytes, data: Member | undefined): { module: string; name: string } | undefined {
   if (!data) throw damaged(WHAT);
   const opened = openMember(bytes, data);
   const start = take(opened, 0, Math.min(MAX_NAME, opened.size)).toString('latin1');
-  const [, module, name] = /^..c(__torch__[\w.]*)\n(\w+)\n/s.exec(start) ?? []; // a pickle's opcode for a name
+  const [, module, name] = /^..c(__torch__[\w.]*)\n(\w+)\n/s.exec(start) ?? []; // the GLOBAL opcode of a pickle
   return module && name ? { module, name } : undefined;
 }
 
-/** What the file inputs.json says that was saved with the model: {"x": {"dtype": "float32", "shape": [null, 8]}}. */
+/** The inputs in the extra file inputs.json, saved with the model: {"x": {"dtype": "float32", "shape": [null, 8]}}. */
 function declared(inputs: unknown): readonly Field[] {
   return Object.entries(objectOf(inputs)).map(([name, input]) => ({
     name,
@@ -58,7 +58,7 @@ function declared(inputs: unknown): readonly Field[] {
   }));
 }
 
-/** The arguments of forward() without a default, after self. */
+/** The arguments of forward(), except self and those with a default. */
 function forwardOf(code: string, name: string): readonly Field[] {
   const own = code.indexOf(`class ${name}(`);
   const start = code.indexOf('def forward(self', own);
@@ -68,7 +68,7 @@ function forwardOf(code: string, name: string): readonly Field[] {
   return parameters.filter((each) => !each.includes('=')).map(toField);
 }
 
-/** Parts between commas that no bracket encloses. */
+/** Splits at commas outside of brackets. */
 function splitArguments(text: string): readonly string[] {
   const parts = [''];
   let depth = 0;

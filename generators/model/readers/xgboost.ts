@@ -1,5 +1,5 @@
-// XGBoost: JSON and UBJSON with the same keys in the order of the alphabet, so that trees, however many, are in between
-// what matters; and the binary format of versions before 3.1.
+// XGBoost: JSON and UBJSON, and the binary format of versions before 3.1. JSON and UBJSON have the same keys in alphabetical
+// order, so everything needed is before or after the trees, however many there are.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, type Field, UnreadableError } from '../facts.js';
 import { guarded, readUint64, take } from '../guard.js';
@@ -11,10 +11,10 @@ const HEAD = 16 << 20;
 const TAIL = 4 << 20;
 const MAX_INPUTS = 1_000_000;
 
-/** Finds the value of a key in a part of a file. */
+/** Finds the value of the first or last occurrence of a key in a part of a file. */
 type Pick = (part: Buffer, key: string, last: boolean) => unknown;
 
-/** Reads a model in JSON or UBJSON, which newer versions promise to read. */
+/** Reads a model in JSON or UBJSON, which newer versions are guaranteed to read. */
 export function readXgboost(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const isJson = /^\s*\{\s*["}]/.test(bytes.read(0, 64).toString('latin1'));
@@ -47,15 +47,15 @@ export function readXgboost(bytes: Bytes): Facts {
 }
 
 const WITHOUT_CATEGORIES =
-  'It has categories that the file does not list: run tools/describe_model.py in the project, where the model was trained.';
+  'It has categorical columns, but not their categories: run tools/describe_model.py in the training environment.';
 
 const noModel = () =>
   new UnreadableError(
-    'the file is not a model of XGBoost',
-    "save the model, rather than its dump or its configuration: booster.save_model('model.json')",
+    'not an XGBoost model',
+    "save the model itself, not its dump or configuration: booster.save_model('model.json')",
   );
 
-/** A key's value: what follows the key in quotes, which no string can hold unescaped. */
+/** Reads the value after a quoted key. Quotes inside strings are escaped, so the key cannot match within one. */
 const pickJson: Pick = (part, key, last) => {
   const quoted = `"${key}"`;
   const found = last ? part.lastIndexOf(quoted) : part.indexOf(quoted);
@@ -68,7 +68,7 @@ const pickJson: Pick = (part, key, last) => {
 const [QUOTE, BACKSLASH] = [...Buffer.from('"\\')];
 const [OPEN, CLOSE] = [new Set(Buffer.from('[{')), new Set(Buffer.from(']}'))];
 
-/** The bytes of the list or object that comes first, to where it closes. */
+/** The bytes of the first list or object, up to its closing bracket. */
 function firstValue(part: Buffer): Buffer {
   let [depth, inString] = [0, false];
   for (let at = 0; at < part.length; at++) {
@@ -87,15 +87,15 @@ const pickUbjson: Pick = (part, key, last) => {
   return found < 0 ? undefined : readUbjson(part, found + written.length);
 };
 
-/** XGBoost's types of features; all others are numbers. */
+/** XGBoost's feature types; all others are numbers. */
 const TYPES: Readonly<Record<string, string>> = { c: 'categorical', int: 'long', i: 'boolean' };
 
 function columnsOf(head: Buffer, pick: Pick): Field[] | undefined {
   const [names, types] = ['feature_names', 'feature_types'].map((key) => listOf(pick(head, key, false)));
-  const firsts = firstsOf(pick(head.subarray(Math.max(0, head.indexOf('gradient_booster'))), 'cats', false));
+  const categories = firstCategories(pick(head.subarray(Math.max(0, head.indexOf('gradient_booster'))), 'cats', false));
   if (!names?.length || names.length > MAX_INPUTS) return undefined;
   return names.map((name, at) => {
-    const [first, type] = [firsts[at], TYPES[String(types?.[at])] ?? 'double'];
+    const [first, type] = [categories[at], TYPES[String(types?.[at])] ?? 'double'];
     const field = { name: String(name), type, shape: [-1] };
     if (type !== 'categorical') return field;
     if (!isLabel(first)) return { ...field, type: 'any' }; // its categories are not in the file
@@ -103,7 +103,7 @@ function columnsOf(head: Buffer, pick: Pick): Field[] | undefined {
   });
 }
 
-/** The columns in the first part of a model as UBJSON, such as a pickle has; undefined where they are not there. */
+/** The columns in the first part of a model in UBJSON, as found in pickles; undefined if it does not contain them. */
 export function columnsIn(head: Buffer): Field[] | undefined {
   try {
     return columnsOf(head, pickUbjson);
@@ -113,15 +113,15 @@ export function columnsIn(head: Buffer): Field[] | undefined {
   }
 }
 
-/** The first category of each column, which models have since XGBoost 3.1: numbers, or texts as bytes and where each begins. */
-function firstsOf(cats: unknown): readonly unknown[] {
+/** The first category of each column, stored since XGBoost 3.1: numbers, or strings as bytes with offsets. */
+function firstCategories(cats: unknown): readonly unknown[] {
   return listOf(valueAt(cats, 'enc')).map((each) => {
     const [values, offsets] = [listOf(valueAt(each, 'values')), listOf(valueAt(each, 'offsets'))];
     return offsets.length ? Buffer.from(values.slice(0, Number(offsets[1])).map(Number)).toString('utf8') : values[0];
   });
 }
 
-/** Labels that a classifier of scikit-learn's interface kept with the model: up to version 1.7. */
+/** The labels that XGBClassifier stored with the model up to version 1.7. */
 function classesOf(attributes: unknown): Facts['classes'] {
   const kept = textOf(valueAt(attributes, 'scikit_learn'));
   const classes = kept && valueAt(parseJson(Buffer.from(kept)), 'classes_');
@@ -141,8 +141,8 @@ const PARAMETERS = 136;
 const MAX_NAME = 64;
 
 /**
- * What the binary format holds: the names of the objective and of the booster, and, since XGBoost 1.0, its version.
- * Undefined for other files, as the format mostly has no mark of its own.
+ * Reads the binary format: the names of the objective and booster and, since XGBoost 1.0, the version. Undefined for other
+ * files, which differ only in these fields because the format usually has no magic number.
  */
 function binaryOf(bytes: Bytes): { objective: string; version: string; features: number } | undefined {
   const mark = bytes.read(0, 4).toString('latin1');
@@ -165,7 +165,7 @@ function binaryOf(bytes: Bytes): { objective: string; version: string; features:
 export const isXgboostBinary = (bytes: Bytes): boolean =>
   bytes.read(0, 4).toString('latin1') === 'bs64' || guarded(WHAT, () => binaryOf(bytes)) !== undefined;
 
-/** Reads a model in the binary format: what it is, and how to save it in another. */
+/** Reads a model in the binary format, with instructions for saving it in another. */
 export function readXgboostBinary(bytes: Bytes): Facts {
   const found = guarded(WHAT, () => binaryOf(bytes));
   if (!found && bytes.read(0, 4).toString('latin1') !== 'bs64') throw damaged(WHAT);
@@ -175,7 +175,7 @@ export function readXgboostBinary(bytes: Bytes): Facts {
     ...(found?.version && { savedBy: `XGBoost${found.version}` }),
     ...(found && { inputs: [{ name: 'inputs', type: 'float', shape: [-1, found.features] }] }),
     obstacle:
-      'XGBoost since 3.1 does not read this format. Load it with the version that saved it, and save it as JSON: ' +
+      'XGBoost 3.1 and newer do not read this format. Load it with the version that saved it, and save it as JSON: ' +
       "booster = xgboost.Booster(model_file=path); booster.save_model('model.json').",
   };
 }
