@@ -1,4 +1,4 @@
-// npm run demo: generates a sample project, trains its model, serves it on this machine and asks it one question.
+// npm run demo: generates a sample project, trains its model, serves it on this machine and sends one request.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,13 +7,11 @@ import { root } from './support/tools.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'ml-container-creator-'));
 
-/** Runs a program with what it says shown; ends the demo where it fails. */
+/** Runs a program and shows its output. Ends the demo if the program fails. */
 function step(command: string, args: readonly string[], cwd: string, stdout: 'inherit' | 'ignore' = 'inherit'): void {
   const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', stdout, 'inherit'] });
   if (status === 0) return;
-  console.error(
-    error ? `${command} cannot be started: ${error.message}` : `The demo stopped; its project is in ${folder}.`,
-  );
+  console.error(error ? `Cannot start ${command}: ${error.message}` : `The demo failed. Its project is in ${folder}.`);
   process.exit(1);
 }
 
@@ -26,8 +24,8 @@ step(
   folder,
   'ignore',
 );
-console.log('Downloading the packages of its requirements.txt from PyPI (about 60 MB), then training and serving:');
+console.log('Installing the packages in its requirements.txt from PyPI (about 60 MB), then training and serving:');
 step('test/run_local.sh', [], join(folder, 'demo'));
 console.log(
-  `\nThat was a prediction of the generated server. Next, type:\n\n  cd ${join(folder, 'demo')} && cat README.md`,
+  `\nThat was a prediction from the generated server. Next, type:\n\n  cd ${join(folder, 'demo')} && cat README.md`,
 );

@@ -1,11 +1,11 @@
-// Refreshes the pins in templates/requirements: npm run pins [SET …]
-// The library of a release is resolved with others of its time; then everything together, for the oldest Python of the
-// release, with the servers' versions of the set that has no library, where they fit.
+// Updates the pins in templates/requirements: npm run pins [SET …]
+// First the library of a release is resolved with packages up to the release's cut-off date. Then everything is resolved for
+// the release's oldest Python, preferring those versions, and the server packages' versions in the set without a library.
 import { existsSync, writeFileSync } from 'node:fs';
 import { engineSet, fileOf, type PinSet, platformsOf, read, resolve, sets } from './support/pins.js';
 import { installTools } from './support/tools.js';
 
-/** The marker of a pin, by where it is: on x86_64, aarch64 and a Mac, as 1, 2 and 4. lock.sh writes the same. */
+/** The marker of a pin, by the sum of its platforms: x86_64 is 1, aarch64 2, macOS 4. lock.sh writes the same markers. */
 const markers: readonly string[] = [
   '',
   'platform_machine == "x86_64"',
@@ -19,7 +19,7 @@ const markers: readonly string[] = [
 
 const nameOf = (pin: string) => pin.split('==', 1)[0] ?? '';
 
-/** The pins of each platform as one list, with markers. */
+/** Merges the pins of all platforms into one list with markers. */
 function merge(platforms: readonly (readonly string[])[]): string[] {
   const pins = new Map<string, { where: number; via: Set<string> }>();
   for (const [at, lines] of platforms.entries())
@@ -38,23 +38,23 @@ function merge(platforms: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** Newer ones read the files of older ones, and not the other way round: people have the newest of the day they trained. */
-const timeless = ['joblib'];
+/** Exempt from the cut-off date: a newer joblib reads files from older ones, but not vice versa. */
+const alwaysNewest = ['joblib'];
 
-/** What a set resolves to on one platform. */
+/** Resolves a set for one platform. */
 async function lock({ name, release, gpu, library, others, sources }: PinSet, platform: string): Promise<string[]> {
   const { asOf, pythons } = release;
   const where = { python: pythons[0], platform };
   const all = asOf ? await resolve(library, { ...where, asOf, gpu: true }) : [];
-  const ofItsTime = all.filter((pin) => !timeless.includes(nameOf(pin)));
+  const dated = all.filter((pin) => !alwaysNewest.includes(nameOf(pin)));
   const common = pythons[0] === '3.10' ? 'custom-python3.10' : 'custom';
   const known = name !== common && existsSync(fileOf(common)) ? read(common) : [];
-  const names = new Set(ofItsTime.map(nameOf));
-  const preferred = [...ofItsTime, ...known.filter((pin) => !names.has(nameOf(pin)))];
+  const names = new Set(dated.map(nameOf));
+  const preferred = [...dated, ...known.filter((pin) => !names.has(nameOf(pin)))];
   return resolve([...library, ...others], { ...where, gpu, sources }, preferred);
 }
 
-/** What a set resolves to on every platform. Old releases have no builds for a Mac: the lock of aarch64 stands in there. */
+/** Resolves a set for every platform. Old releases have no builds for macOS: it then gets the lock of aarch64. */
 function lockAll(set: PinSet): Promise<string[][]> {
   const [x86 = '', ...others] = platformsOf(set);
   const arm = others.slice(0, 1).map((platform) => lock(set, platform));

@@ -1,4 +1,4 @@
-// Runs suites in two lanes, shows what each run printed when it ends, and closes with the sum:
+// Runs suites in two lanes, prints the output of each run when it ends, and finally the totals:
 //   tsx test/run.ts unit generate serve deployer
 //   tsx test/run.ts frameworks [FRAMEWORK … | engines]
 import { spawn } from 'node:child_process';
@@ -15,7 +15,7 @@ interface Counts {
   failed: number;
   skipped: number;
 }
-interface Ended {
+interface Result {
   status: number;
   output: string;
   /** The last line of standard output. */
@@ -23,15 +23,15 @@ interface Ended {
 }
 type Env = Readonly<Record<string, string>>;
 
-/** How each kind of runner words its counts. */
-const wordings: Readonly<Record<keyof Counts, readonly RegExp[]>> = {
+/** How mocha and pytest print their counts. */
+const countPatterns: Readonly<Record<keyof Counts, readonly RegExp[]>> = {
   passed: [/^\s*(\d+) passing\b/m, /\b(\d+) passed\b/],
   failed: [/^\s*(\d+) failing\b/m, /\b(\d+) (?:failed|errors?)\b/],
   skipped: [/^\s*(\d+) pending\b/m, /\b(\d+) skipped\b/],
 };
 
-/** Runs a program to its end; what it printed on both streams, and its exit status. */
-function finish(command: string, args: readonly string[], env: Env): Promise<Ended> {
+/** Runs a program to completion. Returns its exit status and its output on both streams. */
+function execute(command: string, args: readonly string[], env: Env): Promise<Result> {
   const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let [output, out] = ['', ''];
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -47,18 +47,18 @@ function finish(command: string, args: readonly string[], env: Env): Promise<End
   });
 }
 
-/** Runs one; a runner that fails without saying how many failed counts as one failure. */
-async function execute({ name, runner, command, args, prepare }: Run, env: Env): Promise<Counts> {
+/** Performs one run. A runner that fails without printing a number of failures counts as one failure. */
+async function perform({ name, runner, command, args, prepare }: Run, env: Env): Promise<Counts> {
   const started = performance.now();
-  if (prepare) await timed(`${name}: prepared`, prepare);
+  if (prepare) await timed(`${name}: preparation`, prepare);
   const python = runner === 'pytest';
   const report = join(tmpdir(), `report-${process.pid}-${started}.xml`);
-  const { output, status, closing } = await finish(command, python ? [...args, `--junitxml=${report}`] : args, env);
+  const { output, status, closing } = await execute(command, python ? [...args, `--junitxml=${report}`] : args, env);
   recordReport(name, report);
   record('suite', (performance.now() - started) / 1000, name);
   console.log(`\n=== ${name}\n${output.trimEnd()}`);
   const count = (kind: keyof Counts) =>
-    Number((python ? wordings[kind][1]?.exec(closing) : wordings[kind][0]?.exec(output))?.[1] ?? 0);
+    Number((python ? countPatterns[kind][1]?.exec(closing) : countPatterns[kind][0]?.exec(output))?.[1] ?? 0);
   const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
   return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
@@ -77,7 +77,7 @@ const runs = suites.flatMap((suite) => runsOf(suite, first === 'frameworks' ? ot
 const queue = alternate(runs.filter(({ waits }) => !waits));
 const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
 
-/** What keeps a processor busy, and what mostly waits for containers, in turn: so each lane has one of them. */
+/** Alternates CPU-bound runs with runs that mostly wait for containers, so that the lanes execute one of each. */
 function alternate(runs: readonly Run[]): Run[] {
   const waiting = runs.filter(({ name }) => /^(docker|deploy)\//.test(name));
   const busy = runs.filter((run) => !waiting.includes(run));
@@ -87,12 +87,12 @@ function alternate(runs: readonly Run[]): Run[] {
 
 async function work(queue: Run[], env: Env = {}): Promise<void> {
   for (let run = queue.shift(); run; run = queue.shift()) {
-    const counts = await execute(run, env);
+    const counts = await perform(run, env);
     for (const kind of ['passed', 'failed', 'skipped'] as const) sum[kind] += counts[kind];
   }
 }
 
-// Two lanes for two processors, and a look-alike for each: deployments share none.
+// Two lanes for two CPUs. Each lane has its own AWS emulator, so that deployments do not share one.
 const { AWS_ENDPOINT_URL = '', MORE_AWS_ENDPOINT_URLS = '' } = process.env;
 const endpoints = [AWS_ENDPOINT_URL, ...MORE_AWS_ENDPOINT_URLS.split(' ').filter(Boolean)];
 const lanes = suites.includes('deploy') ? endpoints.slice(0, 2) : ['', ''];
@@ -105,9 +105,9 @@ if (suites.includes('serve')) {
     console.log(
       `\n${sum.skipped} skipped: nginx is not installed. To test it: apt-get install nginx-light && npm test`,
     );
-  console.log('\nNot tested here, and what tests it:');
-  console.log('  every framework, and the engines of language models    npm run test:frameworks');
-  console.log('  that memory does not grow over very many requests      npm run test:soak');
+  console.log('\nOther suites:');
+  console.log('  every framework, and the engines for language models   npm run test:frameworks');
+  console.log('  memory use over a very large number of requests        npm run test:soak');
   console.log('  images and deployments                                 npm run test:rig');
 }
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);

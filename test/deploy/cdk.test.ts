@@ -7,9 +7,9 @@ import {
   inService,
   installCdk,
   only,
+  permissionsOf,
   readTemplate,
   resolve,
-  rightsOf,
   rolesOf,
   synthesize,
   type Template,
@@ -192,7 +192,7 @@ describe('deploy/cdk', function () {
     const [{ Principal, Condition }] = Properties.AssumeRolePolicyDocument.Statement;
     assert.deepEqual(Principal, { Service: 'sagemaker.amazonaws.com' });
     assert.deepEqual(Condition, { StringEquals: { 'aws:SourceAccount': '123456789012' } });
-    const rights = { realtime: rightsOf(templates.realtime), async: rightsOf(templates.async) };
+    const rights = { realtime: permissionsOf(templates.realtime), async: permissionsOf(templates.async) };
     for (const { action, resource, condition } of [...rights.realtime, ...rights.async])
       if (resource === '*' && !/^(ecr:GetAuthorizationToken|ec2:Describe\w+)$/.test(action))
         assert.deepEqual(

@@ -80,13 +80,13 @@ describe('an image built in CodeBuild', function () {
     symlinkSync('serve', link);
     await refuse(/code\/link is a link/, directory, 'submit_build.sh', [], env);
     unlinkSync(link);
-    assert.deepEqual(codebuild.asked, []);
+    assert.deepEqual(codebuild.calls, []);
   });
 
   it('is not given to a bucket of another account', async () => {
     await must('aws', ['s3api', 'create-bucket', '--bucket', 'of-another']);
     await refuse(/AccessDenied/, directory, 'submit_build.sh', [], { ...env, S3_BUCKET: 'of-another' });
-    assert.deepEqual(codebuild.asked, []);
+    assert.deepEqual(codebuild.calls, []);
   });
 
   it('leaves no repository when the build fails, and shows its log', async () => {
@@ -104,7 +104,7 @@ describe('an image built in CodeBuild', function () {
     assert.match(err, /^ {2}\| .*no such luck/m);
     assert.match(err, /exit code: 7/);
     assert.ok(!(await repositories()).includes(name));
-    assert.equal(codebuild.asked.filter((action) => action === 'CreateProject').length, 2); // the role was too new
+    assert.equal(codebuild.calls.filter((action) => action === 'CreateProject').length, 2); // the role was too new
   });
 
   it('has a project with few rights: only what signs in is for every resource', async () => {
@@ -197,13 +197,13 @@ describe('an image built in CodeBuild', function () {
 
   it('is built again by the same project, from the same source', async () => {
     const before = await describeProject();
-    codebuild.asked.length = 0;
+    codebuild.calls.length = 0;
     const { err, result } = await script(directory, 'submit_build.sh', [], env);
     assert.match(result, /@sha256:/, err);
     assert.match(err, /uploaded already/);
     assert.match(err, /^Next: .*deploy\.sh'?$/m);
     assert.deepEqual(await describeProject(), before);
-    assert.deepEqual([...new Set(codebuild.asked)], ['BatchGetProjects', 'StartBuild', 'BatchGetBuilds']);
+    assert.deepEqual([...new Set(codebuild.calls)], ['BatchGetProjects', 'StartBuild', 'BatchGetBuilds']);
   });
 
   it('is the training image, too', async () => {

@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { lookAlike } from '../support/lookalike.js';
+import { emulator } from '../support/emulator.js';
 import { must, project, rig, scratch, unique } from '../support/rig.js';
-import { checkRights } from '../support/rights.js';
+import { checkPermissions } from '../support/rights.js';
 import { aws, refuse, script, succeed } from '../support/scripts.js';
 
 describe('what the documents of deploy/iam permit', function () {
@@ -23,7 +23,7 @@ describe('what the documents of deploy/iam permit', function () {
 
   it('is enough for every target and every setting, in every partition, and no more', async () => {
     const projects = await Promise.all([...kinds, many, tools].map(generate));
-    await checkRights('documents', ...projects);
+    await checkPermissions('documents', ...projects);
     for (const directory of projects.slice(-2))
       for (const document of ['execution-role', 'deployer', 'role-maker']) {
         const text = await must(path.join(directory, 'deploy/iam/create_role.sh'), ['--print', document]);
@@ -43,7 +43,7 @@ describe('what the documents of a language model permit', function () {
 
   it('is enough for every setting, in every partition, and no more', async () => {
     const targets = ['realtime', 'async'].map((deployTarget, at) => generate(`iam-language-${at}`, { deployTarget }));
-    await checkRights('documents', ...(await Promise.all(targets)));
+    await checkPermissions('documents', ...(await Promise.all(targets)));
   });
 });
 
@@ -137,7 +137,7 @@ describe('create_role.sh', function () {
 
 /** A server before the look-alike that refuses one of IAM's actions. */
 async function forbidding(action: string) {
-  const { pass } = lookAlike(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
+  const { pass } = emulator(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
   const denied = `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>
 <Message>User: me is not authorized to perform: iam:${action}</Message></Error></ErrorResponse>`;
   const server = http.createServer(async (request, response) => {

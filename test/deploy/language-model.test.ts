@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
+import { installCdk, only, permissionsOf, readTemplate, synthesize } from '../support/cdk.js';
 import { generateProject } from '../support/generate.js';
 import { buildEngine, clearAway, describeEndpoint, writeLanguageModel } from '../support/lives.js';
 import { must, run, scratch, unique } from '../support/rig.js';
@@ -299,7 +299,7 @@ describe('a language model', function () {
     const template = readTemplate(path.join(out, `${name}.template.json`));
     const { Environment } = only(template, 'Model')?.Properties.PrimaryContainer ?? {};
     assert.deepEqual(Environment, { MODEL_REVISION: commit, HF_TOKEN_SECRET });
-    const reads = rightsOf(template).filter(({ action }) => action === 'secretsmanager:GetSecretValue');
+    const reads = permissionsOf(template).filter(({ action }) => action === 'secretsmanager:GetSecretValue');
     assert.deepEqual(
       reads.map(({ resource }) => resource),
       [HF_TOKEN_SECRET],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { installCdk, only, readTemplate, rightsOf, synthesize } from '../support/cdk.js';
+import { installCdk, only, permissionsOf, readTemplate, synthesize } from '../support/cdk.js';
 import { clearAway, describeEndpoint, put42, sample, trained } from '../support/lives.js';
 import { must, project, scratch, unique } from '../support/rig.js';
 import { recordCalls } from '../support/rights.js';
@@ -179,7 +179,9 @@ print(models_of(settings.read(project.Settings)), end="")`;
     const { Mode, ModelDataUrl } = only(template, 'Model')?.Properties.PrimaryContainer ?? {};
     assert.deepEqual([Mode, ModelDataUrl], ['MultiModel', prefix]);
     const own = `arn:aws:s3:::${bucket}`;
-    const rights = new Map(rightsOf(template).map((right) => [`${right.action} ${right.resource}`, right.condition]));
+    const rights = new Map(
+      permissionsOf(template).map((right) => [`${right.action} ${right.resource}`, right.condition]),
+    );
     const reads = [...rights].filter(([right]) => right.startsWith('s3:'));
     const below = { StringLike: { 's3:prefix': `${name}/models/*` } };
     assert.deepEqual(reads, [

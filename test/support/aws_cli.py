@@ -1,8 +1,8 @@
-"""The AWS CLI, started once: aws_cli.py FOLDER
+"""Preload the AWS CLI and fork it for each call: aws_cli.py FOLDER
 
-The deployment tests call it thousands of times, and a call is mostly its start: a second of CPU time. Here a process
-that has it loaded is forked for each call. FOLDER gets a program `aws`, which hands its arguments, environment, folder
-and open files over to that process; it ends as the call ends, and the call with it.
+The deployment tests call the CLI thousands of times, and most of a call is its startup: a second of CPU time. This
+process loads the CLI once and forks for each call. It writes a program `aws` to FOLDER, which passes its arguments,
+environment, working directory and open files to the fork and exits with its status. If `aws` ends, so does the fork.
 """
 
 import json
@@ -20,46 +20,46 @@ from awscli.clidriver import create_clidriver
 
 CLIENT = """#!{python} -IS
 import json, os, socket, struct, sys
-line = socket.socket(socket.AF_UNIX)
+connection = socket.socket(socket.AF_UNIX)
 try:
-    line.connect({address!r})
-except OSError:  # that process is gone: then the CLI itself
+    connection.connect({address!r})
+except OSError:  # that process has ended: run the CLI itself
     os.execv({cli!r}, ["aws", *sys.argv[1:]])
-told = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
-socket.send_fds(line, [struct.pack("!I", len(told))], [0, 1, 2])
-line.sendall(told)
-status = line.recv(1)
+call = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(connection, [struct.pack("!I", len(call))], [0, 1, 2])
+connection.sendall(call)
+status = connection.recv(1)
 sys.exit(status[0] if status else 255)
 """
 SERVICES = "sagemaker s3 s3api ecr iam sts logs cloudwatch application-autoscaling sagemaker-runtime cloudformation"
 
 
 def serve(listener: socket.socket, driver: Any) -> NoReturn:
-    """Forks for each call."""
+    """Fork for each call."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        line, _ = listener.accept()
+        connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            call(line, driver)
-        line.close()
+            call(connection, driver)
+        connection.close()
 
 
-def call(line: socket.socket, driver: Any) -> NoReturn:
-    """One call of the CLI, in a process of its own."""
-    head, files, _, _ = socket.recv_fds(line, 4, 3)
-    told = b""
-    while len(told) < struct.unpack("!I", head)[0]:
-        told += line.recv(2**16)
-    arguments, environ, folder = json.loads(told)
+def call(connection: socket.socket, driver: Any) -> NoReturn:
+    """Run one call of the CLI in the forked process."""
+    head, files, _, _ = socket.recv_fds(connection, 4, 3)
+    message = b""
+    while len(message) < struct.unpack("!I", head)[0]:
+        message += connection.recv(2**16)
+    arguments, environ, folder = json.loads(message)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
-    threading.Thread(target=end_with, args=(line,), daemon=True).start()
+    threading.Thread(target=end_with, args=(connection,), daemon=True).start()
     status = 255
     try:
         status = driver.main(arguments)
@@ -68,13 +68,13 @@ def call(line: socket.socket, driver: Any) -> NoReturn:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        line.sendall(bytes([status or 0]))
+        connection.sendall(bytes([status or 0]))
         os._exit(0)
 
 
-def end_with(line: socket.socket) -> None:
-    """Ends the call when its client has ended, as by Ctrl-C."""
-    line.recv(1)
+def end_with(connection: socket.socket) -> None:
+    """End the call when its client ends, for example by Ctrl-C."""
+    connection.recv(1)
     os._exit(1)
 
 
@@ -91,5 +91,5 @@ if __name__ == "__main__":
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
-        os.write(1, b"ready")  # all at once: who reads it closes the pipe
+        os.write(1, b"ready")  # in one write: the reader closes the pipe
         serve(listener, driver)

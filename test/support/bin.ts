@@ -1,4 +1,4 @@
-// Runs the package's own command as a user would, in a folder of its own.
+// Runs the package's command as a user would.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ export interface Run {
   stderr: string;
 }
 
-/** The environment without what would be an answer or would change the run. */
+/** The environment without variables that are answers or change the run. */
 export const quietEnv = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(ML_|AWS_|DEBUG$|NODE_OPTIONS$|FORCE_COLOR$)/.test(name)),
 );
@@ -29,14 +29,14 @@ export function run(
   return spawnSync(process.execPath, [...node, bin, ...args], options);
 }
 
-/** A new empty folder, removed when the suite ends. */
+/** Creates an empty folder that is removed when the suite ends. */
 export function newFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ml-test-')));
   after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Every file below a folder with its mode and text: two projects are the same when these are. */
+/** The mode and text of every file in a folder, to compare two projects. */
 export function contents(folder: string): Record<string, string> {
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
     statSync(join(folder, path)).isFile(),

@@ -1,4 +1,4 @@
-// A build of CodeBuild's, run on this machine: its source from S3, its commands in one shell, its log in CloudWatch.
+// Runs a CodeBuild build on this machine: source from S3, commands in one shell, log in CloudWatch.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { load } from 'js-yaml';
-import { type LookAlike, permits } from './lookalike.js';
+import { type Emulator, permits } from './emulator.js';
 import { must, rig, scratch } from './rig.js';
 import { tool } from './tools.js';
 
@@ -19,7 +19,7 @@ interface Phase {
   phaseStatus?: string;
   contexts?: { statusCode: string; message: string }[];
 }
-/** CodeBuild's Build, as much of it as is read. */
+/** The part of CodeBuild's Build that is used. */
 export interface Build {
   id: string;
   projectName: string;
@@ -38,9 +38,9 @@ interface Buildspec {
   phases: Record<string, { commands?: string[] }>;
 }
 
-const passed = ['PATH', 'HOME', 'AWS_ENDPOINT_URL', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
+const inherited = ['PATH', 'HOME', 'AWS_ENDPOINT_URL', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
 
-/** The programs of CodeBuild's machine: a Python of pyenv's, without boto3, for pip to install into. */
+/** Creates a folder with the programs of CodeBuild's machine: pyenv, and a Python without boto3. */
 export async function makeMachine(): Promise<string> {
   const folder = path.join(scratch(), 'machine');
   const python = path.join(folder, 'python');
@@ -65,7 +65,7 @@ function enter(build: Build, phaseType: string): void {
   build.currentPhase = phaseType;
 }
 
-/** Ends a build, once. */
+/** Ends a build unless it has ended already. */
 export function end(build: Build, buildStatus: Build['buildStatus'], statusCode = '', message = ''): void {
   if (build.buildComplete) return;
   Object.assign(build.phases.at(-1) ?? {}, { phaseStatus: buildStatus, contexts: [{ statusCode, message }] });
@@ -73,8 +73,8 @@ export function end(build: Build, buildStatus: Build['buildStatus'], statusCode 
   Object.assign(build, { buildStatus, buildComplete: true, currentPhase: 'COMPLETED' });
 }
 
-/** Runs a build to its end on a machine, as far as its role lets it. Whatever happens ends it. */
-export async function runBuild(build: Build, aws: LookAlike, machine: string): Promise<void> {
+/** Runs a build with the permissions of its role. Any error ends the build. */
+export async function runBuild(build: Build, aws: Emulator, machine: string): Promise<void> {
   try {
     for (const phase of ['QUEUED', 'PROVISIONING']) enter(build, phase);
     const role = await aws.policyOf(build.serviceRole.split('/').at(-1) ?? '');
@@ -88,7 +88,7 @@ export async function runBuild(build: Build, aws: LookAlike, machine: string): P
       return end(build, 'FAILED', 'CLIENT_ERROR', `AccessDenied: ${build.source.location}`);
     const folder = mkdtempSync(path.join(scratch(), 'src'));
     writeFileSync(`${folder}.zip`, await aws.object(build.source.location));
-    // It forgets who may execute a file: CodeBuild does not promise to remember.
+    // This drops executable bits, which CodeBuild does not guarantee to keep.
     await must('python3', ['-m', 'zipfile', '-e', `${folder}.zip`, folder]);
     await runCommands(build, folder, machine, log.write);
     await log.flush();
@@ -98,18 +98,18 @@ export async function runBuild(build: Build, aws: LookAlike, machine: string): P
   }
 }
 
-/** The log of a build; its lines are sent in their order, a few at a time. */
-async function openLog({ id, logs }: Build, aws: LookAlike) {
-  const place = { logGroupName: logs.groupName, logStreamName: id.split(':')[1] };
+/** Opens the log of a build. Lines are sent in order and in small batches. */
+async function openLog({ id, logs }: Build, aws: Emulator) {
+  const stream = { logGroupName: logs.groupName, logStreamName: id.split(':')[1] };
   const lines: { timestamp: number; message: string }[] = [];
-  await aws.json('Logs_20140328.CreateLogGroup', place).catch(() => {}); // there from the build before
-  await aws.json('Logs_20140328.CreateLogStream', place);
-  Object.assign(logs, { streamName: place.logStreamName, deepLink: `https://console.example/${id}` });
+  await aws.json('Logs_20140328.CreateLogGroup', stream).catch(() => {}); // it exists since the previous build
+  await aws.json('Logs_20140328.CreateLogStream', stream);
+  Object.assign(logs, { streamName: stream.logStreamName, deepLink: `https://console.example/${id}` });
   let sent = Promise.resolve();
   const flush = () => {
     sent = sent.then(async () => {
       const logEvents = lines.splice(0);
-      if (logEvents.length) await aws.json('Logs_20140328.PutLogEvents', { ...place, logEvents });
+      if (logEvents.length) await aws.json('Logs_20140328.PutLogEvents', { ...stream, logEvents });
     });
     return sent;
   };
@@ -120,7 +120,7 @@ async function openLog({ id, logs }: Build, aws: LookAlike) {
   return { write, flush };
 }
 
-/** The commands of all phases, in one shell. Over a pipe of its own it says where it is, and the exported variables. */
+/** Runs the commands of all phases in one shell, which reports progress and exported variables on file descriptor 3. */
 async function runCommands(build: Build, cwd: string, machine: string, write: (line: string) => void): Promise<void> {
   const spec = load(readFileSync(path.join(cwd, build.source.buildspec), 'utf8')) as Buildspec;
   const commands = Object.entries(spec.phases).flatMap(([phase, { commands: own = [] }]) =>
@@ -132,18 +132,18 @@ async function runCommands(build: Build, cwd: string, machine: string, write: (l
   ].join('\n');
   const own = Object.fromEntries(build.environment.environmentVariables.map(({ name, value }) => [name, value]));
   const region = { AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1', CODEBUILD_BUILD_ID: build.id };
-  const { PATH, ...others } = rig(...passed);
+  const { PATH, ...others } = rig(...inherited);
   const env = { ...others, PATH: `${machine}:${PATH}`, ...region, ...own };
   const child = spawn('sh', ['-c', script], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
-  const [output, errors, told] = child.stdio.slice(1) as [Readable, Readable, Readable];
+  const [output, errors, progress] = child.stdio.slice(1) as [Readable, Readable, Readable];
   for (const stream of [output, errors]) createInterface(stream).on('line', write);
   let last = '';
-  createInterface(told).on('line', (line) => {
+  createInterface(progress).on('line', (line) => {
     const [name = '', value = ''] = line.split(/ (.*)/);
-    const now = name === 'at' ? commands[Number(value)] : undefined;
-    if (!now) return build.exportedEnvironmentVariables.push({ name, value });
-    enter(build, now.phase);
-    last = now.command;
+    const current = name === 'at' ? commands[Number(value)] : undefined;
+    if (!current) return build.exportedEnvironmentVariables.push({ name, value });
+    enter(build, current.phase);
+    last = current.command;
     return write(`[Container] Running command ${last}`);
   });
   const watch = setInterval(() => {

@@ -1,4 +1,4 @@
-// The AWS CDK in an environment of its own, and what a CloudFormation template says.
+// The AWS CDK in its own environment, and access to CloudFormation templates.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,7 +14,7 @@ const pins = path.join(root, 'templates/deploy/cdk/requirements.txt');
 const folder = path.join(root, '.venvs/cdk');
 export const cdkTool = (name: string) => path.join(folder, 'bin', name);
 
-/** Installs the CDK's library and command, and cfn-lint, into .venvs/cdk, if they are not as they should be. */
+/** Installs the CDK's library and command, and cfn-lint, into .venvs/cdk unless they are up to date. */
 export function installCdk(): void {
   const stamp = path.join(folder, 'installed');
   const wanted = createHash('sha256')
@@ -31,21 +31,21 @@ export function installCdk(): void {
   writeFileSync(stamp, wanted);
 }
 
-/** Runs the cdk command in deploy/cdk of a project, for two minutes at most: it may wait for ever for a look-alike. */
+/** Runs the cdk command in deploy/cdk of a project, with a timeout, because it can wait for an AWS emulator forever. */
 export const cdk = (project: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
   run('timeout', ['120', path.join(folder, 'node_modules/.bin/cdk'), ...args], {
     cwd: path.join(project, 'deploy/cdk'),
     env: { ...quiet, PATH: `${path.dirname(cdkTool('python'))}:${process.env.PATH}`, ...env },
   });
 
-/** Runs the app itself, which writes the template below `out`. */
+/** Runs the CDK app directly, which writes the template to `out`. */
 export const synthesize = (project: string, out: string, env: NodeJS.ProcessEnv = {}) =>
   run(cdkTool('python'), ['deploy/cdk/app.py'], {
     cwd: project,
     env: { ...quiet, CDK_OUTDIR: out, CDK_DEFAULT_ACCOUNT: '123456789012', ...env },
   });
 
-// What the CDK says of the version of Node that runs it is not the app's.
+// Silences the CDK's warnings about the version of Node.
 const quiet = { JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION: '1', JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION: '1' };
 
 export interface Resource {
@@ -60,11 +60,11 @@ export interface Template {
 
 export const readTemplate = (file: string): Template => JSON.parse(readFileSync(file, 'utf8'));
 
-/** The one resource of a type; undefined where there is none. */
+/** The only resource of a type; undefined if there is none. */
 export const only = ({ Resources }: Template, type: string) =>
   Object.values(Resources).find(({ Type }) => Type.endsWith(`::${type}`));
 
-/** What a part of a template becomes where resources have the names that it gives them; the role is the tests' own. */
+/** Resolves the references in a part of a template, as if resources had the names in it and the role were `role`. */
 // biome-ignore lint/suspicious/noExplicitAny: any JSON
 export function resolve(template: Template, value: any): any {
   if (Array.isArray(value)) return value.map((each) => resolve(template, each));
@@ -76,22 +76,22 @@ export function resolve(template: Template, value: any): any {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, resolve(template, each)]));
 }
 
-/** The types of the resources that have to be there before this one. */
+/** The types of the resources that must exist before this one. */
 export function waitsFor({ Resources }: Template, { DependsOn = [], Properties }: Resource): string[] {
   const references = JSON.stringify(Properties).matchAll(/"(?:Ref":|Fn::GetAtt":\[)"(\w+)"/g);
   const ids = new Set([...DependsOn, ...[...references].map(([, id]) => `${id}`)]);
   return [...ids].map((id) => Resources[id]?.Type.split('::')[2] ?? id).sort();
 }
 
-/** One thing the role may do: an action on a resource, under a condition. */
-export interface Right {
+/** A permission of the role: an action on a resource, under a condition. */
+export interface Permission {
   action: string;
   resource: string;
   // biome-ignore lint/suspicious/noExplicitAny: any JSON
   condition: any;
 }
-/** What the role may do. */
-export function rightsOf(template: Template): Right[] {
+/** The permissions of the role in a template. */
+export function permissionsOf(template: Template): Permission[] {
   const [policy] = resolve(template, only(template, 'Role')?.Properties.Policies);
   // biome-ignore lint/suspicious/noExplicitAny: any JSON
   return policy.PolicyDocument.Statement.flatMap(({ Action, Resource, Condition }: any) =>
@@ -101,7 +101,7 @@ export function rightsOf(template: Template): Right[] {
   );
 }
 
-/** The names of the roles that a stack has. */
+/** The names of the roles in a stack. */
 export const rolesOf = async (stack: string): Promise<string[]> =>
   (await aws('iam', 'list-roles', '--query', 'Roles[].RoleName')).filter((name: string) => name.startsWith(stack));
 
@@ -112,15 +112,15 @@ export const inService = (name: string) =>
     return EndpointStatus === 'InService' || undefined;
   });
 
-/** Makes by a call what CloudFormation makes of a type and its properties. */
+/** Creates a resource with the API call that CloudFormation would make. */
 export async function create(type: string, properties: object): Promise<void> {
   const [, service = '', kind = ''] = type.split('::');
   const verb = { ScalableTarget: 'register', ScalingPolicy: 'put', Alarm: 'put-metric' }[kind] ?? 'create';
   const noun = kind.replace(/\B[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
   const request = JSON.stringify(properties);
-  // The look-alike does not know what scales a serverless endpoint: then the AWS CLI only checks the properties.
-  const only =
+  // The AWS emulator cannot scale serverless endpoints: in that case, the AWS CLI only validates the properties.
+  const validateOnly =
     request.includes('ProvisionedConcurrency"') && verb !== 'create' ? ['--generate-cli-skeleton', 'output'] : [];
   const call = [service.replace('Application', 'application-').toLowerCase(), `${verb}-${noun}`];
-  await must('aws', [...call, '--cli-input-json', request, ...only]);
+  await must('aws', [...call, '--cli-input-json', request, ...validateOnly]);
 }

@@ -1,8 +1,8 @@
-// A CodeBuild in front of the rig's AWS look-alike, which keeps CodeBuild's projects and runs no builds. This one does.
+// Emulates CodeBuild in front of the AWS emulator, which stores CodeBuild projects but does not run builds.
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type Build, end, makeMachine, runBuild } from './builds.js';
-import { frontDoor, lookAlike, Refusal } from './lookalike.js';
+import { emulator, proxyServer, Refusal } from './emulator.js';
 import { rig } from './rig.js';
 
 interface Project {
@@ -19,7 +19,7 @@ interface StartBuild {
 }
 
 const target = 'CodeBuild_20161006.';
-/** The images that CodeBuild has for its machines, of those that bring Docker with buildx. */
+/** CodeBuild's images that include Docker with buildx, by type of machine. */
 const images: Readonly<Record<string, RegExp>> = {
   LINUX_CONTAINER: /^aws\/codebuild\/amazonlinux-x86_64-standard:[56]\.0$/,
   ARM_CONTAINER: /^aws\/codebuild\/amazonlinux-aarch64-standard:[34]\.0$/,
@@ -42,12 +42,12 @@ const begin = ({ name, source, environment, serviceRole, logsConfig }: Project, 
   exportedEnvironmentVariables: [],
 });
 
-/** Starts it on a port of its own: its URL, what was asked of it, its builds. The buckets `foreign` are not the account's. */
+/** Starts the server. Returns its URL, the actions called and the builds. Buckets in `foreign` belong to another account. */
 export async function startCodeBuild(...foreign: string[]) {
-  const aws = lookAlike(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
+  const aws = emulator(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
   const machine = await makeMachine();
   const builds: Build[] = [];
-  const asked: string[] = [];
+  const calls: string[] = [];
   const refusals = new Map<string, Refusal>();
   const seen = new Set<string>();
 
@@ -56,12 +56,12 @@ export async function startCodeBuild(...foreign: string[]) {
     if (!projects[0]) throw new Refusal('ResourceNotFoundException', `Project cannot be found: ${name}`);
     return projects[0];
   };
-  /** What CodeBuild refuses; a role at first, too, as it takes a while until AWS knows it everywhere. */
+  /** Refuses what CodeBuild refuses, including the first use of a role, because IAM is eventually consistent. */
   const check = async ({ environment: { type, image, privilegedMode }, serviceRole, source }: Project) => {
     const invalid = (message: string) => new Refusal('InvalidInputException', message);
     if (!images[type]?.test(image)) throw invalid(`${type} has no image ${image}`);
-    if (!privilegedMode) throw invalid('Without privilegedMode there would be no Docker in the build');
-    if (!/^[^/:]+\/.+\.zip$/.test(source.location)) throw invalid(`Not a place in S3: ${source.location}`);
+    if (!privilegedMode) throw invalid('Docker in a build requires privilegedMode');
+    if (!/^[^/:]+\/.+\.zip$/.test(source.location)) throw invalid(`Not an S3 location: ${source.location}`);
     const trusts = (await aws.trustOf(serviceRole.split('/').at(-1) ?? '')).includes('codebuild.amazonaws.com');
     if (trusts && seen.has(serviceRole)) return;
     if (trusts) seen.add(serviceRole);
@@ -73,12 +73,12 @@ export async function startCodeBuild(...foreign: string[]) {
       await check(input);
       return aws.json(`${target}CreateProject`, input);
     },
-    // The look-alike has no such action.
+    // The AWS emulator does not have this action.
     async UpdateProject(input: Project) {
-      const after = { ...(await projectNamed(input.name)), ...input };
-      await check(after);
+      const updated = { ...(await projectNamed(input.name)), ...input };
+      await check(updated);
       await aws.json(`${target}DeleteProject`, { name: input.name });
-      return aws.json(`${target}CreateProject`, after);
+      return aws.json(`${target}CreateProject`, updated);
     },
     async StartBuild(input: StartBuild) {
       const build = begin(await projectNamed(input.projectName), input);
@@ -97,12 +97,12 @@ export async function startCodeBuild(...foreign: string[]) {
     },
   };
 
-  const server = frontDoor(
+  const server = proxyServer(
     aws,
     (header) => {
       if (!header.startsWith(target)) return undefined;
       const name = header.slice(target.length);
-      asked.push(name);
+      calls.push(name);
       const refused = refusals.get(name);
       refusals.delete(name);
       return refused ? () => Promise.reject(refused) : actions[name];
@@ -113,7 +113,7 @@ export async function startCodeBuild(...foreign: string[]) {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     builds: builds as readonly Build[],
-    asked,
+    calls,
     /** Refuses the next call of an action. */
     refuse: (action: string, type: string, message: string) => refusals.set(action, new Refusal(type, message)),
     close: () => new Promise((resolve) => server.close(resolve)),

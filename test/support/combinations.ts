@@ -1,12 +1,12 @@
-// Every combination of choices that makes another container, of those that can be generated.
+// All valid combinations of choices that result in different containers.
 import { type Framework, formatsOf, frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
 import { type Server, serverOf } from '../../generators/catalog/servers.js';
 
-/** The servers that are no engine with an image of its own. */
-const ours = (servers: readonly Server[]) => servers.filter((each) => !serverOf(each).engine);
+/** The servers that are not an engine with its own image. */
+const webServers = (servers: readonly Server[]) => servers.filter((each) => !serverOf(each).engine);
 
 export const combinations = frameworkNames.flatMap((framework) =>
-  ours(frameworks[framework].servers).flatMap((modelServer) =>
+  webServers(frameworks[framework].servers).flatMap((modelServer) =>
     formatsOrNone(framework).flatMap((format) =>
       (['s3', 'image'] as const).map((modelDelivery) => ({
         framework,
@@ -19,7 +19,7 @@ export const combinations = frameworkNames.flatMap((framework) =>
   ),
 );
 
-/** Language models on each engine, from the Hub and from S3, as all that an engine is for. */
+/** Language models on each engine and target that engines support, from the Hub and from S3. */
 export const languageModels = (['vllm', 'sglang'] as const).flatMap((modelServer) =>
   (['realtime', 'async'] as const).flatMap((deployTarget) =>
     ['Qwen/Qwen3-8B', 's3://bucket/models/llama-13b/'].map((modelName) => ({
@@ -28,16 +28,16 @@ export const languageModels = (['vllm', 'sglang'] as const).flatMap((modelServer
   ),
 );
 
-/** The formats of a framework as answers; one empty answer where it has none of its own. */
+/** The formats of a framework as answers; one empty answer if it has none. */
 function formatsOrNone(framework: Framework): { modelFormat?: string }[] {
   const formats = formatsOf(framework).map(({ name }) => ({ modelFormat: name }));
   return formats.length ? formats : [{}];
 }
 
-/** Whether there is a training container for a framework. */
+/** Whether a framework has a training container. */
 export const trains = (framework: Framework): boolean => framework !== 'transformers';
 
-/** One of each framework, so that together they have both servers and both deliveries. */
+/** One combination for each framework; together they cover both servers and both ways of model delivery. */
 export const oneOfEach = [...new Set(combinations.map(({ framework }) => framework))].flatMap((framework, at) => {
   const flask = at % 2 === 0 && (frameworks[framework].servers as readonly string[]).includes('flask');
   const [server, delivery] = [flask ? 'flask' : 'fastapi', at % 3 ? 's3' : 'image'];
@@ -46,7 +46,7 @@ export const oneOfEach = [...new Set(combinations.map(({ framework }) => framewo
     .slice(0, 1);
 });
 
-/** Every way to deploy, all tools at once: what differs by framework does not differ by target. */
+/** Every target and delivery, with all tools. One framework suffices: targets and frameworks are independent. */
 export const deployments = (['realtime', 'serverless', 'async', 'batch'] as const).flatMap((deployTarget) =>
   (['s3', 'image'] as const).map((modelDelivery) => ({
     framework: 'sklearn',
@@ -59,7 +59,7 @@ export const deployments = (['realtime', 'serverless', 'async', 'batch'] as cons
   })),
 );
 
-/** Many models, on each server that has them. */
+/** Multi-model endpoints, on each server that supports them. */
 export const manyModels = (['fastapi', 'flask', 'mms'] as const).map((modelServer) => ({
   framework: 'sklearn',
   modelServer,
@@ -69,7 +69,7 @@ export const manyModels = (['fastapi', 'flask', 'mms'] as const).map((modelServe
   includeTraining: false,
 }));
 
-/** Language models, with every tool. */
+/** Language models, with all tools. */
 export const engines = languageModels.map((each) => ({
   ...each,
   deployTool: ['cli', 'boto3', 'cdk'],

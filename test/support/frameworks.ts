@@ -1,4 +1,4 @@
-// For the tests of each framework: its environment, and a project of every format on every server.
+// For the framework tests: an environment for each framework, and a project for every format and server.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { combinations, trains } from './combinations.js';
 import { generateProject } from './generate.js';
 import { environmentOf, installEngines, installFramework } from './tools.js';
 
-/** What can be tested once it is prepared: `projects` holds folders called FRAMEWORK-FORMAT-SERVER, or the engines' names. */
+/** Call `prepare` first. `projects` then contains folders named FRAMEWORK-FORMAT-SERVER, or after the engines. */
 interface Prepared {
   python: string;
   projects: string;
@@ -16,7 +16,7 @@ interface Prepared {
 
 let parent = '';
 
-/** A new folder, removed when this process ends. */
+/** Creates a folder that is removed when this process exits. */
 function scratch(): string {
   if (!parent) {
     parent = mkdtempSync(join(tmpdir(), 'projects-'));
@@ -25,7 +25,7 @@ function scratch(): string {
   return mkdtempSync(join(parent, 'of-'));
 }
 
-/** A project of each engine, and the environment of vLLM. */
+/** A project for each engine, and the environment of vLLM. */
 export function engines(): Prepared {
   const projects = scratch();
   const prepare = async () => {
@@ -38,7 +38,7 @@ export function engines(): Prepared {
   return { python: join(environmentOf('engines'), 'bin/python'), projects, prepare };
 }
 
-/** Every project of a framework that has its model in S3, and the framework's environment. */
+/** A framework's projects with the model in S3, and its environment. */
 export function framework(name: Framework): Prepared {
   const projects = scratch();
   const wanted = combinations.filter(({ framework, modelDelivery }) => framework === name && modelDelivery === 's3');

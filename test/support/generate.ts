@@ -1,4 +1,4 @@
-// Generates a project into a folder, straight from the core.
+// Generates projects directly with the core.
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,13 +9,13 @@ import { projectFrom } from '../../generators/project/project.js';
 import { render } from '../../generators/project/render.js';
 import { write } from '../../generators/project/write.js';
 
-/** What the sources come to: also the project, where nothing is wrong. */
+/** Resolves sources to answers and problems; without problems, also to a project. */
 export function resolve(sources: readonly Source[]) {
-  const settled = resolveAnswers(sources);
-  return { ...settled, project: settled.problems.length ? undefined : projectFrom(settled.answers) };
+  const resolved = resolveAnswers(sources);
+  return { ...resolved, project: resolved.problems.length ? undefined : projectFrom(resolved.answers) };
 }
 
-/** Writes the project of `answers` into `directory`; the directory. Fails where the answers do not make a project. */
+/** Writes the project for `answers` into `directory` and returns `directory`. Fails if the answers have problems. */
 export async function generateProject(answers: Record<string, unknown>, directory: string): Promise<string> {
   const { project, problems } = resolve([readObject(answers, 'the test')]);
   assert.ok(project, JSON.stringify(problems));
@@ -23,7 +23,7 @@ export async function generateProject(answers: Record<string, unknown>, director
   return directory;
 }
 
-/** The paths of all files below a folder, sorted. */
+/** The relative paths of all files in a folder, sorted. */
 export const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => statSync(join(folder, path)).isFile())

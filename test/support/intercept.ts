@@ -1,14 +1,14 @@
-// A server before the look-alike, for answers of AWS that the look-alike does not give, and for answers that are lost.
+// A proxy in front of the AWS emulator that replaces or drops responses.
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type LookAlike, lookAlike } from './lookalike.js';
+import { type Emulator, emulator } from './emulator.js';
 import { rig } from './rig.js';
 
-type Answer = Awaited<ReturnType<LookAlike['pass']>>;
-/** Answers a call of an operation, such as CreateModel. `pass` has the look-alike answer; undefined loses the answer. */
+type Answer = Awaited<ReturnType<Emulator['pass']>>;
+/** Handles a call of an operation such as CreateModel. `pass` forwards it to the AWS emulator; undefined drops the response. */
 export type Handle = (operation: string, pass: () => Promise<Answer>) => Promise<Answer | undefined>;
 
-/** Does something while `handle` answers calls of AWS; it gets the address to call. */
+/** Runs `act` with the URL of a proxy whose AWS calls go to `handle`. */
 export async function answering<T>(handle: Handle, act: (env: { AWS_ENDPOINT_URL: string }) => Promise<T>): Promise<T> {
   const { url, close } = await intercept(handle);
   try {
@@ -18,9 +18,9 @@ export async function answering<T>(handle: Handle, act: (env: { AWS_ENDPOINT_URL
   }
 }
 
-/** Serves until close(), at `url`. */
+/** Starts the proxy at `url`, until close(). */
 async function intercept(handle: Handle) {
-  const { pass } = lookAlike(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
+  const { pass } = emulator(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
   const server = http.createServer(async (request, response) => {
     const body = Buffer.concat(await request.toArray());
     const answer = await handle(operationOf(request, body), () => pass(request, body));
@@ -37,7 +37,7 @@ async function intercept(handle: Handle) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
 }
 
-/** The name of an operation, as far as the request has it: those of S3 and of invocations are a method and a path. */
+/** The name of the operation; for S3 and invocations, whose requests have no name, method and path. */
 function operationOf({ headers, method, url }: http.IncomingMessage, body: Buffer): string {
   const target = String(headers['x-amz-target'] ?? '')
     .split('.')

@@ -1,4 +1,4 @@
-// What the tests of a deployment's life share: a project of each target with one image, models to update to, a client.
+// Helpers for tests of a deployment's life cycle: a project for each target, models to update to, a client.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,8 @@ import { root, tool } from './tools.js';
 
 export const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 
-/** A project for `target` on x86, its sample trained: a linear model, which starts soonest and loads as slowly as it says. */
+/** Generates a project for `target` on x86 and trains its sample: a linear model, which starts fastest. A model file with
+ * `seconds` takes that long to load. */
 export async function trained(folder: string, name: string, target: string, answers: Record<string, unknown> = {}) {
   const common = { framework: 'custom', projectName: name, deployTarget: target };
   const directory = await project(folder, { ...common, ...answers });
@@ -24,7 +25,7 @@ export async function trained(folder: string, name: string, target: string, answ
 
 const modelFile = (directory: string) => path.join(directory, 'model/model.json');
 
-/** Puts a model into model/ that answers 42 to everything, and takes some seconds to load. */
+/** Puts a model into model/ that always predicts 42, and takes `seconds` to load. */
 export const put42 = (directory: string, seconds = 0) =>
   writeFileSync(modelFile(directory), JSON.stringify({ weights: Array(8).fill(0), bias: 42, seconds }));
 
@@ -32,33 +33,33 @@ export const breakModel = (directory: string) => writeFileSync(modelFile(directo
 
 export const sample = (directory: string, ending = 'json') => path.join(directory, `test/sample_request.${ending}`);
 
-/** The predictions that invoke.sh prints for a file of requests. */
+/** The predictions that invoke.sh prints for a request file. */
 export const predict = async (directory: string, file = sample(directory)): Promise<number[]> =>
   JSON.parse(await succeed(directory, 'invoke.sh', [file])).predictions;
 
 export const describeEndpoint = (name: string) => aws('sagemaker', 'describe-endpoint', '--endpoint-name', name);
 
-/** What SageMaker has read of GET /metrics of an endpoint; undefined where it has not yet. */
+/** The metrics that SageMaker scraped from an endpoint's GET /metrics; undefined if it has not scraped it yet. */
 export async function scrapeOf(name: string): Promise<{ samples: { name: string }[]; errors: string[] } | undefined> {
   const { AWS_ENDPOINT_URL } = rig('AWS_ENDPOINT_URL');
-  const told = await must('curl', [
+  const metrics = await must('curl', [
     '--fail',
     '--silent',
     '--noproxy',
     '*',
     `${AWS_ENDPOINT_URL}/rig/metrics?endpoint=${name}`,
   ]);
-  return JSON.parse(told).AllTraffic;
+  return JSON.parse(metrics).AllTraffic;
 }
 
-/** Sends requests one after the other until it is told to stop; how many were answered. Fails if one was not. */
+/** Sends requests one after another until stop(), which returns how many succeeded. Fails if one did not. */
 export function client(name: string, directory: string) {
-  let going = true;
+  let running = true;
   const body = `fileb://${sample(directory)}`;
   const args = ['sagemaker-runtime', 'invoke-endpoint', '--endpoint-name', name, '--body', body, '/dev/null'];
-  const answered = (async () => {
+  const succeeded = (async () => {
     let count = 0;
-    while (going) {
+    while (running) {
       const { code, err } = await run('aws', [...args, '--content-type', 'application/json'], {
         env: { AWS_MAX_ATTEMPTS: '1' },
       });
@@ -68,22 +69,22 @@ export function client(name: string, directory: string) {
     }
     return count;
   })();
-  answered.catch(() => {}); // it is looked at in stop()
+  succeeded.catch(() => {}); // stop() reports the error
   const stop = () => {
-    going = false;
-    return answered;
+    running = false;
+    return succeeded;
   };
   return { stop };
 }
 
-/** Builds a stand-in for an engine's image, under this name. */
+/** Builds a stand-in for an engine's image. */
 export const buildEngine = (image: string) =>
   must('docker', [
     ...['build', '--tag', image, '--build-arg', `BASE_IMAGE=${rig('BASE_IMAGE').BASE_IMAGE}`],
     path.join(root, 'test/engines'),
   ]);
 
-/** Writes what looks like a language model and a LoRA adapter. */
+/** Writes stand-ins for a language model and a LoRA adapter. */
 export function writeLanguageModel(directory: string): void {
   mkdirSync(path.join(directory, 'model/adapters/loud'), { recursive: true });
   writeFileSync(path.join(directory, 'model/config.json'), '{"num_attention_heads": 6}');
@@ -91,7 +92,7 @@ export function writeLanguageModel(directory: string): void {
   writeFileSync(path.join(directory, 'model/adapters/loud/adapter_config.json'), '{"r": 8}');
 }
 
-/** Removes a project's deployments and repositories, and its images of the local engine. */
+/** Removes a project's deployments and repositories, and its local images. */
 export async function clearAway(directory: string, name: string): Promise<void> {
   await script(directory, 'delete.sh', ['--all']);
   const images = await must('docker', ['images', '--format', '{{.Repository}}:{{.Tag}}']);

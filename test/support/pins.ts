@@ -1,4 +1,4 @@
-// The requirement sets in templates/requirements: one for each release of a framework, and what uv resolves them to.
+// The requirements sets in templates/requirements, one for each release of a framework, and their resolution with uv.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,20 +9,20 @@ import { gpuServers, serverOf } from '../../generators/catalog/servers.js';
 import { patchOf, type Release, releasesOf, setOf } from '../../generators/catalog/versions.js';
 import { root, tool } from './tools.js';
 
-/** A set: what it is of, and everything that a project may ask for of it. */
+/** A set: its release, and all packages that projects can require from it. */
 export interface PinSet {
   name: string;
   framework: Framework | undefined;
   release: Release;
   gpu: boolean;
   library: readonly string[];
-  /** What its formats need, what makes a model, and what serves it. */
+  /** Packages for its formats, training and serving. */
   others: readonly string[];
-  /** Packages that PyPI has no builds of. */
+  /** Packages that PyPI has only as source distributions. */
   sources: readonly string[];
 }
 
-/** What a framework's library is asked for as, at one patch of a release. */
+/** The requirements for a framework's library at one patch of a release. */
 export function libraryOf(framework: Framework, release: Release, gpu: boolean, patch = patchOf(release)): string[] {
   const { library, gpu: cuda } = entryOf(framework);
   const own = release.library ?? (gpu ? cuda?.library : undefined) ?? library;
@@ -49,7 +49,7 @@ function setFor(framework: Framework, release: Release, gpu: boolean): PinSet {
   };
 }
 
-/** Every set; those that bring no library come first: the others take their servers' versions. */
+/** All sets. Those without a library come first, because the others take their server packages' versions from them. */
 export const sets: readonly PinSet[] = [...frameworkNames]
   .reverse()
   .flatMap((framework) =>
@@ -59,7 +59,7 @@ export const sets: readonly PinSet[] = [...frameworkNames]
     ]),
   );
 
-/** The set of an engine's image: what is installed beside the engine. */
+/** The set for the engines' images: packages that are installed in addition to the engine. */
 export const engineSet: PinSet = {
   name: 'engine',
   framework: undefined,
@@ -71,40 +71,40 @@ export const engineSet: PinSet = {
 };
 
 export const fileOf = (name: string) => join(root, `templates/requirements/${name}.txt`);
-/** The lines of a set. */
+/** Reads the lines of a set. */
 export const read = (name: string): string[] => readFileSync(fileOf(name), 'utf8').trimEnd().split('\n');
 
-/** Where a lock is installed: in images, and on a Mac, where people try their model. Those for GPUs are for x86_64 only. */
+/** The platforms of a lock: both kinds of image, and macOS for local use. GPU sets are for x86_64 only. */
 export const platformsOf = ({ gpu }: PinSet) =>
   gpu ? [linux('x86_64')] : [linux('x86_64'), linux('aarch64'), 'aarch64-apple-darwin'];
 const linux = (machine: string) => `${machine}-manylinux_2_28`;
 
-/** What PyPI's builds bring for a GPU; sets without -gpu in their name take other builds, or do without. */
+/** Dependencies for GPUs in PyPI's builds. Sets without -gpu in their name omit them. */
 const forGpu = /^(nvidia-|cuda-|triton==)/;
 
 interface Where {
   python: string;
-  /** As uv names it. */
+  /** uv's name for it. */
   platform: string;
-  /** No package is newer than this day. */
+  /** The date after which packages are ignored. */
   asOf?: string | undefined;
-  /** Packages that PyPI has no builds of; all others are taken as built. */
+  /** Packages to build from source; all others must have builds. */
   sources?: readonly string[];
   gpu?: boolean;
 }
 
 /**
- * The pins that requirements resolve to, each with the packages that need it; the versions of `known` where they fit.
- * Throws an Error with uv's reason.
+ * Resolves requirements to pins, each with the packages that require it, preferring the versions in `preferred`.
+ * Throws an Error with uv's message if that fails.
  */
 export async function resolve(
-  asked: readonly string[],
+  requirements: readonly string[],
   where: Where,
-  known: readonly string[] = [],
+  preferred: readonly string[] = [],
 ): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'pins-'));
   const output = join(folder, 'requirements.txt');
-  writeFileSync(output, known.join('\n'));
+  writeFileSync(output, preferred.join('\n'));
   const sources = (where.sources ?? []).map((name) => `--no-binary ${name}`);
   const args = ['pip', 'compile', '-', '--quiet', '--no-header', '--annotation-style=line', '--no-build']
     .concat(['--config-file', join(root, 'test/support/uv.toml'), '--output-file', output])
@@ -112,7 +112,7 @@ export async function resolve(
     .concat(where.asOf ? [`--exclude-newer=${where.asOf}`] : []);
   const env = { ...process.env, UV_PYTHON_DOWNLOADS: 'never', MACOSX_DEPLOYMENT_TARGET: '15.0' };
   const uv = promisify(execFile)(tool('uv'), args, { env });
-  uv.child.stdin?.end([...asked, ...sources].join('\n'));
+  uv.child.stdin?.end([...requirements, ...sources].join('\n'));
   try {
     await uv;
     const lines = readFileSync(output, 'utf8').split('\n').filter(Boolean);

@@ -1,4 +1,4 @@
-// Mocha's spec reporter, which also records how long each test and hook took.
+// Mocha's spec reporter, extended to record how long each test and hook took.
 import { relative } from 'node:path';
 import Mocha from 'mocha';
 import { record } from './times.js';

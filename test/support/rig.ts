@@ -1,4 +1,4 @@
-// What the container and deployment tests share: the rig's variables, programs, containers, conditions to wait for.
+// Helpers for the container and deployment tests: the rig's variables, programs, containers, waiting and requests.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { generateProject } from './generate.js';
 
-/** What became of a program. */
+/** The exit status and output of a program. */
 export interface Ended {
   code: number | null;
   out: string;
@@ -16,7 +16,7 @@ export interface Ended {
 }
 type Options = { cwd?: string; env?: Record<string, string | undefined> };
 
-/** The values of the environment variables that the rig sets. Fails in plain words where it is not up. */
+/** The environment variables that the rig sets. Fails with instructions if the rig is not running. */
 export function rig<Name extends string>(...names: Name[]): Record<Name, string> {
   const missing = names.filter((name) => !process.env[name]);
   const flags = missing.includes('ARM64_BASE' as Name) ? '--aws --arm64' : '--aws';
@@ -24,7 +24,7 @@ export function rig<Name extends string>(...names: Name[]): Record<Name, string>
   return Object.fromEntries(names.map((name) => [name, process.env[name]])) as Record<Name, string>;
 }
 
-/** Runs a program to its end, whatever its exit status. */
+/** Runs a program to completion, whatever its exit status. */
 export function run(command: string, args: readonly string[] = [], { cwd, env }: Options = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -39,14 +39,14 @@ export function run(command: string, args: readonly string[] = [], { cwd, env }:
   });
 }
 
-/** Runs a program that has to succeed; its standard output without the last newline. */
+/** Runs a program that must succeed. Returns its standard output without trailing whitespace. */
 export async function must(command: string, args: readonly string[] = [], options: Options = {}): Promise<string> {
   const { code, out, err } = await run(command, args, options);
   assert.equal(code, 0, `${command} ${args.join(' ')}\n${out}${err}`);
   return out.trimEnd();
 }
 
-/** The first answer of `probe` that is not undefined; fails when there is none for `seconds`. */
+/** Polls `probe` until it returns a value. Fails after `seconds`. */
 export async function until<T>(what: string, seconds: number, probe: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
@@ -57,7 +57,7 @@ export async function until<T>(what: string, seconds: number, probe: () => Promi
   }
 }
 
-/** A name that no other run uses: for images, repositories and endpoints. */
+/** A unique name for images, repositories and endpoints. */
 export const unique = (stem: string) => `${stem}-${process.pid}-${Date.now().toString(36)}`;
 
 const folders: string[] = [];
@@ -65,21 +65,21 @@ process.once('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A scratch folder, its name with a space, removed when the run is over. */
+/** Creates a scratch folder, with a space in its name, that is removed when the process exits. */
 export function scratch(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'ml container '));
   folders.push(folder);
   return folder;
 }
 
-/** Generates a project for scikit-learn on an x86 instance into `folder`, under its name. */
+/** Generates a scikit-learn project for an x86 instance into a subfolder of `folder` with its name. */
 export const project = (folder: string, answers: Record<string, unknown> & { projectName: string }) =>
   generateProject(
     { framework: 'sklearn', instanceType: 'ml.m5.large', includeSampleModel: true, ...answers },
     path.join(folder, answers.projectName),
   );
 
-/** Trains the project's sample model with the Python and the packages of its own image. */
+/** Trains the project's sample model in its own image. */
 export const train = (directory: string, image: string) =>
   must('docker', [
     'run',
@@ -91,7 +91,7 @@ export const train = (directory: string, image: string) =>
     '/project/sample_model/train.py',
   ]);
 
-/** Builds a project's image as build_and_push.sh does; the image's name. */
+/** Builds a project's image like build_and_push.sh. Returns the image's name. */
 export async function build(
   directory: string,
   tag: string,
@@ -104,7 +104,7 @@ export async function build(
   return tag;
 }
 
-/** Bytes of an image's Python packages as pip installs them, by their records: with what the image no longer has. */
+/** Bytes of an image's Python packages according to pip's records, including files that the image removed. */
 export async function sizeOfPackages(image: string): Promise<number> {
   const code = `
 from csv import reader
@@ -115,7 +115,7 @@ print(sum(int(size or 0) for record in records for _, _, size in reader(record))
   return Number(await must('docker', ['run', '--rm', image, 'python', '-c', code]));
 }
 
-/** A container that runs as little as SageMaker promises: another user, a read-only system, only /tmp writable. */
+/** A container with no more than SageMaker guarantees: another user, a read-only file system, only /tmp writable. */
 export interface Container {
   id: string;
   url: string;
@@ -141,14 +141,14 @@ export async function start(image: string, { model, port = 8080, env = [], comma
   return { id, url: `http://${address.out.trim()}` } satisfies Container;
 }
 
-/** Waits until the container answers /ping with 200. */
+/** Waits until the container's /ping responds with 200. */
 export const ready = (container: Container, seconds = 60) =>
   until(`200 from ${container.url}/ping`, seconds, async () => {
     const { status } = await request(`${container.url}/ping`);
     return status === 200 || undefined;
   });
 
-/** Removes a container; the exit status after SIGTERM and what it had printed. */
+/** Stops and removes a container. Returns its exit status after SIGTERM and its output. */
 export async function stop({ id }: Container): Promise<Ended> {
   await must('docker', ['stop', '--time', '30', id]);
   const code = Number(await must('docker', ['inspect', '--format', '{{.State.ExitCode}}', id]));
@@ -157,34 +157,34 @@ export async function stop({ id }: Container): Promise<Ended> {
   return { code, out, err };
 }
 
-/** The containers that were started under an image's name (it may have others elsewhere) and are still there. */
+/** The existing containers that were started with this name of an image, which can have other names. */
 export async function containersOf(image: string): Promise<string> {
   const all = await must('docker', ['ps', '--all', '--format', '{{.Image}} {{.ID}}']);
   const own = all.split('\n').filter((line) => line.startsWith(`${image} `));
   return own.join('\n');
 }
 
-/** Posts a request; the status and the body, parsed where it is JSON. */
+/** Posts a request. Returns the status and the body, parsed if it is JSON. */
 export async function post({ url }: Container, type: string, body: string) {
   return request(`${url}/invocations`, { method: 'POST', headers: { 'content-type': type }, body });
 }
 
-// Not fetch: in Node 20 it may wait for ever on a connection that is closed before it was answered.
+// Not fetch: in Node 20 it can wait forever on a connection that is closed before a response.
 export function request(url: string, { body = '', ...options }: http.RequestOptions & { body?: string } = {}) {
   // biome-ignore lint/suspicious/noExplicitAny: a test knows what it asked for
   return new Promise<{ status: number | undefined; body: any }>((resolve, reject) => {
-    const asked = http.request(url, { agent: false, timeout: 90_000, ...options }, (answer) => {
+    const sent = http.request(url, { agent: false, timeout: 90_000, ...options }, (response) => {
       let text = '';
-      answer.setEncoding('utf8').on('data', (chunk: string) => {
+      response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
       });
-      answer.on('error', reject).on('end', () => {
-        const json = answer.headers['content-type']?.startsWith('application/json');
-        resolve({ status: answer.statusCode, body: json ? JSON.parse(text) : text });
+      response.on('error', reject).on('end', () => {
+        const json = response.headers['content-type']?.startsWith('application/json');
+        resolve({ status: response.statusCode, body: json ? JSON.parse(text) : text });
       });
     });
-    asked
-      .on('timeout', () => asked.destroy(new Error(`no answer from ${url}`)))
+    sent
+      .on('timeout', () => sent.destroy(new Error(`no response from ${url}`)))
       .on('error', reject)
       .end(body);
   });

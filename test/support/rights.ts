@@ -1,10 +1,10 @@
-// What a project's scripts call of AWS, recorded, and held against what its documents in deploy/iam permit.
+// Records the AWS calls of a project's scripts, and compares them with the permissions in its deploy/iam.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { lookAlike } from './lookalike.js';
+import { emulator } from './emulator.js';
 import { rig, run } from './rig.js';
 import { runWith } from './scripts.js';
 import { root, tool } from './tools.js';
@@ -14,23 +14,23 @@ const allowed = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.c
 <EvaluationResults><member><EvalDecision>allowed</EvalDecision></member></EvaluationResults>
 </SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`;
 
-/** Has test/deploy/iam_checks.py check something; fails with what it found. */
-export async function checkRights(...args: string[]): Promise<void> {
+/** Runs a check of test/deploy/iam_checks.py, and fails with its findings. */
+export async function checkPermissions(...args: string[]): Promise<void> {
   const { code, out, err } = await run(tool('python'), ['-B', path.join(root, 'test/deploy/iam_checks.py'), ...args]);
   assert.equal(code, 0, out + err);
 }
 
-/** A server that passes all to the look-alike and records it, but for what the look-alike does not know. */
+/** A proxy that records calls and forwards them to the AWS emulator, except for those that it does not support. */
 async function proxy() {
   const calls: object[] = [];
-  const { pass } = lookAlike(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
+  const { pass } = emulator(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
   const server = http.createServer(async (request, response) => {
     const { method, url, headers } = request;
     const body = Buffer.concat(await request.toArray());
     const service = headers.authorization?.match(/Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//)?.[1];
     const text = service === 's3' ? '' : body.toString();
     const simulated = text.startsWith('Action=SimulatePrincipalPolicy');
-    // The look-alike knows no scaling of serverless endpoints.
+    // The AWS emulator does not support scaling of serverless endpoints.
     const passed =
       service === 'application-autoscaling' ? Buffer.from(text.replace(/DesiredProv\w+/, instances)) : body;
     const answer = simulated ? { status: 200, headers: {}, body: allowed } : await pass(request, passed);
@@ -43,7 +43,7 @@ async function proxy() {
   return { calls, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-/** The calls that scripts make from start() on until pause(), with a bucket of their own. */
+/** Records the calls of scripts between start() and pause(), with a bucket of their own. */
 export async function recordCalls(name: string) {
   const { calls, server, url } = await proxy();
   const bucket = `${name}-bucket`;
@@ -51,16 +51,16 @@ export async function recordCalls(name: string) {
     bucket,
     start: () => runWith({ AWS_ENDPOINT_URL: url, S3_BUCKET: bucket }),
     pause: () => runWith({ S3_BUCKET: bucket }),
-    /** Ends it, and removes the bucket. */
+    /** Stops the proxy and removes the bucket. */
     close: async () => {
       runWith({});
       server.close();
       await run('aws', ['s3', 'rb', '--force', `s3://${bucket}`]);
     },
-    /** Fails where the project's documents lack a right that a call needs, or have one that none needs. */
+    /** Fails if the project's policies lack a permission that a call needs, or have one that no call needs. */
     check: async (directory: string) => {
       writeFileSync(`${directory}.calls`, calls.map((call) => JSON.stringify(call)).join('\n'));
-      await checkRights('calls', directory, bucket, `${directory}.calls`);
+      await checkPermissions('calls', directory, bucket, `${directory}.calls`);
     },
   };
 }

@@ -1,4 +1,4 @@
-// The runs that a suite is made of: most files one each, so that two lanes share them; the longest first.
+// The runs of a suite: usually one for each file, so that two lanes can share them; the longest come first.
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -7,15 +7,15 @@ import { combinations } from './combinations.js';
 import { engines, framework } from './frameworks.js';
 import { root, tool } from './tools.js';
 
-/** One run of a runner. */
+/** One run of mocha or pytest. */
 export interface Run {
   name: string;
   runner: 'mocha' | 'pytest';
   command: string;
   args: readonly string[];
-  /** It needs no processor, for it waits for the network: it runs beside the lanes. */
+  /** It mostly waits for the network, so it runs in parallel to the lanes. */
   waits?: true;
-  /** What is made before it starts, such as its environment. */
+  /** Called before it starts, for example to create its environment. */
   prepare?: () => Promise<unknown>;
 }
 
@@ -36,7 +36,7 @@ const pytestRun = (name: string, args: readonly string[], python = tool('python'
   args: ['-m', 'pytest', '-q', '-c', 'test/serve/pyproject.toml', '-o', 'junit_family=xunit1', ...args],
 });
 
-/** The files of a suite, those of `first` before the others, which are in their order. */
+/** The files of a suite: those in `first`, then the others in alphabetical order. */
 function filesOf(suite: string, ending: string, first: readonly string[]): string[] {
   const found = readdirSync(join(root, 'test', suite)).filter((file) => file.endsWith(ending));
   const known = first.map((name) => `${name}${ending}`);
@@ -45,7 +45,7 @@ function filesOf(suite: string, ending: string, first: readonly string[]): strin
 
 const quick = ['-m', 'not soak'];
 
-/** The serving code's tests but for the soak tests: what takes long by itself, and the rest together. */
+/** The serving code's tests, except for the soak tests: one run for each long file, and one for the rest. */
 function serve(): Run[] {
   const long = ['multi_model', 'load', 'lifecycle', 'check_contract', 'handler'].map(
     (name) => `test/serve/test_${name}.py`,
@@ -54,7 +54,7 @@ function serve(): Run[] {
   return [rest, ...long.map((file) => pytestRun(file.slice('test/'.length), [file, ...quick]))];
 }
 
-/** Each framework in an environment of its own, and the engines; `names`, where only some are wanted. */
+/** One run for each framework, in its own environment, and for the engines; or only for `names`, if not empty. */
 function frameworks(names: readonly string[]): Run[] {
   const long: Framework[] = ['tensorflow', 'pytorch', 'sklearn', 'transformers'];
   const known = [...new Set([...long, ...combinations.map(({ framework }) => framework)])];
@@ -71,7 +71,8 @@ function frameworks(names: readonly string[]): Run[] {
     };
   };
   const unknown = names.filter((name) => name !== 'engines' && !known.some((each) => each === name));
-  if (unknown.length > 0) throw new Error(`not frameworks: ${unknown.join(', ')}; other suites go before frameworks`);
+  if (unknown.length > 0)
+    throw new Error(`unknown frameworks: ${unknown.join(', ')}; name other suites before "frameworks"`);
   const pins: Run = { ...mochaRun('frameworks'), waits: true };
   if (names.length === 0) return [pins, one('tensorflow'), vllm(), mochaRun('versions'), ...known.slice(1).map(one)];
   return [...known.filter((each) => names.includes(each)).map(one), ...(names.includes('engines') ? [vllm()] : [])];

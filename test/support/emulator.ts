@@ -1,7 +1,7 @@
-// The rig's AWS look-alike, asked without the AWS CLI, and a front door before it where some of its answers are made.
+// Calls the AWS emulator without the AWS CLI, and a proxy in front of it that handles some actions itself.
 import http from 'node:http';
 
-/** An error as AWS answers one. */
+/** An error response of AWS. */
 export class Refusal extends Error {
   constructor(
     readonly type: string,
@@ -16,7 +16,7 @@ interface Answer {
   headers: http.IncomingHttpHeaders;
   body: Buffer;
 }
-/** What a role may do. */
+/** The permissions of a role. */
 export interface Policy {
   Statement: { Action: string | string[]; Resource: string | string[] }[];
 }
@@ -24,20 +24,20 @@ export interface Policy {
 const denied = '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
 const read = async (stream: http.IncomingMessage) => Buffer.concat(await stream.toArray());
 
-// Not fetch: in Node 20 it may wait for ever on a connection that is closed before it was answered.
+// Not fetch: in Node 20 it can wait forever on a connection that is closed before a response.
 function send(url: URL, options: http.RequestOptions, body: string | Buffer = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = http.request(url, { agent: false, ...options }, (answer) => {
-      const { statusCode: status = 0, headers } = answer;
-      read(answer).then((content) => resolve({ status, headers, body: content }), reject);
+    const request = http.request(url, { agent: false, ...options }, (response) => {
+      const { statusCode: status = 0, headers } = response;
+      read(response).then((content) => resolve({ status, headers, body: content }), reject);
     });
-    asked.on('error', reject).end(body);
+    request.on('error', reject).end(body);
   });
 }
 
-/** Asks the look-alike at `url`. */
-export function lookAlike(url: string) {
-  const ask = async (service: string, path: string, options: http.RequestOptions, body?: string) => {
+/** A client of the AWS emulator at `url`. */
+export function emulator(url: string) {
+  const call = async (service: string, path: string, options: http.RequestOptions, body?: string) => {
     const authorization = `AWS4-HMAC-SHA256 Credential=testing/20250101/us-east-1/${service}/aws4_request, SignedHeaders=host, Signature=0`;
     const headers = { ...(options.headers as http.OutgoingHttpHeaders), authorization };
     const answer = await send(new URL(path, url), { ...options, headers }, body);
@@ -47,20 +47,22 @@ export function lookAlike(url: string) {
   const json = async (target: string, input: object) => {
     const service = target.startsWith('Logs_') ? 'logs' : 'codebuild';
     const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target };
-    return JSON.parse((await ask(service, '/', { method: 'POST', headers }, JSON.stringify(input))).toString() || '{}');
+    return JSON.parse(
+      (await call(service, '/', { method: 'POST', headers }, JSON.stringify(input))).toString() || '{}',
+    );
   };
-  /** A policy document of a role; IAM answers in XML, with the document encoded as in a URL. */
+  /** A policy document of a role. IAM's response is XML that contains the document URL-encoded. */
   const policy = async (query: Record<string, string>, field: string) => {
     const body = new URLSearchParams({ Version: '2010-05-08', ...query }).toString();
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const xml = (await ask('iam', '/', { method: 'POST', headers }, body)).toString();
+    const xml = (await call('iam', '/', { method: 'POST', headers }, body)).toString();
     const text = xml.match(new RegExp(`<${field}>(.*?)</${field}>`, 's'))?.[1] ?? '';
     return text.startsWith('%') ? decodeURIComponent(text) : text.replaceAll('&quot;', '"');
   };
   return {
     json,
-    object: (place: string) => ask('s3', `/${place}`, {}),
-    /** Who can assume a role: the document's text, empty where there is none. */
+    object: (location: string) => call('s3', `/${location}`, {}),
+    /** The text of a role's trust policy; empty if the role does not exist. */
     trustOf: (role: string) =>
       policy({ Action: 'GetRole', RoleName: role }, 'AssumeRolePolicyDocument').catch(() => ''),
     policyOf: async (role: string): Promise<Policy> => {
@@ -74,12 +76,12 @@ export function lookAlike(url: string) {
     },
   };
 }
-export type LookAlike = ReturnType<typeof lookAlike>;
+export type Emulator = ReturnType<typeof emulator>;
 
-/** A server that answers `actions` itself, by their names in X-Amz-Target, and passes all else to the look-alike, which
- * does not know whose a bucket is: those in `foreign` are not the account's. */
-export function frontDoor(
-  aws: LookAlike,
+/** A server that handles `actions`, by their names in X-Amz-Target, and forwards everything else to the AWS emulator. It
+ * also checks the expected owner of a bucket: those in `foreign` belong to another account. */
+export function proxyServer(
+  aws: Emulator,
   actions: (target: string) => ((input: never) => Promise<object>) | undefined,
   foreign: ReadonlySet<string>,
 ) {
@@ -100,7 +102,7 @@ export function frontDoor(
   });
 }
 
-/** Whether a policy lets `action` happen to `resource`. Knows Allow, and a star at the end of a resource. */
+/** Whether a policy allows `action` on `resource`. Supports only Allow, and * at the end of a resource. */
 export function permits({ Statement }: Policy, action: string, resource: string): boolean {
   const covers = (pattern: string) =>
     pattern.endsWith('*') ? resource.startsWith(pattern.slice(0, -1)) : resource === pattern;
