@@ -1,4 +1,4 @@
-// Estimates a language model's size from its name, and which instances can hold it. Messages call these estimates.
+// Estimates a language model's size from its name, and which instances can hold it.
 import { frameworks } from './frameworks.js';
 import { misfit } from './images.js';
 import { instanceTypes } from './instances.data.js';
@@ -73,11 +73,14 @@ export function memoryOf({
   modelName?: string | undefined;
   modelMemory?: number | undefined;
 }): { gib: number; why: string } | undefined {
-  if (modelMemory !== undefined) return { gib: modelMemory, why: 'as you say' };
+  if (modelMemory !== undefined) return { gib: modelMemory, why: 'from modelMemory' };
   const size = sizeOf(modelName);
   if (!size) return undefined;
   const parameters = Number(size.parameters.toPrecision(3));
-  return { gib: weightsGiB(size), why: `from its name: ${parameters} billion parameters of ${size.bits} bits` };
+  return {
+    gib: weightsGiB(size),
+    why: `estimated from its name: ${parameters} billion parameters of ${size.bits} bits`,
+  };
 }
 
 /** Maximum GiB of weights that fit on an instance's GPUs next to the KV cache; undefined if its GPUs are unknown. */
@@ -85,7 +88,7 @@ export function weightCapacityGiB({ gpu }: Instance): number | undefined {
   return gpu && (gpu.count * (gpu.memoryGiB * gpuMemoryUtilization - overheadPerGpuGiB)) / (1 + kvCacheReserve);
 }
 
-/** Whether a model in MXFP4, which computes in bfloat16, meets a T4, which lacks it. Source: vLLM's quantization/mxfp4.py. */
+/** Whether the model is in MXFP4, which needs bfloat16, and the GPU is a T4, which lacks it. Source: vLLM's mxfp4.py. */
 export function isWithoutBfloat16({ gpu }: Instance, modelName: string): boolean {
   const name = lastPart(modelName);
   return gpu?.name === 't4' && /^gpt-oss|mxfp4/.test(name) && bitsIn(name) === 4;

@@ -10,13 +10,13 @@ import { root } from '../support/tools.js';
 
 const names = models.map(({ name }) => name);
 
-/** A row in which all requests take the time of the middle one. */
+/** A row in which all requests take equally long. */
 const row = (server: string, model: string, count: number, rate: number): Row => {
   const p50 = (1000 * count) / rate;
   return { server, model, connections: count, rate, p50, p99: p50, errors: 0 };
 };
 
-/** What is found of the goals that match, where servers answer so many requests/s with every model. */
+/** Whether the goals that match are met if servers handle `rates` requests/s with every model. */
 function judged(pattern: RegExp, rates: Record<string, number>, more: Partial<Results> = {}): (boolean | undefined)[] {
   const rows = Object.entries(rates).flatMap(([server, rate]) =>
     names.flatMap((name) => connections.map((count) => row(server, name, count, rate))),
@@ -41,13 +41,13 @@ describe('the goals of the benchmark', () => {
     assert.deepEqual(judged(goal, { pattern: 100, fastapi: 99 }), [false]);
   });
 
-  it('allow 0.3 ms beyond the library’s own time', () => {
+  it('allow 0.3 ms more than the library itself', () => {
     const goal = /^fastapi: at 1 connection no slower .*\(forest/;
     const found = [0.8, 0.6].map((forest) => judged(goal, { fastapi: 1000 }, { predict: { forest } }));
     assert.deepEqual(found, [[true], [false]]);
   });
 
-  it('ask for every row to be ahead of a server that was measured in every row', () => {
+  it('require a lead over another server in every row, if it was measured in every row', () => {
     const goal = /^fastapi: ahead of mms/;
     assert.deepEqual(judged(goal, { fastapi: 101, mms: 100 }), [true]);
     const slow = row('fastapi', 'forest', 1, 99);
@@ -59,13 +59,13 @@ describe('the goals of the benchmark', () => {
     assert.deepEqual(judged(goal, {}, { rows: [...own, ...rows(all - 1)] }), [undefined]);
   });
 
-  it('ask a model among many for 60 % of what it answers alone', () => {
+  it('require 60 % of a single model’s throughput from one model among many', () => {
     const many = { rows: [], count: 20, alone: 1000 };
     const found = [600, 599].map((among) => judged(/^many models/, {}, { many: { ...many, among } }));
     assert.deepEqual(found, [[true], [false]]);
   });
 
-  it('ask csv for three quarters of JSON’s speed to read and a third to write', () => {
+  it('require three quarters of JSON’s speed for reading csv, and a third for writing', () => {
     const content = (read: number, write: number) => ({
       100: { 'application/json': [3, 1], 'text/csv': [read, write] } as const,
     });
@@ -74,7 +74,7 @@ describe('the goals of the benchmark', () => {
     assert.deepEqual(found, [[true], [false], [false]]);
   });
 
-  it('allow every image 12 % beyond its base and packages', () => {
+  it('allow every image to be 12 % larger than its base and packages', () => {
     const sizes = (size: number) => ({ rows: [], images: { base: { name: 'base', size: 200 }, built: built(size) } });
     const built = (size: number) => ({ onnx: { size: 250, packages: 200 }, sklearn: { size, packages: 300 } });
     const found = [559, 561].map((size) => judged(/^images/, {}, { frameworks: sizes(size) }));
@@ -84,18 +84,18 @@ describe('the goals of the benchmark', () => {
 });
 
 describe('npm run bench', () => {
-  it('measures some servers with some models, and leaves the document alone', () => {
+  it('measures only the given servers and models, and does not write the document', () => {
     const options = readOptions(['--servers=fastapi,flask', '--models=forest'], ['fastapi', 'flask'], names);
     assert.deepEqual([options.servers, options.models, options.part], [['fastapi', 'flask'], ['forest'], true]);
     assert.equal(options.out, join(root, '.bench'));
     assert.equal(readOptions([], [], names).part, false);
   });
 
-  it('measures one section alone', () => {
+  it('measures only one section', () => {
     assert.equal(readOptions(['--stages'], [], names).section, 'stages');
   });
 
-  it('refuses a model that it does not have, and names those that it has', () => {
+  it('refuses an unknown model, and lists the known ones', () => {
     const args = ['--import', 'tsx', 'test/bench.ts', '--models=forrest'];
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
     assert.equal(status, 2);

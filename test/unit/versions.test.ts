@@ -1,4 +1,4 @@
-// The versions of the user's model: which sets there are, what a project asks for, and its lock.
+// Framework and Python versions: the requirements sets, and the requirements.in and lock of a project.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,9 +13,9 @@ import { render } from '../../generators/project/render.js';
 import { resolve } from '../support/generate.js';
 
 const from = (answers: object) => resolve([readObject({ framework: 'sklearn', ...answers }, 'the test')]);
-const said = (answers: object) => from(answers).problems.map(({ message, hint }) => `${message}; ${hint}`);
+const problemsOf = (answers: object) => from(answers).problems.map(({ message, hint }) => `${message}; ${hint}`);
 
-/** The text of a file of a project; undefined where it has none. */
+/** The text of a file in a project; undefined if the project does not have it. */
 function file(answers: object, path: string): string | undefined {
   const { project, problems } = from(answers);
   assert.ok(project, JSON.stringify(problems));
@@ -24,7 +24,7 @@ function file(answers: object, path: string): string | undefined {
 const lock = (answers: object) => file(answers, 'requirements.txt');
 
 describe('a version of a framework', () => {
-  it('has a set for each minor version, the newest first', () => {
+  it('has a set for each minor version, newest first', () => {
     for (const framework of frameworkNames) {
       const names = releasesOf(framework).map(nameOf);
       const numbers = names.map((name) =>
@@ -40,7 +40,7 @@ describe('a version of a framework', () => {
     assert.equal(releaseOf('sklearn', '1.30'), undefined);
   });
 
-  it('alone is its newest patch; another patch changes one line of the lock', () => {
+  it('without a patch means the newest; another patch changes one line of the lock', () => {
     const [minor, newest, other] = ['1.3', '1.3.2', '1.3.1'].map((frameworkVersion) => lock({ frameworkVersion }));
     assert.equal(minor, newest);
     const lines = (text = '') => text.split('\n').filter((line) => !line.startsWith('#'));
@@ -48,7 +48,7 @@ describe('a version of a framework', () => {
     assert.deepEqual(changed, ['scikit-learn==1.3.1']);
   });
 
-  it('brings its Python, its libraries and the image they are for', () => {
+  it('determines the Python version, the libraries and the base image', () => {
     const old = { frameworkVersion: '1.0' };
     assert.equal(file(old, '.python-version'), '3.10\n');
     assert.match(file(old, 'Dockerfile') ?? '', /python:3\.10-slim/);
@@ -57,41 +57,41 @@ describe('a version of a framework', () => {
     assert.match(from(old).warnings.join(), /Python 3\.10 gets no more security fixes/);
   });
 
-  it('without a set is refused with the nearest', () => {
-    assert.deepEqual(said({ frameworkVersion: '0.24' }), [
+  it('without a set is refused, with the nearest as a hint', () => {
+    assert.deepEqual(problemsOf({ frameworkVersion: '0.24' }), [
       'there is no tested set of packages for scikit-learn 0.24; --framework-version=1.0 is the nearest; or --runtime=onnx, for a model of any version',
     ]);
-    assert.match(said({ frameworkVersion: '1.3.9' }).join(), /--framework-version=1\.3 is the nearest/);
-    assert.match(said({ frameworkVersion: '9.9' }).join(), /--framework-version=1\.9 is the nearest/);
-    assert.match(said({ frameworkVersion: 'newest' }).join(), /is not valid: a version such as 1\.3/);
+    assert.match(problemsOf({ frameworkVersion: '1.3.9' }).join(), /--framework-version=1\.3 is the nearest/);
+    assert.match(problemsOf({ frameworkVersion: '9.9' }).join(), /--framework-version=1\.9 is the nearest/);
+    assert.match(problemsOf({ frameworkVersion: 'newest' }).join(), /is not valid: a version such as 1\.3/);
   });
 
-  it('is for the Pythons that its libraries have builds for', () => {
-    assert.match(said({ frameworkVersion: '1.3', pythonVersion: '3.13' }).join(), /what works: 3\.11/);
+  it('allows the Python versions that its libraries have builds for', () => {
+    assert.match(problemsOf({ frameworkVersion: '1.3', pythonVersion: '3.13' }).join(), /what works: 3\.11/);
     assert.equal(file({ pythonVersion: '3.12' }, '.python-version'), '3.12\n');
     for (const pythonVersion of ['3.10', '3.11', '3.12', '3.13'])
       assert.ok(lock({ framework: 'custom', pythonVersion }), pythonVersion);
   });
 
-  it('gives way, where a project is generated anew for another, to the Python of that', () => {
+  it('overrides a stored Python version that it does not allow, when a project is generated again', () => {
     const stored = readObject({ framework: 'sklearn', frameworkVersion: '1.9', pythonVersion: '3.13' }, '.yo-rc.json');
     const { project, warnings } = resolve([readObject({ frameworkVersion: '1.3' }, 'a flag'), stored]);
     assert.equal(project?.python, '3.11');
     assert.match(warnings.join(), /pythonVersion "3\.13" from \.yo-rc\.json gives way/);
   });
 
-  it('without packages that bring CUDA is refused on a GPU', () => {
+  it('without packages that include CUDA is refused on a GPU', () => {
     const answers = { framework: 'tensorflow', instanceType: 'gpu-enabled' };
     assert.match(
-      said({ ...answers, frameworkVersion: '2.12' }).join(),
+      problemsOf({ ...answers, frameworkVersion: '2.12' }).join(),
       /TensorFlow 2\.12 has no packages that bring CUDA/,
     );
-    assert.deepEqual(said({ ...answers, frameworkVersion: '2.17' }), []);
+    assert.deepEqual(problemsOf({ ...answers, frameworkVersion: '2.17' }), []);
   });
 });
 
 describe('the lock of a project', () => {
-  it('has what it asks for, what that needs, and nothing else', () => {
+  it('has the packages that it requires, their dependencies, and nothing else', () => {
     const fastapi = lock({}) ?? '';
     for (const name of ['scikit-learn', 'threadpoolctl', 'fastapi', 'starlette'])
       assert.match(fastapi, new RegExp(`^${name}==`, 'm'));
@@ -99,7 +99,7 @@ describe('the lock of a project', () => {
     assert.match(lock({ modelFormat: 'skops', modelServer: 'flask' }) ?? '', /^flask==[\s\S]*^skops==/m);
   });
 
-  it('has packages of the user that the set has, and is left to lock.sh where it lacks one', () => {
+  it('includes the user’s packages if the set has them; otherwise lock.sh must make it', () => {
     assert.match(lock({ packages: ['boto3'] }) ?? '', /^boto3==/m);
     assert.equal(lock({ packages: ['boto3', 'statsmodels'] }), undefined);
     assert.equal(lock({ packages: ['numpy==1.0'] }), undefined);
@@ -107,14 +107,14 @@ describe('the lock of a project', () => {
     assert.doesNotMatch(file({ packages: ['numpy==1.0'] }, 'requirements.in') ?? '', /^numpy==[^1]/m);
   });
 
-  it('of scikit-learn and an added booster brings the system library that the booster needs', () => {
+  it('with an added booster also installs the system library that the booster needs', () => {
     const answers = { packages: ['lightgbm==3.3.5'], includeTraining: true };
     for (const path of ['Dockerfile', 'train/Dockerfile'])
       assert.match(file(answers, path) ?? '', /apt-get install .* libgomp1 \\$/m);
     assert.doesNotMatch(file({ packages: ['xgboost==1.7.6'] }, 'Dockerfile') ?? '', /apt-get/);
   });
 
-  it('of training takes its versions from that of serving', () => {
+  it('for training takes its versions from the one for serving', () => {
     assert.match(file({ includeTraining: true }, 'train/requirements.in') ?? '', /^-c \.\.\/requirements\.txt$/m);
     assert.doesNotMatch(file({ includeTraining: true }, 'train/requirements.txt') ?? '', /^fastapi==/m);
   });
@@ -127,7 +127,7 @@ describe('--requirements', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** What comes of a file of the training environment. */
+  /** Gathers the answers from a requirements file with this content. */
   const read = async (content: string | Buffer, ...flags: string[]) => {
     writeFileSync(join(folder, 'training.txt'), content);
     const line = readArguments(['x', '--framework=sklearn', '--requirements=training.txt', ...flags]);
@@ -139,24 +139,24 @@ describe('--requirements', () => {
   };
   const freeze = 'joblib==1.2.0\nmatplotlib==3.7.1\nnumpy==1.24.3\nscikit-learn==1.2.1\nscipy==1.10.1\n';
 
-  it('gives the versions of what the model needs, and of nothing else', async () => {
+  it('sets the versions of the packages that the model needs, and of no others', async () => {
     const { answers, origins } = await read(freeze);
     assert.equal(answers.frameworkVersion, '1.2.1');
     assert.deepEqual(answers.packages, ['joblib==1.2.0', 'numpy==1.24.3', 'scipy==1.10.1']);
     assert.deepEqual([origins.frameworkVersion, origins.packages], ['training.txt', 'training.txt']);
-    assert.equal(projectFrom(answers).answers.requirements, undefined); // what follows from it is stored, not the file
+    assert.equal(projectFrom(answers).answers.requirements, undefined); // the resulting answers are stored, not the file
   });
 
-  it('gives the versions of packages that are asked for by name', async () => {
+  it('sets the versions of packages that --packages names', async () => {
     const { answers } = await read(freeze, '--packages=matplotlib,pandas');
     assert.ok(answers.packages?.includes('matplotlib==3.7.1'));
   });
 
-  it('gives way to a flag', async () => {
+  it('is overridden by a flag', async () => {
     assert.equal((await read(freeze, '--framework-version=1.3')).answers.frameworkVersion, '1.3');
   });
 
-  it('reads hashes, markers, comments, continued lines, post releases and what PowerShell writes', async () => {
+  it('reads hashes, markers, comments, continued lines, post releases and PowerShell’s UTF-16', async () => {
     const lines =
       'scikit-learn==1.4.1.post1 \\\n    --hash=sha256:abc \\\n    --hash=sha256:def\n# numpy==9\nnumpy==1.26.4 ; python_version > "3.8" # pinned\n';
     for (const content of [lines, lines.replaceAll('\n', '\r\n'), Buffer.from(`\uFEFF${lines}`, 'utf16le')]) {
@@ -167,7 +167,7 @@ describe('--requirements', () => {
     }
   });
 
-  it('says what it cannot take, and in which line', async () => {
+  it('reports unsupported lines with their number', async () => {
     assert.match(await problem('numpy==1.0\n'), /training\.txt does not name scikit-learn/);
     assert.match(await problem(`${freeze}numpy==1.25.0\n`), /lines 3 and 6: numpy is there twice/);
     assert.match(await problem('scikit-learn\n'), /line 1: "scikit-learn" gives no version of scikit-learn/);

@@ -78,7 +78,7 @@ export function complete(native: Facts, { flavour, facts, pins }: MlflowFolder):
   const same = native.byName === true && sameNames(native.inputs ?? [], inputs);
   const numbers = same && !inputs.some(({ type }) => type === 'string' || type === 'datetime');
   const isSklearn = native.framework === 'sklearn';
-  const hasNoColumns = !native.inputs?.some(({ shape }) => shape.length === 1); // nor texts
+  const hasNoColumns = !native.inputs?.some(({ shape }) => shape.length === 1); // columns and texts have one axis
   const signed = isSigned(inputs) && (isSklearn ? same || hasNoColumns : numbers);
   const pandas = signed && isSklearn && !numbers ? ['pandas'] : [];
   const packages = [...new Set([...(native.packages ?? []), ...pandas])].map((each) => {

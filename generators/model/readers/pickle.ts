@@ -91,7 +91,7 @@ function modulesOf(globals: readonly Global[]): Map<string, Set<string>> {
 export const isInstance = (value: Value): value is Instance => typeof value === 'object' && value?.is === 'instance';
 const isGlobal = (value: Value): value is Global => typeof value === 'object' && value?.is === 'global';
 
-/** The class of an instance. If a function such as copyreg's creates it, that is the function's first argument. */
+/** The class of an instance. If a copyreg function creates it, the class is that function's first argument. */
 export function classOf(value: Value): Global | undefined {
   if (!isInstance(value)) return undefined;
   if (!isGlobal(value.of)) return undefined;
