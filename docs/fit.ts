@@ -2,7 +2,15 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type Instance, instanceOf } from '../generators/catalog/instances.js';
-import { holds, isTooSlowFromHub, weightCapacityGiB, timeoutsFor, sizeOf, smallestFor, weightsGiB } from '../generators/catalog/models.js';
+import {
+  holds,
+  isTooSlowFromHub,
+  sizeOf,
+  smallestFor,
+  timeoutsFor,
+  weightCapacityGiB,
+  weightsGiB,
+} from '../generators/catalog/models.js';
 
 const models = `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
   openai/gpt-oss-20b google/gemma-3-27b-it Qwen/Qwen3-30B-A3B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-32B

@@ -1,11 +1,12 @@
 // Updates the pins in templates/requirements: npm run pins [SET …]
-// First the library of a release is resolved with packages up to the release's cut-off date. Then everything is resolved for
-// the release's oldest Python, preferring those versions, and the server packages' versions in the set without a library.
+// First the library of a release is resolved with packages up to the release's cut-off date. Then everything is resolved
+// for the release's oldest Python, preferring those versions, then the server packages' versions in the set without a
+// library.
 import { existsSync, writeFileSync } from 'node:fs';
 import { engineSet, fileOf, type PinSet, platformsOf, read, resolve, sets } from './support/pins.js';
 import { installTools } from './support/tools.js';
 
-/** The marker of a pin, by the sum of its platforms: x86_64 is 1, aarch64 2, macOS 4. lock.sh writes the same markers. */
+/** The marker of a pin, by the sum of its platforms: x86_64 is 1, aarch64 2, macOS 4. lock.sh writes the same. */
 const markers: readonly string[] = [
   '',
   'platform_machine == "x86_64"',

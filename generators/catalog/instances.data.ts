@@ -1,4 +1,4 @@
-// SageMaker's instance types: vCPUs, memory and accelerators as published by AWS; `transform` and `training` are true if
+// SageMaker's instance types: vCPUs, memory and accelerators as published by AWS; `transform` and `training` tell if
 // batch transform and training jobs support the type. Sources: the pricing pages and botocore 1.43's SageMaker model.
 import type { InstanceType } from './instances.js';
 

@@ -42,13 +42,13 @@ export function typeFor(choice: 'cpu-optimized' | 'gpu-enabled', target?: string
   return generic[choice](framework);
 }
 
-/** The type for training jobs: the project's own if it supports training and has a GPU exactly when training uses one. */
+/** The type for training jobs: the project's own if it supports training and fits `onGpu`. */
 export function trainingTypeFor(instance: Instance, onGpu: boolean): string {
   if (instance.training && !instance.neuron && hasGpu(instance) === onGpu) return instance.type;
   return onGpu ? 'ml.g5.xlarge' : 'ml.m5.large';
 }
 
-/** An instance from the catalogue; for a type that is not in it, the architecture follows from its name (m9g: Graviton). */
+/** An instance from the catalogue. For any other type, the architecture follows from the name: m9g is Graviton. */
 export function instanceOf(type: string): Instance {
   const family = type.split('.')[1] ?? '';
   return byType.get(type) ?? { type, arch: /^[a-z]+\d+g|-gb\d/.test(family) ? 'arm64' : 'x86_64' };

@@ -88,7 +88,7 @@ export function weightCapacityGiB({ gpu }: Instance): number | undefined {
   return gpu && (gpu.count * (gpu.memoryGiB * gpuMemoryUtilization - overheadPerGpuGiB)) / (1 + kvCacheReserve);
 }
 
-/** Whether the model is in MXFP4, which needs bfloat16, and the GPU is a T4, which lacks it. Source: vLLM's mxfp4.py. */
+/** Whether a T4, which lacks bfloat16, gets a model in MXFP4, which needs it. Source: vLLM's quantization/mxfp4.py. */
 export function isWithoutBfloat16({ gpu }: Instance, modelName: string): boolean {
   const name = lastPart(modelName);
   return gpu?.name === 't4' && /^gpt-oss|mxfp4/.test(name) && bitsIn(name) === 4;
@@ -130,7 +130,7 @@ const secondsToStart = (weights: number, fromHub: boolean) =>
 /** Whether downloading `weights` GiB from the Hub and loading them exceeds the longest startup timeout. */
 export const isTooSlowFromHub = (weights: number) => secondsToStart(weights, true) > maxTimeout;
 
-/** Timeouts in seconds: `startup` from container start to the first healthy ping, `download` for the weights from S3. */
+/** Timeouts in seconds: `startup` from container start to healthy ping, `download` for the weights from S3. */
 export function timeoutsFor(weights: number | undefined, fromHub: boolean): { startup: number; download: number } {
   if (weights === undefined) return { startup: 1800, download: 1800 };
   return {

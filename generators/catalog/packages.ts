@@ -112,8 +112,8 @@ const dangerByName = new Map(
 );
 
 /**
- * What a class or function does that no model should, such as "runs commands"; undefined if it is not known to be dangerous.
- * Each part of a dotted name is also checked as a module, because such a name can reach through modules.
+ * What a class or function does that no model should, such as "runs commands"; undefined if it is not known to be
+ * dangerous. Each part of a dotted name is also checked as a module, because such a name can reach through modules.
  */
 export function dangerOf(module: string, name: string): string | undefined {
   const path = `${module === '__builtin__' ? 'builtins' : module}.${name}`.split('.');

@@ -16,7 +16,7 @@ export interface Release {
   library?: readonly string[];
 }
 
-/** Python versions that the serving code supports, oldest first. 3.10 is for libraries without builds for anything newer. */
+/** Python versions that the serving code supports, oldest first. 3.10 is for libraries without newer builds. */
 export const pythons = ['3.10', '3.11', '3.12', '3.13'] as const;
 export type PythonVersion = (typeof pythons)[number];
 

@@ -26,7 +26,7 @@ function inflated(start: Buffer): Buffer {
   }
 }
 
-/** Unpacks the files and folders of an archive, but no links. Returns the folder. Throws an UnreadableError if it is damaged. */
+/** Unpacks the files and folders, but no links, of an archive. Throws an UnreadableError if it is damaged. */
 export function unpack(file: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'model-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));

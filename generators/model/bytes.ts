@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 /** A random-access source of bytes. */
 export interface Bytes {
   readonly size: number;
-  /** Returns up to `length` bytes from `at`: fewer only at the end. The result can be a view of a buffer: copy it to keep it. */
+  /** Returns `length` bytes from `at`, or fewer at the end. The result can be a view of a buffer: copy it to keep. */
   read(at: number, length: number): Buffer;
 }
 

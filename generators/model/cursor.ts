@@ -45,7 +45,7 @@ export class Cursor {
     return this.#window[this.#at++] as number;
   }
 
-  /** Returns the text up to the next line feed, decoded as Latin-1. A line longer than `maxBytes` means a damaged file. */
+  /** Returns the text up to the next line feed, in Latin-1. A line longer than `maxBytes` means a damaged file. */
   line(maxBytes = 1 << 16): string {
     const bytes: number[] = [];
     for (let byte = this.byte(); byte !== 10; byte = this.byte()) {

@@ -2,7 +2,7 @@
 import { dangerOf, isStandard, packageOf } from '../catalog/packages.js';
 import type { Facts } from './facts.js';
 
-/** Dangerous things that loading a model does, such as "calls os.system, which runs commands". Empty if there are none. */
+/** Dangerous effects of loading a model, such as "calls os.system, which runs commands". Empty if there are none. */
 export function dangersIn({ modules = new Map(), callsResults = false }: Facts): string[] {
   const named = [...modules].flatMap(([module, names]) =>
     [...names].flatMap((name: string) => {

@@ -8,7 +8,7 @@ const [OLDEST, LAST_KERAS_2] = [12, 15];
 
 /**
  * The TensorFlow version for a file saved by TensorFlow 2.x; or by Keras 2.x, if `ofKeras`, because Keras 2 was part of
- * TensorFlow and shares its version numbers. Undefined if the newest reads it, as Keras 3 does for all files of Keras 3.
+ * TensorFlow and shares its version numbers. Undefined if the newest reads it, as Keras 3 reads all Keras 3 files.
  */
 export function frameworkVersionOf(version: string, ofKeras = false): string | undefined {
   const [major, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
@@ -102,7 +102,7 @@ function findCustomCode(config: unknown): CustomCode {
   return own;
 }
 
-/** Checks one object: {module, class_name, registered_name, config} in Keras 3 and 2.13; older files have no modules. */
+/** Checks one object: {module, class_name, registered_name, config} since Keras 2.13; older files have no modules. */
 function note(own: CustomCode, object: Readonly<Record<string, unknown>>, isLayer: boolean): void {
   const [name, module] = [textOf(object.class_name), textOf(object.module)];
   if (!name) return;

@@ -1,4 +1,5 @@
-// Reads arrays that joblib writes as raw bytes between the opcodes of a pickle. Source: joblib/numpy_pickle.py, NumpyArrayWrapper.
+// Reads arrays that joblib writes as raw bytes between the opcodes of a pickle.
+// Source: joblib/numpy_pickle.py, NumpyArrayWrapper.
 import type { Cursor } from './cursor.js';
 import { damaged } from './facts.js';
 import type { Dict, Instance, Value } from './pickle.js';
@@ -35,7 +36,7 @@ export function skipArray(cursor: Cursor, state: Value, readObjects: () => Value
 /** The entries of a dict, or of an instance's state, by name. */
 export function fieldsOf(value: Value): Map<string, Value> {
   const state = typeof value === 'object' && value?.is === 'instance' ? value.state : value;
-  const parts = typeof state === 'object' && state?.is === 'tuple' ? state.items.slice(0, 2) : [state]; // a tuple: (__dict__, slots)
+  const parts = typeof state === 'object' && state?.is === 'tuple' ? state.items.slice(0, 2) : [state]; // (__dict__, slots)
   return new Map(parts.filter(isDict).flatMap(({ entries }) => entries.filter(isNamed)));
 }
 const isDict = (value: Value): value is Dict => typeof value === 'object' && value?.is === 'dict';
@@ -46,7 +47,7 @@ export const shapeOf = (value: Value): number[] =>
     ? value.items.filter((each): each is number => typeof each === 'number')
     : [];
 
-/** Reads a pickled numpy.dtype: dtype('f8') with state (version, byte order, subdtype, names, fields, itemsize, …). */
+/** Reads a pickled numpy.dtype: dtype('f8') and its state (version, byte order, subdtype, names, fields, itemsize, …). */
 export function dtypeOf(value: Value): Dtype | undefined {
   if (typeof value !== 'object' || value?.is !== 'instance') return undefined;
   const code = itemsOf(value.args)[0];

@@ -1,5 +1,5 @@
-// Interprets the opcodes of a pickle and builds inert values: it imports and calls nothing, and allocates no more than the
-// file contains. Sources: Python's Lib/pickletools.py for the opcodes, joblib/numpy_pickle.py for raw arrays.
+// Interprets the opcodes of a pickle and builds inert values: it imports and calls nothing, and allocates no more than
+// the file contains. Sources: Python's Lib/pickletools.py for the opcodes, joblib/numpy_pickle.py for raw arrays.
 import type { Cursor } from './cursor.js';
 import { damaged, UnreadableError } from './facts.js';
 import { skipArray } from './numpy-array.js';

@@ -6,7 +6,7 @@ const MAX_VALUES = 100_000;
 
 type Json = string | number | boolean | Json[];
 
-/** The JSON of a request with one record; undefined if the inputs are not known well enough, or a record is very large. */
+/** The JSON of a request with one record; undefined if the inputs are not fully known, or a record is very large. */
 export function sampleRequest(inputs: readonly Field[], byColumn = false): string | undefined {
   const values = inputs.reduce(
     (sum, { shape }) => sum + shape.slice(1).reduce((all, each) => all * Math.abs(each), 1),

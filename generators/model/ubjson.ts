@@ -23,7 +23,7 @@ interface Cursor {
   left: number;
 }
 
-/** Reads the value at `at`. Returns undefined for a long typed array. Throws a RangeError if there is no valid value. */
+/** Reads the value at `at`; a long typed array gives undefined. Throws a RangeError if there is no valid value. */
 export const readUbjson = (from: Buffer, at: number): unknown =>
   readValue({ from, at, left: MAX_VALUES }, undefined, 0);
 

@@ -10,7 +10,7 @@ const lineEnds = /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
 const shell: Quote = (value) => (bare.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 const dockerfile: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
 const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
-/** For NAME=value as dotenv reads it: single quotes keep a value as it is; double quotes need escaped quotes and backslashes. */
+/** For NAME=value as dotenv reads it: single quotes are literal; double quotes need escaped \ and ". */
 const env: Quote = (value) => {
   if (value === '' || bare.test(value)) return value;
   if (lineEnds.test(value)) throw new TypeError(`a value with several lines cannot be written as NAME=value: ${value}`);
@@ -32,7 +32,7 @@ const byEnding: Readonly<Record<string, Quote>> = {
 };
 const byName: Readonly<Record<string, Quote>> = { Dockerfile: dockerfile, '.dockerignore': dockerfile };
 
-/** Returns the quoting function for the file at `path`, which throws a TypeError for an unknown language or type of value. */
+/** The quoting function for the file at `path`. It throws a TypeError for an unknown language or type of value. */
 export function quoteFor(path: string): (value: unknown) => string {
   const quote = byName[basename(path)] ?? byEnding[extname(path)];
   return (value) => {

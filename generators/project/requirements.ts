@@ -1,6 +1,6 @@
-// requirements.in and its lock, requirements.txt, with versions from a set in templates/requirements. A set is the output of
-// `uv pip compile --annotation-style=line` for all packages that projects with one release can need. Each line says which
-// packages require it, so the lock of a project is the part of the set that its packages reach.
+// requirements.in and its lock, requirements.txt, with versions from a set in templates/requirements. A set is the
+// output of `uv pip compile --annotation-style=line` for all packages that projects with one release can need. Each
+// line says which packages require it, so the lock of a project is the part of the set that its packages reach.
 import { createHash } from 'node:crypto';
 import type { Format, FrameworkEntry } from '../catalog/frameworks.js';
 import type { ServerEntry } from '../catalog/servers.js';
@@ -11,7 +11,7 @@ import type { Answers } from '../config/parameters.js';
 export interface Requirements {
   /** The name of the set in templates/requirements. */
   readonly set: string;
-  /** The model's library, as `name` or `name==version`, possibly with a marker. The set has the version if it is absent. */
+  /** The model's library, as `name` or `name==version`, possibly with a marker. The version defaults to the set's. */
   readonly library: readonly string[];
   /** Packages that the user adds, as `name` or `name==version`. They override others; the set need not contain them. */
   readonly packages: readonly string[];

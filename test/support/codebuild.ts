@@ -42,7 +42,7 @@ const begin = ({ name, source, environment, serviceRole, logsConfig }: Project, 
   exportedEnvironmentVariables: [],
 });
 
-/** Starts the server. Returns its URL, the actions called and the builds. Buckets in `foreign` belong to another account. */
+/** Starts the server. Returns its URL, its calls and its builds. Buckets in `foreign` belong to another account. */
 export async function startCodeBuild(...foreign: string[]) {
   const aws = emulator(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
   const machine = await makeMachine();

@@ -78,8 +78,10 @@ export function emulator(url: string) {
 }
 export type Emulator = ReturnType<typeof emulator>;
 
-/** A server that handles `actions`, by their names in X-Amz-Target, and forwards everything else to the AWS emulator. It
- * also checks the expected owner of a bucket: those in `foreign` belong to another account. */
+/**
+ * A server that handles `actions`, by their names in X-Amz-Target, and forwards everything else to the AWS emulator.
+ * It also checks the expected owner of a bucket: those in `foreign` belong to another account.
+ */
 export function proxyServer(
   aws: Emulator,
   actions: (target: string) => ((input: never) => Promise<object>) | undefined,

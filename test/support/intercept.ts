@@ -5,7 +5,7 @@ import { type Emulator, emulator } from './emulator.js';
 import { rig } from './rig.js';
 
 type Answer = Awaited<ReturnType<Emulator['pass']>>;
-/** Handles a call of an operation such as CreateModel. `pass` forwards it to the AWS emulator; undefined drops the response. */
+/** Handles an operation such as CreateModel. `pass` forwards it to the AWS emulator; undefined drops the response. */
 export type Handle = (operation: string, pass: () => Promise<Answer>) => Promise<Answer | undefined>;
 
 /** Runs `act` with the URL of a proxy whose AWS calls go to `handle`. */

@@ -9,8 +9,10 @@ import { root, tool } from './tools.js';
 
 export const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 
-/** Generates a project for `target` on x86 and trains its sample: a linear model, which starts fastest. A model file with
- * `seconds` takes that long to load. */
+/**
+ * Generates a project for `target` on x86 and trains its sample: a linear model, which starts fastest.
+ * A model file with `seconds` takes that long to load.
+ */
 export async function trained(folder: string, name: string, target: string, answers: Record<string, unknown> = {}) {
   const common = { framework: 'custom', projectName: name, deployTarget: target };
   const directory = await project(folder, { ...common, ...answers });

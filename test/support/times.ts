@@ -1,4 +1,4 @@
-// Records how long suites, tests and Docker builds take: rows of kind, seconds and names in the file given by TIMES, if set.
+// Records how long suites, tests and Docker builds take, as rows of kind, seconds and names in the file TIMES, if set.
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

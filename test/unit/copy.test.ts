@@ -9,7 +9,7 @@ describe('a copy of a large file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'copies-'));
   const pathOf = (name: string) => join(folder, name);
   const bytes = randomBytes(20_000_000);
-  const copy = { source: pathOf('weights'), path: 'model/weights', size: 2 ** 30 }; // claims a size that is copied in pieces
+  const copy = { source: pathOf('weights'), path: 'model/weights', size: 2 ** 30 }; // large enough to be copied in pieces
   before(() => writeFileSync(copy.source, bytes));
   after(() => rmSync(folder, { recursive: true }));
 

@@ -1,4 +1,4 @@
-// Reading pickles and joblib files by their opcodes. The fixtures are real files: `by` in fixtures/pickles.json says what wrote each.
+// Reading pickles and joblib files by their opcodes. The fixtures are real files, written by the libraries in `by`.
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

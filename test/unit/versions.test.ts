@@ -144,7 +144,7 @@ describe('--requirements', () => {
     assert.equal(answers.frameworkVersion, '1.2.1');
     assert.deepEqual(answers.packages, ['joblib==1.2.0', 'numpy==1.24.3', 'scipy==1.10.1']);
     assert.deepEqual([origins.frameworkVersion, origins.packages], ['training.txt', 'training.txt']);
-    assert.equal(projectFrom(answers).answers.requirements, undefined); // the resulting answers are stored, not the file
+    assert.equal(projectFrom(answers).answers.requirements, undefined); // not the file, but its answers are stored
   });
 
   it('sets the versions of packages that --packages names', async () => {

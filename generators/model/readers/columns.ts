@@ -36,7 +36,7 @@ const innerEstimators = (model: Value): Value[] =>
 
 const unionOf = (model: Value) => itemsOf(fieldsOf(model).get('transformer_list')).map((part) => itemsOf(part)[1]);
 
-/** The estimators that another one has fitted: its attributes with a trailing underscore, and those inside a calibration. */
+/** The estimators that another one has fitted, in its attributes with a trailing underscore or inside a calibration. */
 const fittedIn = (model: Value): Value[] =>
   [...fieldsOf(model)]
     .filter(([name]) => name.endsWith('_') && !name.startsWith('_'))
@@ -106,7 +106,7 @@ export function columnsOfBooster(model: Value): Field[] | undefined {
   return typeof bytes === 'object' && bytes?.is === 'bytes' ? columnsIn(bytes.start) : undefined;
 }
 
-/** The columns of a model as text, of which the header suffices. `categories` has a list for each categorical column. */
+/** The columns in the header of a model as text. `categories` has a list for each categorical column. */
 function columnsOfLightgbm(text: string, categories: Value): Field[] | undefined {
   const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1]?.split(' ') ?? [];
   const [names, kinds, lists] = [line('feature_names'), line('feature_infos'), [...itemsOf(categories)]];

@@ -23,7 +23,7 @@ export function readGguf(bytes: Bytes): Facts {
   return guarded(WHAT, () => {
     const start = take(bytes, 0, 24);
     if (start.toString('latin1', 0, 4) !== MAGIC) throw damaged(WHAT);
-    const values = start.readUInt32LE(4) < 1000 ? readValues(bytes, readUint64(start, 16)) : new Map(); // otherwise it is big-endian
+    const values = start.readUInt32LE(4) < 1000 ? readValues(bytes, readUint64(start, 16)) : new Map(); // or big-endian
     const fileType = values.get('general.file_type');
     const quantization = typeof fileType === 'number' ? QUANTIZATIONS[fileType] : undefined;
     const known = [values.get('general.name'), values.get('general.architecture'), quantization].filter(Boolean);

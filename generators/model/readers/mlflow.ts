@@ -64,8 +64,8 @@ export function readMlflow(folder: string): MlflowFolder {
 }
 
 /**
- * Whether only MLflow gives the same predictions: a native booster returns probabilities instead of classes, the handlers
- * call only predict, and skops loads custom types only if they are listed.
+ * Whether only MLflow gives the same predictions: a native booster returns probabilities instead of classes, the
+ * handlers call only predict, and skops loads custom types only if they are listed.
  */
 const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
   /\.XGB\w*Classifier$/.test(text(own.model_class) ?? '') ||

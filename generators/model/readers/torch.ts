@@ -1,5 +1,5 @@
-// Files from torch.save: a pickled module, its weights, or a Lightning checkpoint. None of them can be served without the
-// code that defines the model, so each gets a message that explains how to export it.
+// Files from torch.save: a pickled module, its weights, or a Lightning checkpoint. None of them can be served without
+// the code that defines the model, so each gets a message that explains how to export it.
 import type { Bytes } from '../bytes.js';
 import { cursorAt } from '../cursor.js';
 import { damaged, type Facts } from '../facts.js';

@@ -1,5 +1,5 @@
-// XGBoost: JSON and UBJSON, and the binary format of versions before 3.1. JSON and UBJSON have the same keys in alphabetical
-// order, so everything needed is before or after the trees, however many there are.
+// XGBoost: JSON and UBJSON, and the binary format of versions before 3.1. JSON and UBJSON have the same keys in
+// alphabetical order, so everything needed is before or after the trees, however many there are.
 import type { Bytes } from '../bytes.js';
 import { damaged, type Facts, type Field, UnreadableError } from '../facts.js';
 import { guarded, readUint64, take } from '../guard.js';
@@ -141,8 +141,8 @@ const PARAMETERS = 136;
 const MAX_NAME = 64;
 
 /**
- * Reads the binary format: the names of the objective and booster and, since XGBoost 1.0, the version. Undefined for other
- * files, which differ only in these fields because the format usually has no magic number.
+ * Reads the binary format: the names of the objective and booster and, since XGBoost 1.0, the version. Undefined for
+ * other files, recognized by these fields because the format usually has no magic number.
  */
 function binaryOf(bytes: Bytes): { objective: string; version: string; features: number } | undefined {
   const mark = bytes.read(0, 4).toString('latin1');
