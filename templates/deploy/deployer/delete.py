@@ -1,10 +1,10 @@
 """Usage: deploy/delete.sh [--all]
 
-Removes all that was deployed, as far as the project made it, and nothing else.
+Removes everything that was deployed. Only resources that this project created are removed.
 
-  --all   also the project's images with their ECR repository, its uploaded files, and the role of create_role.sh
+  --all   also remove the project's images with their ECR repository, its uploads, and the role from create_role.sh
 
-Prints how many things it removed: 0 if there is nothing left. Settings: deploy/settings.env.
+Prints how many resources it removed: 0 if there was nothing to remove. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from deployer.settings import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     parser.add_argument("--all", action="store_true")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Removes what was made; how many things that were."""
+    """Remove what was created. Return how many resources that were."""
     settings = sign_in(settings)
     removed: int = part("deploy").remove(settings)
     if given.all:
@@ -39,14 +39,14 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 
 def remove_images(settings: Settings) -> int:
-    """Removes the project's repository with its images; how many things that were."""
+    """Remove the project's repository with its images. Return how many repositories that were."""
     ecr, name = client("ecr"), settings.project_name
     found = ask(ecr.describe_repositories, repositoryNames=[name])
     if not found:
         return 0
     tags = ecr.list_tags_for_resource(resourceArn=found["repositories"][0]["repositoryArn"])["tags"]
     if {"Key": f"{OWNER}:project", "Value": name} not in tags:
-        say(f"The repository {name} is not this project's own: it stays.")
+        say(f"The repository {name} was not created by this project and is kept.")
         return 0
     say(f"Removing the repository {name} and its images")
     ecr.delete_repository(repositoryName=name, force=True)
@@ -54,7 +54,7 @@ def remove_images(settings: Settings) -> int:
 
 
 def remove_uploads(settings: Settings) -> int:
-    """Removes what was uploaded; how many files. Answers, captured requests and all else in the folder stay."""
+    """Remove the uploads. Return how many. Responses, captured requests and everything else in the folder is kept."""
     s3, own = client("s3"), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
     form = uploads_of(settings)
     pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=f"{settings.project_name}/")
@@ -67,6 +67,6 @@ def remove_uploads(settings: Settings) -> int:
 
 
 def uploads_of(settings: Settings) -> re.Pattern[str]:
-    """The keys of what was uploaded: below a hash, and what else the project uploads."""
+    """Return a pattern of the keys of uploads: those below a hash, and ALSO_UPLOADED."""
     more = part("upload_model").ALSO_UPLOADED
     return re.compile(f"{re.escape(settings.project_name)}/(([a-z]+/)*[0-9a-f]{{64}}/.+{more})")

@@ -1,14 +1,14 @@
 """Usage: train/fit.py [TRAIN] [--validation VALIDATION] [--hyperparameter NAME=VALUE] [--role ARN]
 
-Trains a model in a SageMaker training job and follows it to its end.
+Trains a model in a SageMaker training job and waits until the job ends.
 
-  TRAIN              csv files or a folder of them, which are uploaded, or a place in S3 (s3://BUCKET/PREFIX);
-                     without it, TRAIN_DATA of the settings
-  --validation       the same; without it, VALIDATION_DATA of the settings
-  --hyperparameter   once for each
-  --role             without it, ROLE_ARN of the settings, or the role of deploy/iam/create_role.sh
+  TRAIN              a csv file or a folder of them, which is uploaded, or an S3 URI (s3://BUCKET/PREFIX); default:
+                     TRAIN_DATA in the settings
+  --validation       the same, for validation; default: VALIDATION_DATA in the settings
+  --hyperparameter   can be repeated
+  --role             default: ROLE_ARN in the settings, or the role created by deploy/iam/create_role.sh
 
-Prints where the model.tar.gz is, which the next deployment takes. Settings: deploy/settings.env.
+Prints the S3 URI of the model.tar.gz. The next deployment uses it. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     parser.add_argument("train", metavar="TRAIN", nargs="?", default="")
     parser.add_argument("--validation", default="")
     parser.add_argument("--hyperparameter", metavar="NAME=VALUE", type=hyperparameter, action="append", default=[])
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def hyperparameter(text: str) -> tuple[str, str]:
-    """Name and value."""
+    """Split NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -52,7 +52,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     job = f"{settings.project_name[:40]}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     request = requests.training_job(settings, job, dict(given.hyperparameter))
     say(
-        f"Cost: 1 x {settings.train_instance_type} in {settings.aws_region} bills until the job's end, at most for"
+        f"Cost: 1 x {settings.train_instance_type} in {settings.aws_region}, billed until the job ends, at most"
         f" {settings.train_seconds} s. Prices: https://aws.amazon.com/sagemaker/pricing/"
     )
     place = f"{requests.output_of(settings)}/{job}/output/model.tar.gz"
@@ -64,9 +64,9 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     except Failure:
         raise
     except BaseException as error:
-        if made or not isinstance(error, Exception):  # Ctrl-C and signals may come before the answer to the call
+        if made or not isinstance(error, Exception):  # a signal can arrive before the response of the call
             stop = f"aws sagemaker stop-training-job --region {settings.aws_region} --training-job-name {job}"
-            say(f"\n{job} is still running, and bills. To stop it: {stop}\nIts model will be {place}")
+            say(f"\n{job} is still running and billed. To stop it: {stop}\nIts model will be {place}")
         raise
     record(settings, "role", settings.role_arn)
     say(f"Next: {next_steps(settings, job, place)}")
@@ -75,7 +75,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 # --- what it needs ---------------------------------------------------------------------------------------------------
 def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
-    """The settings with role, image and data. Raises Failure."""
+    """Return the settings with role, image and data filled in. Raise Failure if one is missing."""
     role = checks.require_role(settings, given.role, "--role arn:aws:iam::ACCOUNT:role/NAME")
     image = settings.train_image_uri or recall(settings, "train-image")
     if not image:
@@ -89,15 +89,15 @@ def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
         validation_data=require_data(settings, given.validation or settings.validation_data),
     )
     if not settings.train_data:
-        raise Failure("There is nothing to train on.", "Name a csv file, a folder or a place in S3; --help says more.")
+        raise Failure("There is no training data.", "Pass a csv file, a folder or an S3 URI; --help says more.")
     return settings
 
 
 def require_data(settings: Settings, source: str) -> str:
-    """A place in S3 that holds something; what is here is uploaded. Empty where nothing is named."""
+    """Return the S3 URI of the data, uploaded if it is local; empty if none is named. Raise Failure if it is missing."""
     if source.startswith("s3://"):
         if not storage.holds(settings, source):
-            raise Failure(f"There is nothing in S3 at {source}", "Upload it, or name another place.")
+            raise Failure(f"There is nothing in S3 at {source}", "Upload the data, or pass another S3 URI.")
         return source
     path = Path(source)
     if not source:
@@ -105,19 +105,19 @@ def require_data(settings: Settings, source: str) -> str:
     if path.is_file():
         return storage.upload_by_content(settings, path, "data")
     if not path.is_dir() or not any(archive.model_files(path)):
-        raise Failure(f"There is no file, and no folder with files, at {source}", "Give the path of csv files.")
+        raise Failure(f"There is no file, and no folder with files, at {source}", "Pass the path of a csv file or a folder.")
     return storage.upload_folder(settings, path, "data")
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------
 def stream_of(job: str) -> str:
-    """The job's log stream; empty while there is none."""
+    """Return the job's log stream; empty if there is none yet."""
     found = client("logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{job}/")["logStreams"]
     return str(found[0]["logStreamName"]) if found else ""
 
 
 def follow(settings: Settings, job: str, place: str) -> None:
-    """Waits for the end of the job. Raises Failure with SageMaker's reason where there is no model."""
+    """Wait until the job ends. Raise Failure with SageMaker's reason if it leaves no model."""
     log = Log()
 
     def look() -> Json:
@@ -128,28 +128,28 @@ def follow(settings: Settings, job: str, place: str) -> None:
         return {**found, "Phase": phase if changing else found["TrainingJobStatus"]}
 
     ended = wait(settings, job, "Phase", look)
-    time.sleep(settings.poll_seconds)  # the last lines may come after the end
+    time.sleep(settings.poll_seconds)  # the last log lines can arrive after the job has ended
     log.show(GROUP, lambda: stream_of(job))
     status = ended["Phase"]
     if status == "Completed":
         return
     fault = find_fault(settings, place) if status == "Stopped" else None
     if status == "Stopped" and not fault:
-        say(f"{job} was stopped ({ended['SecondaryStatus']}) and has saved the model as it was then.")
+        say(f"{job} was stopped ({ended['SecondaryStatus']}) and saved the model it had by then.")
         return
     reason = ended.get("FailureReason") or f"it is {status} ({ended['SecondaryStatus']}); its model: {fault or 'none'}"
     raise Failure(f"{job} failed: {reason}", f"Its log is above, and in CloudWatch: {GROUP}")
 
 
 def find_fault(settings: Settings, place: str) -> str | None:
-    """What is wrong with the archive at a place in S3."""
+    """Return what is wrong with the archive at an S3 URI, or None."""
     bucket, key = storage.split(place)
     found = ask(client("s3").get_object, Bucket=bucket, Key=key)
-    return archive.find_fault(found["Body"]) if found else "there is none"
+    return archive.find_fault(found["Body"]) if found else "none"
 
 
 def next_steps(settings: Settings, job: str, place: str) -> str:
-    """What deploys the model. Where that takes the model from S3, it takes this one from now on."""
+    """Return the commands that deploy the model. If deployments read it from S3, record it for the next one."""
     build, upload = hints.building(settings), COMMANDS["upload_model"]
     steps = f"{build} && {hints.deploying(settings)}"
     if upload == "upload_image":

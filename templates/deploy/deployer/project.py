@@ -1,4 +1,4 @@
-"""What this project is made of: the parts that its target, its model and its build take."""
+"""The modules of this project, chosen by its target, its model and its build."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Settings(source.Settings, target.Settings, scaling.Settings):
 
 
 def part(command: str) -> Any:
-    """The module with a command, such as `deploy`."""
+    """Return the module of a command, such as `deploy`."""
     return import_module(f"deployer.{COMMANDS[command]}")

@@ -15,7 +15,7 @@ ENVIRONMENT: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Settings(instances.Settings):
-    """What an endpoint with a queue has in addition to its instances."""
+    """The settings of an asynchronous endpoint, which has a queue."""
 
     min_instance_count: int = base.number(0, 1000)
     async_concurrency: int = base.number(1, 1000, 4)
@@ -27,7 +27,7 @@ class Settings(instances.Settings):
 
 
 def options(settings: Settings) -> Json:
-    """The rest of the endpoint's configuration."""
+    """Return the other properties of the endpoint configuration."""
     output: Json = {
         "S3OutputPath": folder(settings, settings.async_output, "async/output"),
         "S3FailurePath": folder(settings, settings.async_failures, "async/failures"),
@@ -41,7 +41,7 @@ def options(settings: Settings) -> Json:
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
+    """Describe what is billed."""
     scales_to_none = settings.max_instance_count > settings.min_instance_count == 0
-    idle = " (none while no request waits)" if scales_to_none else ""
-    return f"{instances.instances(settings)}{idle} in {settings.aws_region} bills"
+    idle = " (none while the queue is empty)" if scales_to_none else ""
+    return f"{instances.instances(settings)}{idle} in {settings.aws_region}, billed"

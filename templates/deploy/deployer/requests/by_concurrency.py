@@ -1,4 +1,4 @@
-"""Auto scaling by the requests that each instance works on at a time, however long each takes."""
+"""Auto scaling by the number of concurrent requests per instance, however long each takes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from deployer.requests.scaling import Call, track
 
 @dataclass(frozen=True)
 class Settings(scaling.Settings):
-    """What it aims at."""
+    """The scaling target."""
 
     concurrency_per_instance: int = base.number(1, 10**5, 16)
 
 
 def scaling_policies(settings: Settings) -> list[Call]:
-    """More instances when each works on more than CONCURRENCY_PER_INSTANCE requests at a time."""
+    """Return the calls that add instances above CONCURRENCY_PER_INSTANCE concurrent requests each."""
     metric = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
     tracking = {
         "TargetValue": float(settings.concurrency_per_instance),

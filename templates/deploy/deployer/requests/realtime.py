@@ -15,7 +15,7 @@ ENVIRONMENT: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Settings(instances.Settings):
-    """What an endpoint has in addition to its instances."""
+    """The settings of a real-time endpoint."""
 
     capture_percent: int = base.number(0, 100)
     capture_uri: str = base.place()
@@ -23,7 +23,7 @@ class Settings(instances.Settings):
 
 
 def options(settings: Settings) -> Json:
-    """The rest of the endpoint's configuration."""
+    """Return the other properties of the endpoint configuration."""
     request = key_of(settings)
     if settings.capture_percent:
         request["DataCaptureConfig"] = {
@@ -43,5 +43,5 @@ def options(settings: Settings) -> Json:
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
-    return f"{instances.instances(settings)} in {settings.aws_region} bills"
+    """Describe what is billed."""
+    return f"{instances.instances(settings)} in {settings.aws_region}, billed"

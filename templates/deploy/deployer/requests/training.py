@@ -14,7 +14,7 @@ METRICS = [f"{channel}:{metric}" for channel in ("train", "validation") for metr
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """What a job trains on, and how."""
+    """The settings of a training job."""
 
     train_data: str = base.place()
     validation_data: str = base.place()
@@ -29,12 +29,12 @@ class Settings(base.Settings):
 
 
 def output_of(settings: Settings) -> str:
-    """Where the models go, each job's into a folder of its own."""
+    """Return the S3 URI below which each job has a folder for its model."""
     return folder(settings, settings.train_output, "training")
 
 
 def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str]) -> Json:
-    """CreateTrainingJob."""
+    """Return the request of CreateTrainingJob."""
     machine: Json = {
         "InstanceType": settings.train_instance_type,
         "InstanceCount": 1,
@@ -70,6 +70,6 @@ def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str
 
 
 def channel(name: str, place: str) -> Json:
-    """What a channel reads."""
+    """Return an input channel that reads an S3 URI."""
     source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}

@@ -10,13 +10,13 @@ from deployer.requests import instances
 from deployer.requests.common import Json, folder, key_of, tags
 
 ENVIRONMENT: dict[str, str] = {}
-# The newest host of GPU types. Source: TransformResources.TransformAmiVersion, SageMaker's API.
+# The newest AMI for GPU types. Source: TransformResources.TransformAmiVersion in SageMaker's API.
 HOST = "al2-ami-sagemaker-batch-gpu-535"
 
 
 @dataclass(frozen=True)
 class Settings(instances.Machines):
-    """What a job predicts, and how."""
+    """The settings of a batch transform job."""
 
     job_name: str = base.resource_name()
     transform_ami_version: str = base.text()
@@ -32,18 +32,18 @@ class Settings(instances.Machines):
 
     @property
     def deployment(self) -> str:
-        """What the names of all resources begin with."""
+        """The prefix of all resource names."""
         return self.job_name
 
     def problems(self) -> Iterator[str]:
-        """What is under way at a time has its limit."""
+        """SageMaker limits the total size of concurrent requests to 100 MB."""
         yield from super().problems()
         if self.batch_payload_mb * (self.batch_concurrency or 1) > 100:
             yield "BATCH_PAYLOAD_MB times BATCH_CONCURRENCY can be at most 100."
 
 
 def job(settings: Settings, model: str, name: str) -> Json:
-    """CreateTransformJob. The predictions go to a folder of its name."""
+    """Return the request of CreateTransformJob. The predictions go to a folder named after the job."""
     source: Json = {
         "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": settings.batch_input}},
         "SplitType": settings.batch_split,
@@ -74,5 +74,5 @@ def job(settings: Settings, model: str, name: str) -> Json:
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
-    return f"{settings.instance_count} x {settings.instance_type} in {settings.aws_region} bills"
+    """Describe what is billed."""
+    return f"{settings.instance_count} x {settings.instance_type} in {settings.aws_region}, billed"
