@@ -83,7 +83,7 @@ export function projectModule(project: Project): string {
   ]
     .sort()
     .map((names) => `from deployer.requests import ${names}`);
-  const names = ['COMMANDS', 'Settings', 'part', ...Object.keys(parts)].map((name) => `"${name}"`);
+  const names = ['COMMANDS', 'Settings', 'command_module', ...Object.keys(parts)].map((name) => `"${name}"`);
   const bases = ['source', 'target', ...(scaling ? ['scaling'] : []), ...others].map((name) => `${name}.Settings`);
   return `"""The modules of this project, chosen by its target, its model and its build."""
 
@@ -108,7 +108,7 @@ class Settings(${bases.join(', ')}):
     """All settings of this project."""
 
 
-def part(command: str) -> Any:
+def command_module(command: str) -> Any:
     """Return the module of a command, such as \`deploy\`."""
     return import_module(f"deployer.{COMMANDS[command]}")
 `;

@@ -16,7 +16,7 @@ import aws_cdk as cdk
 from endpoint_stack import EndpointStack
 
 from deployer import settings as base
-from deployer.project import COMMANDS, Settings, part
+from deployer.project import COMMANDS, Settings, command_module
 from deployer.settings import SettingError
 from deployer.state import recall
 
@@ -60,7 +60,7 @@ def find_content(settings: Settings) -> Settings:
         return settings
     model = settings.model_data or recall(settings, "model")
     if not model and vars(settings).get("model_id"):  # only language models have this setting
-        revision = {"model_revision": part("upload_model").hub.revision(settings)}
+        revision = {"model_revision": command_module("upload_model").hub.revision(settings)}
         return replace(settings, **revision)
     if not model:
         raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")

@@ -45,7 +45,7 @@ class EndpointStack(cdk.Stack):
         self.add_scaling(endpoint, scaling)
         cdk.Annotations.of(self).add_info(f"Cost: {target.cost(settings)}, until cdk destroy.")
         cdk.CfnOutput(self, "EndpointName", value=endpoint.get_att("EndpointName").to_string())
-        after = f"{hints.invoking(settings)}, and when you are done: cdk destroy"
+        after = f"{hints.invoke_command(settings)}, and when you are done: cdk destroy"
         cdk.CfnOutput(self, "Next", value=after)
 
     def add(self, kind: str, properties: Json, suffix: str = "") -> cdk.CfnResource:

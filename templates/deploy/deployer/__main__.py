@@ -63,14 +63,16 @@ def run(arguments: list[str]) -> int:
     """Run a command line."""
     require_boto3()
     from deployer import hints, settings
-    from deployer.project import COMMANDS, Settings, part
+    from deployer.project import COMMANDS, Settings, command_module
 
     name, *given = arguments or ["--help"]
     if name not in COMMANDS:
         return list_commands(name, COMMANDS)
-    module = part(name)
+    module = command_module(name)
     about = re.sub(
-        r"\bdeploy/(?:iam/)?(\w+)\.sh", r"deploy/deploy.py \1" if hints.by_program() else r"\g<0>", module.__doc__
+        r"\bdeploy/(?:iam/)?(\w+)\.sh",
+        r"deploy/deploy.py \1" if hints.suggest_deploy_py() else r"\g<0>",
+        module.__doc__,
     )
     parser = Parser(prog=hints.command(name), description=about.strip(), allow_abbrev=False)
     getattr(module, "arguments", lambda _: None)(parser)
@@ -103,9 +105,9 @@ def list_commands(given: str, known: Iterable[str]) -> int:
 
 def show(result: str | bytes) -> None:
     """Print a result, ending in a newline."""
-    from deployer.aws import let_pipe_end
+    from deployer.aws import exit_on_closed_pipe
 
-    let_pipe_end()
+    exit_on_closed_pipe()
     data = result.encode() if isinstance(result, str) else result
     sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
 

@@ -49,7 +49,7 @@ def pack(folder: Path, archive: Path) -> str:
     return tee.digest.hexdigest()
 
 
-def find_fault(archive: IO[bytes]) -> str | None:
+def find_problem(archive: IO[bytes]) -> str | None:
     """Return why SageMaker would refuse a model.tar.gz (damaged, empty, links, devices, unsafe paths), or None."""
     empty = True
     try:

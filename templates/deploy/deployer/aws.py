@@ -22,10 +22,10 @@ from botocore.parsers import ResponseParserError
 from deployer import settings as base
 from deployer.requests.common import Json, own_tags
 
-REFUSALS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError)
+AWS_ERRORS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError)
 MISSING = re.compile(r"Could not find|NotFound|NoSuch|\(404\)")
 CHANGING = re.compile(r"ing$|^RollingBack$|^InProgress$")
-Some = TypeVar("Some", bound=base.Settings)
+SettingsT = TypeVar("SettingsT", bound=base.Settings)
 
 
 class Failure(Exception):
@@ -40,7 +40,7 @@ def client(service: str) -> Any:
     return boto3.client(service, config=Config(read_timeout=70))
 
 
-def ask(call: Callable[..., Json], **request: Any) -> Json:
+def if_exists(call: Callable[..., Json], **request: Any) -> Json:
     """Return the response of a call, or an empty one if the resource does not exist."""
     try:
         return call(**request)
@@ -50,14 +50,14 @@ def ask(call: Callable[..., Json], **request: Any) -> Json:
         raise
 
 
-def sign_in(settings: Some) -> Some:
+def sign_in(settings: SettingsT) -> SettingsT:
     """Return the settings with the account of the credentials and its bucket. Raise Failure if AWS refuses them."""
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
     boto3.setup_default_session(region_name=settings.aws_region)
     try:
         account = str(client("sts").get_caller_identity()["Account"])
-    except (*REFUSALS, ValueError) as error:  # boto3 raises ValueError for an invalid endpoint URL
+    except (*AWS_ERRORS, ValueError) as error:  # boto3 raises ValueError for an invalid endpoint URL
         what = f"AWS did not accept your credentials: {error}"
         raise Failure(what, "Sign in (aws configure, or aws sso login) and try again.") from None
     bucket = settings.s3_bucket or f"sagemaker-{settings.aws_region}-{account}"
@@ -70,7 +70,7 @@ def say(line: str) -> None:
     print(f"\r\033[K{line}" if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
 
 
-def let_pipe_end() -> None:
+def exit_on_closed_pipe() -> None:
     """End silently, as other programs do, when the reader of a pipe closes it."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -85,15 +85,15 @@ def wait(
     settings: base.Settings,
     name: str,
     key: str,
-    look: Callable[[], Json],
+    describe: Callable[[], Json],
     changes: Callable[[Json], bool] | None = None,
 ) -> Json:
-    """Poll `look` until the status under `key` is final, and return the last response. Show status and seconds."""
+    """Poll `describe` until the status under `key` is final, and return the last response. Show status and seconds."""
     began, terminal = time.monotonic(), sys.stderr.isatty()
     last, due = "", 0.0
     try:
         while True:
-            found = look_patiently(settings, look)
+            found = describe_with_retries(settings, describe)
             status, passed = found.get(key, ""), time.monotonic() - began
             if not (changes(found) if changes else CHANGING.search(status)):
                 return found
@@ -106,13 +106,13 @@ def wait(
             print(file=sys.stderr)
 
 
-def look_patiently(settings: base.Settings, look: Callable[[], Json]) -> Json:
-    """Call `look`, at most three times: a lost response must not end the wait."""
+def describe_with_retries(settings: base.Settings, describe: Callable[[], Json]) -> Json:
+    """Call `describe`, at most three times: a lost response must not end the wait."""
     for _ in range(2):
-        with suppress(*REFUSALS):
-            return look()
+        with suppress(*AWS_ERRORS):
+            return describe()
         time.sleep(settings.poll_seconds)
-    return look()
+    return describe()
 
 
 class Log:
@@ -135,7 +135,7 @@ class Log:
                 before, self.position = self.position, {"nextToken": answer["nextForwardToken"]}
                 if before == self.position:
                     return
-        except REFUSALS as error:  # the log does not exist yet, or reading it is not allowed: the job continues
+        except AWS_ERRORS as error:  # the log does not exist yet, or reading it is not allowed: the job continues
             if "ResourceNotFound" not in str(error) and not self.unreadable:
                 say(f"The log is not shown here: {error}")
                 self.unreadable = True
@@ -149,7 +149,7 @@ def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any
         streams = [each for each in found if each["creationTime"] >= since * 1000]
         _, newest = max((each["creationTime"], each["logStreamName"]) for each in streams)
         events = logs.get_log_events(logGroupName=group, logStreamName=newest, limit=20)["events"]
-    except (*REFUSALS, ValueError):  # max() raises ValueError if there is no stream
+    except (*AWS_ERRORS, ValueError):  # max() raises ValueError if there is no stream
         return
     say(f"The container's last lines ({group}):")
     for event in events:
@@ -164,7 +164,7 @@ def is_ours(settings: base.Settings, arn: str) -> bool:
 
 
 @contextmanager
-def noted(kind: str, made: list[str]) -> Iterator[None]:
+def track_creation(kind: str, made: list[str]) -> Iterator[None]:
     """Add `kind` to `made` before the call that creates it, since a lost response can hide that it exists.
 
     Remove it again if AWS refuses the call.
@@ -177,17 +177,17 @@ def noted(kind: str, made: list[str]) -> Iterator[None]:
         raise
 
 
-def make(kind: str, request: Json, made: list[str]) -> None:
+def create(kind: str, request: Json, made: list[str]) -> None:
     """Create a model or an endpoint_config and add it to `made`, unless it existed: then it is kept on failure."""
     try:
-        with noted(kind, made):
+        with track_creation(kind, made):
             getattr(client("sagemaker"), f"create_{kind}")(**request)
     except ClientError as error:
         if "already existing" not in str(error):
             raise
 
 
-def remove_made(settings: base.Settings, kind: str) -> int:
+def remove_ours(settings: base.Settings, kind: str) -> int:
     """Remove each Model or EndpointConfig of this deployment. Return how many."""
     sagemaker, word = client("sagemaker"), {"Model": "model"}.get(kind, "endpoint_config")
     stem, removed = settings.deployment[:52], 0

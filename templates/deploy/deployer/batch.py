@@ -19,14 +19,14 @@ from pathlib import Path
 
 from deployer import checks, hints, storage
 from deployer.aws import (
+    AWS_ERRORS,
     CHANGING,
-    REFUSALS,
     Failure,
-    ask,
     client,
+    create,
+    if_exists,
     is_ours,
-    make,
-    remove_made,
+    remove_ours,
     say,
     show_log,
     sign_in,
@@ -66,7 +66,7 @@ def remove(settings: Settings) -> int:
             say(f"Stopping the job {name}")
             sagemaker.stop_transform_job(TransformJobName=name)
             removed += 1
-    return removed + remove_made(settings, "Model")
+    return removed + remove_ours(settings, "Model")
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------
@@ -79,14 +79,14 @@ def predict(settings: Settings, role_arn: str) -> tuple[str, str]:
     model = describe_model(settings)
     name = name_by_content(settings, model)
     request = target.job(settings, name, job)
-    say(hints.price(target.cost(settings), "the job ends"))
+    say(hints.cost_notice(target.cost(settings), "the job ends"))
     made: list[str] = []
     try:
-        make("model", {"ModelName": name, **model}, made)
+        create("model", {"ModelName": name, **model}, made)
         follow(settings, request)
     except BaseException as error:
         code = hints.explain(settings, error)
-        take_back(settings, job, name if made else "")
+        roll_back(settings, job, name if made else "")
         raise SystemExit(code) from None
     record(settings, "role", settings.role_arn)
     return job, str(request["TransformOutput"]["S3OutputPath"])
@@ -112,16 +112,16 @@ def require_input(settings: Settings) -> Settings:
     return replace(settings, batch_input=source, batch_content_type=kind)
 
 
-def look(settings: Settings, job: str) -> Json:
+def describe(settings: Settings, job: str) -> Json:
     """Return the job's description; empty if it does not exist."""
-    return ask(client("sagemaker").describe_transform_job, TransformJobName=job)
+    return if_exists(client("sagemaker").describe_transform_job, TransformJobName=job)
 
 
 def follow(settings: Settings, request: Json) -> None:
     """Start the job and wait until it ends. Raise Failure with SageMaker's reason."""
     job = request["TransformJobName"]
     client("sagemaker").create_transform_job(**request)
-    ended = wait(settings, job, "TransformJobStatus", lambda: look(settings, job))
+    ended = wait(settings, job, "TransformJobStatus", lambda: describe(settings, job))
     status = ended.get("TransformJobStatus", "gone")
     if status == "Completed":
         return
@@ -130,15 +130,15 @@ def follow(settings: Settings, request: Json) -> None:
     raise Failure(f"{job} failed: {reason}", f"Fix that and run {hints.command('deploy')} again.")
 
 
-def take_back(settings: Settings, job: str, model: str) -> None:
+def roll_back(settings: Settings, job: str, model: str) -> None:
     """Stop the job if it is running; otherwise remove the model created for it."""
-    sagemaker, status = client("sagemaker"), look(settings, job).get("TransformJobStatus", "")
+    sagemaker, status = client("sagemaker"), describe(settings, job).get("TransformJobStatus", "")
     if CHANGING.search(status):
         say(f"Stopping {job}, which may still use its model: {hints.command('delete')} removes the model later.")
         try:
             sagemaker.stop_transform_job(TransformJobName=job)
-        except REFUSALS as error:
+        except AWS_ERRORS as error:
             say(f"It is still running: {error}")
     elif model:
-        ask(sagemaker.delete_model, ModelName=model)
+        if_exists(sagemaker.delete_model, ModelName=model)
         say("Removed everything this run created.")

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from deployer import build_role, build_source, hints, image, storage
-from deployer.aws import REFUSALS, Failure, Log, client, say, sign_in, wait
+from deployer.aws import AWS_ERRORS, Failure, Log, client, say, sign_in, wait
 from deployer.project import COMMANDS
 from deployer.requests import codebuild as requests
 from deployer.requests.codebuild import Settings
@@ -44,7 +44,9 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     """Build and push an image. Return its name with its digest."""
     platform = TRAINING_PLATFORM if given.what else settings.platform
     if platform not in requests.MACHINES:
-        raise SettingError(f"CodeBuild builds only for {' and '.join(requests.MACHINES)}, but PLATFORM is {platform!r}.")
+        raise SettingError(
+            f"CodeBuild builds only for {' and '.join(requests.MACHINES)}, but PLATFORM is {platform!r}."
+        )
     if COMMANDS["upload_model"] == "upload_image" and not given.what:
         storage.require_model()
     settings = sign_in(settings)
@@ -53,7 +55,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     pushed = build(settings, platform, source, bool(given.what))
     if given.what:
         record(settings, "train-image", pushed)
-        say(f"Next: {hints.training(settings)}")
+        say(f"Next: {hints.training_command(settings)}")
     else:
         record(settings, f"image-{platform.rpartition('/')[2]}", pushed)
         say(f"Next: {hints.after_build(settings, pushed)}")
@@ -92,7 +94,7 @@ def build(settings: Settings, platform: str, source: str, training: bool) -> str
         request = requests.build(settings, source, variables(settings, platform, training))
         started = str(codebuild.start_build(**request)["build"]["id"])
         what = f"{settings.build_compute} for {platform} in {settings.aws_region}, billed by the minute"
-        say(hints.price(what, "the build ends, at most 60 minutes", "codebuild"))
+        say(hints.cost_notice(what, "the build ends, at most 60 minutes", "codebuild"))
         ended = follow(settings, started)
         started = ""
         return image_of(ended, repository)
@@ -100,7 +102,7 @@ def build(settings: Settings, platform: str, source: str, training: bool) -> str
         if started:
             stop(started)
         for step in undo:
-            with suppress(*REFUSALS):
+            with suppress(*AWS_ERRORS):
                 step()
         raise
 
@@ -113,12 +115,12 @@ def follow(settings: Settings, build: str) -> Json:
         logs = found.get("logs", {})  # without "Next: …", because the next step is a different one on this machine
         log.show(logs.get("groupName", ""), lambda: str(logs.get("streamName") or ""), leave_out="Next: ")
 
-    def look() -> Json:
+    def describe() -> Json:
         found = client("codebuild").batch_get_builds(ids=[build])["builds"] or [{"buildStatus": "IN_PROGRESS"}]
         show(found[0])
         return dict(found[0])
 
-    ended = wait(settings, build, "currentPhase", look, lambda found: found["buildStatus"] == "IN_PROGRESS")
+    ended = wait(settings, build, "currentPhase", describe, lambda found: found["buildStatus"] == "IN_PROGRESS")
     time.sleep(settings.poll_seconds)  # the last log lines can arrive after the build has ended
     show(ended)
     return ended
@@ -129,7 +131,7 @@ def stop(build: str) -> None:
     say(f"Stopping the build {build}")
     try:
         client("codebuild").stop_build(id=build)
-    except REFUSALS as error:
+    except AWS_ERRORS as error:
         say(f"It is still running: {error}")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from deployer.aws import Failure, ask, client, say
+from deployer.aws import Failure, client, if_exists, say
 from deployer.requests import policies
 from deployer.requests.codebuild import Settings, differs
 from deployer.requests.common import OWNER, Json
-from deployer.role import IAM, is_own
+from deployer.role import IAM, is_our_role
 
 
 def name_of(settings: Settings) -> str:
@@ -30,11 +30,13 @@ def require_role(settings: Settings) -> tuple[str, bool]:
     if settings.build_role_arn:
         return settings.build_role_arn, False
     name, iam = name_of(settings), client("iam")
-    found, made = ask(iam.get_role, RoleName=name).get("Role"), False
-    if found and not is_own(settings, found):
-        raise Failure(f"There is a role {name} that this project did not make.", "Set a role in BUILD_ROLE_ARN.")
+    found, made = if_exists(iam.get_role, RoleName=name).get("Role"), False
+    if found and not is_our_role(settings, found):
+        raise Failure(f"There is a role {name} that this project did not create.", "Set a role in BUILD_ROLE_ARN.")
     if not found:
-        say(f"Creating the role {name}: CodeBuild can read the source, push to the project's repository and write logs.")
+        say(
+            f"Creating the role {name}: CodeBuild can read the source, push to the project's repository and write logs."
+        )
         found, made = make_role(settings), True
     try:
         update_role(settings)
@@ -64,7 +66,7 @@ def update_role(settings: Settings) -> None:
     """Set the role's permissions to codebuild-role.json, for the current bucket and repository."""
     iam, which = client("iam"), {"RoleName": name_of(settings), "PolicyName": "build"}
     wanted = document(settings, "codebuild-role")
-    if differs(ask(iam.get_role_policy, **which).get("PolicyDocument"), wanted):
+    if differs(if_exists(iam.get_role_policy, **which).get("PolicyDocument"), wanted):
         iam.put_role_policy(**which, PolicyDocument=json.dumps(wanted))
         time.sleep(2 * settings.poll_seconds)  # IAM takes some seconds to propagate
 
@@ -72,7 +74,7 @@ def update_role(settings: Settings) -> None:
 def remove_role(settings: Settings) -> None:
     """Remove the role and its policy."""
     iam, name = client("iam"), name_of(settings)
-    ask(iam.delete_role_policy, RoleName=name, PolicyName="build")
+    if_exists(iam.delete_role_policy, RoleName=name, PolicyName="build")
     iam.delete_role(RoleName=name)
 
 
@@ -82,7 +84,7 @@ def find_project(settings: Settings) -> Json:
     return dict(found[0]) if found else {}
 
 
-def is_own_project(settings: Settings, found: Json) -> bool:
+def is_our_project(settings: Settings, found: Json) -> bool:
     """Whether a CodeBuild project has this project's tags."""
     return {"key": f"{OWNER}:project", "value": settings.project_name} in found.get("tags", [])
 
@@ -93,8 +95,8 @@ def require_project(settings: Settings, wanted: Json) -> None:
     if not found:
         say(f"Creating the CodeBuild project {name} in {settings.aws_region}")
         put_project(settings, codebuild.create_project, wanted)
-    elif not is_own_project(settings, found):
-        what = f"There is a CodeBuild project {name} in {settings.aws_region} that this project did not make."
+    elif not is_our_project(settings, found):
+        what = f"There is a CodeBuild project {name} in {settings.aws_region} that this project did not create."
         raise Failure(what, "Set another name in PROJECT_NAME.")
     elif differs(found, wanted):
         say(f"Updating the CodeBuild project {name}: {settings.build_compute}, {wanted['environment']['type']}")
@@ -116,12 +118,12 @@ def put_project(settings: Settings, call: Callable[..., object], wanted: Json) -
 def remove(settings: Settings) -> int:
     """Remove CodeBuild project and role if they are ours. Return how many resources that were."""
     removed = 0
-    if is_own_project(settings, find_project(settings)):
+    if is_our_project(settings, find_project(settings)):
         say(f"Removing the CodeBuild project {settings.project_name}")
         client("codebuild").delete_project(name=settings.project_name)
         removed += 1
-    found = ask(client("iam").get_role, RoleName=name_of(settings)).get("Role")
-    if found and is_own(settings, found):
+    found = if_exists(client("iam").get_role, RoleName=name_of(settings)).get("Role")
+    if found and is_our_role(settings, found):
         say(f"Removing the role {name_of(settings)}")
         remove_role(settings)
         removed += 1

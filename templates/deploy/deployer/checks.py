@@ -8,10 +8,10 @@ import re
 from dataclasses import replace
 
 from deployer import hints
-from deployer.aws import REFUSALS, Failure, ask, client, say
-from deployer.project import part
+from deployer.aws import AWS_ERRORS, Failure, client, if_exists, say
+from deployer.project import command_module
 from deployer.requests.common import Json
-from deployer.settings import Settings, Some
+from deployer.settings import Settings, SettingsT
 from deployer.state import recall
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}")
@@ -27,13 +27,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
 
 
-def require_all(settings: Some, role_arn: str) -> Some:
+def require_all(settings: SettingsT, role_arn: str) -> SettingsT:
     """Return the settings with ROLE_ARN, IMAGE_URI (by digest) and MODEL_DATA filled in. Raise Failure if any is
     missing or unusable.
     """
     settings = replace(settings, role_arn=require_role(settings, role_arn))
     settings, repository = require_image(settings)
-    complete: Some = part("upload_model").require(settings)
+    complete: SettingsT = command_module("upload_model").require(settings)
     check_role(complete, repository)
     return complete
 
@@ -51,12 +51,12 @@ def require_role(settings: Settings, given: str, document: str = "") -> str:
     return role
 
 
-def require_image(settings: Some) -> tuple[Some, str]:
+def require_image(settings: SettingsT) -> tuple[SettingsT, str]:
     """Check that the image exists and fits. Return the settings with IMAGE_URI by digest, and its repository.
 
     Images in other registries and accounts are left to SageMaker to check.
     """
-    region, platform, build = settings.aws_region, settings.platform, hints.building(settings)
+    region, platform, build = settings.aws_region, settings.platform, hints.build_command(settings)
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
         raise Failure(f"No image for {platform} was pushed to {region} yet.", f"First: {build}")
@@ -67,7 +67,7 @@ def require_image(settings: Some) -> tuple[Some, str]:
         what = f"The image is in {found['region']}, but has to be in {region}: {image}"
         raise Failure(what, f"Push it there: {hints.with_variable('AWS_REGION', region, build)}")
     which = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
-    known = ask(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
+    known = if_exists(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
     if not known:
         raise Failure(f"There is no such image: {image}", f"Push it: {build}")
     details = known["imageDetails"][0]
@@ -82,7 +82,7 @@ def check_image(settings: Settings, image: str, details: Json) -> None:
     other = {"linux/amd64": "arm64", "linux/arm64": "amd64"}.get(platform)
     if f"{other}-" in tags:
         what = f"An image for {platform} is needed, but this one is tagged {tags}: {image}"
-        raise Failure(what, f"Build the right one: {hints.building(settings)}")
+        raise Failure(what, f"Build the right one: {hints.build_command(settings)}")
 
 
 def require_size(settings: Settings, size: int) -> None:
@@ -106,16 +106,16 @@ def check_role(settings: Settings, repository: str) -> None:
         if "sagemaker.amazonaws.com" not in json.dumps(trust):
             what = f"SageMaker cannot assume {role}: its trust policy does not name sagemaker.amazonaws.com."
             raise Failure(what, f"Use another role; {maker} creates one.")
-        for action, resource in needs_of(settings, repository).items():
+        for action, resource in required_permissions(settings, repository).items():
             request = {"PolicySourceArn": role, "ActionNames": [action], "ResourceArns": [resource]}
             if iam.simulate_principal_policy(**request)["EvaluationResults"][0]["EvalDecision"] != "allowed":
                 what = f"The role {role} does not allow what SageMaker needs: {action} on {resource}"
                 raise Failure(what, f"Allow it; {maker} creates a role that does.")
-    except REFUSALS as error:
+    except AWS_ERRORS as error:
         say(f"The permissions of the role were not checked: {error}")
 
 
-def needs_of(settings: Settings, repository: str) -> dict[str, str]:
+def required_permissions(settings: Settings, repository: str) -> dict[str, str]:
     """Return the actions the role needs, and the resource of each."""
     partition, here = settings.role_arn.split(":")[1], f"{settings.aws_region}:{settings.account}"
     model = re.sub("/$", "/x.tar.gz", settings.model_data.removeprefix("s3://"))

@@ -13,8 +13,8 @@ import argparse
 import re
 
 from deployer import role, state
-from deployer.aws import ask, client, say, sign_in
-from deployer.project import COMMANDS, part
+from deployer.aws import client, if_exists, say, sign_in
+from deployer.project import COMMANDS, command_module
 from deployer.requests.common import OWNER
 from deployer.settings import Settings
 
@@ -27,11 +27,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: Settings, given: argparse.Namespace) -> str:
     """Remove what was created. Return how many resources that were."""
     settings = sign_in(settings)
-    removed: int = part("deploy").remove(settings)
+    removed: int = command_module("deploy").remove(settings)
     if given.all:
         removed += remove_images(settings) + remove_uploads(settings) + role.remove(settings)
         if "submit_build" in COMMANDS:
-            removed += part("submit_build").remove(settings)
+            removed += command_module("submit_build").remove(settings)
         state.forget(settings)
     where = f"{settings.project_name} in {settings.aws_region}"
     say(f"Removed {removed}. Nothing deployed for {where} remains.")
@@ -41,7 +41,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 def remove_images(settings: Settings) -> int:
     """Remove the project's repository with its images. Return how many repositories that were."""
     ecr, name = client("ecr"), settings.project_name
-    found = ask(ecr.describe_repositories, repositoryNames=[name])
+    found = if_exists(ecr.describe_repositories, repositoryNames=[name])
     if not found:
         return 0
     tags = ecr.list_tags_for_resource(resourceArn=found["repositories"][0]["repositoryArn"])["tags"]
@@ -56,9 +56,9 @@ def remove_images(settings: Settings) -> int:
 def remove_uploads(settings: Settings) -> int:
     """Remove the uploads. Return how many. Responses, captured requests and everything else in the folder is kept."""
     s3, own = client("s3"), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
-    form = uploads_of(settings)
+    form = uploaded_keys(settings)
     pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=f"{settings.project_name}/")
-    found = ask(lambda: {"Keys": [each["Key"] for page in pages for each in page.get("Contents", [])]})
+    found = if_exists(lambda: {"Keys": [each["Key"] for page in pages for each in page.get("Contents", [])]})
     keys = [key for key in found.get("Keys", []) if form.fullmatch(key)]
     for key in keys:
         say(f"Removing s3://{settings.s3_bucket}/{key}")
@@ -66,7 +66,7 @@ def remove_uploads(settings: Settings) -> int:
     return len(keys)
 
 
-def uploads_of(settings: Settings) -> re.Pattern[str]:
+def uploaded_keys(settings: Settings) -> re.Pattern[str]:
     """Return a pattern of the keys of uploads: those below a hash, and ALSO_UPLOADED."""
-    more = part("upload_model").ALSO_UPLOADED
+    more = command_module("upload_model").ALSO_UPLOADED
     return re.compile(f"{re.escape(settings.project_name)}/(([a-z]+/)*[0-9a-f]{{64}}/.+{more})")

@@ -18,24 +18,24 @@ from typing import Any
 
 from deployer import checks, hints
 from deployer.aws import (
+    AWS_ERRORS,
     CHANGING,
-    REFUSALS,
     Failure,
-    ask,
     client,
+    create,
+    if_exists,
     is_ours,
-    make,
-    noted,
-    remove_made,
+    remove_ours,
     say,
     show_log,
     sign_in,
+    track_creation,
     wait,
 )
 from deployer.project import Settings, target
 from deployer.requests import endpoint as requests
 from deployer.requests.common import Json
-from deployer.requests.scaling import POLICY_ARN, resource_of
+from deployer.requests.scaling import POLICY_ARN, resource_id
 from deployer.state import record
 
 arguments = checks.arguments
@@ -47,23 +47,23 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     name, before = requests.name(settings), require_endpoint(settings)
     if before == name:
         say(f"{settings.deployment} is already up to date.")
-        scale(settings)
+        apply_scaling(settings)
     else:
         roll_out(settings, before, name)
     record(settings, "role", settings.role_arn)
-    say(f"Next: {hints.invoking(settings)}, and when you are done {hints.command('delete')}")
+    say(f"Next: {hints.invoke_command(settings)}, and when you are done {hints.command('delete')}")
     return settings.deployment
 
 
 # --- the endpoint ----------------------------------------------------------------------------------------------------
-def look(settings: Settings) -> Json:
+def describe(settings: Settings) -> Json:
     """Return the endpoint's description; empty if it does not exist."""
-    return ask(client("sagemaker").describe_endpoint, EndpointName=settings.deployment)
+    return if_exists(client("sagemaker").describe_endpoint, EndpointName=settings.deployment)
 
 
-def settled(settings: Settings) -> Json:
+def wait_until_stable(settings: Settings) -> Json:
     """Wait until the endpoint has stopped changing. Return its description."""
-    return wait(settings, settings.deployment, "EndpointStatus", lambda: look(settings))
+    return wait(settings, settings.deployment, "EndpointStatus", lambda: describe(settings))
 
 
 def require_endpoint(settings: Settings) -> str:
@@ -71,11 +71,11 @@ def require_endpoint(settings: Settings) -> str:
 
     Raise Failure if the endpoint is not ours.
     """
-    now, name = settled(settings), settings.deployment
+    now, name = wait_until_stable(settings), settings.deployment
     if not now:
         return ""
     if not is_ours(settings, now["EndpointArn"]):
-        what = f"There is an endpoint {name} in {settings.aws_region} that this project did not make."
+        what = f"There is an endpoint {name} in {settings.aws_region} that this project did not create."
         raise Failure(what, "Set another name in ENDPOINT_NAME.")
     if now["EndpointStatus"] != "InService":
         say(f"{name} is {now['EndpointStatus']} and cannot be updated: removing it first.")
@@ -92,10 +92,10 @@ def update(settings: Settings, config: str, keep_scale: bool = False) -> None:
 
 def remove_endpoint(settings: Settings) -> int:
     """Remove the endpoint and its auto scaling. Return how many resources that were."""
-    name, removed = settings.deployment, unscale(settings)
+    name, removed = settings.deployment, remove_scaling(settings)
     say(f"Removing the endpoint {name}")
     client("sagemaker").delete_endpoint(EndpointName=name)
-    if left := settled(settings):
+    if left := wait_until_stable(settings):
         what = f"{name} is {left['EndpointStatus']} after it was deleted: {left.get('FailureReason')}"
         raise Failure(what, "Try again.")
     return removed + 1
@@ -104,29 +104,29 @@ def remove_endpoint(settings: Settings) -> int:
 def remove(settings: Settings) -> int:
     """Remove the endpoint and everything created for it. Return how many resources that were."""
     removed = 0
-    if now := settled(settings):
+    if now := wait_until_stable(settings):
         if not is_ours(settings, now["EndpointArn"]):
             say(f"The endpoint {settings.deployment} was not created by this project and is kept.")
             return 0
         removed += remove_endpoint(settings)
-    return removed + remove_made(settings, "EndpointConfig") + remove_made(settings, "Model")
+    return removed + remove_ours(settings, "EndpointConfig") + remove_ours(settings, "Model")
 
 
 # --- auto scaling ----------------------------------------------------------------------------------------------------
-def scale(settings: Settings) -> None:
+def apply_scaling(settings: Settings) -> None:
     """Set up auto scaling as in the settings; remove it if it is no longer enabled."""
     calls, arn = requests.scaling_calls(settings), ""
     if not calls:
-        unscale(settings)
+        remove_scaling(settings)
     for service, method, request in calls:
         complete = json.loads(json.dumps(request).replace(POLICY_ARN, arn))
         arn = getattr(client(service), method)(**complete).get("PolicyARN", "")
 
 
-def unscale(settings: Settings) -> int:
+def remove_scaling(settings: Settings) -> int:
     """Remove scaling policies, their alarm and scalable targets. Return how many policies and alarms that were."""
     autoscaling: Any = client("application-autoscaling")
-    own = {"ServiceNamespace": "sagemaker", "ResourceId": resource_of(settings)}
+    own = {"ServiceNamespace": "sagemaker", "ResourceId": resource_id(settings)}
     found = autoscaling.describe_scaling_policies(**own)["ScalingPolicies"]
     names = [policy["PolicyName"] for policy in found]
     for policy in found:
@@ -143,24 +143,27 @@ def unscale(settings: Settings) -> int:
 # --- deploy ----------------------------------------------------------------------------------------------------------
 def roll_out(settings: Settings, before: str, name: str) -> None:
     """Create model and configuration `name` and move the endpoint to it. On failure, restore what was there before."""
-    say(hints.price(target.cost(settings), f"you run {hints.command('delete')}"))
+    say(hints.cost_notice(target.cost(settings), f"you run {hints.command('delete')}"))
     made: list[str] = []
     try:
-        make("model", requests.model(settings), made)
-        make("endpoint_config", requests.endpoint_config(settings), made)
+        create("model", requests.model(settings), made)
+        create("endpoint_config", requests.endpoint_config(settings), made)
         put_endpoint(settings, before, name, made)
-        scale(settings)
+        apply_scaling(settings)
     except BaseException as error:
         code = hints.explain(settings, error)
-        take_back(settings, before, name, made)
+        roll_back(settings, before, name, made)
         raise SystemExit(code) from None
     try:
         if before:  # only this one: another run can be creating its own
             sagemaker = client("sagemaker")
             sagemaker.delete_endpoint_config(EndpointConfigName=before)
             sagemaker.delete_model(ModelName=before)
-    except (KeyboardInterrupt, *REFUSALS) as error:
-        say(f"The previous deployment is only partly removed ({str(error) or 'interrupted'}); {hints.command('delete')} removes it.")
+    except (KeyboardInterrupt, *AWS_ERRORS) as error:
+        say(
+            f"Removing the previous deployment failed ({str(error) or 'interrupted'}):"
+            f" {hints.command('delete')} removes it later."
+        )
         if isinstance(error, KeyboardInterrupt):
             raise
 
@@ -171,13 +174,13 @@ def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) ->
     if before:
         found = sagemaker.describe_endpoint_config(EndpointConfigName=before)["ProductionVariants"][0]
         if found.get("InstanceType") != target.variant(settings).get("InstanceType"):
-            unscale(settings)  # SageMaker refuses to change the instance type while auto scaling is registered
-        with noted("endpoint", made):
+            remove_scaling(settings)  # SageMaker refuses to change the instance type while auto scaling is registered
+        with track_creation("endpoint", made):
             update(settings, name, keep_scale=bool(requests.scaling_calls(settings)))
     else:
-        with noted("endpoint", made):
+        with track_creation("endpoint", made):
             sagemaker.create_endpoint(**requests.endpoint(settings))
-    now = settled(settings)
+    now = wait_until_stable(settings)
     if now.get("EndpointStatus") == "InService" and now["EndpointConfigName"] == name:
         return
     group = f"/aws/sagemaker/Endpoints/{settings.deployment}"
@@ -188,9 +191,9 @@ def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) ->
     raise Failure(what, f"Fix that and run {hints.command('deploy')} again.")
 
 
-def take_back(settings: Settings, before: str, name: str, made: list[str]) -> None:
+def roll_back(settings: Settings, before: str, name: str, made: list[str]) -> None:
     """Restore what was there before and remove what this run created, unless the endpoint is still changing."""
-    now, own = look(settings), "endpoint" in made
+    now, own = describe(settings), "endpoint" in made
     if own and CHANGING.search(now.get("EndpointStatus", "")):
         deploy, delete = hints.command("deploy"), hints.command("delete")
         say(f"{settings.deployment} is still {now['EndpointStatus']}: {deploy} continues, {delete} removes it.")
@@ -198,7 +201,7 @@ def take_back(settings: Settings, before: str, name: str, made: list[str]) -> No
     if own and now.get("EndpointConfigName") == name and before:
         say("Rolling back to the previous deployment.")
         update(settings, before)
-        now = settled(settings)
+        now = wait_until_stable(settings)
     elif own and now.get("EndpointConfigName") == name:
         remove_endpoint(settings)
         now = {}
@@ -206,7 +209,7 @@ def take_back(settings: Settings, before: str, name: str, made: list[str]) -> No
         return
     sagemaker = client("sagemaker")
     if "endpoint_config" in made:
-        ask(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+        if_exists(sagemaker.delete_endpoint_config, EndpointConfigName=name)
     if "model" in made:
-        ask(sagemaker.delete_model, ModelName=name)
+        if_exists(sagemaker.delete_model, ModelName=name)
     say("Removed everything this run created.")

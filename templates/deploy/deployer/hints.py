@@ -13,13 +13,13 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from deployer.aws import REFUSALS, Failure, say
-from deployer.project import COMMANDS, part
+from deployer.aws import AWS_ERRORS, Failure, say
+from deployer.project import COMMANDS, command_module
 from deployer.settings import DEPLOY, PROJECT, SettingError, Settings
 from deployer.state import recall
 
 POSIX = os.name == "posix"
-PROGRAM = DEPLOY / "deploy.py"
+DEPLOY_PY = DEPLOY / "deploy.py"
 # Scripts outside deploy/.
 ELSEWHERE = {
     "create_role": "deploy/iam/create_role.sh",
@@ -33,7 +33,7 @@ def quote(*words: str) -> str:
     return shlex.join(words) if POSIX else subprocess.list2cmdline(words)
 
 
-def typed(file: str, *arguments: str) -> str:
+def command_line(file: str, *arguments: str) -> str:
     """Return the command line that runs or names a file of the project from the current folder."""
     path = str(PROJECT / file)
     with suppress(ValueError):  # the project is on another drive
@@ -44,17 +44,17 @@ def typed(file: str, *arguments: str) -> str:
     return quote(*python, path, *arguments)
 
 
-def by_program() -> bool:
+def suggest_deploy_py() -> bool:
     """Whether to suggest deploy.py: it is what was called, or the shell scripts do not run (Windows)."""
-    return PROGRAM.exists() and (Path(sys.argv[0]).name == PROGRAM.name or not POSIX)
+    return DEPLOY_PY.exists() and (Path(sys.argv[0]).name == DEPLOY_PY.name or not POSIX)
 
 
 def command(name: str, *arguments: str) -> str:
-    """Return the command line of a command, as typed from the current folder."""
+    """Return what runs a command of this project from the current folder."""
     script = ELSEWHERE.get(name, f"deploy/{name}.sh")
-    if by_program() or (not (PROJECT / script).exists() and PROGRAM.exists()):
-        return typed("deploy/deploy.py", name, *arguments)
-    return typed(script, *arguments)
+    if suggest_deploy_py() or (not (PROJECT / script).exists() and DEPLOY_PY.exists()):
+        return command_line("deploy/deploy.py", name, *arguments)
+    return command_line(script, *arguments)
 
 
 def with_variable(name: str, value: str, line: str) -> str:
@@ -64,19 +64,19 @@ def with_variable(name: str, value: str, line: str) -> str:
     return f"{name}={shlex.quote(value)} {line}" if POSIX else f"$env:{name} = '{value}'; {line}"
 
 
-def building(settings: Settings) -> str:
+def build_command(settings: Settings) -> str:
     """Return the command that builds an image for this instance type."""
     build = command("submit_build" if "submit_build" in COMMANDS else "build_and_push")
     return with_variable("INSTANCE_TYPE", getattr(settings, "instance_type", ""), build)
 
 
-def deploying(settings: Settings, **variables: str) -> str:
+def deploy_command(settings: Settings, **variables: str) -> str:
     """Return the command that deploys, preceded by the one that creates a role if there is none.
 
     `variables` are passed if the settings have other values.
     """
-    if not (DEPLOY / "deploy.sh").exists() and not PROGRAM.exists():
-        line = f"(cd {typed('deploy/cdk')} && cdk deploy)"
+    if not (DEPLOY / "deploy.sh").exists() and not DEPLOY_PY.exists():
+        line = f"(cd {command_line('deploy/cdk')} && cdk deploy)"
     else:
         line = command("deploy")
     for name, value in variables.items():
@@ -86,28 +86,28 @@ def deploying(settings: Settings, **variables: str) -> str:
     return line if role else f"{command('create_role')} && {line}"
 
 
-def uploading(settings: Settings) -> str:
+def upload_command(settings: Settings) -> str:
     """Return the command that uploads a model; empty if there is one."""
-    return str(part("upload_model").uploading(settings))
+    return str(command_module("upload_model").upload_command(settings))
 
 
 def after_build(settings: Settings, image: str) -> str:
     """Return the next command after this image is pushed."""
-    return uploading(settings) or deploying(settings, IMAGE_URI=image)
+    return upload_command(settings) or deploy_command(settings, IMAGE_URI=image)
 
 
-def invoking(settings: Settings) -> str:
+def invoke_command(settings: Settings) -> str:
     """Return the command that sends a request."""
-    return str(part("upload_model").invoking(settings, sample_request()))
+    return str(command_module("upload_model").invoke_command(settings, sample_request()))
 
 
 def sample_request() -> str:
     """Return the path of the sample request from the current folder, or FILE."""
     sample = "test/sample_request.json"
-    return typed(sample) if (PROJECT / sample).exists() else "FILE"
+    return command_line(sample) if (PROJECT / sample).exists() else "FILE"
 
 
-def price(what: str, until: str, service: str = "sagemaker") -> str:
+def cost_notice(what: str, until: str, service: str = "sagemaker") -> str:
     """Return a line that says what is billed, until when, and where to find prices."""
     return (
         f"Cost: {what} until {until}. Prices: https://aws.amazon.com/{service}/pricing/;"
@@ -115,18 +115,18 @@ def price(what: str, until: str, service: str = "sagemaker") -> str:
     )
 
 
-def build_training() -> str:
+def training_build_command() -> str:
     """Return the command that builds the training image."""
     return command("submit_build", "train") if "submit_build" in COMMANDS else command("build_training")
 
 
-def training(settings: Settings) -> str:
+def training_command(settings: Settings) -> str:
     """Return the command that trains, preceded by the one that creates a role if there is none."""
     fit = f"{command('fit', 'TRAIN.csv')}"
     return fit if settings.role_arn or recall(settings, "role") else f"{command('create_role')} && {fit}"
 
 
-# --- failures ---------------------------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------------------------
 def explain(settings: Settings, error: BaseException) -> int:
     """Print what went wrong and what to do. Return the exit status."""
     if isinstance(error, KeyboardInterrupt):
@@ -135,17 +135,17 @@ def explain(settings: Settings, error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (ClientError, ParamValidationError)):
         short = re.sub("satisfy enum value set: .*", "be one that it supports", str(error))
-        say(f"ERROR: {short}\n{remedy(settings, str(error))}")
+        say(f"ERROR: {short}\n{advise(settings, str(error))}")
     elif isinstance(error, Failure):
         say("ERROR: " + "\n".join(error.args))
-    elif isinstance(error, (SettingError, OSError, *REFUSALS)):
+    elif isinstance(error, (SettingError, OSError, *AWS_ERRORS)):
         say(f"ERROR: {error}")
     else:
         traceback.print_exc()
     return 1
 
 
-def remedy(settings: Settings, refusal: str) -> str:
+def advise(settings: Settings, refusal: str) -> str:
     """Return what to do about an error from AWS."""
     region, training = settings.aws_region, "TrainingJob" in refusal
     setting, document = ("TRAIN_INSTANCE_TYPE", "deployer-training") if training else ("INSTANCE_TYPE", "deployer")
@@ -155,7 +155,7 @@ def remedy(settings: Settings, refusal: str) -> str:
         "pip install --upgrade boto3. Or set METRICS=false.",
         " model data": f"Does the model exist? {command('upload_model')} uploads it.",
         "ResourceLimitExceeded": f"Request an increase in Service Quotas (Amazon SageMaker), or set another {setting}.",
-        "AccessDenied|not authorized": f"To print a policy that allows it: {command('create_role', '--print', document)}",
+        "AccessDenied|not authorized": f"A policy that allows it: {command('create_role', '--print', document)}",
     }
     found = (advice for pattern, advice in remedies.items() if re.search(pattern, refusal))
     return next(found, f"The region is {region}.")

@@ -75,7 +75,7 @@ def known_revisions() -> dict[str, Json]:
 def examine(settings: Settings, wanted: str) -> Json:
     """Ask the Hub for the commit of a revision and whether the model is gated. Raise SettingError if unusable."""
     model = settings.model_id
-    found = ask(f"/api/models/{model}/revision/{wanted}", model)
+    found = get(f"/api/models/{model}/revision/{wanted}", model)
     files = [each["rfilename"] for each in found.get("siblings", [])]
     if not takes_pickles(settings) and not any(file.endswith(".safetensors") for file in files):
         raise SettingError(f"{model} has no .safetensors files; {PICKLES}")
@@ -101,7 +101,9 @@ def fetch(settings: Settings, folder: Path) -> None:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise SettingError(f"Downloading {model} needs huggingface_hub. Install it: pip install huggingface_hub") from None
+        raise SettingError(
+            f"Downloading {model} needs huggingface_hub. Install it: pip install huggingface_hub"
+        ) from None
     print(f"Downloading {model} at {commit} from the Hugging Face Hub", file=sys.stderr)
     note.write_text(f"{model}@{commit} in part")
     patterns = [*NEEDED, *(OTHERS if takes_pickles(settings) else [])]
@@ -113,7 +115,7 @@ def fetch(settings: Settings, folder: Path) -> None:
     note.write_text(f"{model}@{commit} complete")
 
 
-def ask(path: str, model: str) -> Json:
+def get(path: str, model: str) -> Json:
     """Return the response of the Hub's API. Raise SettingError."""
     hub = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
     own = os.environ.get("HF_TOKEN")

@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deployer import checks, hints, storage
-from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in
+from deployer.aws import AWS_ERRORS, Failure, client, if_exists, say, sign_in
 from deployer.project import source
 from deployer.requests.common import OWNER
 from deployer.settings import PROJECT, Settings
@@ -131,7 +131,7 @@ def push(settings: Settings, image: str, prefix: str) -> str:
 def require_repository(settings: Settings) -> tuple[str, bool]:
     """Return the URI of the project's own repository, and whether it was created now."""
     ecr, name = client("ecr"), settings.project_name
-    if found := ask(ecr.describe_repositories, repositoryNames=[name]):
+    if found := if_exists(ecr.describe_repositories, repositoryNames=[name]):
         return str(found["repositories"][0]["repositoryUri"]), False
     say(f"Creating the ECR repository {name} in {settings.aws_region}")
     made = ecr.create_repository(
@@ -146,14 +146,14 @@ def require_repository(settings: Settings) -> tuple[str, bool]:
 
 def remove_empty_repository(settings: Settings) -> None:
     """Remove the repository if it is empty: without `force`, ECR refuses otherwise."""
-    with suppress(*REFUSALS):
+    with suppress(*AWS_ERRORS):
         client("ecr").delete_repository(repositoryName=settings.project_name)
 
 
 def digest_of(settings: Settings, tag: str) -> str:
     """Return the digest of the image with a tag; empty if there is none."""
     request = {"repositoryName": settings.project_name, "imageIds": [{"imageTag": tag}]}
-    found = ask(client("ecr").describe_images, **request)
+    found = if_exists(client("ecr").describe_images, **request)
     return str(found["imageDetails"][0]["imageDigest"]) if found else ""
 
 

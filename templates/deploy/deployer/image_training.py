@@ -30,5 +30,5 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
     image = build(settings, f"{settings.project_name}-train", PLATFORM, PROJECT / "train")
     pushed = push(settings, image, "train-amd64")
     record(settings, "train-image", pushed)
-    say(f"Next: {hints.training(settings)}")
+    say(f"Next: {hints.training_command(settings)}")
     return pushed

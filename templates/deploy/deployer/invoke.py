@@ -67,13 +67,13 @@ def invoke(settings: Settings, file: str, kind: str, **more: Any) -> bytes:
         runtime = client("sagemaker-runtime")
         response: bytes = runtime.invoke_endpoint(**request, Body=Path(file).read_bytes())["Body"].read()
     except ClientError as error:
-        raise unanswered(settings, error) from None
+        raise invocation_failure(settings, error) from None
     return response
 
 
-def unanswered(settings: Settings, error: ClientError) -> Failure:
+def invocation_failure(settings: Settings, error: ClientError) -> Failure:
     """Return the failure for an error of the endpoint, with what to do."""
-    hint = f"Is it deployed in {settings.aws_region}? {hints.deploying(settings)}"
+    hint = f"Is it deployed in {settings.aws_region}? {hints.deploy_command(settings)}"
     if error.response["Error"]["Code"].startswith("Model"):
         hint = f"The container's log is in CloudWatch: /aws/sagemaker/Endpoints/{settings.deployment}"
     return Failure(str(error), hint)

@@ -28,12 +28,12 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
     kind = invoke.content_type(given.file, given.content_type)
     settings = sign_in(settings)
     storage.require_bucket(settings)
-    place = storage.upload_by_content(settings, Path(given.file), "async/input")
+    uri = storage.upload_by_content(settings, Path(given.file), "async/input")
     request = {"EndpointName": settings.deployment, "ContentType": kind, **invoke.accept()}
     try:
-        queued = client("sagemaker-runtime").invoke_endpoint_async(**request, InputLocation=place)
+        queued = client("sagemaker-runtime").invoke_endpoint_async(**request, InputLocation=uri)
     except ClientError as error:
-        raise invoke.unanswered(settings, error) from None
+        raise invoke.invocation_failure(settings, error) from None
     say(f"Queued; the response will be written to {queued['OutputLocation']}")
     return wait_for_response(settings, queued["OutputLocation"], queued.get("FailureLocation", ""))
 
@@ -48,7 +48,8 @@ def wait_for_response(settings: Settings, output: str, failure: str) -> bytes:
         waited, seconds = time.monotonic() - began, settings.answer_seconds
         if waited >= seconds:
             raise Failure(
-                f"No response within {seconds} s.", f"It can still arrive: {hints.quote('aws', 's3', 'cp', output, '-')}"
+                f"No response within {seconds} s.",
+                f"It can still arrive: {hints.quote('aws', 's3', 'cp', output, '-')}",
             )
         if waited >= due:
             say(f"Waiting for the response ({waited:.0f} s)")

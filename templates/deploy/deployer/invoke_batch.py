@@ -27,8 +27,8 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
     if not re.match("text/|application/jsonlines", kind):
         own = replace(own, batch_split="None", batch_assemble="None")
     _, output = batch.predict(own, "")
-    place = f"{output}/{storage.safe_name(given.file)}.out"
-    predictions = storage.read(sign_in(settings), place)
+    uri = f"{output}/{storage.safe_name(given.file)}.out"
+    predictions = storage.read(sign_in(settings), uri)
     if predictions is None:
-        raise Failure(f"The job wrote nothing to {place}", "Is the file empty?")
+        raise Failure(f"The job wrote nothing to {uri}", "Is the file empty?")
     return predictions

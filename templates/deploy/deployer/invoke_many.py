@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 
 from deployer import hints, invoke
-from deployer.aws import Failure, ask, client, sign_in
-from deployer.requests.model_many import models_of
+from deployer.aws import Failure, client, if_exists, sign_in
+from deployer.requests.model_many import models_folder
 from deployer.settings import Settings
 from deployer.storage import split
 
@@ -46,14 +46,14 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
 
 def unknown_target(settings: Settings, why: str) -> Failure:
     """Return the failure that lists the available models, from the first 50 objects."""
-    place = models_of(settings)
-    bucket, prefix = split(place)
+    uri = models_folder(settings)
+    bucket, prefix = split(uri)
     request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 50}
-    found = ask(client("s3").list_objects_v2, **request).get("Contents", [])
+    found = if_exists(client("s3").list_objects_v2, **request).get("Contents", [])
     keys = [each["Key"].removeprefix(prefix) for each in found]
     names = " ".join(key.removesuffix(".tar.gz") for key in keys if key.endswith(".tar.gz"))
     if not names:
         upload = hints.command("upload_model", "first")
-        return Failure(f"{why} There are none in {place} yet.", f"Upload one: {upload}")
+        return Failure(f"{why} There are none in {uri} yet.", f"Upload one: {upload}")
     how = hints.command("invoke", "--target-model", "NAME", "FILE")
-    return Failure(f"{why} Models in {place}: {names}", f"Name one: {how}")
+    return Failure(f"{why} Models in {uri}: {names}", f"Name one: {how}")

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError, EventStreamError
 from urllib3.exceptions import HTTPError
 
 from deployer import invoke
-from deployer.aws import Failure, client, let_pipe_end, sign_in
+from deployer.aws import Failure, client, exit_on_closed_pipe, sign_in
 from deployer.settings import Settings
 
 
@@ -46,7 +46,7 @@ def stream(settings: Settings, file: str) -> bytes:
     except (ValueError, TypeError) as error:
         raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
     body = json.dumps(request).encode()
-    let_pipe_end()
+    exit_on_closed_pipe()
     try:
         response = client("sagemaker-runtime").invoke_endpoint_with_response_stream(
             EndpointName=settings.deployment, ContentType="application/json", Body=body
@@ -55,9 +55,11 @@ def stream(settings: Settings, file: str) -> bytes:
             sys.stdout.buffer.write(piece.encode())
             sys.stdout.buffer.flush()
     except (ClientError, EventStreamError) as error:
-        raise invoke.unanswered(settings, error) from None
+        raise invoke.invocation_failure(settings, error) from None
     except (HTTPError, ValueError) as error:
-        raise Failure(f"The connection broke during the response: {error}", "Details are in the container's log.") from None
+        raise Failure(
+            f"The connection broke during the response: {error}", "Details are in the container's log."
+        ) from None
     return b""
 
 

@@ -19,7 +19,7 @@ import json
 from botocore.exceptions import ClientError
 
 from deployer import hints
-from deployer.aws import Failure, ask, client, say, sign_in
+from deployer.aws import Failure, client, if_exists, say, sign_in
 from deployer.requests import policies
 from deployer.requests.common import OWNER
 from deployer.settings import DEPLOY, Settings
@@ -52,7 +52,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
         say(f"Deployments use another role, because ROLE_ARN is set: {settings.role_arn}")
     architecture = settings.platform.rpartition("/")[2]
     image = settings.image_uri or recall(settings, f"image-{architecture}")
-    say(f"Next: {hints.deploying(settings) if image else hints.building(settings)}")
+    say(f"Next: {hints.deploy_command(settings) if image else hints.build_command(settings)}")
     return arn
 
 
@@ -65,9 +65,9 @@ def put_role(settings: Settings) -> str:
     """Create or update the role and return its ARN. A new role is removed again if its policy cannot be set."""
     iam, name = client("iam"), settings.role_name
     trust, rights = document(settings, "trust"), document(settings, "execution-role")
-    found = ask(iam.get_role, RoleName=name).get("Role")
-    if found and not is_own(settings, found):
-        what = f"There is a role {name} that this project did not make."
+    found = if_exists(iam.get_role, RoleName=name).get("Role")
+    if found and not is_our_role(settings, found):
+        what = f"There is a role {name} that this project did not create."
         raise Failure(what, "Set another name in ROLE_NAME.")
     if found:
         say(f"Updating the role {name}")
@@ -87,7 +87,7 @@ def put_role(settings: Settings) -> str:
     return str(made["Arn"])
 
 
-def is_own(settings: Settings, role: dict[str, object]) -> bool:
+def is_our_role(settings: Settings, role: dict[str, object]) -> bool:
     """Whether a role has this project's tags."""
     tags = role.get("Tags", [])
     return {"Key": f"{OWNER}:project", "Value": settings.project_name} in (tags if isinstance(tags, list) else [])
@@ -97,14 +97,14 @@ def remove(settings: Settings) -> int:
     """Remove the role if it is ours. Not being allowed to is no failure. Return how many roles were removed."""
     iam, name = client("iam"), settings.role_name
     try:
-        found = ask(iam.get_role, RoleName=name).get("Role")
+        found = if_exists(iam.get_role, RoleName=name).get("Role")
         if not found:
             return 0
-        if not is_own(settings, found):
+        if not is_our_role(settings, found):
             say(f"The role {name} was not created by this project and is kept.")
             return 0
         say(f"Removing the role {name}")
-        ask(iam.delete_role_policy, RoleName=name, PolicyName="execution")
+        if_exists(iam.delete_role_policy, RoleName=name, PolicyName="execution")
         iam.delete_role(RoleName=name)
     except ClientError as error:
         say(f"The role {name}, if it exists, is kept: {error}")

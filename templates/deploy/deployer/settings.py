@@ -136,7 +136,9 @@ class Settings:
     """The settings of every project. Values found later, such as the account, go into a copy."""
 
     project_name: str = text(
-        form="[a-z0-9]+(?:[._-][a-z0-9]+)*", allowed="lower-case letters and digits, with . _ - between them", required=True
+        form="[a-z0-9]+(?:[._-][a-z0-9]+)*",
+        allowed="lower-case letters and digits, with . _ - between them",
+        required=True,
     )
     aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1", required=True)
     role_arn: str = text()
@@ -176,10 +178,10 @@ class Settings:
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
-Some = TypeVar("Some", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def read(kind: type[Some], deploy: Path = DEPLOY, environment: Mapping[str, str] = os.environ) -> Some:
+def read(kind: type[SettingsT], deploy: Path = DEPLOY, environment: Mapping[str, str] = os.environ) -> SettingsT:
     """Read the settings of this class. Raise SettingError with every problem, one a line."""
     if (deploy / "settings.sh").exists():
         raise SettingError(

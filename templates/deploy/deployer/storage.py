@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deployer.archive import model_files, model_paths
-from deployer.aws import Failure, ask, client, say
-from deployer.hints import typed
+from deployer.aws import Failure, client, if_exists, say
+from deployer.hints import command_line
 from deployer.settings import PROJECT, Settings
 
 MODEL = PROJECT / "model"
@@ -28,7 +28,7 @@ def require_model(folder: Path = MODEL) -> None:
         return
     how = "Put your model there and try again."
     if (PROJECT / "sample_model/train.py").exists():
-        how = f"Put your model there, or train the sample ({typed('sample_model/train.py')}), and try again."
+        how = f"Put your model there, or train the sample ({command_line('sample_model/train.py')}), and try again."
     raise Failure(f"There is no model in {folder}.", how)
 
 
@@ -38,14 +38,14 @@ def require_bucket(settings: Settings) -> None:
     """
     name, region = settings.s3_bucket, settings.aws_region
     s3 = client("s3")
-    answer = ask(s3.get_bucket_location, Bucket=name, ExpectedBucketOwner=settings.account)
+    answer = if_exists(s3.get_bucket_location, Bucket=name, ExpectedBucketOwner=settings.account)
     if not answer:
         make_bucket(settings)
         return
     # S3 returns None for us-east-1, and can return EU for eu-west-1.
-    place = {None: "us-east-1", "EU": "eu-west-1"}.get(named := answer.get("LocationConstraint"), named)
-    if place != region:
-        what = f"The bucket {name} is in {place}, but SageMaker reads only from its own region, {region}."
+    location = {None: "us-east-1", "EU": "eu-west-1"}.get(named := answer.get("LocationConstraint"), named)
+    if location != region:
+        what = f"The bucket {name} is in {location}, but SageMaker reads only from its own region, {region}."
         raise Failure(what, "Set another bucket in S3_BUCKET.")
 
 
@@ -54,8 +54,8 @@ def make_bucket(settings: Settings) -> None:
     name, region = settings.s3_bucket, settings.aws_region
     s3 = client("s3")
     say(f"Creating the bucket {name} in {region}, encrypted and not public.")
-    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    s3.create_bucket(Bucket=name, **place)
+    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=name, **location)
     closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     own = {"Bucket": name, "ExpectedBucketOwner": settings.account}
@@ -67,19 +67,19 @@ def make_bucket(settings: Settings) -> None:
         raise
 
 
-def split(place: str) -> tuple[str, str]:
+def split(uri: str) -> tuple[str, str]:
     """Return bucket and key of s3://BUCKET/KEY."""
-    bucket, _, key = place.removeprefix("s3://").partition("/")
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
 
 def upload(settings: Settings, file: Path, key: str, **extra: str) -> str:
     """Upload a file to the bucket, with `extra` as metadata. Return its URI."""
-    place = f"s3://{settings.s3_bucket}/{key}"
-    say(f"Uploading {file.stat().st_size} bytes to {place}")
+    uri = f"s3://{settings.s3_bucket}/{key}"
+    say(f"Uploading {file.stat().st_size} bytes to {uri}")
     more = {"ExtraArgs": {"Metadata": extra}} if extra else {}
     client("s3").upload_file(str(file), settings.s3_bucket, key, **more)
-    return place
+    return uri
 
 
 def upload_packed(settings: Settings, folder: str, name: str, pack: Callable[[Path], str]) -> str:
@@ -91,7 +91,7 @@ def upload_packed(settings: Settings, folder: str, name: str, pack: Callable[[Pa
         packed = Path(scratch, name)
         key = "/".join(part for part in (settings.project_name, folder, pack(packed), name) if part)
         own = {"Bucket": settings.s3_bucket, "Key": key, "ExpectedBucketOwner": settings.account}
-        if ask(client("s3").head_object, **own):
+        if if_exists(client("s3").head_object, **own):
             say("These files were already uploaded.")
         else:
             upload(settings, packed, key)
@@ -129,16 +129,16 @@ def digest_of(file: Path) -> str:
     return digest.hexdigest()
 
 
-def read(settings: Settings, place: str) -> bytes | None:
+def read(settings: Settings, uri: str) -> bytes | None:
     """Return the content of s3://BUCKET/KEY, or None if it does not exist."""
-    bucket, key = split(place)
-    answer = ask(client("s3").get_object, Bucket=bucket, Key=key)
+    bucket, key = split(uri)
+    answer = if_exists(client("s3").get_object, Bucket=bucket, Key=key)
     content: bytes | None = answer["Body"].read() if answer else None
     return content
 
 
-def holds(settings: Settings, place: str) -> bool:
+def holds(settings: Settings, uri: str) -> bool:
     """Whether any object's URI begins with this one."""
-    bucket, prefix = split(place)
+    bucket, prefix = split(uri)
     request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
-    return bool(ask(client("s3").list_objects_v2, **request).get("Contents"))
+    return bool(if_exists(client("s3").list_objects_v2, **request).get("Contents"))

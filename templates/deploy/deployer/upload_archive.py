@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from deployer import archive, hints, storage
-from deployer.aws import Failure, ask, client, say, sign_in
+from deployer.aws import Failure, client, if_exists, say, sign_in
 from deployer.settings import Settings
 from deployer.state import recall, record
 
@@ -28,10 +28,10 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
     storage.require_bucket(settings)
     say(f"Packing {storage.MODEL}")
     key = storage.upload_packed(settings, "", "model.tar.gz", partial(archive.pack, storage.MODEL))
-    place = f"s3://{settings.s3_bucket}/{key}"
-    record(settings, "model", place)
-    say(f"Next: {hints.deploying(settings, MODEL_DATA=place)}")
-    return place
+    uri = f"s3://{settings.s3_bucket}/{key}"
+    record(settings, "model", uri)
+    say(f"Next: {hints.deploy_command(settings, MODEL_DATA=uri)}")
+    return uri
 
 
 def require(settings: Settings) -> Settings:
@@ -42,22 +42,22 @@ def require(settings: Settings) -> Settings:
         raise Failure(f"No model was uploaded to {settings.aws_region} yet.", f"First: {hints.command('upload_model')}")
     bucket, key = storage.split(model)
     s3 = client("s3")
-    found = ask(s3.head_object, Bucket=bucket, Key=key)
+    found = if_exists(s3.head_object, Bucket=bucket, Key=key)
     if not found:
         raise Failure(f"There is no model at {model}", f"Upload it: {hints.command('upload_model')}")
     if model != own:  # our own archives are packed without links
         say(f"Reading {model} ({found['ContentLength']} bytes) to check it for links")
-        if fault := archive.find_fault(s3.get_object(Bucket=bucket, Key=key)["Body"]):
+        if problem := archive.find_problem(s3.get_object(Bucket=bucket, Key=key)["Body"]):
             how = f"Pack it again without links: {hints.command('upload_model')} does that."
-            raise Failure(f"SageMaker cannot unpack {model}: {fault}", how)
+            raise Failure(f"SageMaker cannot unpack {model}: {problem}", how)
     return replace(settings, model_data=model)
 
 
-def uploading(settings: Settings) -> str:
+def upload_command(settings: Settings) -> str:
     """Return the command that uploads a model; empty if one was uploaded."""
     return "" if settings.model_data or recall(settings, "model") else hints.command("upload_model")
 
 
-def invoking(_: Settings, request: str) -> str:
+def invoke_command(_: Settings, request: str) -> str:
     """Return the command that sends a request."""
     return f"{hints.command('invoke')} {request}"

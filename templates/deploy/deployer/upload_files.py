@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from deployer import archive, hints, hub, storage
-from deployer.aws import Failure, ask, client, say, sign_in
+from deployer.aws import Failure, client, if_exists, say, sign_in
 from deployer.requests.model_files import Settings
 from deployer.state import recall, record
 
@@ -45,12 +45,12 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     settings = sign_in(settings)
     storage.require_bucket(settings)
     prefix = f"{settings.project_name}/model/{digest}/"
-    place = f"s3://{settings.s3_bucket}/{prefix}"
-    say(f"Copying {folder} to {place}")
+    uri = f"s3://{settings.s3_bucket}/{prefix}"
+    say(f"Copying {folder} to {uri}")
     copy(settings, folder, prefix)
-    record(settings, "model", place)
-    say(f"Next: {hints.deploying(settings, MODEL_DATA=place)}")
-    return place
+    record(settings, "model", uri)
+    say(f"Next: {hints.deploy_command(settings, MODEL_DATA=uri)}")
+    return uri
 
 
 def copy(settings: Settings, folder: Path, prefix: str) -> None:
@@ -102,7 +102,7 @@ def require(settings: Settings) -> Settings:
     """
     model = settings.model_data or recall(settings, "model")
     if model:
-        if not any(is_there(settings, model + name) for name in ("config.json", "params.json")):  # Mistral's
+        if not any(exists(settings, model + name) for name in ("config.json", "params.json")):  # Mistral's
             what = f"There is no model at {model}: config.json is missing."
             raise Failure(what, f"Upload one: {hints.command('upload_model')}")
         return replace(settings, model_data=model)
@@ -114,21 +114,21 @@ def require(settings: Settings) -> Settings:
     return settings
 
 
-def is_there(settings: Settings, place: str) -> bool:
+def exists(settings: Settings, uri: str) -> bool:
     """Whether an object exists. Listed, because without permission to list the whole bucket, HeadObject returns 403 for
     a missing object.
     """
-    bucket, key = storage.split(place)
-    found = ask(client("s3").list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
+    bucket, key = storage.split(uri)
+    found = if_exists(client("s3").list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
     return any(each["Key"] == key for each in found.get("Contents", ()))
 
 
-def uploading(settings: Settings) -> str:
+def upload_command(settings: Settings) -> str:
     """Return the command that uploads a model; empty if one was uploaded or the settings name one."""
     there = settings.model_data or settings.model_id or recall(settings, "model")
     return "" if there else hints.command("upload_model")
 
 
-def invoking(_: Settings, request: str) -> str:
+def invoke_command(_: Settings, request: str) -> str:
     """Return the command that sends a request."""
     return f"{hints.command('invoke')} {request}"

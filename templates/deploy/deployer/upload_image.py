@@ -17,7 +17,7 @@ ALSO_UPLOADED = ""  # other keys that `delete --all` removes, as a regular expre
 def run(settings: Settings, _: argparse.Namespace) -> str:
     """Raise Failure: there is nothing to upload."""
     what = "In this project the model is baked into the image."
-    raise Failure(what, f"Nothing to upload; next: {hints.building(settings)}")
+    raise Failure(what, f"There is nothing to upload. Next: {hints.build_command(settings)}")
 
 
 def require(settings: Settings) -> Settings:
@@ -25,11 +25,11 @@ def require(settings: Settings) -> Settings:
     return settings
 
 
-def uploading(_: Settings) -> str:
+def upload_command(_: Settings) -> str:
     """Return an empty string: no command uploads a model."""
     return ""
 
 
-def invoking(_: Settings, request: str) -> str:
+def invoke_command(_: Settings, request: str) -> str:
     """Return the command that sends a request."""
     return f"{hints.command('invoke')} {request}"

@@ -21,9 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployer import archive, hints, storage
-from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in
-from deployer.project import part
-from deployer.requests.model_many import models_of
+from deployer.aws import AWS_ERRORS, Failure, client, if_exists, say, sign_in
+from deployer.project import command_module
+from deployer.requests.model_many import models_folder
 from deployer.settings import Settings
 from deployer.state import recall, record
 
@@ -44,16 +44,16 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     folder = find_folder(name)
     storage.require_model(folder)
     settings = sign_in(settings)
-    place = f"{models_of(settings)}{name}.tar.gz"
-    bucket, key = storage.split(place)
+    uri = f"{models_folder(settings)}{name}.tar.gz"
+    bucket, key = storage.split(uri)
     if len(key) > 1024:  # source: the maximum lengths of S3 keys and of TargetModel
-        raise Failure(f"The name is too long: {place}", "An S3 key has at most 1024 characters.")
+        raise Failure(f"The name is too long: {uri}", "An S3 key has at most 1024 characters.")
     if bucket == settings.s3_bucket:
         storage.require_bucket(settings)
     put(replace(settings, s3_bucket=bucket), folder, key, name)
     record(settings, "target", name)
-    say(f"Next: {hints.invoking(settings) if is_in_service(settings) else hints.deploying(settings)}")
-    return place
+    say(f"Next: {hints.invoke_command(settings) if is_in_service(settings) else hints.deploy_command(settings)}")
+    return uri
 
 
 def find_folder(name: str) -> Path:
@@ -75,7 +75,7 @@ def put(settings: Settings, folder: Path, key: str, name: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch, "model.tar.gz")
         digest = archive.pack(folder, packed)
-        found = ask(client("s3").head_object, Bucket=settings.s3_bucket, Key=key)
+        found = if_exists(client("s3").head_object, Bucket=settings.s3_bucket, Key=key)
         if not found:
             storage.upload(settings, packed, key, sha256=digest)
         elif found.get("Metadata", {}).get("sha256") == digest:
@@ -90,29 +90,29 @@ def rename(folder: Path, name: str) -> str:
     upload = hints.command("upload_model", f"{name}-2")
     if folder == storage.MODEL:
         return upload
-    return f"mv {hints.typed(f'model/{name}')} {hints.typed(f'model/{name}-2')} && {upload}"
+    return f"mv {hints.command_line(f'model/{name}')} {hints.command_line(f'model/{name}-2')} && {upload}"
 
 
 def is_in_service(settings: Settings) -> bool:
     """Whether the endpoint is in service."""
     try:
-        return bool(part("deploy").look(settings).get("EndpointStatus") == "InService")
-    except REFUSALS:
+        return bool(command_module("deploy").describe(settings).get("EndpointStatus") == "InService")
+    except AWS_ERRORS:
         return False
 
 
 def require(settings: Settings) -> Settings:
     """Return the settings with MODEL_DATA, the folder of the models in S3. It can still be empty."""
-    return replace(settings, model_data=models_of(settings))
+    return replace(settings, model_data=models_folder(settings))
 
 
-def uploading(settings: Settings) -> str:
+def upload_command(settings: Settings) -> str:
     """Return the command that uploads a model; empty if one was uploaded."""
     return "" if recall(settings, "target") else hints.command("upload_model", "first")
 
 
-def invoking(settings: Settings, request: str) -> str:
+def invoke_command(settings: Settings, request: str) -> str:
     """Return the command that sends a request to the model uploaded last, preceded by an upload if there is none."""
-    upload, target = uploading(settings), recall(settings, "target") or "first"
+    upload, target = upload_command(settings), recall(settings, "target") or "first"
     invoke = f"{hints.command('invoke', '--target-model', target)} {request}"
     return f"{upload} && {invoke}" if upload else invoke

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import instances
-from deployer.requests.common import Json, folder, key_of
+from deployer.requests.common import Json, folder, kms_key
 from deployer.requests.instances import scalable_target as scalable_target
 from deployer.requests.instances import variant as variant
 
@@ -19,8 +19,8 @@ class Settings(instances.Settings):
 
     min_instance_count: int = base.number(0, 1000)
     async_concurrency: int = base.number(1, 1000, 4)
-    async_output: str = base.place()
-    async_failures: str = base.place()
+    async_output: str = base.s3_uri()
+    async_failures: str = base.s3_uri()
     success_topic: str = base.text()
     error_topic: str = base.text()
     answer_seconds: int = base.number(1, 10**6, 900)
@@ -36,8 +36,8 @@ def options(settings: Settings) -> Json:
     if any(topics.values()):
         output["NotificationConfig"] = {key: topic for key, topic in topics.items() if topic}
     client = {"MaxConcurrentInvocationsPerInstance": settings.async_concurrency}
-    queue = {"OutputConfig": {**output, **key_of(settings)}, "ClientConfig": client}
-    return {"AsyncInferenceConfig": queue, **key_of(settings)}
+    queue = {"OutputConfig": {**output, **kms_key(settings)}, "ClientConfig": client}
+    return {"AsyncInferenceConfig": queue, **kms_key(settings)}
 
 
 def cost(settings: Settings) -> str:

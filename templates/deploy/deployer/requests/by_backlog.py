@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from deployer import settings as base
 from deployer.requests import scaling
 from deployer.requests.common import tags
-from deployer.requests.scaling import POLICY_ARN, Call, scaled, track
+from deployer.requests.scaling import POLICY_ARN, Call, scalable_resource, target_tracking
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def scaling_policies(settings: Settings) -> list[Call]:
         "Cooldown": 300,
         "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
     }
-    policy = {**scaled(settings, "DesiredInstanceCount"), "PolicyName": "wake", "PolicyType": "StepScaling"}
+    policy = {**scalable_resource(settings, "DesiredInstanceCount"), "PolicyName": "wake", "PolicyType": "StepScaling"}
     alarm = {
         **metric,
         "AlarmName": f"{settings.deployment}-wake",
@@ -51,7 +51,7 @@ def scaling_policies(settings: Settings) -> list[Call]:
         "Tags": tags(settings),
     }
     return [
-        track(settings, "DesiredInstanceCount", tracking),
+        target_tracking(settings, "DesiredInstanceCount", tracking),
         ("application-autoscaling", "put_scaling_policy", {**policy, "StepScalingPolicyConfiguration": wake}),
         ("cloudwatch", "put_metric_alarm", alarm),
     ]

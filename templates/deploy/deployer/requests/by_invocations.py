@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import scaling
-from deployer.requests.scaling import Call, track
+from deployer.requests.scaling import Call, target_tracking
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ def scaling_policies(settings: Settings) -> list[Call]:
         "TargetValue": float(settings.invocations_per_instance),
         "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
     }
-    return [track(settings, "DesiredInstanceCount", tracking)]
+    return [target_tracking(settings, "DesiredInstanceCount", tracking)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.requests.scaling import Call, track
+from deployer.requests.scaling import Call, target_tracking
 from deployer.requests.scaling import Settings as Settings
 
 
@@ -10,4 +10,4 @@ def scaling_policies(settings: Settings) -> list[Call]:
     """Return the calls that add provisioned concurrency above 70 % utilization."""
     metric = {"PredefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
     tracking = {"TargetValue": 0.7, "PredefinedMetricSpecification": metric}
-    return [track(settings, "DesiredProvisionedConcurrency", tracking)]
+    return [target_tracking(settings, "DesiredProvisionedConcurrency", tracking)]

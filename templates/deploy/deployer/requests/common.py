@@ -28,12 +28,12 @@ def name_by_content(settings: Settings, *content: object) -> str:
     return f"{settings.deployment[:52]}-{digest[:10]}"
 
 
-def folder(settings: Settings, place: str, default: str) -> str:
+def folder(settings: Settings, uri: str, default: str) -> str:
     """Return an S3 URI without a trailing slash; if it is empty, a folder of the project in its bucket."""
-    return (place or f"s3://{settings.s3_bucket}/{settings.project_name}/{default}").rstrip("/")
+    return (uri or f"s3://{settings.s3_bucket}/{settings.project_name}/{default}").rstrip("/")
 
 
-def key_of(settings: Settings) -> Json:
+def kms_key(settings: Settings) -> Json:
     """Return KmsKeyId, if KMS_KEY_ID is set."""
     return {"KmsKeyId": settings.kms_key_id} if settings.kms_key_id else {}
 

@@ -21,7 +21,7 @@ def platform_of(known: base.Known) -> str:
     return "linux/arm64" if ARM64.fullmatch(known["instance_type"]) else "linux/amd64"
 
 
-def host_of(instance_type: str) -> str:
+def ami_of(instance_type: str) -> str:
     """Return the AMI with the newest driver that supports the GPU of a type; empty to let SageMaker choose."""
     family = instance_type.split(".")[1]
     if family.startswith("p3"):
@@ -52,9 +52,9 @@ class Settings(scaling.Settings, Machines):
     def problems(self) -> Iterator[str]:
         """INSTANCE_COUNT has to be within the limits of auto scaling."""
         yield from super().problems()
-        least, most = self.min_instance_count, self.max_instance_count
-        if not least <= self.instance_count <= most:
-            yield f"INSTANCE_COUNT has to be between MIN_INSTANCE_COUNT ({least}) and MAX_INSTANCE_COUNT ({most})."
+        low, high = self.min_instance_count, self.max_instance_count
+        if not low <= self.instance_count <= high:
+            yield f"INSTANCE_COUNT has to be between MIN_INSTANCE_COUNT ({low}) and MAX_INSTANCE_COUNT ({high})."
 
 
 def variant(settings: Settings) -> Json:
@@ -66,9 +66,9 @@ def variant(settings: Settings) -> Json:
         "ModelDataDownloadTimeoutInSeconds": settings.download_seconds,
         "RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"},
     }
-    host = settings.inference_ami_version
-    if host := host_of(settings.instance_type) if host == AUTO else host:
-        request["InferenceAmiVersion"] = host
+    ami = settings.inference_ami_version
+    if ami := ami_of(settings.instance_type) if ami == AUTO else ami:
+        request["InferenceAmiVersion"] = ami
     if settings.volume_gb:
         request["VolumeSizeInGB"] = settings.volume_gb
     return request
@@ -76,13 +76,13 @@ def variant(settings: Settings) -> Json:
 
 def scalable_target(settings: Settings) -> Json:
     """Return the request of RegisterScalableTarget; empty if auto scaling is disabled."""
-    least, most = settings.min_instance_count, settings.max_instance_count
-    if most <= least:
+    low, high = settings.min_instance_count, settings.max_instance_count
+    if high <= low:
         return {}
-    return {**scaling.scaled(settings, "DesiredInstanceCount"), "MinCapacity": least, "MaxCapacity": most}
+    return {**scaling.scalable_resource(settings, "DesiredInstanceCount"), "MinCapacity": low, "MaxCapacity": high}
 
 
 def instances(settings: Settings) -> str:
     """Describe number and type of the instances."""
-    least, most = settings.min_instance_count, settings.max_instance_count
-    return f"{f'{least} to {most}' if most > least else settings.instance_count} x {settings.instance_type}"
+    low, high = settings.min_instance_count, settings.max_instance_count
+    return f"{f'{low} to {high}' if high > low else settings.instance_count} x {settings.instance_type}"

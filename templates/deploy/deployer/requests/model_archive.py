@@ -12,7 +12,7 @@ from deployer.requests.common import Json
 class Settings(base.Settings):
     """The location of the model."""
 
-    model_data: str = base.place("s3://[^/]+/.+\\.tar\\.gz", "s3://BUCKET/…/NAME.tar.gz")
+    model_data: str = base.s3_uri("s3://[^/]+/.+\\.tar\\.gz", "s3://BUCKET/…/NAME.tar.gz")
 
 
 def container(settings: base.Settings) -> Json:

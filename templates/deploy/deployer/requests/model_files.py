@@ -12,7 +12,7 @@ from deployer.requests.common import Json
 class Settings(base.Settings):
     """The location of the model."""
 
-    model_data: str = base.place("s3://[^/]+/(.+/)?", "s3://BUCKET/PREFIX/, with a trailing slash")
+    model_data: str = base.s3_uri("s3://[^/]+/(.+/)?", "s3://BUCKET/PREFIX/, with a trailing slash")
     model_id: str = base.text()
     model_revision: str = base.text()
     hf_token_secret: str = base.text(form="arn:.*", allowed="the ARN of a secret in AWS Secrets Manager, not the token")
@@ -27,7 +27,7 @@ def container(settings: base.Settings) -> Json:
 
 
 def environment(settings: base.Settings) -> dict[str, str]:
-    """Return the environment variables for a model of the Hub: revision and ARN of the token, never the token itself."""
+    """Return the environment variables for a model of the Hub: revision and ARN of the token, never the token."""
     if settings.model_data or not isinstance(settings, Settings):
         return {}
     known = {"MODEL_REVISION": settings.model_revision, "HF_TOKEN_SECRET": settings.hf_token_secret}

@@ -13,7 +13,7 @@ from deployer.requests.common import Json, folder
 class Settings(base.Settings):
     """The location of the models."""
 
-    model_data: str = base.place()
+    model_data: str = base.s3_uri()
 
     def problems(self) -> Iterator[str]:
         """MODEL_DATA has to be a folder, not an archive."""
@@ -25,10 +25,10 @@ class Settings(base.Settings):
 
 def container(settings: base.Settings) -> Json:
     """Return the models' part of the container definition."""
-    return {"Mode": "MultiModel", "ModelDataUrl": models_of(settings)}
+    return {"Mode": "MultiModel", "ModelDataUrl": models_folder(settings)}
 
 
-def models_of(settings: base.Settings) -> str:
+def models_folder(settings: base.Settings) -> str:
     """Return the folder of the models, with a trailing slash."""
     return f"{folder(settings, settings.model_data, 'models')}/"
 

@@ -36,7 +36,7 @@ def values(settings: Settings) -> Values:
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(value, str) and value:
-            known |= {field.name.upper(): [plain(value)], **places(field.name.upper(), value)}
+            known |= {field.name.upper(): [plain(value)], **s3_parts(field.name.upper(), value)}
         elif isinstance(value, tuple):
             known[field.name.upper()] = list(value)
     role = f"arn:{partition}:iam::{account}:role/{settings.role_name}"
@@ -55,13 +55,13 @@ def values(settings: Settings) -> Values:
     return known
 
 
-def places(name: str, value: str) -> Values:
+def s3_parts(name: str, value: str) -> Values:
     """Return the parts of a setting that is an S3 URI: …_BUCKET, …_KEY, and …_FOLDER (the key with a slash)."""
-    place = re.fullmatch("s3://([^/]+)/?(.*)", value)
-    if not place:
+    parts = re.fullmatch("s3://([^/]+)/?(.*)", value)
+    if not parts:
         return {}
-    folder = f"{place[2].rstrip('/')}/".lstrip("/")
-    return {f"{name}_BUCKET": [place[1]], f"{name}_KEY": [plain(place[2])], f"{name}_FOLDER": [plain(folder)]}
+    folder = f"{parts[2].rstrip('/')}/".lstrip("/")
+    return {f"{name}_BUCKET": [parts[1]], f"{name}_KEY": [plain(parts[2])], f"{name}_FOLDER": [plain(folder)]}
 
 
 def alias_of(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import instances
-from deployer.requests.common import Json, folder, key_of
+from deployer.requests.common import Json, folder, kms_key
 from deployer.requests.instances import scalable_target as scalable_target
 from deployer.requests.instances import variant as variant
 
@@ -18,13 +18,13 @@ class Settings(instances.Settings):
     """The settings of a real-time endpoint."""
 
     capture_percent: int = base.number(0, 100)
-    capture_uri: str = base.place()
+    capture_uri: str = base.s3_uri()
     metrics: bool = base.flag()
 
 
 def options(settings: Settings) -> Json:
     """Return the other properties of the endpoint configuration."""
-    request = key_of(settings)
+    request = kms_key(settings)
     if settings.capture_percent:
         request["DataCaptureConfig"] = {
             "EnableCapture": True,

@@ -24,19 +24,19 @@ class Settings(base.Settings):
         return self.endpoint_name
 
 
-def resource_of(settings: Settings) -> str:
+def resource_id(settings: Settings) -> str:
     """Return the endpoint's resource ID in Application Auto Scaling."""
     return f"endpoint/{settings.deployment}/variant/{VARIANT}"
 
 
-def scaled(settings: Settings, dimension: str) -> Json:
+def scalable_resource(settings: Settings, dimension: str) -> Json:
     """Return the scalable resource: DesiredInstanceCount or DesiredProvisionedConcurrency of the endpoint."""
-    resource = {"ServiceNamespace": "sagemaker", "ResourceId": resource_of(settings)}
+    resource = {"ServiceNamespace": "sagemaker", "ResourceId": resource_id(settings)}
     return {**resource, "ScalableDimension": f"sagemaker:variant:{dimension}"}
 
 
-def track(settings: Settings, dimension: str, configuration: Json) -> Call:
+def target_tracking(settings: Settings, dimension: str, configuration: Json) -> Call:
     """Return the call that scales by tracking a metric."""
-    policy = {**scaled(settings, dimension), "PolicyName": "track", "PolicyType": "TargetTrackingScaling"}
+    policy = {**scalable_resource(settings, dimension), "PolicyName": "track", "PolicyType": "TargetTrackingScaling"}
     request = {**policy, "TargetTrackingScalingPolicyConfiguration": configuration}
     return "application-autoscaling", "put_scaling_policy", request

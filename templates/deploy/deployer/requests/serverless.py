@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployer import settings as base
 from deployer.requests import scaling
 from deployer.requests.common import Json
-from deployer.requests.scaling import scaled
+from deployer.requests.scaling import scalable_resource
 
 # Memory is small: one worker, so one copy of the model.
 ENVIRONMENT = {"SM_WORKERS": "1"}
@@ -54,15 +54,15 @@ def options(_: Settings) -> Json:
 
 def scalable_target(settings: Settings) -> Json:
     """Return the request of RegisterScalableTarget; empty if auto scaling is disabled."""
-    least, most = settings.provisioned_concurrency, settings.max_provisioned_concurrency
-    if most <= least:
+    low, high = settings.provisioned_concurrency, settings.max_provisioned_concurrency
+    if high <= low:
         return {}
-    return {**scaled(settings, "DesiredProvisionedConcurrency"), "MinCapacity": least, "MaxCapacity": most}
+    return {**scalable_resource(settings, "DesiredProvisionedConcurrency"), "MinCapacity": low, "MaxCapacity": high}
 
 
 def cost(settings: Settings) -> str:
     """Describe what is billed."""
-    least, most = settings.provisioned_concurrency, settings.max_provisioned_concurrency
+    low, high = settings.provisioned_concurrency, settings.max_provisioned_concurrency
     each = f"the duration of each request, with {settings.serverless_memory} MB"
-    ready = f" and a provisioned concurrency of {f'{least} to {most}' if most > least else least}" if least else ""
+    ready = f" and a provisioned concurrency of {f'{low} to {high}' if high > low else low}" if low else ""
     return f"{each}{ready} in {settings.aws_region}, billed"

@@ -16,15 +16,15 @@ METRICS = [f"{channel}:{metric}" for channel in ("train", "validation") for metr
 class Settings(base.Settings):
     """The settings of a training job."""
 
-    train_data: str = base.place()
-    validation_data: str = base.place()
+    train_data: str = base.s3_uri()
+    validation_data: str = base.s3_uri()
     train_instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE", required=True)
     train_volume_gb: int = base.number(1, 16384, 30)
     train_seconds: int = base.number(1, DAYS_28, 3600)
     train_spot: bool = base.flag()
     train_spot_wait_seconds: int = base.number(0, DAYS_28, 3600)
-    train_output: str = base.place()
-    train_checkpoints: str = base.place()
+    train_output: str = base.s3_uri()
+    train_checkpoints: str = base.s3_uri()
     train_image_uri: str = base.text()
 
 
@@ -53,7 +53,7 @@ def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str
         },
         "RoleArn": settings.role_arn,
         "HyperParameters": dict(hyperparameters),
-        "InputDataConfig": [channel(name, place) for name, place in channels.items() if place],
+        "InputDataConfig": [channel(name, uri) for name, uri in channels.items() if uri],
         "OutputDataConfig": output,
         "ResourceConfig": machine,
         "StoppingCondition": {"MaxRuntimeInSeconds": settings.train_seconds},
@@ -69,7 +69,7 @@ def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str
     return request
 
 
-def channel(name: str, place: str) -> Json:
+def channel(name: str, uri: str) -> Json:
     """Return an input channel that reads an S3 URI."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import instances
-from deployer.requests.common import Json, folder, key_of, tags
+from deployer.requests.common import Json, folder, kms_key, tags
 
 ENVIRONMENT: dict[str, str] = {}
 # The newest AMI for GPU types. Source: TransformResources.TransformAmiVersion in SageMaker's API.
-HOST = "al2-ami-sagemaker-batch-gpu-535"
+GPU_AMI = "al2-ami-sagemaker-batch-gpu-535"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Settings(instances.Machines):
     job_name: str = base.resource_name()
     transform_ami_version: str = base.text()
     batch_input: str = base.text()
-    batch_output: str = base.place()
+    batch_output: str = base.s3_uri()
     batch_content_type: str = base.text()
     batch_accept: str = base.text("text/csv")
     batch_split: str = base.choice("Line", "None")
@@ -51,13 +51,13 @@ def job(settings: Settings, model: str, name: str) -> Json:
     if settings.batch_content_type:
         source["ContentType"] = settings.batch_content_type
     output: Json = {"S3OutputPath": f"{folder(settings, settings.batch_output, 'batch/output')}/{name}"}
-    output |= {"AssembleWith": settings.batch_assemble, "Accept": settings.batch_accept, **key_of(settings)}
+    output |= {"AssembleWith": settings.batch_assemble, "Accept": settings.batch_accept, **kms_key(settings)}
     resources: Json = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
     if settings.kms_key_id:
         resources["VolumeKmsKeyId"] = settings.kms_key_id
-    host = settings.transform_ami_version
-    if host := (HOST if instances.host_of(settings.instance_type) else "") if host == instances.AUTO else host:
-        resources["TransformAmiVersion"] = host
+    ami = settings.transform_ami_version
+    if ami := (GPU_AMI if instances.ami_of(settings.instance_type) else "") if ami == instances.AUTO else ami:
+        resources["TransformAmiVersion"] = ami
     request: Json = {
         "TransformJobName": name,
         "ModelName": model,
