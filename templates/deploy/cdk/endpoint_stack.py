@@ -43,7 +43,7 @@ class EndpointStack(cdk.Stack):
             request["RetainAllVariantProperties"] = True  # an update keeps the current instance count
         endpoint = self.add("SageMaker::Endpoint", request)
         self.add_scaling(endpoint, scaling)
-        cdk.Annotations.of(self).add_info(f"Cost: {target.cost(settings)}, until cdk destroy.")
+        cdk.Annotations.of(self).add_info(f"Cost: {target.cost(settings)} until cdk destroy.")
         cdk.CfnOutput(self, "EndpointName", value=endpoint.get_att("EndpointName").to_string())
         after = f"{hints.invoke_command(settings)}, and when you are done: cdk destroy"
         cdk.CfnOutput(self, "Next", value=after)

@@ -173,7 +173,7 @@ def read_config(*names: str) -> dict[str, Any]:
 def open_job(given: Any, model_dir: Path, takes_missing: bool) -> Job:
     hosts = read_config("resourceconfig", "resourceConfig").get("hosts", [])
     if len(hosts) > 1:
-        raise InputError(f"This program trains on one instance, but the job has {len(hosts)}: set its instance count to 1.")
+        raise InputError(f"Training runs on one instance, but the job has {len(hosts)}: set its instance count to 1.")
     channels = read_config("inputdataconfig")
     if "train" not in channels:
         raise InputError(f"Channel train is missing. The job has {', '.join(channels) or 'no channels'}.")
