@@ -35,7 +35,7 @@ describe('a language model', function () {
   const image = unique('engine');
   const names: string[] = [];
   let hub: Server;
-  let asked = 0;
+  let requestCount = 0;
   let withheld = ''; // a file that the Hub does not serve
   let HF_ENDPOINT: string;
 
@@ -66,7 +66,7 @@ describe('a language model', function () {
   before(async () => {
     await buildEngine(image);
     hub = createServer(({ url = '', method }, response) => {
-      asked += 1;
+      requestCount += 1;
       const model = known[/^\/api\/models\/(.+)\/revision\/main$/.exec(url)?.[1] ?? ''];
       const file = url.split('/resolve/')[1]?.split('/')[1] ?? '';
       const content = files[file];
@@ -147,10 +147,10 @@ describe('a language model', function () {
     });
 
     it('keeps its commit, which is looked up only once', async () => {
-      const before = asked;
+      const before = requestCount;
       assert.equal(await succeed(directory, 'deploy.sh', [], env()), name);
       assert.equal(await succeed(directory, 'deploy.py', ['deploy'], env()), name);
-      assert.equal(asked, before);
+      assert.equal(requestCount, before);
       await refuse(/has to be the ARN of a secret/, directory, 'deploy.sh', [], {
         ...env(),
         HF_TOKEN_SECRET: 'hf_abc',

@@ -19,9 +19,7 @@ if __name__ == "__main__":
 
 
 def require_boto3() -> None:
-    """Ensure that boto3 can be imported: if only the project's .venv has it, re-run with that Python. Exit with 2 if
-    neither has it, or if Python is too old.
-    """
+    """Exit with 2 unless boto3 can be imported; if only the project's .venv has it, re-run with that Python."""
     if sys.version_info < (3, 9):  # noqa: UP036  deploy.py and fit.py run on whatever python3 is found
         print("ERROR: python3 has to be Python 3.9 or newer.", file=sys.stderr)
         sys.exit(2)
@@ -69,11 +67,8 @@ def run(arguments: list[str]) -> int:
     if name not in COMMANDS:
         return list_commands(name, COMMANDS)
     module = command_module(name)
-    about = re.sub(
-        r"\bdeploy/(?:iam/)?(\w+)\.sh",
-        r"deploy/deploy.py \1" if hints.suggest_deploy_py() else r"\g<0>",
-        module.__doc__,
-    )
+    command = r"deploy/deploy.py \1" if hints.suggest_deploy_py() else r"\g<0>"
+    about = re.sub(r"\bdeploy/(?:iam/)?(\w+)\.sh", command, module.__doc__)
     parser = Parser(prog=hints.command(name), description=about.strip(), allow_abbrev=False)
     getattr(module, "arguments", lambda _: None)(parser)
     values = parser.parse_args(given)

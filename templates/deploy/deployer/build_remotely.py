@@ -8,8 +8,7 @@ The build log is shown as it is written; Ctrl-C stops the build.
 
   DOCKER_BUILD_OPTS   (environment) more options for docker buildx build, such as --no-cache
 
-Prints the image's name with its digest. The next deployment uses it. Settings: deploy/settings.env. Docker is not
-needed.
+Prints the image's name with its digest. The next deployment uses it. Settings: deploy/settings.env. Needs no Docker.
 """
 
 from __future__ import annotations
@@ -44,9 +43,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     """Build and push an image. Return its name with its digest."""
     platform = TRAINING_PLATFORM if given.what else settings.platform
     if platform not in requests.MACHINES:
-        raise SettingError(
-            f"CodeBuild builds only for {' and '.join(requests.MACHINES)}, but PLATFORM is {platform!r}."
-        )
+        raise SettingError(f"CodeBuild builds for {' and '.join(requests.MACHINES)}, but PLATFORM is {platform!r}.")
     if COMMANDS["upload_model"] == "upload_image" and not given.what:
         storage.require_model()
     settings = sign_in(settings)

@@ -34,9 +34,7 @@ def require_role(settings: Settings) -> tuple[str, bool]:
     if found and not is_our_role(settings, found):
         raise Failure(f"There is a role {name} that this project did not create.", "Set a role in BUILD_ROLE_ARN.")
     if not found:
-        say(
-            f"Creating the role {name}: CodeBuild can read the source, push to the project's repository and write logs."
-        )
+        say(f"Creating the role {name}: CodeBuild can read the source, push to the repository and write logs.")
         found, made = make_role(settings), True
     try:
         update_role(settings)

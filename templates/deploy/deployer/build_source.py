@@ -46,10 +46,7 @@ def source_files() -> Iterator[tuple[str, Path]]:
             if not OWN.fullmatch(name) and last == [True]:
                 continue
             if path.is_symlink():
-                raise Failure(
-                    f"{name} is a link, which cannot be sent to CodeBuild.",
-                    "Replace it with the file or folder it points to.",
-                )
+                raise Failure(f"{name} is a link, which cannot be uploaded.", "Replace it with what it points to.")
             yield name, path
 
 

@@ -28,9 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def require_all(settings: SettingsT, role_arn: str) -> SettingsT:
-    """Return the settings with ROLE_ARN, IMAGE_URI (by digest) and MODEL_DATA filled in. Raise Failure if any is
-    missing or unusable.
-    """
+    """Return the settings with ROLE_ARN, IMAGE_URI (by digest) and MODEL_DATA. Raise Failure if one is unusable."""
     settings = replace(settings, role_arn=require_role(settings, role_arn))
     settings, repository = require_image(settings)
     complete: SettingsT = command_module("upload_model").require(settings)
@@ -94,9 +92,7 @@ def require_size(settings: Settings, size: int) -> None:
 
 
 def check_role(settings: Settings, repository: str) -> None:
-    """Raise Failure if the role does not trust SageMaker or cannot read image and model. If the caller is not allowed
-    to find out, say so and continue.
-    """
+    """Raise Failure if the role does not trust SageMaker or cannot read image and model, if the caller can find out."""
     role, maker = settings.role_arn, hints.command("create_role")
     if f":{settings.account}:" not in role:
         return

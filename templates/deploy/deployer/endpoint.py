@@ -160,10 +160,8 @@ def roll_out(settings: Settings, before: str, name: str) -> None:
             sagemaker.delete_endpoint_config(EndpointConfigName=before)
             sagemaker.delete_model(ModelName=before)
     except (KeyboardInterrupt, *AWS_ERRORS) as error:
-        say(
-            f"Removing the previous deployment failed ({str(error) or 'interrupted'}):"
-            f" {hints.command('delete')} removes it later."
-        )
+        delete = hints.command("delete")
+        say(f"Parts of the previous deployment remain ({str(error) or 'interrupted'}); {delete} removes them.")
         if isinstance(error, KeyboardInterrupt):
             raise
 

@@ -79,9 +79,8 @@ def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
     role = checks.require_role(settings, given.role, "--role arn:aws:iam::ACCOUNT:role/NAME")
     image = settings.train_image_uri or recall(settings, "train-image")
     if not image:
-        raise Failure(
-            f"No training image was pushed to {settings.aws_region} yet.", f"First: {hints.training_build_command()}"
-        )
+        first = f"First: {hints.training_build_command()}"
+        raise Failure(f"No training image was pushed to {settings.aws_region} yet.", first)
     storage.require_bucket(settings)
     settings = replace(
         settings,
@@ -107,9 +106,7 @@ def require_data(settings: Settings, source: str) -> str:
     if path.is_file():
         return storage.upload_by_content(settings, path, "data")
     if not path.is_dir() or not any(archive.model_files(path)):
-        raise Failure(
-            f"There is no file, and no folder with files, at {source}", "Pass the path of a csv file or a folder."
-        )
+        raise Failure(f"There is no file, and no folder with files, at {source}", "Pass a csv file or a folder.")
     return storage.upload_folder(settings, path, "data")
 
 
@@ -141,9 +138,7 @@ def follow(settings: Settings, job: str, uri: str) -> None:
     if status == "Stopped" and not problem:
         say(f"{job} was stopped ({ended['SecondaryStatus']}) and saved the model it had by then.")
         return
-    reason = (
-        ended.get("FailureReason") or f"it is {status} ({ended['SecondaryStatus']}); its model: {problem or 'none'}"
-    )
+    reason = ended.get("FailureReason") or f"it is {status} ({ended['SecondaryStatus']}); model: {problem or 'none'}"
     raise Failure(f"{job} failed: {reason}", f"Its log is above, and in CloudWatch: {GROUP}")
 
 

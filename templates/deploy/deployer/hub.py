@@ -83,8 +83,7 @@ def examine(settings: Settings, wanted: str) -> Json:
 
 
 def fetch(settings: Settings, folder: Path) -> None:
-    """Download the model at its commit into a folder. Existing files are not downloaded again; a folder with files of
-    yours is left alone.
+    """Download the model at its commit into a folder, unless it has files of yours. Completed files are kept.
 
     Raise SettingError if the folder holds another model of the Hub, or the download fails.
     """
@@ -101,9 +100,7 @@ def fetch(settings: Settings, folder: Path) -> None:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise SettingError(
-            f"Downloading {model} needs huggingface_hub. Install it: pip install huggingface_hub"
-        ) from None
+        raise SettingError(f"Downloading {model} needs a package: pip install huggingface_hub") from None
     print(f"Downloading {model} at {commit} from the Hugging Face Hub", file=sys.stderr)
     note.write_text(f"{model}@{commit} in part")
     patterns = [*NEEDED, *(OTHERS if takes_pickles(settings) else [])]

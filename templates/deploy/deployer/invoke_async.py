@@ -47,10 +47,8 @@ def wait_for_response(settings: Settings, output: str, failure: str) -> bytes:
             raise Failure(reason.decode(errors="replace"), hint)
         waited, seconds = time.monotonic() - began, settings.answer_seconds
         if waited >= seconds:
-            raise Failure(
-                f"No response within {seconds} s.",
-                f"It can still arrive: {hints.quote('aws', 's3', 'cp', output, '-')}",
-            )
+            fetch = hints.quote("aws", "s3", "cp", output, "-")
+            raise Failure(f"No response within {seconds} s.", f"It can still arrive: {fetch}")
         if waited >= due:
             say(f"Waiting for the response ({waited:.0f} s)")
             due = waited + 30

@@ -57,9 +57,7 @@ def stream(settings: Settings, file: str) -> bytes:
     except (ClientError, EventStreamError) as error:
         raise invoke.invocation_failure(settings, error) from None
     except (HTTPError, ValueError) as error:
-        raise Failure(
-            f"The connection broke during the response: {error}", "Details are in the container's log."
-        ) from None
+        raise Failure(f"The response broke off: {error}", "Details are in the container's log.") from None
     return b""
 
 

@@ -32,8 +32,7 @@ class SettingError(ValueError):
 def setting(parse: Callable[[str], Any], default: Any, required: bool = False) -> Any:
     """Declare a setting. `parse` turns its text into a value, or raises ValueError with what is allowed.
 
-    An empty setting takes the default, which can be a function of the settings declared before it; if it is required,
-    empty is an error.
+    If empty, it takes the default, which can be a function of the settings before it, unless it is required.
     """
     return dataclasses.field(default=None, metadata={"parse": parse, "default": default, "required": required})
 
@@ -137,7 +136,7 @@ class Settings:
 
     project_name: str = text(
         form="[a-z0-9]+(?:[._-][a-z0-9]+)*",
-        allowed="lower-case letters and digits, with . _ - between them",
+        allowed="lower-case letters and digits, . _ - between",
         required=True,
     )
     aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1", required=True)

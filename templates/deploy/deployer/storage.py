@@ -33,9 +33,7 @@ def require_model(folder: Path = MODEL) -> None:
 
 
 def require_bucket(settings: Settings) -> None:
-    """Ensure that S3_BUCKET exists, belongs to the account and is in the region. Create it (encrypted, not public) if
-    missing. Raise Failure.
-    """
+    """Ensure that S3_BUCKET exists (create it if missing), belongs to the account and is in the region."""
     name, region = settings.s3_bucket, settings.aws_region
     s3 = client("s3")
     answer = if_exists(s3.get_bucket_location, Bucket=name, ExpectedBucketOwner=settings.account)

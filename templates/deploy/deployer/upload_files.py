@@ -97,9 +97,7 @@ def missing_shards(name: str, index: Path, names: Container[str]) -> list[str]:
 
 # --- deployments -----------------------------------------------------------------------------------------------------
 def require(settings: Settings) -> Settings:
-    """Return the settings with MODEL_DATA, or for a model of the Hub MODEL_REVISION, filled in. Raise Failure if there
-    is no model.
-    """
+    """Return the settings with MODEL_DATA, or with MODEL_REVISION for a model of the Hub. Raise Failure."""
     model = settings.model_data or recall(settings, "model")
     if model:
         if not any(exists(settings, model + name) for name in ("config.json", "params.json")):  # Mistral's
@@ -115,9 +113,7 @@ def require(settings: Settings) -> Settings:
 
 
 def exists(settings: Settings, uri: str) -> bool:
-    """Whether an object exists. Listed, because without permission to list the whole bucket, HeadObject returns 403 for
-    a missing object.
-    """
+    """Whether an object exists. HeadObject would return 403 without permission to list the whole bucket."""
     bucket, key = storage.split(uri)
     found = if_exists(client("s3").list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
     return any(each["Key"] == key for each in found.get("Contents", ()))
