@@ -1,4 +1,4 @@
-// deploy/deployer: which modules of the program a project has, and project.py, which puts them together.
+// deploy/deployer: which modules of the program a project has, and project.py, which imports them.
 import type { Project } from './project.js';
 
 /** The module of each command. */
@@ -16,7 +16,7 @@ function commands({ targetEntry, build, training }: Project): Record<string, str
   };
 }
 
-/** The modules of deploy/deployer but for project.py. */
+/** The modules of deploy/deployer, except project.py. */
 export function deployerModules(project: Project): string[] {
   const always = '__init__ __main__ settings state aws hints checks storage archive'.split(' ');
   const { upload } = project.targetEntry.modules;
@@ -41,7 +41,7 @@ export function requestModules({ targetEntry, build, training }: Project): strin
   ];
 }
 
-/** The chapters of settings.env: mostly those of the modules that read the settings, by the same names. */
+/** The chapters of settings.env, most of them named after the module that reads their settings. */
 export function settingsChapters({ targetEntry, build, training }: Project): string[] {
   const { target, scaling, source, deploy } = targetEntry.modules;
   const names = [
@@ -50,7 +50,7 @@ export function settingsChapters({ targetEntry, build, training }: Project): str
     ...(targetEntry.serverless ? [] : ['instances']),
     ...(targetEntry.serverless || deploy === 'batch' ? [] : ['hosting']),
     target,
-    ...(scaling && scaling !== 'by_utilization' ? [scaling] : []), // which has no settings
+    ...(scaling && scaling !== 'by_utilization' ? [scaling] : []), // by_utilization has no settings
     ...(targetEntry.serverless ? [] : ['network']),
     'image',
     ...(source === 'model_image' ? [] : [source]),
@@ -60,7 +60,7 @@ export function settingsChapters({ targetEntry, build, training }: Project): str
   return names.map((name) => `deploy/settings/${name}.env.ejs`);
 }
 
-/** project.py. That of a project with all defaults is templates/deploy/deployer/project.py. */
+/** project.py. The file in templates/deploy/deployer is the one of a project with all defaults. */
 export function projectModule(project: Project): string {
   const { targetEntry, build, training } = project;
   const { target, scaling, source } = targetEntry.modules;
@@ -72,9 +72,9 @@ export function projectModule(project: Project): string {
   ]
     .sort()
     .map((names) => `from deployer.requests import ${names}`);
-  const names = ['COMMANDS', 'Settings', 'part', ...Object.keys(parts)].map((name) => `"${name}"`);
+  const names = ['COMMANDS', 'Settings', 'command_module', ...Object.keys(parts)].map((name) => `"${name}"`);
   const bases = ['source', 'target', ...(scaling ? ['scaling'] : []), ...others].map((name) => `${name}.Settings`);
-  return `"""What this project is made of: the parts that its target, its model and its build take."""
+  return `"""The modules of this project, chosen by its target, its model and its build."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ class Settings(${bases.join(', ')}):
     """All settings of this project."""
 
 
-def part(command: str) -> Any:
-    """The module with a command, such as \`deploy\`."""
+def command_module(command: str) -> Any:
+    """Return the module of a command, such as \`deploy\`."""
     return import_module(f"deployer.{COMMANDS[command]}")
 `;
 }

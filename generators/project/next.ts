@@ -1,11 +1,11 @@
-// What to type next: the last lines of a run. Each line works when pasted.
+// What to type next: the last lines of a run. Each command can be pasted as it is.
 import { relative, sep } from 'node:path';
 import type { Project } from './project.js';
 import { quoteFor } from './quote.js';
 
 const shell = quoteFor('next.sh');
 
-/** The commands that lead from a generated project to an answer, then to an endpoint. */
+/** The next steps after generating a project: first a prediction on this machine, then the deployment. */
 export function nextSteps(
   project: Project,
   directory: string,
@@ -16,8 +16,8 @@ export function nextSteps(
   },
 ): string {
   const { entry, sample, tests, modelFile, steps, language } = project;
-  const below = relative(cwd, directory);
-  const folder = below === '' ? '.' : below.startsWith('..') ? directory : below.split(sep).join('/');
+  const path = relative(cwd, directory);
+  const folder = path === '' ? '.' : path.startsWith('..') ? directory : path.split(sep).join('/');
   const enter = `cd ${shell(folder)}`;
   const train = tests
     ? []
@@ -35,19 +35,18 @@ export function nextSteps(
     ...first,
     tests ? 'test/run_local.sh' : (image?.command ?? ''),
   ];
-  const place = (name: string) => shell(`${folder}/model/${name}`);
-  const own = project.folder ? `the files of your model into ${place('')}` : `your model at ${place(modelFile)}`;
+  const inModel = (name: string) => shell(`${folder}/model/${name}`);
+  const files = project.folder ? `the files of your model into ${inModel('')}` : `your model at ${inModel(modelFile)}`;
   const convert = `python ${shell(`${folder}/tools/convert.py`)} ${shell(source)} ROWS.csv`;
-  const how =
+  const prepare =
     project.runtime === 'onnx'
-      ? `First convert the model, with the Python that trained it:\n\n  ${convert}\n\n`
-      : `First put ${own}. `;
-  const put = sample || model ? '' : how;
+      ? `First convert the model in its training environment:\n\n  ${convert}\n\n`
+      : `First put ${files}. `;
   if (language) {
     const all = [enter, ...steps.up.map(({ command }) => command)];
     const needs = [...(project.build === 'local' ? ['Docker'] : []), 'boto3 (pip install boto3)'].join(', ');
-    return `It needs ${needs} and an account with ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;
+    return `Deploying needs ${needs} and an AWS account with quota for ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;
   }
-  const later = `Then, to deploy it (README.md says how): ${steps.up.map(({ command }) => command).join(' && ')}`;
-  return `${later}\n${put}Next, type:\n\n  ${commands.join(' && ')}\n`;
+  const later = `To deploy it afterwards (see README.md): ${steps.up.map(({ command }) => command).join(' && ')}`;
+  return `${later}\n${sample || model ? '' : prepare}Next, type:\n\n  ${commands.join(' && ')}\n`;
 }

@@ -1,7 +1,7 @@
-// README.md: its chapters, in the order in which they are read. Each is a template.
+// README.md: its chapters, in order. Each is a template.
 import type { Project } from './project.js';
 
-/** The templates of a project's README. */
+/** The templates of a project's README.md. */
 export function chapters(project: Project): string[] {
   const { language, training } = project;
   const serving = language ? ['engine/about', 'engine/model', 'engine/requests'] : servingChapters(project);
@@ -9,7 +9,7 @@ export function chapters(project: Project): string[] {
   return names.map((name) => `project/readme/${name}.md.ejs`);
 }
 
-/** What our server serves, and how: a model that has to be converted first is converted before it is tried. */
+/** The chapters of a project with our server. If the model has to be converted first, that chapter comes first. */
 function servingChapters({ entry, framework, runtime, sample, tests }: Project): string[] {
   const trying = tests ? 'try' : 'serve';
   const own = entry.modules?.includes('texts') ? `model-${framework}` : 'model';

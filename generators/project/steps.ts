@@ -1,14 +1,14 @@
-// The commands that lead from a project that works on this machine to a deployment and back; next.ts and README.md list them.
+// The commands that deploy a project, use the deployment and remove it. next.ts and README.md list them.
 import type { Project } from './project.js';
 
-/** One command, and what it does in a few words. */
+/** A command and a short description. */
 export interface Step {
   readonly command: string;
   readonly about: string;
 }
 
-/** What each tool is called with. */
-const calls = {
+/** The commands of each deploy tool. */
+const commands = {
   cli: { deploy: 'deploy/deploy.sh', remove: 'deploy/delete.sh' },
   boto3: { deploy: 'python3 deploy/deploy.py deploy', remove: 'python3 deploy/deploy.py delete' },
   cdk: {
@@ -17,50 +17,55 @@ const calls = {
   },
 };
 
-const asks = {
+const invocations = {
   realtime: 'one request',
   serverless: 'one request',
-  async: 'one request; waits for the answer',
-  batch: 'predicts one file, in a job of its own',
+  async: 'one request; waits for the response',
+  batch: 'runs a job on one file',
 };
 
-/** How a model is named where there are many: pasted as they stand, these commands work. */
-const named = { upload: ' first', invoke: ' --target-model first' };
+/** The model's name in commands of multi-model projects, so that they can be pasted as they are. */
+const modelNames = { upload: ' first', invoke: ' --target-model first' };
 
 type Facts = Pick<
   Project,
   'target' | 'tools' | 'build' | 'roleArn' | 'modelDelivery' | 'multiModel' | 'image' | 'language'
 >;
 
-/** Up to the deployment, with the first of the project's tools. */
+/** The commands up to the deployment, with the first of the project's deploy tools. */
 export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiModel, image, language }: Facts): Step[] {
   const [tool] = tools;
-  const own = tool === 'cdk' || roleArn !== '';
-  const upload = `deploy/upload_model.sh${multiModel ? named.upload : ''}`;
-  const inside = modelDelivery === 'image' ? ' with the model in it' : '';
+  const hasRole = tool === 'cdk' || roleArn !== '';
+  const upload = `deploy/upload_model.sh${multiModel ? modelNames.upload : ''}`;
+  const contents = modelDelivery === 'image' ? 'image, with the model,' : 'image';
   return [
-    ...(own ? [] : [{ command: 'deploy/iam/create_role.sh', about: 'once: the role that SageMaker assumes' }]),
+    ...(hasRole
+      ? []
+      : [{ command: 'deploy/iam/create_role.sh', about: 'once: creates the role that SageMaker assumes' }]),
     {
       command: build === 'codebuild' ? 'deploy/submit_build.sh' : 'deploy/build_and_push.sh',
-      about: `the image for ${image.platform}${inside}, to ECR`,
+      about: `builds the ${contents} for ${image.platform} and pushes it to ECR`,
     },
-    ...(modelDelivery === 's3' && !language // which is on the Hub, or in S3 already
-      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ', as the model first' : ''}` }]
+    ...(modelDelivery === 's3' && !language // a language model is on the Hub, or already in S3
+      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ', named first' : ''}` }]
       : []),
     {
-      command: calls[tool].deploy,
-      about: target === 'batch' ? 'predicts BATCH_INPUT in a job' : 'creates the endpoint, or updates it in place',
+      command: commands[tool].deploy,
+      about: target === 'batch' ? 'runs a job on BATCH_INPUT' : 'creates the endpoint, or updates it in place',
     },
   ];
 }
 
-/** From the deployment on. */
+/** The commands after the deployment. */
 export function stepsOn({ target, tools, multiModel }: Facts): Step[] {
   return [
-    { command: `deploy/invoke.sh${multiModel ? named.invoke : ''} test/sample_request.json`, about: asks[target] },
     {
-      command: calls[tools[0]].remove,
-      about: target === 'batch' ? 'removes the model, stops jobs' : 'removes it: it bills until then',
+      command: `deploy/invoke.sh${multiModel ? modelNames.invoke : ''} test/sample_request.json`,
+      about: invocations[target],
+    },
+    {
+      command: commands[tools[0]].remove,
+      about: target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint; it is billed until then',
     },
   ];
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the commands of this project from Python: python3 deploy/deploy.py COMMAND; --help lists them."""
+"""Run this project's deploy commands: python3 deploy/deploy.py COMMAND. --help lists the commands."""
 
 import sys
 

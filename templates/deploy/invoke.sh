@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Sends a request and prints the answer. More: deploy/invoke.sh --help
+# Sends a request and prints the response. More: deploy/invoke.sh --help
 set -euo pipefail
 exec bash "$(dirname -- "${BASH_SOURCE[0]}")/deployer/run" invoke "$@"

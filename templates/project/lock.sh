@@ -2,16 +2,17 @@
 # Usage: ./lock.sh [OPTION OF uv pip compile]…
 #        ./lock.sh --check | --python
 #
-# Makes requirements.txt from requirements.in: every package with its version, for the Python in .python-version and for
-# x86_64 and aarch64. Versions that are in requirements.txt stay where they can. Run it after a change in either file.
+# Generates requirements.txt from requirements.in: every package, pinned, for the Python in .python-version and for x86_64
+# and aarch64. Versions already in requirements.txt are kept if possible. Run it after changing requirements.in or
+# .python-version.
 #
-#   --upgrade                       the newest version of everything that requirements.in leaves open
+#   --upgrade                       use the newest version of every package that requirements.in does not pin
 #   --upgrade-package NAME          the same for one package
-#   --exclude-newer 2024-01-31      nothing newer than that day: an old library with others of its time
-#   --check                         fails where requirements.txt does not belong to requirements.in and .python-version
-#   --python                        prints the Python of this machine to use: PYTHON, the version of the image, or python3
+#   --exclude-newer 2024-01-31      use nothing released after that day: dependencies from the time of an old library
+#   --check                         fail if requirements.txt is out of date with requirements.in or .python-version
+#   --python                        print the Python to use on this machine: PYTHON, the image's version, or python3
 #
-# Needs uv, and installs it into .uv where it is missing. An index of your own: UV_DEFAULT_INDEX.
+# Requires uv, and installs it into .uv if it is missing. To use an index of your own, set UV_DEFAULT_INDEX.
 set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")"
 
@@ -27,8 +28,8 @@ check_line() {
   printf '# Check: %s\n' "$(cat "$1/requirements.in" .python-version - | sha256 | cut -c 1-16)"
 }
 
-# belongs FOLDER: whether its lock is the one that was made from its requirements.in
-belongs() {
+# up_to_date FOLDER: whether its lock was generated from its requirements.in and .python-version
+up_to_date() {
   [ "$(head -n 1 "$1/requirements.txt")" = "$(tail -n +2 "$1/requirements.txt" | check_line "$1")" ]
 }
 
@@ -45,16 +46,16 @@ find_uv() {
   fi
 }
 
-# find_python: the path of the first that runs and is new enough for the serving code
+# find_python: the path of the first Python that runs and is new enough for the serving code
 find_python() {
   local code='import sys; sys.version_info >= (3, 10) and print(sys.executable)' found=''
   if [ -n "${PYTHON:-}" ]; then
     found=$("$PYTHON" -c "$code" 2>/dev/null) || true
   else
     found=$("python$python" -c "$code" 2>/dev/null || UV_PYTHON_DOWNLOADS=never uv python find --system "$python" 2>/dev/null) || true
-    [ -n "$found" ] || found=$(cd / && python3 -c "$code" 2>/dev/null) || true # from /: pyenv, too, reads .python-version
+    [ -n "$found" ] || found=$(cd / && python3 -c "$code" 2>/dev/null) || true # from /, because pyenv also reads .python-version
   fi
-  [ -n "$found" ] || fail "${PYTHON:-python3} is not Python 3.10 or newer. Install Python $python, or name one: PYTHON=/path/to/python3"
+  [ -n "$found" ] || fail "${PYTHON:-python3} is not Python 3.10 or newer. Install Python $python, or set PYTHON=/path/to/python3"
   echo "$found"
 }
 
@@ -62,15 +63,15 @@ find_python() {
 compile() {
   local folder=$1 platform=$2 unwanted='^#'
   shift 2
-  # What the build of a package on PyPI brings for GPUs, where the image gets the build for CPUs.
+  # Leave out the CUDA dependencies of a PyPI build if the image uses the CPU build.
   grep -q '^# .* for CPUs: ' "$folder/requirements.in" && unwanted='^(#|nvidia-|cuda-|triton==)'
-  { cat "$folder/requirements.txt" 2>/dev/null || true; } >"$scratch/$platform" # the versions to keep where they fit
+  { cat "$folder/requirements.txt" 2>/dev/null || true; } >"$scratch/$platform" # the versions to keep if possible
   (cd "$folder" && MACOSX_DEPLOYMENT_TARGET=15.0 "$uv" pip compile requirements.in --quiet --no-header --no-annotate \
     --no-build --python-version "$python" --python-platform "$platform" --output-file "$scratch/$platform" "$@") || return
   grep -Ev "$unwanted" "$scratch/$platform" || true
 }
 
-# merge FILE…: the pins for x86_64, aarch64 and a Mac as one list; what is not in each gets a marker
+# merge FILE…: the pins for x86_64, aarch64 and macOS as one list; a pin that is not in all of them gets a marker
 merge() {
   awk '
     FNR == 1 { bit = bit ? 2 * bit : 1 }
@@ -94,12 +95,12 @@ lock() {
     merge "$x86" >"$scratch/pins"
   else
     compile "$folder" aarch64-manylinux_2_28 "$@" >"$arm" || no_solution "$folder"
-    # To try the model on a laptop. Old packages have no builds for Apple silicon: there, pip tries to build them.
+    # For trying the model on a laptop. Old packages have no wheels for Apple silicon: pip builds those from source.
     compile "$folder" aarch64-apple-darwin "$@" >"$mac" 2>/dev/null || cp "$arm" "$mac"
     merge "$x86" "$arm" "$mac" >"$scratch/pins"
   fi
   {
-    echo '# Made by ./lock.sh from requirements.in: change that.'
+    echo '# Generated by ./lock.sh from requirements.in: edit that file instead.'
     grep '^# .* for CPUs: ' "$folder/requirements.in" || true
     cat "$scratch/pins"
   } >"$scratch/body"
@@ -110,7 +111,7 @@ lock() {
 
 no_solution() {
   fail "$1/requirements.in cannot be resolved for Python $python; the reason is above. Nothing was changed." \
-    "For 'no usable wheels': name a Python in .python-version that the package has builds for."
+    "For 'no usable wheels': set .python-version to a Python that the package has wheels for."
 }
 
 case " $* " in
@@ -119,7 +120,7 @@ case " $* " in
     exit 0
     ;;
 esac
-[ -f .python-version ] || fail 'There is no .python-version. Write the Python of the image there, such as 3.13.'
+[ -f .python-version ] || fail 'There is no .python-version. Create it with the Python version of the image, such as 3.13.'
 python=$(cat .python-version)
 folders=(.)
 [ ! -f train/requirements.in ] || folders+=(train)
@@ -129,13 +130,13 @@ if [ "$*" = --python ]; then
 fi
 if [ "$*" = --check ]; then
   for folder in "${folders[@]}"; do
-    [ -f "$folder/requirements.txt" ] || fail "There is no $folder/requirements.txt. Type: ./lock.sh"
-    belongs "$folder" || fail "$folder/requirements.txt does not belong to $folder/requirements.in and .python-version. Type: ./lock.sh"
+    [ -f "$folder/requirements.txt" ] || fail "There is no $folder/requirements.txt. Run ./lock.sh"
+    up_to_date "$folder" || fail "$folder/requirements.txt is out of date with $folder/requirements.in or .python-version. Run ./lock.sh"
   done
   exit 0
 fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-export UV_PYTHON_DOWNLOADS=never # the Python to resolve for need not be installed
+export UV_PYTHON_DOWNLOADS=never # the Python version to resolve for does not have to be installed
 find_uv
 for folder in "${folders[@]}"; do lock "$folder" "$@"; done

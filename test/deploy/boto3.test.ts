@@ -1,4 +1,4 @@
-// deploy.py, the one front that --deploy-tool=boto3 adds, and the program's only need, boto3.
+// deploy.py, which --deploy-tool=boto3 adds, and the deployer without boto3.
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,7 +22,7 @@ describe('deploy.py', function () {
   });
   after(() => clearAway(directory, name));
 
-  it('lists its commands, and refuses others', async () => {
+  it('lists its commands, and refuses unknown ones', async () => {
     for (const args of [[], ['--help'], ['-h']]) {
       const { code, out } = await script(directory, 'deploy.py', args);
       assert.equal(code, 0);
@@ -34,7 +34,7 @@ describe('deploy.py', function () {
   });
 
   for (const each of commands)
-    it(`${each} explains itself as a command of deploy.py, and refuses what it does not know`, async () => {
+    it(`${each} prints its help as a command of deploy.py, and refuses unknown arguments`, async () => {
       const help = await script(directory, 'deploy.py', [each, '--help']);
       assert.equal(help.code, 0);
       assert.match(help.out, new RegExp(`^Usage: deploy/deploy\\.py ${each}\\b`));
@@ -43,7 +43,7 @@ describe('deploy.py', function () {
       assert.equal(code, 2);
     });
 
-  it('names itself in what to type next; the scripts name it only where they have no other', async () => {
+  it('is named in its hints; the scripts name it only for commands without a script', async () => {
     for (const [reason, ...args] of [
       [/There is no role .*\n.*deploy\.py'? deploy arn.*deploy\.py'? create_role/, 'deploy'],
       [/No image for .*\n.*INSTANCE_TYPE=ml\.m5\.large python3 .*deploy\.py'? build_and_push/, 'deploy', role],
@@ -54,7 +54,7 @@ describe('deploy.py', function () {
     assert.match(err, /iam\/create_role\.sh'? && python3 .*deploy\.py'? deploy$/m);
   });
 
-  it('and the scripts are one deployment', async () => {
+  it('manages the same deployment as the scripts', async () => {
     await succeed(directory, 'build_and_push.sh');
     await py('upload_model');
     assert.equal(await py('deploy', role), name);

@@ -24,7 +24,7 @@ const strict = path.join(root, 'test/serve/pyproject.toml');
 const deploy = ['deploy', '--require-approval', 'never'];
 const topic = 'arn:aws:sns:us-east-1:123456789012:answered';
 
-/** What is tried: of each target, all that its settings can ask for, and what its parts have to wait for. */
+/** For each target: settings that use everything, and the dependencies of its auto scaling resources. */
 const kinds = {
   realtime: {
     settings: {
@@ -56,7 +56,7 @@ describe('deploy/cdk', function () {
   const name = unique('cdk');
   const endpoint = (kind: Kind) => `${name}-${kind}`;
   const request = () => path.join(directory, 'test/sample_request.json');
-  let directory: string; // a real-time endpoint's, as it comes
+  let directory: string; // a real-time endpoint with default settings
   let content: { IMAGE_URI: string; MODEL_DATA: string };
   const projects = {} as Record<Kind, string>;
   const templates = {} as Record<Kind, Template>;
@@ -88,7 +88,7 @@ describe('deploy/cdk', function () {
     await run('docker', ['image', 'rm', '--force', ...mine]);
   });
 
-  it('is Python in which mypy finds nothing, for any target', async () => {
+  it('passes mypy for every target', async () => {
     for (const kind of everyKind) {
       const where = ['--cache-dir', cdkTool('../mypy'), '--python-executable', cdkTool('python')];
       const options = { cwd: path.join(projects[kind], 'deploy/cdk'), env: { MYPYPATH: '..' } };
@@ -96,7 +96,7 @@ describe('deploy/cdk', function () {
     }
   });
 
-  it('says what is missing or wrong in one sentence, and makes nothing', async () => {
+  it('reports what is missing or wrong in one sentence, and creates nothing', async () => {
     const { code, err } = await cdk(directory, deploy);
     assert.notEqual(code, 0);
     assert.match(err, /No image for linux\/amd64 was pushed to us-east-1 yet\. First: deploy\/build_and_push\.sh/);
@@ -118,13 +118,13 @@ describe('deploy/cdk', function () {
     ]);
   });
 
-  it('deploys the image and the model that the scripts sent last', async () => {
+  it('deploys the image and the model that the scripts pushed last', async () => {
     const image = await succeed(directory, 'build_and_push.sh');
     await train(directory, name);
     content = { IMAGE_URI: image, MODEL_DATA: await succeed(directory, 'upload_model.sh') };
     const { code, err, out } = await cdk(directory, deploy);
     assert.equal(code, 0, out + err);
-    assert.match(err, /Cost: 1 x ml\.m5\.large in us-east-1 bills, until cdk destroy\./);
+    assert.match(err, /Cost: 1 x ml\.m5\.large in us-east-1, billed until cdk destroy\./);
     const left = await leftOf(name);
     assert.equal(left.length, 3, `${left}`);
     const template = readTemplate(path.join(directory, `deploy/cdk/cdk.out/${name}.template.json`));
@@ -133,7 +133,7 @@ describe('deploy/cdk', function () {
     assert.equal((await rolesOf(name)).length, 1);
   });
 
-  it('updates the endpoint in place to a new model, under other names, and removes the old', async () => {
+  it('updates the endpoint in place to a new model with new names, and removes the old one', async () => {
     const file = path.join(directory, `deploy/cdk/cdk.out/${name}.template.json`);
     const names = (template: Template) =>
       ['Model', 'EndpointConfig', 'Endpoint'].map((type) => only(template, type)?.Properties[`${type}Name`]);
@@ -141,7 +141,7 @@ describe('deploy/cdk', function () {
     const MODEL_DATA = content.MODEL_DATA.replace(/[0-9a-f]{64}/, '0'.repeat(64));
     const { code, err } = await cdk(directory, [...deploy, '--method', 'direct'], { MODEL_DATA });
     assert.equal(code, 0, err);
-    // The command does not always get its last lines out: what it is to say is in the template.
+    // The command does not always print its last lines, so check the template.
     const outputs = JSON.stringify(readTemplate(file));
     const next = /\.\.\/invoke\.sh \.\.\/\.\.\/test\/sample_request\.json, and when you are done: cdk destroy/;
     assert.match(outputs, next);
@@ -151,13 +151,13 @@ describe('deploy/cdk', function () {
     assert.equal((await leftOf(name)).length, 3);
   });
 
-  it('removes it all, even where image and model are gone', async () => {
+  it('removes everything, even if image and model no longer exist', async () => {
     const { code, err } = await cdk(directory, ['destroy', '--force'], { PLATFORM: 'linux/none' });
     assert.equal(code, 0, err);
     assert.deepEqual([await leftOf(name), await rolesOf(name)], [[], []]);
   });
 
-  it('makes templates of any target in which cfn-lint finds nothing', async () => {
+  it('creates templates that pass cfn-lint for every target', async () => {
     for (const kind of everyKind) {
       const env = { ...content, ...kinds[kind].settings };
       const { code, err } = await synthesize(projects[kind], path.dirname(fileOf(kind)), env);
@@ -167,7 +167,7 @@ describe('deploy/cdk', function () {
     await must(cdkTool('cfn-lint'), everyKind.map(fileOf));
   });
 
-  it('has each resource wait for what it needs', () => {
+  it('declares the dependencies of each resource', () => {
     for (const kind of everyKind) {
       const order = Object.values(templates[kind].Resources).map((each) => waitsFor(templates[kind], each));
       const first = kind === 'serverless' ? [[]] : [[], ['Role']];
@@ -175,7 +175,7 @@ describe('deploy/cdk', function () {
     }
   });
 
-  it('tags what it makes, but for the tag by which the scripts know their own', () => {
+  it('tags its resources, but without the tag by which the scripts recognize theirs', () => {
     const tags = JSON.parse(kinds.realtime.settings.TAGS);
     const expected = { ...tags, 'ml-container-creator:project': endpoint('realtime') };
     for (const type of ['Role', 'Model', 'EndpointConfig', 'Endpoint']) {
@@ -187,7 +187,7 @@ describe('deploy/cdk', function () {
     }
   });
 
-  it('gives the role the rights that the endpoint needs, and to SageMaker of this account only', () => {
+  it('creates a role with the permissions of the endpoint, for SageMaker in this account only', () => {
     const { Properties } = only(templates.realtime, 'Role') ?? assert.fail();
     const [{ Principal, Condition }] = Properties.AssumeRolePolicyDocument.Statement;
     assert.deepEqual(Principal, { Service: 'sagemaker.amazonaws.com' });
@@ -210,15 +210,15 @@ describe('deploy/cdk', function () {
     assert.equal(on('realtime', 'ec2:CreateNetworkInterface').length, 4);
     assert.deepEqual(on('realtime', 'kms:CreateGrant'), ['kms:us-east-1:123456789012:key/*']);
     assert.deepEqual(on('async', 's3:GetObject'), [...models('async'), `${own('async')}/async/input/*`]);
-    const answers = ['output', 'failures'].map((folder) => `${own('async')}/async/${folder}/*`);
-    assert.deepEqual(on('async', 's3:PutObject'), answers);
+    const outputs = ['output', 'failures'].map((folder) => `${own('async')}/async/${folder}/*`);
+    assert.deepEqual(on('async', 's3:PutObject'), outputs);
     assert.deepEqual(on('async', 'sns:Publish'), [topic.replace(/^arn:aws:/, '')]);
     assert.deepEqual([...on('async', 'ec2:CreateNetworkInterface'), ...on('async', 'kms:CreateGrant')], []);
     assert.equal(only(templates.serverless, 'Role'), undefined);
     assert.equal(only(templates.serverless, 'Model')?.Properties.ExecutionRoleArn, role);
   });
 
-  it('has templates that CloudFormation takes, and removes again', async () => {
+  it('creates templates that CloudFormation can create and delete', async () => {
     for (const kind of everyKind) {
       const stack = ['--stack-name', endpoint(kind)];
       const template = ['--template-body', `file://${fileOf(kind)}`, '--capabilities', 'CAPABILITY_IAM'];
@@ -230,7 +230,7 @@ describe('deploy/cdk', function () {
   });
 
   for (const kind of everyKind)
-    it(`describes an endpoint that answers: ${kind}`, async () => {
+    it(`describes an endpoint that serves requests: ${kind}`, async () => {
       const template = templates[kind];
       for (const { Type, Properties } of Object.values(template.Resources)) {
         const { RetainAllVariantProperties, MetricsConfig, ...request } = resolve(template, Properties); // the CLI may be too old
@@ -240,11 +240,11 @@ describe('deploy/cdk', function () {
         if (Type !== 'AWS::IAM::Role') await create(Type, request);
         if (Type === 'AWS::SageMaker::Endpoint') await inService(endpoint(kind));
       }
-      const answer = await succeed(projects[kind], 'invoke.sh', [request()]);
-      assert.equal(JSON.parse(answer).predictions.length, 2);
+      const response = await succeed(projects[kind], 'invoke.sh', [request()]);
+      assert.equal(JSON.parse(response).predictions.length, 2);
       await refuse(/Is it deployed.*\n?.*/, projects[kind], 'invoke.sh', [request()], { ENDPOINT_NAME: 'none' });
-      assert.equal(await succeed(projects[kind], 'delete.sh'), '0'); // it is the stack's, not the script's
+      assert.equal(await succeed(projects[kind], 'delete.sh'), '0'); // it belongs to the stack
       const env = { ...content, ROLE_ARN: role };
-      if (kind === 'realtime') await refuse(/that this project did not make/, projects[kind], 'deploy.sh', [], env);
+      if (kind === 'realtime') await refuse(/that this project did not create/, projects[kind], 'deploy.sh', [], env);
     });
 });

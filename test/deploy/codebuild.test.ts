@@ -53,7 +53,7 @@ describe('an image built in CodeBuild', function () {
     await run('docker', ['image', 'rm', '--force', ...mine]);
   });
 
-  it('is asked for by scripts that shellcheck finds nothing in, and a buildspec that is YAML', () => {
+  it('has scripts that pass shellcheck, and a buildspec that is YAML', () => {
     const deploy = path.join(directory, 'deploy');
     const scripts = ['submit_build.sh', 'delete.sh', 'deployer/run'];
     const { status, output } = outcome(tool('shellcheck'), ['-x', '--source-path=SCRIPTDIR', ...scripts], {
@@ -64,10 +64,10 @@ describe('an image built in CodeBuild', function () {
     assert.equal(spec.version, 0.2);
   });
 
-  it('is not built for a machine that CodeBuild has not, nor with a link among its files', async () => {
+  it('is not built for a platform that CodeBuild does not support, nor from a folder with a link', async () => {
     await refuse(/--help/, directory, 'submit_build.sh', ['x'], env);
     await refuse(
-      /CodeBuild builds for linux\/amd64 and linux\/arm64, and PLATFORM is 'linux\/vax'/,
+      /CodeBuild builds for linux\/amd64 and linux\/arm64, but PLATFORM is 'linux\/vax'/,
       directory,
       'submit_build.sh',
       [],
@@ -83,13 +83,13 @@ describe('an image built in CodeBuild', function () {
     assert.deepEqual(codebuild.calls, []);
   });
 
-  it('is not given to a bucket of another account', async () => {
+  it('is not uploaded to a bucket of another account', async () => {
     await must('aws', ['s3api', 'create-bucket', '--bucket', 'of-another']);
     await refuse(/AccessDenied/, directory, 'submit_build.sh', [], { ...env, S3_BUCKET: 'of-another' });
     assert.deepEqual(codebuild.calls, []);
   });
 
-  it('leaves no repository when the build fails, and shows its log', async () => {
+  it('leaves no repository behind when the build fails, and the log is shown', async () => {
     const dockerfile = path.join(directory, 'Dockerfile');
     const good = readFileSync(dockerfile, 'utf8');
     writeFileSync(dockerfile, `${good}RUN echo no such luck; exit 7\n`);
@@ -107,7 +107,7 @@ describe('an image built in CodeBuild', function () {
     assert.equal(codebuild.calls.filter((action) => action === 'CreateProject').length, 2); // the role was too new
   });
 
-  it('has a project with few rights: only what signs in is for every resource', async () => {
+  it('has a role with few permissions: only logging in to ECR applies to every resource', async () => {
     const { environment, serviceRole, tags } = await describeProject();
     assert.deepEqual(environment, {
       type: 'LINUX_CONTAINER',
@@ -132,7 +132,7 @@ describe('an image built in CodeBuild', function () {
     }
   });
 
-  it('is pushed to ECR, while its log is shown, and named by the digest that ECR has', async () => {
+  it('is pushed to ECR and named by its digest, while the log is shown', async () => {
     const { result, out, err } = await script(directory, 'submit_build.sh', [], {
       ...env,
       DOCKER_BUILD_OPTS: '--label a="b',
@@ -148,13 +148,16 @@ describe('an image built in CodeBuild', function () {
       imageIds.map((each: { imageDigest: string }) => each.imageDigest),
       [result.split('@')[1]],
     );
-    assert.match(err, /^Cost: BUILD_GENERAL1_SMALL for linux\/amd64 in us-east-1 bills by the minute/m);
+    assert.match(
+      err,
+      /^Cost: BUILD_GENERAL1_SMALL for linux\/amd64 in us-east-1, billed by the minute until the build ends/m,
+    );
     assert.match(err, /^ {2}\| Building /m);
     assert.match(err, /^Next: .*upload_model\.sh'?$/m);
     assert.equal(await must('docker', ['image', 'inspect', '--format', '{{.Config.Labels.a}}', name]), '"b');
   });
 
-  it('is made of what .dockerignore lets in and of what builds it, the same files as the same bytes', async () => {
+  it('has a reproducible source of the build context and the build scripts', async () => {
     const keys = await sources();
     assert.equal(keys.length, 2); // with the broken Dockerfile, and without
     const list = 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\\n")';
@@ -187,7 +190,7 @@ describe('an image built in CodeBuild', function () {
     assert.ok((await pack(whole)).names.includes('model/model.joblib'));
   });
 
-  it('is deployed, and answers', async () => {
+  it('is deployed and serves requests', async () => {
     await train(directory, name);
     await succeed(directory, 'upload_model.sh');
     assert.equal(await succeed(directory, 'deploy.sh'), name);
@@ -195,18 +198,18 @@ describe('an image built in CodeBuild', function () {
     assert.ok(JSON.parse(await succeed(directory, 'invoke.sh', [request])).predictions.length > 0);
   });
 
-  it('is built again by the same project, from the same source', async () => {
+  it('is rebuilt by the same project from the same source', async () => {
     const before = await describeProject();
     codebuild.calls.length = 0;
     const { err, result } = await script(directory, 'submit_build.sh', [], env);
     assert.match(result, /@sha256:/, err);
-    assert.match(err, /uploaded already/);
+    assert.match(err, /already uploaded/);
     assert.match(err, /^Next: .*deploy\.sh'?$/m);
     assert.deepEqual(await describeProject(), before);
     assert.deepEqual([...new Set(codebuild.calls)], ['BatchGetProjects', 'StartBuild', 'BatchGetBuilds']);
   });
 
-  it('is the training image, too', async () => {
+  it('can be the training image', async () => {
     const { err, result } = await script(directory, 'submit_build.sh', ['train'], env);
     assert.match(result, /@sha256:/, err);
     assert.match(err, /^Next: python3 .*train\/fit\.py'? TRAIN\.csv$/m);
@@ -215,7 +218,7 @@ describe('an image built in CodeBuild', function () {
     assert.match(imageDetails[0].imageTags[0], /^train-amd64-/);
   });
 
-  it('stops with Ctrl-C', async () => {
+  it('is no longer built after Ctrl-C', async () => {
     appendFileSync(path.join(directory, 'Dockerfile'), 'RUN echo a long time && sleep 100\n');
     const { code, err } = await interrupt(/\| .*a long time$/m, directory, 'submit_build.sh', [], env);
     assert.equal(code, 130, err);
@@ -223,7 +226,7 @@ describe('an image built in CodeBuild', function () {
     assert.equal(codebuild.builds.at(-1)?.buildStatus, 'STOPPED');
   });
 
-  it('is built on a machine of its own architecture; where AWS starts no build it says why', async () => {
+  it('is built on a machine of its architecture; if AWS refuses the build, the reason is shown', async () => {
     codebuild.refuse('StartBuild', 'AccountLimitExceededException', 'Cannot have more than 0 builds in queue');
     await refuse(/more than 0 builds in queue/, directory, 'submit_build.sh', [], { ...env, PLATFORM: 'linux/arm64' });
     const { environment } = await describeProject();
@@ -231,14 +234,14 @@ describe('an image built in CodeBuild', function () {
     assert.equal(environment.image, 'aws/codebuild/amazonlinux-aarch64-standard:3.0');
   });
 
-  it('is not built by the project or the role of another', async () => {
+  it('is not built with a role that belongs to another project', async () => {
     const owned = { ...env, PROJECT_NAME: `${name}-o` };
     await aws('iam', 'create-role', '--role-name', `${name}-o-us-east-1-build`, '--assume-role-policy-document', '{}');
-    await refuse(/There is a role .* did not make/, directory, 'submit_build.sh', [], owned);
+    await refuse(/There is a role .* did not create/, directory, 'submit_build.sh', [], owned);
     await aws('iam', 'delete-role', '--role-name', `${name}-o-us-east-1-build`);
   });
 
-  it('is gone with delete.sh --all, and all that it was built with', async () => {
+  it('is removed by delete.sh --all, with everything that was created to build it', async () => {
     // endpoint 3, repository, model, sources, project and role
     const count = 3 + 1 + 1 + (await sources()).length + 2;
     assert.equal(await succeed(directory, 'delete.sh', ['--all'], env), String(count));

@@ -1,4 +1,4 @@
-// What would fail after minutes in SageMaker, and is refused at once.
+// Mistakes that SageMaker would report after minutes are refused at once.
 import assert from 'node:assert/strict';
 import { symlinkSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { clearAway, registry, sample, trained } from '../support/lives.js';
 import { must, scratch, unique } from '../support/rig.js';
 import { aws, leftOf, refuse, role, succeed } from '../support/scripts.js';
 
-describe('a deployment that SageMaker would refuse after minutes', function () {
+describe('a deployment that would fail after minutes', function () {
   this.timeout(300_000);
   const folder = scratch();
   const name = unique('early');
@@ -21,7 +21,7 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
   });
   after(() => clearAway(directory, name));
 
-  it('is refused at once for a model archive with links, or that is none', async () => {
+  it('is refused at once for a model archive with links, or a file that is no archive', async () => {
     const bucket = 's3://sagemaker-us-east-1-123456789012';
     symlinkSync('model.json', path.join(directory, 'model/link'));
     await must('tar', ['-C', path.join(directory, 'model'), '-czf', path.join(folder, 'own.tar.gz'), '.']);
@@ -30,13 +30,13 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
       MODEL_DATA: `${bucket}/${name}/own.tar.gz`,
     });
     await must('aws', ['s3', 'cp', sample(directory), `${bucket}/${name}/none.tar.gz`]);
-    await refused(/not a whole \.tar\.gz/, { MODEL_DATA: `${bucket}/${name}/none.tar.gz` });
+    await refused(/not a complete \.tar\.gz/, { MODEL_DATA: `${bucket}/${name}/none.tar.gz` });
     await must('aws', ['s3', 'rm', '--recursive', `${bucket}/${name}/`]);
     unlinkSync(path.join(directory, 'model/link'));
     await succeed(directory, 'upload_model.sh');
   });
 
-  it('is refused at once for settings that cannot be', async () => {
+  it('is refused at once for invalid settings', async () => {
     await refused(/SERVERLESS_MEMORY has to be a multiple of 1024/, { SERVERLESS_MEMORY: '1500' });
     await refused(/SERVERLESS_MAX_CONCURRENCY has to be a whole number from 1 to 200/, {
       SERVERLESS_MAX_CONCURRENCY: 'x',
@@ -58,12 +58,10 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
           ? { status: 200, headers: { 'content-type': 'application/x-amz-json-1.1' }, body }
           : pass();
     };
-    const said = /^ERROR: The image has 10000000001 bytes; a serverless endpoint takes at most 10 GB/;
-    await answering(sized(10_000_000_001), (env) => refused(said, { ...env, IMAGE_URI }));
-    const MODEL_DATA = 's3://no-such-bucket/model.tar.gz'; // what is looked at next
-    await answering(sized(10_000_000_000), (env) =>
-      refused(/There is no such model/, { ...env, IMAGE_URI, MODEL_DATA }),
-    );
+    const reason = /^ERROR: The image is 10000000001 bytes; a serverless endpoint takes at most 10 GB/;
+    await answering(sized(10_000_000_001), (env) => refused(reason, { ...env, IMAGE_URI }));
+    const MODEL_DATA = 's3://no-such-bucket/model.tar.gz'; // the next check
+    await answering(sized(10_000_000_000), (env) => refused(/There is no model at/, { ...env, IMAGE_URI, MODEL_DATA }));
   });
 
   it('is refused at once for a role that SageMaker cannot assume, or that cannot read the model', async () => {
@@ -76,15 +74,15 @@ describe('a deployment that SageMaker would refuse after minutes', function () {
       ROLE_ARN: other,
     });
     const own = (await make(`${name}-own`, 'sagemaker.amazonaws.com')).Role.Arn;
-    // The look-alike does not simulate policies.
+    // The AWS stand-in does not simulate policies.
     const denied = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>
 <EvaluationResults><member><EvalDecision>implicitDeny</EvalDecision></member></EvaluationResults>
 </SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`;
     const deny: Handle = async (operation, pass) =>
       operation === 'SimulatePrincipalPolicy' ? { status: 200, headers: {}, body: Buffer.from(denied) } : pass();
-    const said =
+    const reason =
       /does not allow what SageMaker needs: s3:GetObject on arn:aws:s3:::sagemaker-us-east-1-.*model\.tar\.gz/;
-    await answering(deny, (env) => refused(said, { ...env, ROLE_ARN: own }));
+    await answering(deny, (env) => refused(reason, { ...env, ROLE_ARN: own }));
     for (const role of [`${name}-lambda`, `${name}-own`])
       await must('aws', ['iam', 'delete-role', '--role-name', role]);
   });

@@ -1,4 +1,4 @@
-// What goes wrong on the way: calls that fail, answers that are lost, several runs at once, a Ctrl-C.
+// Failures of a deployment: failed calls, lost responses, concurrent runs, Ctrl-C.
 import assert from 'node:assert/strict';
 import { unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -44,7 +44,7 @@ describe('a deployment that fails', function () {
     'RegisterScalableTarget',
     'PutScalingPolicy',
   ])
-    it(`leaves nothing of a new endpoint when ${call} fails`, async () => {
+    it(`leaves nothing of a new endpoint behind when ${call} fails`, async () => {
       await fail(call);
       assert.deepEqual(await leftOf(name), []);
       assert.equal(await policies(), 0);
@@ -53,8 +53,8 @@ describe('a deployment that fails', function () {
       assert.deepEqual(found.ScalableTargets, []);
     });
 
-  it('says what to do where boto3 is too old for METRICS, and leaves nothing', async () => {
-    // Its model of SageMaker's API, as it was before that came.
+  it('says what to do if boto3 is too old for METRICS, and leaves nothing behind', async () => {
+    // boto3's model of SageMaker's API, from before this parameter existed.
     const code = `
 import json, sys
 from pathlib import Path
@@ -67,11 +67,11 @@ file.write_text(json.dumps(model))`;
     const AWS_DATA_PATH = path.join(folder, 'old');
     await must(tool('python'), ['-c', code, AWS_DATA_PATH]);
     const env = { METRICS: 'true', AWS_DATA_PATH };
-    await refuse(/too old for METRICS\. Update it: pip install/, directory, 'deploy.sh', [], env);
+    await refuse(/too old for METRICS\. Upgrade it: pip install/, directory, 'deploy.sh', [], env);
     assert.deepEqual(await leftOf(name), []);
   });
 
-  it('outlives lost answers while it waits, but not three in a row', async () => {
+  it('retries after a lost response while it waits, but not after three in a row', async () => {
     const lose = (count: number): Handle => {
       let [created, lost] = [false, 0];
       return async (operation, pass) => {
@@ -92,15 +92,15 @@ file.write_text(json.dumps(model))`;
     assert.equal(await succeed(directory, 'delete.sh', [], once), '3');
   });
 
-  it('goes on where two deploy the same at once, or not the same, and leaves one', async () => {
+  it('leaves one endpoint when two runs deploy at once, with the same or other settings', async () => {
     const both = async (...settings: NodeJS.ProcessEnv[]) => {
       const ended = await Promise.all(settings.map((env) => script(directory, 'deploy.sh', [], env)));
-      const said = ended.map(({ err }) => err).join('\n---\n');
+      const output = ended.map(({ err }) => err).join('\n---\n');
       assert.ok(
         ended.some(({ code }) => code === 0),
-        said,
+        output,
       );
-      assert.equal((await leftOf(name)).length, 3, said);
+      assert.equal((await leftOf(name)).length, 3, output);
       assert.equal((await predict(directory)).length, 2);
     };
     await both({}, {});
@@ -110,7 +110,7 @@ file.write_text(json.dumps(model))`;
     assert.equal(await policies(), 1);
   });
 
-  it('loses no request of a client while it is updated, also to a model that answers otherwise than it did', async () => {
+  it('loses no request during an update, even one to a model whose predictions have changed', async () => {
     const { stop } = client(name, directory);
     put42(directory);
     await succeed(directory, 'upload_model.sh');
@@ -119,19 +119,19 @@ file.write_text(json.dumps(model))`;
     const expected = path.join(directory, 'model/expected.json');
     writeFileSync(expected, JSON.stringify({ inputs: [Array(8).fill(0)], predictions: [41] }));
     await succeed(directory, 'upload_model.sh');
-    const said =
+    const reason =
       /1 of 1 predictions differ from .*expected predictions 41, got 42\.0(?:.*\n)*.*did not pass the ping health check/;
-    await refuse(said, directory, 'deploy.sh', [], scaled);
+    await refuse(reason, directory, 'deploy.sh', [], scaled);
     assert.deepEqual(await predict(directory), [42, 42]);
     assert.ok((await stop()) > 5);
     unlinkSync(expected);
     await succeed(directory, 'upload_model.sh');
   });
 
-  it('outlives throttled calls of an update, here to one whose metrics are read', async () => {
+  it('is updated despite throttled calls, here to an endpoint with metrics', async () => {
     await arm({ throttle: { CreateModel: 1, UpdateEndpoint: 2, DescribeEndpoint: 1 } });
     assert.equal(await succeed(directory, 'deploy.sh', [], { ...scaled, METRICS: 'true' }), name);
-    const { samples, errors } = await until('a look at the metrics', 30, () => scrapeOf(name));
+    const { samples, errors } = await until('a scrape of the metrics', 30, () => scrapeOf(name));
     assert.deepEqual(errors, []);
     assert.ok(samples.some((each) => each.name === 'serving_requests_total'));
     assert.equal((await leftOf(name)).length, 3);
@@ -144,7 +144,7 @@ file.write_text(json.dumps(model))`;
     'RegisterScalableTarget',
     'PutScalingPolicy',
   ])
-    it(`leaves what ran before when ${call} fails`, async () => {
+    it(`keeps the previous deployment when ${call} fails`, async () => {
       const before = await describeEndpoint(name);
       await fail(call, { CONTAINER_ENV: '{"SM_LOG_LEVEL": "DEBUG"}' });
       assert.equal((await describeEndpoint(name)).EndpointConfigName, before.EndpointConfigName);
@@ -152,7 +152,7 @@ file.write_text(json.dumps(model))`;
       assert.equal((await leftOf(name)).length, 3);
     });
 
-  it('is gone on with, or deleted, after a Ctrl-C', async () => {
+  it('can be continued or deleted after a Ctrl-C', async () => {
     await succeed(directory, 'delete.sh');
     put42(directory, 10);
     await succeed(directory, 'upload_model.sh');

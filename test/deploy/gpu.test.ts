@@ -20,19 +20,19 @@ describe('an endpoint on a GPU type', function () {
     await run('docker', ['image', 'rm', '--force', ...images.split('\n').filter((image) => image.includes(name))]);
   });
 
-  it('gets a host whose driver fits, and answers; on a CPU type SageMaker chooses the host', async () => {
+  it('gets an AMI with a suitable driver; on a CPU type SageMaker chooses the AMI', async () => {
     await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
     await succeed(directory, 'build_and_push.sh');
-    const hostOf = async (endpoint: string) => {
+    const amiOf = async (endpoint: string) => {
       const { EndpointConfigName } = await aws('sagemaker', 'describe-endpoint', '--endpoint-name', endpoint);
       const config = await aws('sagemaker', 'describe-endpoint-config', '--endpoint-config-name', EndpointConfigName);
       return [config.ProductionVariants[0].InstanceType, config.ProductionVariants[0].InferenceAmiVersion];
     };
     assert.equal(await succeed(directory, 'deploy.sh'), name);
-    assert.deepEqual(await hostOf(name), ['ml.g5.xlarge', 'al2023-ami-sagemaker-inference-gpu-4-1']);
-    const answer = await succeed(directory, 'invoke.sh', [path.join(directory, 'test/sample_request.json')]);
-    assert.equal(JSON.parse(answer).predictions.length, 2);
+    assert.deepEqual(await amiOf(name), ['ml.g5.xlarge', 'al2023-ami-sagemaker-inference-gpu-4-1']);
+    const response = await succeed(directory, 'invoke.sh', [path.join(directory, 'test/sample_request.json')]);
+    assert.equal(JSON.parse(response).predictions.length, 2);
     assert.equal(await succeed(directory, 'deploy.sh', [], { INSTANCE_TYPE: 'ml.m5.large' }), name);
-    assert.deepEqual(await hostOf(name), ['ml.m5.large', undefined]);
+    assert.deepEqual(await amiOf(name), ['ml.m5.large', undefined]);
   });
 });

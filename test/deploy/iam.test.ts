@@ -1,5 +1,5 @@
-// deploy/iam/: the role, and what those who deploy have to be allowed. What the scripts really call is held against that in
-// the tests that live through a target.
+// deploy/iam/: the role, and the permissions of those who deploy. The tests of each target compare them with the calls that
+// the scripts make.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -10,7 +10,7 @@ import { must, project, rig, scratch, unique } from '../support/rig.js';
 import { checkPermissions } from '../support/rights.js';
 import { aws, refuse, script, succeed } from '../support/scripts.js';
 
-describe('what the documents of deploy/iam permit', function () {
+describe('the policies in deploy/iam', function () {
   this.timeout(600_000);
   const folder = scratch();
   const kinds = ['realtime', 'serverless', 'async', 'batch'].flatMap((deployTarget) =>
@@ -21,27 +21,27 @@ describe('what the documents of deploy/iam permit', function () {
   const generate = (answers: object, at: number) =>
     project(folder, { projectName: `iam-${at}-${'x'.repeat(34)}`, ...answers });
 
-  it('is enough for every target and every setting, in every partition, and no more', async () => {
+  it('permit exactly what every target and setting needs, in every partition', async () => {
     const projects = await Promise.all([...kinds, many, tools].map(generate));
     await checkPermissions('documents', ...projects);
     for (const directory of projects.slice(-2))
       for (const document of ['execution-role', 'deployer', 'role-maker']) {
         const text = await must(path.join(directory, 'deploy/iam/create_role.sh'), ['--print', document]);
         const args = ['--policy-name', unique(document), '--policy-document', text];
-        const { Policy } = await aws('iam', 'create-policy', ...args); // which looks whether it is sound
+        const { Policy } = await aws('iam', 'create-policy', ...args); // which validates it
         await must('aws', ['iam', 'delete-policy', '--policy-arn', Policy.Arn]);
       }
   });
 });
 
-describe('what the documents of a language model permit', function () {
+describe('the policies of a language model', function () {
   this.timeout(600_000);
   const folder = scratch();
   const answers = { framework: 'transformers', modelName: 'org/tiny-1b', instanceType: 'gpu-enabled' };
   const generate = (projectName: string, more: object) =>
     project(folder, { projectName, includeSampleModel: false, ...answers, ...more });
 
-  it('is enough for every setting, in every partition, and no more', async () => {
+  it('permit exactly what every setting needs, in every partition', async () => {
     const targets = ['realtime', 'async'].map((deployTarget, at) => generate(`iam-language-${at}`, { deployTarget }));
     await checkPermissions('documents', ...(await Promise.all(targets)));
   });
@@ -67,7 +67,7 @@ describe('create_role.sh', function () {
   });
   after(() => script(directory, 'delete.sh', ['--all']));
 
-  it('explains itself, and refuses what it does not know', async () => {
+  it('prints its help, and refuses unknown arguments', async () => {
     const { code, out } = await script(directory, 'iam/create_role.sh', ['--help'], { AWS_ENDPOINT_URL: 'x:' });
     assert.equal(code, 0);
     assert.match(out, /^Usage: deploy\/iam\/create_role\.sh/);
@@ -76,7 +76,7 @@ describe('create_role.sh', function () {
     assert.deepEqual(await roles(), []);
   });
 
-  it('makes the role of the two documents, tagged as the project’s', async () => {
+  it('creates the role from the two documents, tagged as the project’s', async () => {
     assert.equal(await create(), arn);
     const { Role } = await aws('iam', 'get-role', '--role-name', role);
     const print = async (document: string) =>
@@ -88,54 +88,57 @@ describe('create_role.sh', function () {
     assert.equal(readFileSync(state, 'utf8'), `${arn}\n`);
   });
 
-  it('brings it up to date with the settings, and says where they name another role', async () => {
+  it('updates the role to the settings, and says if ROLE_ARN names another role', async () => {
     const env = { MODEL_DATA: 's3://models/a/model.tar.gz', ROLE_ARN: 'arn:aws:iam::123456789012:role/another' };
     const { result, err } = await script(directory, 'iam/create_role.sh', [], env);
     assert.equal(result, arn);
-    assert.match(err, /up to date\n.*another role, .*role\/another/);
+    assert.match(err, /Updating the role .*\n.*another role, .*role\/another/);
     assert.match(JSON.stringify(await rights()), /arn:aws:s3:::models\/a\/model\.tar\.gz/);
     assert.equal(await create(), arn);
     assert.doesNotMatch(JSON.stringify(await rights()), /models/);
   });
 
-  it('takes every legal name, and refuses others and roles that are not its own', async () => {
+  it('accepts every legal name, and refuses other names and roles of other projects', async () => {
     const odd = `${name}+=,.@_-A`;
     assert.equal(await create({ ROLE_NAME: odd }), `arn:aws:iam::123456789012:role/${odd}`);
     assert.equal(await succeed(directory, 'delete.sh', ['--all'], { ROLE_NAME: odd }), '1');
     for (const bad of ['a/b', 'a b', 'a'.repeat(65), '*'])
-      await refused(/ROLE_NAME has to be at most 64 letters, digits and .*, and is '/, { ROLE_NAME: bad });
-    await refused(/There is a role .* did not make/, { PROJECT_NAME: 'another', ROLE_NAME: role });
+      await refused(/ROLE_NAME has to be at most 64 letters, digits and .*, but is '/, { ROLE_NAME: bad });
+    await refused(/There is a role .* did not create/, { PROJECT_NAME: 'another', ROLE_NAME: role });
     const foreign = `${name}-foreign`;
     await must('aws', ['iam', 'create-role', '--role-name', foreign, '--assume-role-policy-document', '{}']);
-    await refused(/There is a role .*-foreign that this project did not make/, { ROLE_NAME: foreign });
+    await refused(/There is a role .*-foreign that this project did not create/, { ROLE_NAME: foreign });
     const { result, err } = await script(directory, 'delete.sh', ['--all'], { ROLE_NAME: foreign });
     assert.equal(result, '0', err);
-    assert.match(err, /not this project's own: it stays/);
+    assert.match(err, /was not created by this project and is kept/);
     assert.deepEqual((await roles()).sort(), [foreign, role].sort());
     await must('aws', ['iam', 'delete-role', '--role-name', foreign]);
   });
 
-  it('leaves nothing half-made, and tells those who may not make roles what to do', async () => {
+  it('leaves nothing behind on failure, and says what to do without permission to create roles', async () => {
     const { server, url } = await forbidding('PutRolePolicy');
     const half = `${name}-half`;
-    await refused(/someone who may make roles .*--print execution-role/is, { AWS_ENDPOINT_URL: url, ROLE_NAME: half });
+    await refused(/someone who can create roles .*--print execution-role/is, {
+      AWS_ENDPOINT_URL: url,
+      ROLE_NAME: half,
+    });
     server.close();
     assert.deepEqual(await roles(), [role]);
   });
 
-  it('is undone by delete.sh --all, as far as that is allowed', async () => {
+  it('is undone by delete.sh --all, if that is permitted', async () => {
     const { server, url } = await forbidding('DeleteRole');
     const { result, err } = await script(directory, 'delete.sh', ['--all'], { AWS_ENDPOINT_URL: url });
     server.close();
     assert.equal(result, '0', err);
-    assert.match(err, /The role .* stays: .*not authorized/);
+    assert.match(err, /The role .* is kept: .*not authorized/);
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '1');
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
     assert.deepEqual(await roles(), []);
   });
 });
 
-/** A server before the look-alike that refuses one of IAM's actions. */
+/** A proxy in front of the AWS stand-in that refuses one of IAM's actions. */
 async function forbidding(action: string) {
   const { pass } = emulator(rig('AWS_ENDPOINT_URL').AWS_ENDPOINT_URL);
   const denied = `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>
@@ -143,8 +146,8 @@ async function forbidding(action: string) {
   const server = http.createServer(async (request, response) => {
     const body = Buffer.concat(await request.toArray());
     if (body.toString().startsWith(`Action=${action}&`)) return response.writeHead(403).end(denied);
-    const answer = await pass(request, body);
-    return response.writeHead(answer.status, answer.headers).end(answer.body);
+    const { status, headers, body: content } = await pass(request, body);
+    return response.writeHead(status, headers).end(content);
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };

@@ -1,8 +1,8 @@
-"""Checks of the IAM documents of projects. Prints what is wrong, and ends with 1 where something is.
+"""Check the IAM policy documents of projects. Print the problems, and exit with 1 if there are any.
 
-iam_checks.py documents PROJECT…    whether they are sound, small, no wider than they have to be, and enough for what
-                                    the program asks of SageMaker, with few and with all settings, in every partition
-iam_checks.py calls PROJECT CALLS   whether they are enough for the calls in the file CALLS, and no more than that
+iam_checks.py documents PROJECT…    check that the documents are valid, small, no wider than necessary, and sufficient
+                                    for the requests to SageMaker, with few and with all settings, in every partition
+iam_checks.py calls PROJECT BUCKET CALLS   check that they permit exactly the calls in the file CALLS
 """
 
 import json
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from iam.beyond import beyond
 from iam.calls import body_of, needs
-from iam.policy import Json, Need, actions_of, faults, permits
-from iam.role import Place, always, demands
+from iam.forbidden import forbidden
+from iam.policy import Json, Need, actions_of, permits, problems
+from iam.role import Location, always, needs_of
 
 IN_PROJECT = Path(__file__).parent / "iam/in_project.py"
 EVERYTHING = {
@@ -54,52 +54,56 @@ SETTINGS = [
     {"IMAGE_URI": IMAGE.format("us-gov-west-1.amazonaws.com"), "AWS_REGION": "us-gov-west-1"},
 ]
 PARTITIONS = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
-# Rights for what no life calls: what Docker does in a push and boto3 about an upload that is given up; and what is done
-# about a bucket half-made or a job given up.
+# Permissions for calls that the tests do not record: those of docker push, of aborted uploads, and of cleaning up after
+# a bucket that was only partly created or an interrupted job.
 PUSH = "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart"
 UNSEEN = {"s3:AbortMultipartUpload", *(f"ecr:{name}" for name in PUSH.split())}
 SPARE = {"s3:DeleteBucket", "sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"}
 MAKING = "CreateRole DeleteRole DeleteRolePolicy PutRolePolicy TagRole UpdateAssumeRolePolicy"
-# Who makes what: all else is the deployer's.
-WHO = {"iam:GetRole": ["deployer", "role-maker"], **{f"iam:{name}": ["role-maker"] for name in MAKING.split()}}
+# The documents that need an action, if it is not only the deployer's.
+DOCUMENTS = {"iam:GetRole": ["deployer", "role-maker"], **{f"iam:{name}": ["role-maker"] for name in MAKING.split()}}
 
 
 def fill(project: Path, settings: dict[str, str]) -> tuple[dict[str, Json], list[str], list[Json]]:
-    """The documents of a project under these settings, some of what fills them in, and what SageMaker is asked for."""
-    known_here = (project / "deploy/settings.env").read_text()
-    own = {name: value for name, value in settings.items() if f"\n{name}=" in known_here}
+    """Return the documents of a project with these settings, some of the values in them, and the SageMaker requests."""
+    content = (project / "deploy/settings.env").read_text()
+    own = {name: value for name, value in settings.items() if f"\n{name}=" in content}
     if "MODEL_DATA" in own and not (project / "deploy/deployer/requests/model_archive.py").exists():
-        own["MODEL_DATA"] = own["MODEL_DATA"].rpartition("/")[0] + "/"  # where many models are, or files
+        own["MODEL_DATA"] = (
+            own["MODEL_DATA"].rpartition("/")[0] + "/"
+        )  # a prefix, for many models or uncompressed files
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": "deploy", "AWS_REGION": "us-east-1", **own}
-    command = [sys.executable, "-B", str(IN_PROJECT), Place().account]
+    command = [sys.executable, "-B", str(IN_PROJECT), Location().account]
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{project} {settings}\n{done.stderr}"
-    documents, known, asked = json.loads(done.stdout)
-    return documents, known, asked
+    documents, known, requests = json.loads(done.stdout)
+    return documents, known, requests
 
 
 def check_documents(project: Path, settings: dict[str, str]) -> Iterator[str]:
-    documents, known, asked = fill(project, settings)
+    documents, known, requests = fill(project, settings)
     for name in ("trust", "codebuild-trust"):
         trust = documents.pop(name, None)
-        if trust and trust["Statement"][0]["Condition"] != {"StringEquals": {"aws:SourceAccount": Place().account}}:
-            yield f"{name}: may come from other accounts"
+        if trust and trust["Statement"][0]["Condition"] != {"StringEquals": {"aws:SourceAccount": Location().account}}:
+            yield f"{name}: trusts other accounts"
     for name, document in documents.items():
-        # Of a policy inside a role, and of one that is attached to people.
-        yield from (f"{name}: {fault}" for fault in faults(document, 10_240 if name.endswith("-role") else 6_144))
+        # The limits of an inline policy of a role, and of a managed policy.
+        limit = 10_240 if name.endswith("-role") else 6_144
+        yield from (f"{name}: {problem}" for problem in problems(document, limit))
     region = settings.get("AWS_REGION", "us-east-1")
-    place = Place(PARTITIONS.get(region, "aws"), region)
+    location = Location(PARTITIONS.get(region, "aws"), region)
     groups = ("TransformJobs", "TrainingJobs", "Endpoints/a")
-    wanted = [need for group in groups for need in always(group, place)] + [*demands({"asked": asked}, place)]
+    wanted = [need for group in groups for need in always(group, location)]
+    wanted += needs_of({"requests": requests}, location)
     yield from (f"execution-role: lacks {need}" for need in wanted if not permits(documents["execution-role"], need))
-    forbidden = beyond(documents, known, place)
-    yield from (f"{name}: permits {need}" for name, need in forbidden if permits(documents[name], need))
+    unwanted = forbidden(documents, known, location)
+    yield from (f"{name}: permits {need}" for name, need in unwanted if permits(documents[name], need))
     if settings is EVERYTHING:
-        yield from misspelt(project, documents)
+        yield from never_used(project, documents)
 
 
-def misspelt(project: Path, documents: dict[str, Json]) -> Iterator[str]:
-    """What is left out with everything set names something that does not exist."""
+def never_used(project: Path, documents: dict[str, Json]) -> Iterator[str]:
+    """Yield statements left out even if everything is set: they use a name that does not exist."""
     for name, document in documents.items():
         kept = {statement["Sid"] for statement in document["Statement"]}
         written = json.loads((project / f"deploy/iam/{name}.json").read_text())["Statement"]
@@ -114,12 +118,12 @@ def check_calls(project: Path, bucket: str, calls: list[Json]) -> Iterator[str]:
     for call in calls:
         for need in needs(call):
             used.add(need.action)
-            for name in WHO.get(need.action, ["deployer"]):
+            for name in DOCUMENTS.get(need.action, ["deployer"]):
                 if not any(permits(document, need) for each, document in documents.items() if each.startswith(name)):
                     yield f"{name}: lacks {need}"
         body = body_of(call)
-        wanted = list(demands(body, Place()))
-        if body.get("Action") == "SimulatePrincipalPolicy":  # deploy.sh refuses a role that may not do this
+        wanted = list(needs_of(body, Location()))
+        if body.get("Action") == "SimulatePrincipalPolicy":  # deploy.sh refuses a role without this permission
             wanted = [Need(body["ActionNames.member.1"], body["ResourceArns.member.1"], {})]
         yield from (f"execution-role: lacks {need}" for need in wanted if not permits(role, need))
     callers = [actions_of(documents[name]) for name in documents if name.startswith(("deployer", "role-maker"))]
@@ -129,9 +133,8 @@ def check_calls(project: Path, bucket: str, calls: list[Json]) -> Iterator[str]:
 def main(command: str, *arguments: str) -> int:
     if command == "calls":
         project, bucket, file = arguments
-        wrong = list(
-            check_calls(Path(project), bucket, [json.loads(line) for line in Path(file).read_text().splitlines()])
-        )
+        recorded = [json.loads(line) for line in Path(file).read_text().splitlines()]
+        wrong = list(check_calls(Path(project), bucket, recorded))
     else:
         cases = [(Path(project), settings) for project in arguments for settings in SETTINGS]
         wrong = [

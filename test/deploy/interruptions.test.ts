@@ -1,5 +1,5 @@
-// A Ctrl-C with each call of AWS, one run after the other; a second run goes on with what is there, or delete removes it.
-// CI takes every fourth call; `npm run test:interruptions` takes each.
+// A Ctrl-C after each call to AWS, in one run after the other; the next run continues, or delete removes everything.
+// CI tests every fourth call, `npm run test:interruptions` every call.
 import assert from 'node:assert/strict';
 import { answering, type Handle } from '../support/intercept.js';
 import { clearAway, describeEndpoint, predict, put42, trained } from '../support/lives.js';
@@ -8,12 +8,12 @@ import { aws, interrupt, leftOf, role, succeed } from '../support/scripts.js';
 
 const step = process.env.INTERRUPTIONS === 'all' ? 1 : 4;
 
-describe('a deployment that is interrupted with any of its calls', function () {
+describe('a deployment that is interrupted after any of its calls', function () {
   this.timeout(600_000);
   const folder = scratch();
   const projects: [string, string][] = [];
 
-  /** A project with its image and a model that answers 42. */
+  /** A project with its image and a model that predicts 42. */
   const begin = async (target: string) => {
     const name = unique(`ctrl-c-${target}`);
     const directory = await trained(folder, name, target, { awsRoleArn: role });
@@ -27,11 +27,11 @@ describe('a deployment that is interrupted with any of its calls', function () {
     for (const [directory, name] of projects) await clearAway(directory, name);
   });
 
-  /** Deploys again and again, each time interrupted one call later, until none is left; `then` looks at what is there. */
+  /** Deploys again and again, each time interrupted one call later, until it completes; `then` checks the state. */
   async function eachCall(
     directory: string,
     env: NodeJS.ProcessEnv,
-    then: (call: number, said: string) => Promise<void>,
+    then: (call: number, output: string) => Promise<void>,
   ): Promise<void> {
     for (let [last, ended] = [step, false]; !ended; last += step) {
       let [calls, reached] = [0, () => {}];
@@ -40,12 +40,12 @@ describe('a deployment that is interrupted with any of its calls', function () {
       });
       const handle: Handle = async (_, pass) => {
         calls += 1;
-        const answer = await pass();
+        const response = await pass();
         if (calls === last) reached();
-        return answer;
+        return response;
       };
-      const { code, err } = await answering(handle, (door) =>
-        interrupt(moment, directory, 'deploy.sh', [], { POLL_SECONDS: '2', ...env, ...door }),
+      const { code, err } = await answering(handle, (proxy) =>
+        interrupt(moment, directory, 'deploy.sh', [], { POLL_SECONDS: '2', ...env, ...proxy }),
       );
       ended = calls < last;
       assert.equal(code, ended ? 0 : 130, `call ${last}: ${err}`);
@@ -54,25 +54,25 @@ describe('a deployment that is interrupted with any of its calls', function () {
     }
   }
 
-  it('is created by the next, or removed', async () => {
+  it('is completed by the next one, or removed', async () => {
     const { directory, name } = await begin('realtime');
     const env = { MAX_INSTANCE_COUNT: '2' };
     const resource = ['--service-namespace', 'sagemaker', '--resource-id', `endpoint/${name}/variant/AllTraffic`];
     const policies = async () =>
       (await aws('application-autoscaling', 'describe-scaling-policies', ...resource)).ScalingPolicies.length;
-    await eachCall(directory, env, async (call, said) => {
+    await eachCall(directory, env, async (call, output) => {
       if ((call / step) % 2) {
         assert.equal(await succeed(directory, 'deploy.sh', [], env), name);
-        assert.equal((await leftOf(name)).length, 3, said);
-        assert.equal(await policies(), 1, said);
+        assert.equal((await leftOf(name)).length, 3, output);
+        assert.equal(await policies(), 1, output);
       }
       await succeed(directory, 'delete.sh');
-      assert.deepEqual(await leftOf(name), [], said);
-      assert.equal(await policies(), 0, said);
+      assert.deepEqual(await leftOf(name), [], output);
+      assert.equal(await policies(), 0, output);
     });
   });
 
-  it('is updated by the next, and answers meanwhile', async () => {
+  it('is updated by the next one, and serves requests meanwhile', async () => {
     const { directory, name } = await begin('realtime');
     await succeed(directory, 'deploy.sh');
     let version = 0;
@@ -82,27 +82,27 @@ describe('a deployment that is interrupted with any of its calls', function () {
       settings.CONTAINER_ENV = `{"VERSION": "${version}"}`;
     };
     next();
-    await eachCall(directory, settings, async (_, said) => {
-      assert.deepEqual(await predict(directory), [42, 42], said);
+    await eachCall(directory, settings, async (_, output) => {
+      assert.deepEqual(await predict(directory), [42, 42], output);
       assert.equal(await succeed(directory, 'deploy.sh', [], settings), name);
       const { EndpointConfigName } = await describeEndpoint(name);
       const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
-      assert.deepEqual(PrimaryContainer.Environment, { VERSION: `${version}` }, said);
+      assert.deepEqual(PrimaryContainer.Environment, { VERSION: `${version}` }, output);
       next();
     });
-    // Where the update was under way, what ran before stays until then.
+    // If an update was interrupted, the previous model and configuration are kept until now.
     await succeed(directory, 'delete.sh');
     assert.deepEqual(await leftOf(name), []);
   });
 
-  it('as a job is stopped, and delete removes its model', async () => {
+  it('is stopped if it is a job, and delete removes its model', async () => {
     const { directory, name } = await begin('batch');
-    await eachCall(directory, {}, async (_, said) => {
+    await eachCall(directory, {}, async (_, output) => {
       await succeed(directory, 'delete.sh');
-      assert.deepEqual(await leftOf(name), [], said);
+      assert.deepEqual(await leftOf(name), [], output);
       const jobs = ['sagemaker', 'list-transform-jobs', '--name-contains', name.slice(0, 40)];
       const { TransformJobSummaries } = await aws(...jobs, '--status-equals', 'InProgress');
-      assert.deepEqual(TransformJobSummaries, [], said);
+      assert.deepEqual(TransformJobSummaries, [], output);
     });
   });
 });

@@ -1,4 +1,4 @@
-// A language model behind an engine, which a stand-in takes the place of: from the Hub and from S3, until it is deleted.
+// A language model, from the Hub and from S3, with a stand-in for the engine: deployed, invoked, deleted.
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -14,14 +14,14 @@ import { aws, leftOf, refuse, role, script, succeed } from '../support/scripts.j
 const TEXT = 'Once upon a time…';
 const commit = 'c'.repeat(40);
 
-/** What the Hub's API says of some models. */
+/** The Hub API's responses for some models. */
 const known: Readonly<Record<string, object>> = {
   'org/tiny-1b': { sha: commit, siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.safetensors' }] },
   'org/pickled-1b': { sha: commit, siblings: [{ rfilename: 'pytorch_model.bin' }] },
   'org/gated-1b': { sha: commit, gated: 'manual', siblings: [{ rfilename: 'model.safetensors' }] },
 };
 
-/** What lies there. */
+/** The files of each model on the Hub. */
 const files: Readonly<Record<string, string>> = {
   'config.json': '{"num_attention_heads": 8}',
   'model.safetensors': 'weights of the Hub',
@@ -35,8 +35,8 @@ describe('a language model', function () {
   const image = unique('engine');
   const names: string[] = [];
   let hub: Server;
-  let asked = 0;
-  let withheld = ''; // a file that the Hub does not give
+  let requestCount = 0;
+  let withheld = ''; // a file that the Hub does not serve
   let HF_ENDPOINT: string;
 
   const project = async (stem: string, answers: Record<string, unknown>) => {
@@ -49,9 +49,9 @@ describe('a language model', function () {
   };
   const env = () => ({ HF_ENDPOINT, BASE_IMAGE: image });
   const file = (directory: string, request: object) => {
-    const place = path.join(directory, 'request.json');
-    writeFileSync(place, JSON.stringify(request));
-    return place;
+    const file = path.join(directory, 'request.json');
+    writeFileSync(file, JSON.stringify(request));
+    return file;
   };
   const ask = async (directory: string, request: object, ...options: string[]) =>
     succeed(directory, 'invoke.sh', [...options, file(directory, request)], env());
@@ -66,7 +66,7 @@ describe('a language model', function () {
   before(async () => {
     await buildEngine(image);
     hub = createServer(({ url = '', method }, response) => {
-      asked += 1;
+      requestCount += 1;
       const model = known[/^\/api\/models\/(.+)\/revision\/main$/.exec(url)?.[1] ?? ''];
       const file = url.split('/resolve/')[1]?.split('/')[1] ?? '';
       const content = files[file];
@@ -95,7 +95,7 @@ describe('a language model', function () {
     let recording: Awaited<ReturnType<typeof recordCalls>>;
     after(() => recording.close());
 
-    it('is deployed at the newest commit, without a token, and answers in every form', async () => {
+    it('is deployed at the newest commit, without a token, and accepts every form of request', async () => {
       ({ directory, name } = await project('hub', { modelName: 'org/tiny-1b', deployTool: ['cli', 'boto3'] }));
       recording = await recordCalls(name);
       recording.start();
@@ -104,7 +104,7 @@ describe('a language model', function () {
       await succeed(directory, 'build_and_push.sh', [], env());
       const { result, err } = await script(directory, 'deploy.sh', [], env());
       assert.equal(result, name, err);
-      assert.match(err, new RegExp(`org/tiny-1b comes from the Hugging Face Hub, at its revision ${commit}`));
+      assert.match(err, new RegExp(`downloads org/tiny-1b from the Hugging Face Hub, revision ${commit}`));
       assert.match(err, /^Next: .*invoke\.sh' .*sample_request\.json/m);
       const { Environment, ModelDataUrl, ModelDataSource } = await modelOf(name);
       assert.deepEqual(
@@ -116,7 +116,7 @@ describe('a language model', function () {
       assert.equal(JSON.parse(await ask(directory, chat)).choices[0].message.content, 'Paris');
     });
 
-    it('is streamed', async () => {
+    it('can be streamed', async () => {
       for (const request of [{ inputs: 'Once' }, { prompt: 'Once' }]) {
         assert.equal(await ask(directory, request, '--stream'), TEXT);
         const py = ['invoke', '--stream', file(directory, request)];
@@ -124,12 +124,12 @@ describe('a language model', function () {
       }
       const broken = await script(directory, 'invoke.sh', ['--stream', file(directory, { inputs: 'break' })], env());
       assert.equal(broken.code, 1);
-      assert.match(broken.err, /The model stopped: The request was aborted/);
+      assert.match(broken.err, /The model returned an error: The request was aborted/);
       const loud = await refuse(/unrecognized arguments: --loud\n/, directory, 'invoke.sh', ['--loud', 'x']);
       assert.equal(loud.code, 2);
     });
 
-    it('is started by its options and those of the container', async () => {
+    it('is started with its options and those in the environment', async () => {
       const words = await command(directory);
       assert.deepEqual(words.slice(0, 2), ['serve', 'org/tiny-1b']);
       for (const word of [
@@ -139,29 +139,29 @@ describe('a language model', function () {
         '--port=8080',
       ])
         assert.ok(words.includes(word), `${word} in ${words}`);
-      assert.ok(words.includes('pid=1')); // which gets SageMaker's signals
+      assert.ok(words.includes('pid=1')); // it has to receive SageMaker's signals
       const CONTAINER_ENV = JSON.stringify({ OPTION_OVERRIDE: '{"a": "b c"}', OPTION_TENSOR_PARALLEL_SIZE: '2' });
       await succeed(directory, 'deploy.sh', [], { ...env(), CONTAINER_ENV });
       const changed = await command(directory);
       assert.ok(changed.includes('--override={"a": "b c"}') && changed.includes('--tensor-parallel-size=2'));
     });
 
-    it('stays at its commit, which the Hub is asked for once', async () => {
-      const before = asked;
+    it('keeps its commit, which is looked up only once', async () => {
+      const before = requestCount;
       assert.equal(await succeed(directory, 'deploy.sh', [], env()), name);
       assert.equal(await succeed(directory, 'deploy.py', ['deploy'], env()), name);
-      assert.equal(asked, before);
+      assert.equal(requestCount, before);
       await refuse(/has to be the ARN of a secret/, directory, 'deploy.sh', [], {
         ...env(),
         HF_TOKEN_SECRET: 'hf_abc',
       });
-      await refuse(/the Hub cannot be reached. First: /, directory, 'deploy.sh', [], {
+      await refuse(/the container cannot reach the Hub. First: /, directory, 'deploy.sh', [], {
         ...env(),
         NETWORK_ISOLATION: 'true',
       });
     });
 
-    it('scales by the requests that an instance works on', async () => {
+    it('scales by concurrent requests per instance', async () => {
       await succeed(directory, 'deploy.sh', [], { ...env(), MAX_INSTANCE_COUNT: '3' });
       const { ScalingPolicies } = await aws(
         ...['application-autoscaling', 'describe-scaling-policies', '--service-namespace', 'sagemaker'],
@@ -175,32 +175,38 @@ describe('a language model', function () {
       );
     });
 
-    it('is fetched into model/, also in two runs, and copied to S3, with nothing that is not needed', async () => {
+    it('is downloaded to model/, even in two runs, and copied to S3, without files that are not needed', async () => {
       const own = { ...env(), HF_HOME: path.join(folder, 'hub') };
       withheld = 'model.safetensors';
-      await refuse(/could not be fetched: .*Try again: it goes on/s, directory, 'upload_model.sh', [], own);
+      await refuse(
+        /could not be downloaded: .*Try again: the download resumes/s,
+        directory,
+        'upload_model.sh',
+        [],
+        own,
+      );
       withheld = '';
-      const place = await succeed(directory, 'upload_model.sh', [], own);
-      const [bucket = '', ...key] = place.slice('s3://'.length).split('/');
+      const uri = await succeed(directory, 'upload_model.sh', [], own);
+      const [bucket = '', ...key] = uri.slice('s3://'.length).split('/');
       const { Contents } = await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', key.join('/'));
       const names = Contents.map(({ Key }: { Key: string }) => path.basename(Key));
       assert.deepEqual(names, ['config.json', 'model.safetensors']);
       assert.equal(readFileSync(path.join(directory, 'model/model.safetensors'), 'utf8'), files['model.safetensors']);
       const MODEL_REVISION = 'd'.repeat(40);
-      await refuse(/holds org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty it/, directory, 'upload_model.sh', [], {
+      await refuse(/contains org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty it/, directory, 'upload_model.sh', [], {
         ...own,
         MODEL_REVISION,
       });
     });
 
-    it('is taken from S3 once it was uploaded, with its adapters, in a network of its own', async () => {
+    it('is read from S3 once it is uploaded, with its adapters, under network isolation', async () => {
       writeLanguageModel(directory);
-      const { result: place, err } = await script(directory, 'upload_model.sh', [], env());
-      assert.match(place, new RegExp(`^s3://${recording.bucket}/${name}/model/[0-9a-f]{64}/$`), err);
-      assert.equal(await succeed(directory, 'upload_model.sh', [], env()), place);
+      const { result: uri, err } = await script(directory, 'upload_model.sh', [], env());
+      assert.match(uri, new RegExp(`^s3://${recording.bucket}/${name}/model/[0-9a-f]{64}/$`), err);
+      assert.equal(await succeed(directory, 'upload_model.sh', [], env()), uri);
       assert.equal(await succeed(directory, 'deploy.sh', [], { ...env(), NETWORK_ISOLATION: 'true' }), name);
       const { Environment, ModelDataSource } = await modelOf(name);
-      const source = { S3Uri: place, S3DataType: 'S3Prefix', CompressionType: 'None' };
+      const source = { S3Uri: uri, S3DataType: 'S3Prefix', CompressionType: 'None' };
       assert.deepEqual([Environment, ModelDataSource?.S3DataSource], [{}, source]);
       const words = await command(directory);
       assert.equal(words[1], '/opt/ml/model');
@@ -213,7 +219,7 @@ describe('a language model', function () {
       await refuse(/ {2}\| /, directory, 'deploy.sh', [], { ...env(), CONTAINER_ENV });
     });
 
-    it('is removed, with what was uploaded', async () => {
+    it('is removed, with its uploads', async () => {
       assert.equal(Number(await succeed(directory, 'delete.sh', [], env())) > 2, true);
       assert.deepEqual(await leftOf(name), []);
       await succeed(directory, 'delete.sh', ['--all'], env());
@@ -222,12 +228,12 @@ describe('a language model', function () {
       assert.equal(await succeed(directory, 'delete.sh', [], env()), '0');
     });
 
-    it('has called nothing that deploy/iam does not permit, which permits nothing more', async () => {
+    it('needs exactly the permissions in deploy/iam', async () => {
       await recording.check(directory);
     });
   });
 
-  describe('that cannot be had', () => {
+  describe('that is not available', () => {
     const refused = async (modelName: string, reason: RegExp, more: Record<string, string> = {}) => {
       const { directory, name } = await project('not', { modelName, awsRoleArn: role });
       const IMAGE_URI = 'public.ecr.aws/x/y:1';
@@ -237,12 +243,14 @@ describe('a language model', function () {
       return directory;
     };
     it('is refused at once', async () => {
-      await refused('org/pickled-1b', /org\/pickled-1b has no \.safetensors files; others may be pickles/);
-      await refused('org/gated-1b', /org\/gated-1b is not open to all\. Accept its terms at https:.*HF_TOKEN_SECRET/);
-      await refused('org/none-1b', /The Hub has no model org\/none-1b .*\(404\)/);
-      await refused('org/tiny-1b', /The Hub cannot be asked .*Name a commit/, { HF_ENDPOINT: 'http://127.0.0.1:1' });
+      await refused('org/pickled-1b', /org\/pickled-1b has no \.safetensors files; other formats can be pickles/);
+      await refused('org/gated-1b', /org\/gated-1b is gated\. Accept its terms at https:.*HF_TOKEN_SECRET/);
+      await refused('org/none-1b', /The Hub has no public model org\/none-1b .*\(404\)/);
+      await refused('org/tiny-1b', /The Hub could not be reached .*Set a commit/, {
+        HF_ENDPOINT: 'http://127.0.0.1:1',
+      });
     });
-    it('is copied to S3 all the same, by those who may have it or who trust it', async () => {
+    it('can be copied to S3 with a token, or if pickles are trusted', async () => {
       const own = { ...env(), HF_HOME: path.join(folder, 'hub') };
       const gated = await refused('org/gated-1b', /HF_TOKEN_SECRET/);
       assert.match(await succeed(gated, 'upload_model.sh', [], { ...own, HF_TOKEN: 'hf_abc' }), /^s3:/);
@@ -252,7 +260,7 @@ describe('a language model', function () {
       assert.match(await succeed(pickled, 'upload_model.sh', [], own), /^s3:/);
       assert.equal(readFileSync(path.join(pickled, 'model/pytorch_model.bin'), 'utf8'), files['pytorch_model.bin']);
     });
-    it('is refused at once where S3 has none, and is not uploaded', async () => {
+    it('is refused at once if S3 has none, and is not uploaded if it is incomplete', async () => {
       const directory = await refused(
         's3://some-bucket/llama-1b/',
         /There is no model at s3:\/\/some-bucket\/llama-1b\//,
@@ -261,12 +269,18 @@ describe('a language model', function () {
       writeLanguageModel(directory);
       const index = path.join(directory, 'model/model.safetensors.index.json');
       writeFileSync(index, '{"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}');
-      await refuse(/a part of the model is missing: model-2\.safetensors/, directory, 'upload_model.sh', [], env());
+      await refuse(
+        /Files of the model are missing in .*: model-2\.safetensors/,
+        directory,
+        'upload_model.sh',
+        [],
+        env(),
+      );
       rmSync(index);
       rmSync(path.join(directory, 'model/model.safetensors'));
       await refuse(/no \.safetensors files/, directory, 'upload_model.sh', [], env());
       rmSync(path.join(directory, 'model/config.json'));
-      await refuse(/no config\.json/, directory, 'upload_model.sh', [], env());
+      await refuse(/config\.json is missing/, directory, 'upload_model.sh', [], env());
       await refuse(/There is no folder \/none/, directory, 'upload_model.sh', ['/none'], env());
     });
   });
@@ -275,7 +289,7 @@ describe('a language model', function () {
     const modelName = 's3://sagemaker-us-east-1-123456789012/shared/llama-1b/';
     const { directory, name } = await project('asy', { modelName, deployTarget: 'async', awsRoleArn: role });
     writeLanguageModel(directory);
-    await succeed(directory, 'upload_model.sh', [], env()); // makes the bucket
+    await succeed(directory, 'upload_model.sh', [], env()); // creates the bucket
     await must('aws', ['s3', 'cp', '--recursive', '--quiet', path.join(directory, 'model'), modelName]);
     await succeed(directory, 'build_and_push.sh', [], env());
     assert.equal(await succeed(directory, 'deploy.py', ['deploy'], env()), name);
@@ -288,7 +302,7 @@ describe('a language model', function () {
     assert.ok(Number(await succeed(directory, 'deploy.py', ['delete'], env())) > 2);
   });
 
-  it('has a stack of the CDK, whose role may read the token and the model', async () => {
+  it('has a CDK stack whose role can read the token and the model', async () => {
     installCdk();
     const { directory, name } = await project('cdk', { modelName: 'org/tiny-1b' });
     const HF_TOKEN_SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:huggingface-AbCdEf';

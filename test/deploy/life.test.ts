@@ -8,7 +8,7 @@ import { csvOf, writeData } from '../support/training.js';
 
 const scaled = { MAX_INSTANCE_COUNT: '2' };
 
-describe('the life of an endpoint', function () {
+describe('a real-time endpoint', function () {
   this.timeout(300_000);
   const folder = scratch(); // its name has a space
   const name = unique('life');
@@ -36,12 +36,12 @@ describe('the life of an endpoint', function () {
     await run('docker', ['image', 'rm', '--force', ...mine]);
   });
 
-  it('begins with a role', async () => {
+  it('starts with creating the role', async () => {
     const made = await succeed(directory, 'iam/create_role.sh');
     assert.equal(await succeed(directory, 'iam/create_role.sh'), made);
   });
 
-  it('has an image, pushed once', async () => {
+  it('has an image, which is pushed only once', async () => {
     const image = await succeed(directory, 'build_and_push.sh');
     assert.match(
       image,
@@ -54,12 +54,12 @@ describe('the life of an endpoint', function () {
     assert.equal((await aws('ecr', 'list-images', '--repository-name', name)).imageIds.length, 1);
   });
 
-  it('does not deploy or upload a model that is not there', async () => {
+  it('is not deployed, and nothing is uploaded, without a model', async () => {
     await refuse(/No model was uploaded .*\n.*upload_model\.sh/, directory, 'deploy.sh');
     await refuse(/There is no model in .*\n.*sample_model\/train\.py/, directory, 'upload_model.sh');
   });
 
-  it('takes a model without links, the same files as the same bytes', async () => {
+  it('has a model archive without links, which is reproducible', async () => {
     await train(directory, name);
     const link = path.join(directory, 'model/link');
     symlinkSync('model.joblib', link);
@@ -77,43 +77,43 @@ describe('the life of an endpoint', function () {
     assert.deepEqual([...new Set(Object.values(access.PublicAccessBlockConfiguration))], [true]);
   });
 
-  it('takes a model that a job has trained', async () => {
+  it('can use a model trained by a job', async () => {
     await succeed(directory, '../train/build_and_push.sh');
     await writeData(directory);
     const data = [csvOf(directory, 'train'), '--validation', csvOf(directory, 'validation')];
     assert.match(await succeed(directory, '../train/fit.py', data), /^s3:.*model\.tar\.gz$/);
   });
 
-  it('gets an endpoint that answers, and says what it costs before', async () => {
+  it('is created and serves requests, after its cost is announced', async () => {
     const { result, err } = await script(directory, 'deploy.sh');
     assert.equal(result, name, err);
-    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until you run .*delete\.sh/m);
+    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1, billed until you run .*delete\.sh/m);
     assert.equal((await predict()).length, JSON.parse(readFileSync(request(), 'utf8')).instances.length);
   });
 
-  it('stays as it is when nothing has changed', async () => {
+  it('is not updated if nothing changed', async () => {
     const before = await describeEndpoint();
     assert.match((await script(directory, 'deploy.sh')).err, /is already up to date/);
     assert.equal(await py('deploy'), name);
     assert.deepEqual(await describeEndpoint(), before);
   });
 
-  it('is scaled, and is the deployment of deploy.py, too', async () => {
+  it('can be scaled, and managed with deploy.py, too', async () => {
     assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
     assert.equal(await py('deploy', { ...scaled, CONTAINER_ENV: '{"A": "b"}' }), name);
-    const answer = await predict();
-    assert.deepEqual(JSON.parse(await py('invoke', {}, request())).predictions, answer);
+    const predictions = await predict();
+    assert.deepEqual(JSON.parse(await py('invoke', {}, request())).predictions, predictions);
     assert.equal(await succeed(directory, 'deploy.sh'), name);
   });
 
-  it('sends csv as csv, and shows what the container says of a bad request', async () => {
+  it('infers the content type, and shows the error of a bad request', async () => {
     const csv = path.join(directory, 'test/sample_request.csv');
     assert.deepEqual(JSON.parse(await succeed(directory, 'invoke.sh', [csv])).predictions, await predict());
     await refuse(/ModelError.*\{"error":/s, directory, 'invoke.sh', [csv, 'application/json']);
     await refuse(/Cannot infer the content type of/, directory, 'invoke.sh', [path.join(directory, 'Dockerfile')]);
   });
 
-  it('is updated in place to a new model, and what was before is removed', async () => {
+  it('is updated in place to a new model, and the previous one is removed', async () => {
     const before = await describeEndpoint();
     const constant = `import joblib; from sklearn.dummy import DummyRegressor
 model = DummyRegressor(strategy="constant", constant=42).fit([[0] * 8], [0])
@@ -128,21 +128,21 @@ joblib.dump(model, "/project/model/model.joblib")`;
     assert.deepEqual(await leftOf(name), [now.EndpointConfigName, now.EndpointConfigName, name]);
   });
 
-  it('goes on as it was when the new model is broken, and shows the log of the container', async () => {
+  it('keeps running when the new model is broken, and the container log is shown', async () => {
     const before = await describeEndpoint();
     writeFileSync(path.join(directory, 'model/model.joblib'), 'not a model');
     await succeed(directory, 'upload_model.sh');
     const { err } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh');
     assert.match(err, / {2}\| .*model/);
-    assert.match(err, /What ran before runs on/);
+    assert.match(err, /The previous deployment keeps running/);
     assert.deepEqual([...new Set(await predict())], [42]);
     assert.equal((await describeEndpoint()).EndpointConfigName, before.EndpointConfigName);
     assert.equal((await leftOf(name)).length, 3);
   });
 
-  it('is not touched under the name of another project', async () => {
+  it('is not changed by another project', async () => {
     recording.pause();
-    await refuse(/did not make/, directory, 'deploy.sh', [], {
+    await refuse(/did not create/, directory, 'deploy.sh', [], {
       PROJECT_NAME: 'another',
       ENDPOINT_NAME: name,
       IMAGE_URI: 'x',
@@ -152,20 +152,20 @@ joblib.dump(model, "/project/model/model.joblib")`;
     recording.start();
   });
 
-  it('ends with delete.sh, which counts what it removed', async () => {
+  it('is removed by delete.sh, which counts the resources', async () => {
     assert.equal(await succeed(directory, 'delete.sh'), '3');
     assert.equal(await succeed(directory, 'delete.sh'), '0');
     assert.deepEqual(await leftOf(name), []);
     await refuse(/Is it deployed/, directory, 'invoke.sh', [request()]);
   });
 
-  it('leaves nothing when the first model is broken', async () => {
+  it('leaves nothing behind when the first model is broken', async () => {
     const { err } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh');
     assert.match(err, / {2}\| .*model/);
     assert.deepEqual(await leftOf(name), []);
   });
 
-  it('leaves nothing when SageMaker has no capacity, or answers no call', async () => {
+  it('leaves nothing behind when SageMaker has no capacity, or throttles every call', async () => {
     await arm({ fail_endpoints: ['Unable to provision: no capacity.'] });
     await refuse(/was not deployed: Unable to provision: no capacity/, directory, 'deploy.sh');
     assert.deepEqual(await leftOf(name), []);
@@ -175,20 +175,20 @@ joblib.dump(model, "/project/model/model.joblib")`;
     assert.deepEqual(await leftOf(name), []);
   });
 
-  it('outlives a few throttled calls', async () => {
+  it('is deployed despite a few throttled calls', async () => {
     await train(directory, name);
     await succeed(directory, 'upload_model.sh');
     await arm({ throttle: { CreateModel: 1, CreateEndpoint: 2, DescribeEndpoint: 1 } });
     assert.equal(await succeed(directory, 'deploy.sh'), name);
   });
 
-  it('ends with delete.sh --all, which removes images and models too', async () => {
+  it('is removed by delete.sh --all, with images and models', async () => {
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '10'); // endpoint 3, repository 1, models 3, data to train on 2, role 1
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
     assert.ok(!existsSync(path.join(directory, 'deploy/.state/123456789012-us-east-1')));
   });
 
-  it('has called nothing that deploy/iam does not permit, which permits nothing more', async () => {
+  it('needs exactly the permissions in deploy/iam', async () => {
     await recording.check(directory);
   });
 });

@@ -1,4 +1,4 @@
-// Many models behind one endpoint: they are added, and asked, while it runs.
+// A multi-model endpoint: models are added and invoked while it runs.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { recordCalls } from '../support/rights.js';
 import { aws, leftOf, refuse, script, succeed } from '../support/scripts.js';
 import { outcome, tool } from '../support/tools.js';
 
-describe('the life of an endpoint for many models', function () {
+describe('a multi-model endpoint', function () {
   this.timeout(300_000);
   const folder = scratch(); // its name has a space
   const name = unique('many');
@@ -20,14 +20,14 @@ describe('the life of an endpoint for many models', function () {
   let expected: number[];
   const file = () => sample(directory);
   const upload = (model: string) => succeed(directory, 'upload_model.sh', [model]);
-  const predictions = (answer: string): number[] => JSON.parse(answer).predictions;
+  const predictions = (response: string): number[] => JSON.parse(response).predictions;
   const predict = async (model: string) =>
     predictions(await succeed(directory, 'invoke.sh', ['--target-model', model, file()]));
   const py = (...args: string[]) => succeed(directory, 'deploy.py', args);
   const pyPredict = async (model: string) => predictions(await py('invoke', '--target-model', model, file()));
   const objects = async () =>
     (await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', `${name}/`))?.Contents ?? [];
-  /** Moves what is directly in model/ into the folder of a model. */
+  /** Moves the model in model/ to the folder of a model. */
   const move = (model: string) => {
     mkdirSync(path.join(directory, 'model', model), { recursive: true });
     renameSync(path.join(directory, 'model/model.json'), path.join(directory, 'model', model, 'model.json'));
@@ -44,7 +44,7 @@ describe('the life of an endpoint for many models', function () {
     await recording.close();
   });
 
-  it('begins without any model, and says how to add one', async () => {
+  it('is created without a model, and says how to add one', async () => {
     await succeed(directory, 'iam/create_role.sh');
     await succeed(directory, 'iam/create_role.sh');
     await succeed(directory, 'build_and_push.sh');
@@ -57,10 +57,12 @@ describe('the life of an endpoint for many models', function () {
     const { EndpointConfigName } = await describeEndpoint(name);
     const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
     assert.deepEqual([PrimaryContainer.Mode, PrimaryContainer.ModelDataUrl], ['MultiModel', prefix]);
-    await refuse(/Which model\? .* none yet\.\n.*upload_model\.sh' first/, directory, 'invoke.sh', [file()]);
+    await refuse(/No model is named\. There are none in .* yet\.\n.*upload_model\.sh' first/, directory, 'invoke.sh', [
+      file(),
+    ]);
   });
 
-  it('answers for a model as soon as that is uploaded', async () => {
+  it('serves a model as soon as it is uploaded', async () => {
     const { result, err } = await script(directory, 'upload_model.sh', ['first']);
     assert.equal(result, `${prefix}first.tar.gz`, err);
     assert.match(err, /^Next: .*invoke\.sh' --target-model first .*sample_request\.json'$/m);
@@ -73,7 +75,7 @@ describe('the life of an endpoint for many models', function () {
     );
   });
 
-  it('takes a second model while it runs, and each answers with its own predictions', async () => {
+  it('accepts a second model while it runs, and each returns its own predictions', async () => {
     const before = await describeEndpoint(name);
     move('first');
     put42(directory);
@@ -86,18 +88,20 @@ describe('the life of an endpoint for many models', function () {
     assert.deepEqual(await describeEndpoint(name), before);
   });
 
-  it('has the same files uploaded once, and refuses others under a name that is taken', async () => {
+  it('uploads the same files only once, and refuses other files under the same name', async () => {
     const before = await objects();
     assert.equal(before.length, 2);
     assert.equal(await upload('first.tar.gz'), `${prefix}first.tar.gz`);
     put42(directory, 1);
     move('first');
-    await refuse(/another model first: .*\n.*mv .*upload_model\.sh' first-2/, directory, 'upload_model.sh', ['first']);
+    await refuse(/already another model first: .*\n.*mv .*upload_model\.sh' first-2/, directory, 'upload_model.sh', [
+      'first',
+    ]);
     assert.deepEqual(await objects(), before);
     assert.deepEqual(await predict('first'), expected);
   });
 
-  it('has models by their names, of folders that there are', async () => {
+  it('refuses invalid names and missing folders', async () => {
     for (const [args, reason] of [
       [[], /arguments are required: NAME\nTry: .*upload_model\.sh'? --help\n$/],
       [['-x'], /arguments are required: NAME\n/],
@@ -105,18 +109,18 @@ describe('the life of an endpoint for many models', function () {
     ] as const)
       assert.equal((await refuse(reason, directory, 'upload_model.sh', args)).code, 2);
     for (const bad of ['', '..', '../first', 'a b', 'a/b', '.tar.gz'])
-      await refuse(/cannot be the name of a model/, directory, 'upload_model.sh', [bad]);
+      await refuse(/Not a valid model name/, directory, 'upload_model.sh', [bad]);
     await refuse(/name is too long/, directory, 'upload_model.sh', ['first'], {
       MODEL_DATA: `s3://b/${'x'.repeat(1020)}`,
     });
-    await refuse(/no folder .*third; there are: first second\n/, directory, 'upload_model.sh', ['third']);
+    await refuse(/no folder .*third; found: first second\n/, directory, 'upload_model.sh', ['third']);
   });
 
-  it('says which models there are where none, or an unknown one, is asked', async () => {
-    const known = new RegExp(`In ${prefix} there are: first second\nName one: .* --target-model NAME FILE`);
+  it('lists its models if the request names none, or an unknown one', async () => {
+    const known = new RegExp(`Models in ${prefix}: first second\nName one: .* --target-model NAME FILE`);
     const unknown = ['--target-model', 'third', file()];
     for (const [args, reason] of [
-      [[file()], /Which model\?/],
+      [[file()], /No model is named\./],
       [unknown, /There is no model third\./],
     ] as const) {
       assert.match((await refuse(reason, directory, 'invoke.sh', args)).err, known);
@@ -132,7 +136,7 @@ describe('the life of an endpoint for many models', function () {
     await refuse(/ModelError.*\{"error":/s, directory, 'invoke.sh', bad);
   });
 
-  it('is the same deployment with boto3, from its beginning to its end', async () => {
+  it('can be managed with deploy.py', async () => {
     assert.match((await script(directory, 'deploy.py', ['deploy'])).err, /is already up to date/);
     assert.equal(await succeed(directory, 'delete.sh'), '3');
     const scaled = { MAX_INSTANCE_COUNT: '2' };
@@ -148,28 +152,28 @@ describe('the life of an endpoint for many models', function () {
     assert.deepEqual(await leftOf(name), []);
   });
 
-  it('takes models from another place, and refuses one model as that', async () => {
-    recording.pause(); // nobody has a right to other buckets
+  it('can use models in another bucket, and refuses a single model as MODEL_DATA', async () => {
+    recording.pause(); // the policies do not permit other buckets
     const other = unique('models');
     await must('aws', ['s3', 'mb', `s3://${other}`]);
     const env = { MODEL_DATA: `s3://${other}/team` };
     assert.equal(await succeed(directory, 'upload_model.sh', ['second'], env), `s3://${other}/team/second.tar.gz`);
     const program = `from deployer import project, settings
-from deployer.requests.model_many import models_of
-print(models_of(settings.read(project.Settings)), end="")`;
+from deployer.requests.model_many import models_folder
+print(models_folder(settings.read(project.Settings)), end="")`;
     const options = { cwd: path.join(directory, 'deploy'), env: { ...process.env, ...env } };
     assert.equal(outcome(tool('python'), ['-B', '-c', program], options).output, `s3://${other}/team/`);
     await must('aws', ['s3', 'rb', '--force', `s3://${other}`]);
     for (const program of ['deploy.sh', 'deploy.py']) {
       const args = program === 'deploy.py' ? ['deploy'] : [];
       const deploy = (reason: RegExp, MODEL_DATA: string) => refuse(reason, directory, program, args, { MODEL_DATA });
-      await deploy(/where all models lie, .* is one model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
+      await deploy(/the folder of all models, .* is a single model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
       await deploy(/MODEL_DATA has to be s3:/, '/a/b/');
     }
     recording.start();
   });
 
-  it('is what the CDK makes, with a role that reads its models and no others', async () => {
+  it('can be created by the CDK, with a role that can read only its models', async () => {
     installCdk();
     const [out, IMAGE_URI] = [path.join(folder, 'out'), 'public.ecr.aws/x/y:1'];
     const answers = { projectName: name, multiModel: true, deployTool: ['cdk'] };
@@ -191,14 +195,14 @@ print(models_of(settings.read(project.Settings)), end="")`;
     assert.match(JSON.stringify(template), /upload_model\.sh first && .*invoke\.sh --target-model first /);
   });
 
-  it('ends with delete.sh --all, which removes the models, too', async () => {
+  it('is removed by delete.sh --all, with its models', async () => {
     assert.equal((await objects()).length, 2);
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '4'); // repository 1, models 2, role 1
     assert.deepEqual([await objects(), await leftOf(name)], [[], []]);
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
   });
 
-  it('has called nothing that deploy/iam does not permit, which permits nothing more', async () => {
+  it('needs exactly the permissions in deploy/iam', async () => {
     await recording.check(directory);
   });
 });

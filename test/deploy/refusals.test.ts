@@ -23,7 +23,7 @@ describe('the deploy scripts', function () {
   });
 
   for (const each of scripts)
-    it(`${each} explains itself without Docker or AWS, and refuses what it does not know`, async () => {
+    it(`${each} prints its help without Docker or AWS, and refuses unknown arguments`, async () => {
       const { code, out } = await script(directory, each, ['--help'], { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' });
       assert.equal(code, 0);
       assert.match(out, new RegExp(`^Usage: deploy/${each}`));
@@ -31,18 +31,18 @@ describe('the deploy scripts', function () {
       assert.equal(refused.code, 2);
     });
 
-  it('say which credentials are missing before anything is built', async () => {
+  it('report missing credentials before anything is built', async () => {
     const env = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_EC2_METADATA_DISABLED: 'true' };
     const { err } = await refuse(/credentials.*\n.*aws configure/, directory, 'build_and_push.sh', [], env);
     assert.ok(!err.includes('Building'));
   });
 
-  it('refuse to build where Docker is missing or cannot run the architecture', async () => {
-    await refuse(/Docker does not answer/, directory, 'build_and_push.sh', [], { DOCKER_HOST: 'tcp://127.0.0.1:1' });
+  it('refuse to build if Docker is not running or cannot build for the architecture', async () => {
+    await refuse(/Docker is not responding/, directory, 'build_and_push.sh', [], { DOCKER_HOST: 'tcp://127.0.0.1:1' });
     await refuse(/builds only for .*\n.*emulation/, directory, 'build_and_push.sh', [], { PLATFORM: 'linux/vax' });
   });
 
-  it('push nothing and leave no repository when the build fails', async () => {
+  it('push nothing and leave no repository behind when the build fails', async () => {
     await refuse(/could not be built/, directory, 'build_and_push.sh', [], { BASE_IMAGE: 'no-such-image:at-all' });
     await refuse(
       /No image for linux\/amd64.*\n.*INSTANCE_TYPE=ml\.m5\.large .*build_and_push/,
@@ -53,7 +53,7 @@ describe('the deploy scripts', function () {
     assert.equal(await succeed(directory, 'delete.sh', ['--all']), '0');
   });
 
-  it('refuse to put a model into the image that is not there', async () => {
+  it('refuse to bake a missing model into the image', async () => {
     const whole = await project(folder, {
       projectName: `${name}-w`,
       modelDelivery: 'image',
@@ -63,7 +63,7 @@ describe('the deploy scripts', function () {
     assert.ok(!err.includes('Building'));
   });
 
-  it('take the roles of every partition, with paths, and nothing else', async () => {
+  it('accept roles of every partition, with paths, and nothing else', async () => {
     await refuse(/no role/, directory, 'deploy.sh');
     for (const bad of [
       'x',
@@ -73,12 +73,12 @@ describe('the deploy scripts', function () {
       `${role} x`,
       role.replace('service-', 'a!b/'),
     ])
-      await refuse(/not the ARN of a role that SageMaker takes/, directory, 'deploy.sh', [bad]);
+      await refuse(/not the ARN of a role that SageMaker accepts/, directory, 'deploy.sh', [bad]);
     for (const good of [role, role.replace('arn:aws:', 'arn:aws-cn:'), role.replace('arn:aws:', 'arn:aws-us-gov:')])
       await refuse(/No image/, directory, 'deploy.sh', [good]);
   });
 
-  it('refuse an image that is missing, elsewhere, or for another architecture', async () => {
+  it('refuse an image that is missing, in another region, or for another architecture', async () => {
     const image = await succeed(directory, 'build_and_push.sh', [], { DOCKER_BUILD_OPTS: '--quiet --label a=b' });
     assert.equal(await must('docker', ['image', 'inspect', '--format', '{{.Config.Labels.a}}', name]), 'b');
     const deploy = (reason: RegExp, env: NodeJS.ProcessEnv) => refuse(reason, directory, 'deploy.sh', [role], env);
@@ -86,11 +86,11 @@ describe('the deploy scripts', function () {
     await deploy(/is in eu-west-1/, { IMAGE_URI: image.replace('us-east-1', 'eu-west-1') });
     await deploy(/No image for linux\/arm64/, { INSTANCE_TYPE: 'ml.m6g.large' });
     await deploy(/An image for linux\/arm64 is needed/, { INSTANCE_TYPE: 'ml.m6g.large', IMAGE_URI: image });
-    await deploy(/no such model/, { MODEL_DATA: 's3://no-such-bucket/model.tar.gz' });
+    await deploy(/There is no model at/, { MODEL_DATA: 's3://no-such-bucket/model.tar.gz' });
     await deploy(/has to be s3:/, { MODEL_DATA: '/a/model.tar.gz' });
   });
 
-  it('leave nothing of a type that SageMaker does not have', async () => {
+  it('leave nothing behind when SageMaker does not have the instance type', async () => {
     writeFileSync(path.join(directory, 'model/model.joblib'), 'anything');
     await succeed(directory, 'upload_model.sh');
     const env = { INSTANCE_TYPE: 'ml.m5.gigantic' };
@@ -104,7 +104,7 @@ describe('the deploy scripts', function () {
     assert.deepEqual(await leftOf(name), []);
   });
 
-  it('know the architecture of an instance type by its family', async () => {
+  it('derive the architecture of an instance type from its family', async () => {
     const families = {
       m5: 'amd64',
       c7gd: 'arm64',
@@ -142,38 +142,44 @@ describe('the settings of a project', function () {
   });
   afterEach(() => writeFileSync(file, unchanged));
 
-  it('are all checked before anything is done, and the error names each that is wrong', async () => {
+  it('are all checked first, and the error lists every invalid one', async () => {
     const env = { INSTANCE_TYPE: 'm5.large', INSTANCE_COUNT: '0', MIN_INSTANCE_COUNT: 'x', TAGS: 'team=fraud' };
     const { code, err } = await refuse(/^ERROR: /, directory, 'deploy.sh', [], env);
     assert.equal(code, 1);
     for (const line of [
-      "INSTANCE_TYPE has to be ml.FAMILY.SIZE, and is 'm5.large'.",
-      "INSTANCE_COUNT has to be a whole number from 1 to 100, and is '0'.",
-      "MIN_INSTANCE_COUNT has to be a whole number from 1 to 1000, and is 'x'.",
-      `TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is 'team=fraud'.`,
+      "INSTANCE_TYPE has to be ml.FAMILY.SIZE, but is 'm5.large'.",
+      "INSTANCE_COUNT has to be a whole number from 1 to 100, but is '0'.",
+      "MIN_INSTANCE_COUNT has to be a whole number from 1 to 1000, but is 'x'.",
+      `TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is 'team=fraud'.`,
     ])
       assert.ok(err.replace('ERROR: ', '').split('\n').includes(line), `${line}\n${err}`);
   });
 
-  it('are refused where they do not fit together', async () => {
+  it('are refused if they contradict each other', async () => {
     const env = { INSTANCE_COUNT: '3', MAX_INSTANCE_COUNT: '2', MIN_INSTANCE_COUNT: '1' };
-    await refuse(/INSTANCE_COUNT has to be between the 1 and 2 instances/, directory, 'deploy.sh', [], env);
+    await refuse(
+      /INSTANCE_COUNT has to be between MIN_INSTANCE_COUNT \(1\) and MAX_INSTANCE_COUNT \(2\)/,
+      directory,
+      'deploy.sh',
+      [],
+      env,
+    );
   });
 
-  it('are refused with their line where the file has what is no setting, or one twice', async () => {
+  it('are refused with the line number if one is unknown, repeated or invalid', async () => {
     appendFileSync(file, 'INSTANCE_TYP=ml.m5.large\nQUITE_ANOTHER=1\nAWS_REGION=eu-west-1\nhello\n');
     const { err } = await refuse(/^ERROR: /, directory, 'delete.sh');
     const lines = unchanged.trimEnd().split('\n').length;
     for (const [at, reason] of [
       [1, 'there is no setting INSTANCE_TYP. Did you mean INSTANCE_TYPE?'],
       [2, 'there is no setting QUITE_ANOTHER.'],
-      [3, 'AWS_REGION is there twice.'],
-      [4, "a line has to be NAME=value, and is 'hello'."],
+      [3, 'AWS_REGION is set twice.'],
+      [4, "expected NAME=value, found 'hello'."],
     ] as const)
       assert.ok(err.includes(`deploy/settings.env, line ${lines + at}: ${reason}\n`), err);
   });
 
-  it('may be in quotes, exported and with a comment; the environment wins', async () => {
+  it('can be quoted, exported and commented; the environment overrides them', async () => {
     writeFileSync(
       file,
       `${unchanged.replace(/^(ENDPOINT_NAME|BASE_IMAGE|ROLE_NAME)=.*\n/gm, '')}
@@ -191,12 +197,12 @@ print([known.endpoint_name, known.base_image, known.role_name])`;
     assert.equal(await must(tool('python'), ['-c', code], { env }), "['from-file', 'a b#c', 'other']");
   });
 
-  it('of an older project are not read, and the error says where they go', async () => {
+  it('of an older project are refused, and the error says where to put them', async () => {
     const old = path.join(directory, 'deploy/settings.sh');
     writeFileSync(old, 'AWS_REGION=eu-west-1\n');
     for (const each of scripts.filter((name) => name !== 'invoke.sh'))
       await refuse(
-        /settings\.sh is of an older version .*\n.*into deploy\/settings\.env, and delete it/,
+        /settings\.sh is from an older version .*\n.*to deploy\/settings\.env, and delete it/,
         directory,
         each,
       );

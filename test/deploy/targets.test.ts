@@ -1,4 +1,4 @@
-// The lives of the other targets, and whether deploy/iam permits what they call, and no more.
+// The other targets from creation to removal, and that deploy/iam permits exactly the calls they make.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,7 +14,7 @@ describe('the other targets', function () {
   const lives: [string, string][] = [];
   let recording: Awaited<ReturnType<typeof recordCalls>> | undefined;
 
-  /** A project without a role, whose calls are recorded from its role on, up to its image and its model. */
+  /** A project with its role, image and model; the calls that created them are recorded. */
   const begin = async (name: string, deployTarget: string, more: Record<string, unknown> = {}) => {
     const directory = await trained(folder, name, deployTarget, more);
     lives.push([directory, name]);
@@ -34,7 +34,7 @@ describe('the other targets', function () {
     for (const [directory, name] of lives.reverse()) await clearAway(directory, name);
   });
 
-  it('have a program in which mypy finds nothing', async () => {
+  it('have a deployer that passes mypy', async () => {
     const args = [
       '--config-file',
       path.join(root, 'test/serve/pyproject.toml'),
@@ -61,7 +61,7 @@ describe('the other targets', function () {
   const scaled = { MAX_INSTANCE_COUNT: '2', PROVISIONED_CONCURRENCY: '1', MAX_PROVISIONED_CONCURRENCY: '2' };
 
   for (const target of ['serverless', 'async'] as const)
-    it(`${target}: created, asked, updated, updated to a broken model, deleted, all with the rights that it names`, async () => {
+    it(`${target}: created, invoked, updated, updated to a broken model, deleted, with exactly the permissions in deploy/iam`, async () => {
       const name = unique(target);
       const { directory, recording } = await begin(name, target);
       const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh', [], scaled);
@@ -75,27 +75,30 @@ describe('the other targets', function () {
       if (target === 'serverless') {
         assert.match(
           err,
-          /^Cost: each request for as long as it takes, with 2048 MB and a provisioned concurrency of 1 to 2 in us-east-1/m,
+          /^Cost: the duration of each request, with 2048 MB and a provisioned concurrency of 1 to 2 in us-east-1/m,
         );
         const serverless = { MemorySizeInMB: 2048, MaxConcurrency: 5, ProvisionedConcurrency: 1 };
         assert.deepEqual(config.ProductionVariants[0].ServerlessConfig, serverless);
         assert.deepEqual(await environmentOf(name), { SM_WORKERS: '1' });
       } else {
-        assert.match(err, /^Cost: 0 to 2 x ml\.m5\.large \(none while no request waits\) in us-east-1 bills until/m);
+        assert.match(
+          err,
+          /^Cost: 0 to 2 x ml\.m5\.large \(none while the queue is empty\) in us-east-1, billed until/m,
+        );
         assert.equal(config.AsyncInferenceConfig.ClientConfig.MaxConcurrentInvocationsPerInstance, 4);
         await scalesByBacklog(directory, name);
       }
 
       put42(directory);
       await succeed(directory, 'upload_model.sh');
-      const asking = target === 'serverless' ? client(name, directory) : undefined;
+      const requests = target === 'serverless' ? client(name, directory) : undefined;
       await succeed(directory, 'deploy.sh', [], scaled);
       assert.deepEqual(await predict(directory), [42, 42]);
       breakModel(directory);
       await succeed(directory, 'upload_model.sh');
       const { err: reason } = await refuse(/did not pass the ping health check/, directory, 'deploy.sh', [], scaled);
-      assert.match(reason, / {2}\| .*model.*\n(.*\n)*What ran before runs on/);
-      if (asking) assert.ok((await asking.stop()) > 0);
+      assert.match(reason, / {2}\| .*model.*\n(.*\n)*The previous deployment keeps running/);
+      if (requests) assert.ok((await requests.stop()) > 0);
       assert.deepEqual(await predict(directory), [42, 42]);
       assert.equal((await leftOf(name)).length, 3);
       assert.equal(await succeed(directory, 'delete.sh'), target === 'async' ? '6' : '4'); // async: 2 policies, 1 alarm
@@ -109,9 +112,9 @@ describe('the other targets', function () {
       await recording.check(directory);
     });
 
-  /** An archive that was packed elsewhere is read, and deployed; nothing is left where it has no model. */
+  /** An archive that was packed elsewhere is checked and deployed; nothing is left behind if it has no model. */
   async function readsOtherArchives(directory: string, name: string): Promise<void> {
-    recording?.pause(); // nobody has a right to all models
+    recording?.pause(); // the policies permit only this project's models
     const [archive, MODEL_DATA] = [path.join(folder, 'none.tar.gz'), `s3://${recording?.bucket}/elsewhere/none.tar.gz`];
     await must('tar', ['-czf', archive, '-C', directory, 'Dockerfile']);
     await must('aws', ['s3', 'cp', archive, MODEL_DATA]);
@@ -121,7 +124,7 @@ describe('the other targets', function () {
     recording?.start();
   }
 
-  /** What the container says of a bad request is shown; it scales to nothing by the backlog, unless one is to stay. */
+  /** The error of a bad request is shown; the endpoint scales to zero by the backlog, unless MIN_INSTANCE_COUNT is 1. */
   async function scalesByBacklog(directory: string, name: string): Promise<void> {
     const bad = path.join(folder, 'bad.json');
     writeFileSync(bad, '{"instances": [["a"]]}');
@@ -140,7 +143,7 @@ describe('the other targets', function () {
     assert.deepEqual(after.ScalingPolicies, []);
   }
 
-  it('realtime: with every odd but legal character, in another region, from an image that is not in ECR', async () => {
+  it('realtime: with every unusual but legal character, in another region, with an image outside ECR', async () => {
     const name = unique('odd');
     const directory = await trained(folder, name, 'realtime', { awsRegion: 'eu-central-1', awsRoleArn: role });
     lives.push([directory, name]);
@@ -174,7 +177,7 @@ describe('the other targets', function () {
     assert.equal(await succeed(directory, 'delete.sh', ['--all'], own), '4'); // endpoint 3, model 1
   });
 
-  it('batch: a job over a file, a folder or S3; lines for lines; what fails is told, what was made is removed', async () => {
+  it('batch: a job on a file, a folder or S3; one line per record; failures are reported and cleaned up', async () => {
     const name = unique('batch');
     const { directory, recording } = await begin(name, 'batch', { deployTool: ['cli', 'boto3'] });
     recording.pause();
@@ -186,7 +189,7 @@ describe('the other targets', function () {
     recording.start();
     const { result: job, err } = await script(directory, 'deploy.sh');
     assert.match(job, new RegExp(`^${name.slice(0, 40)}-\\d{14}-[0-9a-f]{4}$`), err);
-    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1 bills until the job's end/m);
+    assert.match(err, /^Cost: 1 x ml\.m5\.large in us-east-1, billed until the job ends/m);
     const fetch = /^.*Next: (aws s3 cp .*predictions\/),/m.exec(err)?.[1] ?? '';
     await must('bash', ['-c', fetch], { cwd: folder });
     const read = (file: string) =>
@@ -218,7 +221,7 @@ describe('the other targets', function () {
     const broken = { BATCH_INPUT: path.join(folder, 'broken.csv') };
     const failed = await refuse(/failed: ClientError: See job logs/, directory, 'deploy.sh', [], broken);
     assert.match(failed.err, / {2}\| .*Bad HTTP status received from algorithm: 400/);
-    recording.pause(); // nobody has a right to other buckets
+    recording.pause(); // the policies do not permit other buckets
     await refuse(/nothing in S3 at/, directory, 'deploy.sh', [], { BATCH_INPUT: 's3://no-such-bucket/x' });
     recording.start();
     await refuse(/no file or folder/, directory, 'deploy.sh', [], { BATCH_INPUT: 'no-such-file.csv' });
@@ -229,7 +232,7 @@ describe('the other targets', function () {
     await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')]);
     const stopped = await interrupt(/: InProgress/, directory, 'deploy.sh');
     assert.equal(stopped.code, 130, stopped.err);
-    assert.match(stopped.err, /Stopping .*; .*delete\.sh'? removes its model/);
+    assert.match(stopped.err, /Stopping .*: .*delete\.sh'? removes the model later/);
     breakModel(directory);
     await succeed(directory, 'upload_model.sh');
     await refuse(/ {2}\| /, directory, 'deploy.sh');

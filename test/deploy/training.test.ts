@@ -1,5 +1,5 @@
-// train/: from data to an endpoint that answers in four commands; and what a failed job says. The training images of all
-// frameworks are run in test/docker/combinations.test.ts.
+// train/: from data to a running endpoint in four commands, and the errors of failed jobs. test/docker/combinations.test.ts
+// runs the training images of all frameworks.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,21 +14,21 @@ import { assertNear, csvOf, writeData } from '../support/training.js';
 const fitPy = '../train/fit.py';
 const answers = { includeTraining: true, awsRoleArn: role };
 
-/** A project to train in, with the sample's data as csv and a request beside it. */
+/** A project with training, the sample's data as csv and a sample request. */
 async function begin(folder: string, name: string, more: Record<string, unknown> = {}) {
   const directory = await project(folder, { projectName: name, ...answers, ...more });
   const prices = await writeData(directory);
   return { directory, prices, csv: (channel: 'train' | 'validation') => csvOf(directory, channel) };
 }
 
-const describeJob = (place: string) =>
-  aws('sagemaker', 'describe-training-job', '--training-job-name', place.split('/').at(-3) ?? '');
+const describeJob = (uri: string) =>
+  aws('sagemaker', 'describe-training-job', '--training-job-name', uri.split('/').at(-3) ?? '');
 
 describe('training', function () {
   this.timeout(900_000);
   const folder = scratch(); // its name has a space
 
-  it('leads in four commands from data to an endpoint that answers', async () => {
+  it('takes four commands from data to a running endpoint', async () => {
     const name = unique('train');
     const { directory, prices, csv } = await begin(folder, name, { framework: 'xgboost' });
     try {
@@ -50,7 +50,7 @@ describe('training', function () {
     }
   });
 
-  describe('with a job that does not end well', () => {
+  describe('with a job that fails or is stopped', () => {
     const name = unique('train-fails');
     const fit = { directory: '', csv: (_: string) => '' };
     const write = (content: string) => {
@@ -69,18 +69,18 @@ describe('training', function () {
     });
     after(() => clearAway(fit.directory, name));
 
-    it('says before it starts what cannot be trained', async () => {
-      await refused(/There is nothing to train on/, []);
+    it('reports invalid arguments before it starts', async () => {
+      await refused(/There is no training data/, []);
       await refused(/There is no file.*nowhere\.csv/, ['nowhere.csv']);
       await refused(/There is nothing in S3/, ['s3://sagemaker-us-east-1-123456789012/nowhere/']);
       await refused(/'depth' is not NAME=VALUE/, ['x.csv', '--hyperparameter', 'depth']);
-      await refused(/be one that it knows\n.*TRAIN_INSTANCE_TYPE/, [fit.csv('train')], {
+      await refused(/be one that it supports\n.*TRAIN_INSTANCE_TYPE/, [fit.csv('train')], {
         TRAIN_INSTANCE_TYPE: 'ml.x.y',
       });
       await refused(/TRAIN_VOLUME_GB has to be/, [fit.csv('train')], { TRAIN_VOLUME_GB: 'x' });
     });
 
-    it('says to the line what the data or the hyperparameters lack', async () => {
+    it('reports the line of invalid data and the name of an invalid hyperparameter', async () => {
       const failed = (reason: string) =>
         new RegExp(`\\| ERROR: ${reason}[^]*ERROR: .* failed: AlgorithmError: ${reason}`);
       await refused(failed('There are no records in channel train'), [write('price,rooms\n')]);
@@ -91,7 +91,7 @@ describe('training', function () {
       await refused(failed('There is no hyperparameter max_dept. Did you mean max_depth\\?'), args);
     });
 
-    it('says that the model cannot be written, where that is so', async () => {
+    it('reports that the model cannot be written', async () => {
       const root = path.join(folder, 'ml');
       for (const each of ['model', 'output']) mkdirSync(path.join(root, each), { recursive: true });
       chmodSync(path.join(root, 'output'), 0o777);
@@ -102,7 +102,7 @@ describe('training', function () {
       assert.equal(reason, 'The model cannot be written to /opt/ml/model: Read-only file system.');
     });
 
-    it('goes on after a signal, and says how to stop it', async () => {
+    it('keeps running after a signal, and says how to stop it', async () => {
       const env = { ...process.env, POLL_SECONDS: '0.2' };
       const program = path.join(fit.directory, 'train/fit.py');
       const args = [program, fit.csv('train'), '--hyperparameter', 'num_round=100'];
@@ -111,24 +111,24 @@ describe('training', function () {
         ['SIGTERM', 143],
       ] as const) {
         const child = spawn(tool('python'), args, { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
-        let said = '';
+        let output = '';
         child.stderr.setEncoding('utf8').on('data', (text: string) => {
-          said += text;
-          if (/ing \(\d+ s\)/.test(said) && !child.killed) child.kill(signal);
+          output += text;
+          if (/ing \(\d+ s\)/.test(output) && !child.killed) child.kill(signal);
         });
-        assert.equal(await new Promise((resolve) => child.on('close', resolve)), status, said);
+        assert.equal(await new Promise((resolve) => child.on('close', resolve)), status, output);
         assert.match(
-          said,
-          /is still running, and bills\. To stop it: aws sagemaker stop-training-job --region us-east-1/,
+          output,
+          /is still running and billed\. To stop it: aws sagemaker stop-training-job --region us-east-1/,
         );
       }
     });
 
-    it('takes the model of a job whose time is up, as it is then', async () => {
+    it('uses the model that a job has when its time is up', async () => {
       const args = [fit.csv('train'), '--hyperparameter', 'num_round=100000'];
       const env = { TRAIN_SECONDS: '8', TRAIN_SPOT: 'true' };
       const { result, err } = await script(fit.directory, fitPy, args, env);
-      assert.match(err, /was stopped .* and has saved the model as it was then/);
+      assert.match(err, /was stopped .* and saved the model it had by then/);
       const job = await describeJob(result);
       assert.deepEqual([job.TrainingJobStatus, job.EnableManagedSpotTraining], ['Stopped', true]);
       assert.match(job.CheckpointConfig.S3Uri, new RegExp(`/${name}/checkpoints/${name}-`));

@@ -1,4 +1,4 @@
-"""The deployer of templates/deploy where it stands, and settings for each kind of project."""
+"""The deployer, imported from templates/deploy, and settings for each kind of project."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ import pytest
 
 DEPLOY = Path(__file__).parents[2] / "templates/deploy"
 sys.path.insert(0, str(DEPLOY))
-sys.dont_write_bytecode = True  # templates/ is packed as it is
+sys.dont_write_bytecode = True  # templates/ is published as it is
 
 from deployer import hints, state  # noqa: E402
 from deployer import settings as base  # noqa: E402
@@ -37,7 +37,7 @@ Some = TypeVar("Some", bound=base.Settings)
 ACCOUNT = "123456789012"
 BUCKET = f"sagemaker-us-east-1-{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/demo-us-east-1-exec"
-# The settings that all tests begin with. The account and the bucket are what sign_in() finds out.
+# The settings shared by all tests. The account and the bucket are those that sign_in() would find.
 COMMON = {
     "PROJECT_NAME": "demo",
     "AWS_REGION": "us-east-1",
@@ -52,14 +52,14 @@ INSTANCE = {"INSTANCE_TYPE": "ml.m6g.large"}
 
 
 class Read(Protocol):
-    """Reads settings of a kind: those given by name, and COMMON."""
+    """Reads settings of a class from the given variables and COMMON."""
 
     def __call__(self, kind: type[Some], **given: str) -> Some: ...
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Settings from variables; the file has none."""
+    """Read settings from variables, with an empty settings.env."""
 
     def read_settings(kind: type[Some], **given: str) -> Some:
         (tmp_path / "settings.env").write_text("")
@@ -71,17 +71,17 @@ def read(tmp_path: Path) -> Read:
 # --- kinds of projects -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Realtime(model_archive.Settings, realtime.Settings, by_invocations.Settings):
-    """One model, packed, at a real-time endpoint."""
+    """One model as an archive, on a real-time endpoint."""
 
 
 @dataclass(frozen=True)
 class InImage(model_image.Settings, realtime.Settings, by_invocations.Settings):
-    """One model in the image."""
+    """One model baked into the image."""
 
 
 @dataclass(frozen=True)
 class Many(model_many.Settings, realtime.Settings, by_invocations.Settings):
-    """Many models at one endpoint."""
+    """A multi-model endpoint."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Batch(model_archive.Settings, transform.Settings):
     """A batch transform job."""
 
 
-# What project.py of such a project chooses: the model's source, the target and what scales it.
+# The modules that project.py imports for each: the model's source, the target and its scaling.
 CHOICES: dict[type[base.Settings], tuple[ModuleType, ModuleType, ModuleType]] = {
     Realtime: (model_archive, realtime, by_invocations),
     InImage: (model_image, realtime, by_invocations),
@@ -117,14 +117,14 @@ CHOICES: dict[type[base.Settings], tuple[ModuleType, ModuleType, ModuleType]] = 
 
 
 class Choose(Protocol):
-    """Makes the requests those of a kind of project."""
+    """Selects the request modules of a kind of project."""
 
     def __call__(self, kind: type[base.Settings]) -> None: ...
 
 
 @pytest.fixture
 def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
-    """As project.py of such a project does."""
+    """Select the request modules, as project.py of such a project does."""
 
     def choose_kind(kind: type[base.Settings]) -> None:
         source, target, scaling = CHOICES[kind]
@@ -139,12 +139,12 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
 # --- a folder to run in ----------------------------------------------------------------------------------------------
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project that the hints are about, and the current folder."""
+    """An empty project, which is also the current folder. The hints refer to it."""
     root = tmp_path / "project"
     (root / "deploy").mkdir(parents=True)
     monkeypatch.setattr(hints, "PROJECT", root)
     monkeypatch.setattr(hints, "DEPLOY", root / "deploy")
-    monkeypatch.setattr(hints, "PROGRAM", root / "deploy/deploy.py")
+    monkeypatch.setattr(hints, "DEPLOY_PY", root / "deploy/deploy.py")
     monkeypatch.setattr(state, "DEPLOY", root / "deploy")
     monkeypatch.setattr(sys, "argv", ["deploy/deployer"])
     monkeypatch.chdir(root)
@@ -152,19 +152,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make(root: Path, *files: str) -> None:
-    """Empty files of a project."""
+    """Create empty files in a project."""
     for file in files:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).touch()
 
 
-def members(value: Any) -> Iterator[str]:
-    """All strings in a JSON value."""
+def strings(value: Any) -> Iterator[str]:
+    """Yield all leaves of a JSON value as strings."""
     if isinstance(value, dict):
         for each in value.values():
-            yield from members(each)
+            yield from strings(each)
     elif isinstance(value, list):
         for each in value:
-            yield from members(each)
+            yield from strings(each)
     else:
         yield value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""model.tar.gz: packed the same each time, and what SageMaker would refuse of one packed elsewhere."""
+"""model.tar.gz: packing is reproducible, and archives that SageMaker would refuse are detected."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from deployer.aws import Failure
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A model of two files, and what is not part of it."""
+    """A model of two files, with hidden files and an empty folder, which are not part of it."""
     folder = tmp_path / "model"
     (folder / "code").mkdir(parents=True)
     (folder / "model.json").write_text('{"a": 1}')
@@ -27,7 +27,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def packed(*entries: tuple[str, bytes | None, bytes]) -> io.BytesIO:
-    """An archive of entries: a name, the content of a file, or else a type of entry that leads to `target`."""
+    """An archive of entries: name, content (of a file) and type. Links point to `target`."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
         for name, content, kind in entries:
@@ -38,7 +38,7 @@ def packed(*entries: tuple[str, bytes | None, bytes]) -> io.BytesIO:
 
 
 # --- packing ---------------------------------------------------------------------------------------------------------
-def test_the_same_files_are_the_same_bytes(model: Path, tmp_path: Path) -> None:
+def test_packing_is_reproducible(model: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"
     digest = archive.pack(model, first)
     for at, path in enumerate(sorted(model.rglob("*"))):
@@ -48,15 +48,15 @@ def test_the_same_files_are_the_same_bytes(model: Path, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_the_hash_is_the_one_that_older_projects_made(tmp_path: Path) -> None:
-    """So what was uploaded is not uploaded again."""
+def test_the_hash_is_the_same_as_in_older_projects(tmp_path: Path) -> None:
+    """So that models uploaded before are not uploaded again."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model/model.json").write_text("{}")
     digest = archive.pack(tmp_path / "model", tmp_path / "x.tar.gz")
     assert digest == "d3b7396433babf8fc270906a1e13f69d24bdf2f8df3a19d4389d6a727aa28ecb"
 
 
-def test_other_files_have_another_hash(model: Path, tmp_path: Path) -> None:
+def test_the_hash_changes_with_content_name_and_number_of_files(model: Path, tmp_path: Path) -> None:
     changes: list[Callable[[], object]] = [
         lambda: (model / "model.json").write_text('{"a": 2}'),
         lambda: (model / "model.json").rename(model / "other.json"),
@@ -69,7 +69,7 @@ def test_other_files_have_another_hash(model: Path, tmp_path: Path) -> None:
     assert len(set(found)) == len(found)
 
 
-def test_an_archive_holds_the_files_and_nothing_that_a_dot_hides(model: Path, tmp_path: Path) -> None:
+def test_an_archive_leaves_out_hidden_files(model: Path, tmp_path: Path) -> None:
     archive.pack(model, tmp_path / "x.tar.gz")
     with tarfile.open(tmp_path / "x.tar.gz") as tar:
         assert tar.getnames() == ["code/größe.txt", "model.json"]
@@ -78,31 +78,31 @@ def test_an_archive_holds_the_files_and_nothing_that_a_dot_hides(model: Path, tm
         assert content and content.read() == b'{"a": 1}'
 
 
-def test_what_was_packed_here_has_no_fault(model: Path, tmp_path: Path) -> None:
+def test_our_own_archives_have_no_problem(model: Path, tmp_path: Path) -> None:
     archive.pack(model, tmp_path / "x.tar.gz")
     with (tmp_path / "x.tar.gz").open("rb") as file:
-        assert archive.find_fault(file) is None
+        assert archive.find_problem(file) is None
 
 
-# --- faults ----------------------------------------------------------------------------------------------------------
+# --- problems --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("name", "kind", "fault"),
+    ("name", "kind", "problem"),
     [
         ("link", tarfile.SYMTYPE, "link is a link (to target)"),
         ("hard", tarfile.LNKTYPE, "hard is a link (to target)"),
         ("pipe", tarfile.FIFOTYPE, "pipe is neither a file nor a folder"),
         ("disk", tarfile.BLKTYPE, "disk is neither a file nor a folder"),
-        ("/etc/passwd", tarfile.REGTYPE, "/etc/passwd leads out of the archive"),
-        ("a/../../b", tarfile.REGTYPE, "a/../../b leads out of the archive"),
+        ("/etc/passwd", tarfile.REGTYPE, "/etc/passwd is a path outside the archive"),
+        ("a/../../b", tarfile.REGTYPE, "a/../../b is a path outside the archive"),
     ],
 )
-def test_what_sagemaker_refuses_is_named(name: str, kind: bytes, fault: str) -> None:
-    assert archive.find_fault(packed(("model.json", b"{}", tarfile.REGTYPE), (name, None, kind))) == fault
+def test_entries_that_sagemaker_refuses_are_named(name: str, kind: bytes, problem: str) -> None:
+    assert archive.find_problem(packed(("model.json", b"{}", tarfile.REGTYPE), (name, None, kind))) == problem
 
 
-def test_folders_and_names_with_dots_are_no_fault() -> None:
+def test_folders_and_names_with_dots_are_accepted() -> None:
     entries = [("a", None, tarfile.DIRTYPE), ("./a/..b", b"", tarfile.REGTYPE), ("a/c..", b"", tarfile.REGTYPE)]
-    assert archive.find_fault(packed(*entries)) is None
+    assert archive.find_problem(packed(*entries)) is None
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_folders_and_names_with_dots_are_no_fault() -> None:
     ],
     ids=["empty", "a text", "cut off", "a zip"],
 )
-def test_what_is_no_whole_archive_is_said_to_be_none(content: bytes) -> None:
-    fault = archive.find_fault(io.BytesIO(content))
-    assert fault and fault.startswith("this is not a whole .tar.gz: ")
+def test_an_incomplete_archive_is_detected(content: bytes) -> None:
+    problem = archive.find_problem(io.BytesIO(content))
+    assert problem and problem.startswith("it is not a complete .tar.gz: ")
 
 
-def test_an_empty_archive_is_a_fault() -> None:
-    assert archive.find_fault(packed()) == "there is nothing in it"
+def test_an_empty_archive_is_a_problem() -> None:
+    assert archive.find_problem(packed()) == "it is empty"
 
 
-# --- what is packed --------------------------------------------------------------------------------------------------
-def test_a_model_has_to_have_files(tmp_path: Path, model: Path) -> None:
+# --- the model folder ------------------------------------------------------------------------------------------------
+def test_a_model_folder_needs_files(tmp_path: Path, model: Path) -> None:
     storage.require_model(model)
     (tmp_path / "none/.git").mkdir(parents=True)
     (tmp_path / "none/.git/config").touch()
@@ -144,12 +144,12 @@ def test_links_and_pipes_are_refused_by_name(model: Path, make: Callable[[Path],
 @pytest.mark.parametrize(
     ("name", "safe"), [("a b.csv", "a_b.csv"), ("größe.csv", "gr____e.csv"), ("x/ok-1.csv", "ok-1.csv")]
 )
-def test_names_in_s3_have_plain_characters(name: str, safe: str) -> None:
+def test_special_characters_in_names_are_replaced(name: str, safe: str) -> None:
     assert storage.safe_name(name) == safe
 
 
 @pytest.mark.parametrize(
-    ("place", "parts"), [("s3://b/k/x", ("b", "k/x")), ("s3://b/", ("b", "")), ("s3://b", ("b", ""))]
+    ("uri", "parts"), [("s3://b/k/x", ("b", "k/x")), ("s3://b/", ("b", "")), ("s3://b", ("b", ""))]
 )
-def test_a_place_in_s3_is_a_bucket_and_a_key(place: str, parts: tuple[str, str]) -> None:
-    assert storage.split(place) == parts
+def test_an_s3_uri_is_split_into_bucket_and_key(uri: str, parts: tuple[str, str]) -> None:
+    assert storage.split(uri) == parts

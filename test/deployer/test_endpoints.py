@@ -1,4 +1,4 @@
-"""What AWS is asked for an endpoint: model, configuration, endpoint, and what scales it."""
+"""The requests to AWS for an endpoint: model, configuration, endpoint and auto scaling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from conftest import (
     Read,
     Realtime,
     Serverless,
-    members,
+    strings,
 )
 
 from deployer import settings as base
@@ -62,17 +62,17 @@ MORE: list[tuple[Kind, Given, str]] = [
 
 
 def name_of(settings: Any) -> str:
-    """The name of the model and of the configuration."""
+    """Return the name of the model and the configuration."""
     return endpoint.name(settings)
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("kind", "given", "name"), [*KINDS, *MORE])
-def test_names_are_those_that_older_projects_gave(
+def test_names_are_the_same_as_in_older_projects(
     read: Read, choose: Choose, kind: Kind, given: Given, name: str
 ) -> None:
-    """So a project that is generated anew leaves an endpoint that has not changed as it is: these come from before
-    deployer. A name is a hash of the model and the configuration, so they are as they were, too."""
+    """So that regenerating a project does not update an unchanged endpoint. These names are from before the deployer; a
+    name contains a hash of the requests for model and configuration, so those are unchanged, too."""
     choose(kind)
     assert name_of(read(kind, **given)) == name
 
@@ -88,18 +88,20 @@ def test_names_are_those_that_older_projects_gave(
         ("STARTUP_SECONDS", "600"),
     ],
 )
-def test_other_content_has_another_name(read: Read, choose: Choose, name: str, value: str) -> None:
+def test_the_name_changes_with_the_content(read: Read, choose: Choose, name: str, value: str) -> None:
     choose(Realtime)
     assert name_of(read(Realtime, **{**PACKED, name: value})) != "demo-e3c7f3c4bc"
 
 
 @pytest.mark.parametrize("change", [{"POLL_SECONDS": "1"}, {"MAX_INSTANCE_COUNT": "4"}, {"BASE_IMAGE": "other"}])
-def test_what_makes_no_other_model_and_configuration_leaves_the_name(read: Read, choose: Choose, change: Given) -> None:
+def test_settings_outside_model_and_configuration_do_not_change_the_name(
+    read: Read, choose: Choose, change: Given
+) -> None:
     choose(Realtime)
     assert name_of(read(Realtime, **{**PACKED, **change})) == "demo-e3c7f3c4bc"
 
 
-def test_a_long_name_is_cut_so_that_it_fits(read: Read, choose: Choose) -> None:
+def test_a_long_name_is_shortened(read: Read, choose: Choose) -> None:
     choose(Realtime)
     name = name_of(read(Realtime, **PACKED, ENDPOINT_NAME="e" * 63))
     assert name.startswith("e" * 52 + "-") and len(name) == 63
@@ -107,7 +109,7 @@ def test_a_long_name_is_cut_so_that_it_fits(read: Read, choose: Choose) -> None:
 
 # --- every kind ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("kind", "given", "name"), KINDS)
-def test_every_request_names_the_same_things_and_carries_the_tags(
+def test_all_requests_use_the_same_names_and_tags(
     read: Read, choose: Choose, kind: Kind, given: Given, name: str
 ) -> None:
     choose(kind)
@@ -139,7 +141,7 @@ def test_every_request_names_the_same_things_and_carries_the_tags(
         ),
     ],
 )
-def test_the_container_gets_the_model_as_it_is_delivered(
+def test_the_container_definition_contains_the_model(
     read: Read, choose: Choose, kind: Kind, given: Given, container: Mapping[str, Any]
 ) -> None:
     choose(kind)
@@ -147,7 +149,7 @@ def test_the_container_gets_the_model_as_it_is_delivered(
     assert endpoint.model(settings)["PrimaryContainer"] == {"Image": COMMON["IMAGE_URI"], **container}
 
 
-def test_files_in_s3_are_taken_as_they_are_and_need_nothing_of_the_hub(read: Read, choose: Choose) -> None:
+def test_files_in_s3_are_uncompressed_and_need_no_hub(read: Read, choose: Choose) -> None:
     choose(Language)
     settings: Any = read(Language, **HUB, MODEL_DATA="s3://b/p/")
     container = endpoint.model(settings)["PrimaryContainer"]
@@ -156,7 +158,7 @@ def test_files_in_s3_are_taken_as_they_are_and_need_nothing_of_the_hub(read: Rea
 
 
 # --- configurations --------------------------------------------------------------------------------------------------
-def test_a_real_time_endpoint_captures_and_measures_if_asked(read: Read) -> None:
+def test_data_capture_and_metrics_of_a_real_time_endpoint_are_optional(read: Read) -> None:
     assert realtime.options(read(Realtime, **INSTANCE)) == {}
     capture = realtime.options(read(Realtime, **RICH))["DataCaptureConfig"]
     assert (capture["InitialSamplingPercentage"], capture["KmsKeyId"]) == (10, "alias/mine")
@@ -168,9 +170,9 @@ def test_a_real_time_endpoint_captures_and_measures_if_asked(read: Read) -> None
 
 def test_an_asynchronous_endpoint_has_a_queue(read: Read) -> None:
     queue = asynchronous.options(read(Async, **INSTANCE))["AsyncInferenceConfig"]
-    place = f"s3://{BUCKET}/demo/async"
-    places = {"S3OutputPath": f"{place}/output", "S3FailurePath": f"{place}/failures"}
-    assert queue == {"OutputConfig": places, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4}}
+    folder = f"s3://{BUCKET}/demo/async"
+    paths = {"S3OutputPath": f"{folder}/output", "S3FailurePath": f"{folder}/failures"}
+    assert queue == {"OutputConfig": paths, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4}}
     given = {"SUCCESS_TOPIC": "arn:s", "ASYNC_OUTPUT": "s3://b/o/", "KMS_KEY_ID": "k"}
     output = asynchronous.options(read(Async, **INSTANCE, **given))["AsyncInferenceConfig"]["OutputConfig"]
     assert output["NotificationConfig"] == {"SuccessTopic": "arn:s"}
@@ -191,7 +193,7 @@ READY = {**SIZE, "PROVISIONED_CONCURRENCY": "1", "MAX_PROVISIONED_CONCURRENCY": 
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "least", "metric", "aim"),
+    ("kind", "given", "minimum", "metric", "value"),
     [
         (Realtime, {**INSTANCE, **FOUR}, 1, "SageMakerVariantInvocationsPerInstance", 1000),
         (Language, {**GPU, **FOUR}, 1, "SageMakerVariantConcurrentRequestsPerModelHighResolution", 16),
@@ -200,22 +202,22 @@ READY = {**SIZE, "PROVISIONED_CONCURRENCY": "1", "MAX_PROVISIONED_CONCURRENCY": 
     ],
 )
 def test_an_endpoint_scales_between_its_limits_by_the_metric_of_its_kind(
-    read: Read, choose: Choose, kind: Kind, given: Given, least: int, metric: str, aim: float
+    read: Read, choose: Choose, kind: Kind, given: Given, minimum: int, metric: str, value: float
 ) -> None:
     choose(kind)
     settings: Any = read(kind, **given)
     (_, register, target), (_, put, policy), *others = endpoint.scaling_calls(settings)
     assert (register, put) == ("register_scalable_target", "put_scaling_policy")
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (least, 4)
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (minimum, 4)
     assert target["ResourceId"] == policy["ResourceId"] == "endpoint/demo/variant/AllTraffic"
     assert target["ScalableDimension"] == policy["ScalableDimension"]
     tracking = policy["TargetTrackingScalingPolicyConfiguration"]
-    assert tracking["TargetValue"] == aim and metric in members(tracking)
+    assert tracking["TargetValue"] == value and metric in strings(tracking)
     assert bool(others) == (kind is Async)
 
 
 @pytest.mark.parametrize(("kind", "given", "name"), KINDS)
-def test_an_endpoint_with_one_number_of_instances_does_not_scale(
+def test_an_endpoint_with_a_fixed_instance_count_does_not_scale(
     read: Read, choose: Choose, kind: Kind, given: Given, name: str
 ) -> None:
     choose(kind)
@@ -223,7 +225,7 @@ def test_an_endpoint_with_one_number_of_instances_does_not_scale(
     assert endpoint.scaling_calls(settings) == []
 
 
-def test_a_waiting_request_wakes_an_asynchronous_endpoint_from_no_instance(read: Read, choose: Choose) -> None:
+def test_a_queued_request_scales_an_asynchronous_endpoint_up_from_zero(read: Read, choose: Choose) -> None:
     choose(Async)
     settings: Any = read(Async, **INSTANCE, **FOUR)
     _, _, (_, _, wake), (service, method, alarm) = endpoint.scaling_calls(settings)
@@ -232,19 +234,19 @@ def test_a_waiting_request_wakes_an_asynchronous_endpoint_from_no_instance(read:
     assert (alarm["AlarmActions"], alarm["MetricName"]) == ([POLICY_ARN], "HasBacklogWithoutCapacity")
 
 
-CONCURRENCY = "with 2048 MB and a provisioned concurrency of 1 to 4 in us-east-1 bills"
+CONCURRENCY = "with 2048 MB and a provisioned concurrency of 1 to 4 in us-east-1, billed"
 
 
 @pytest.mark.parametrize(
     ("kind", "given", "words"),
     [
-        (Realtime, INSTANCE, "1 x ml.m6g.large in us-east-1 bills"),
-        (Realtime, {**INSTANCE, **FOUR}, "1 to 4 x ml.m6g.large in us-east-1 bills"),
-        (Async, {**INSTANCE, **FOUR}, "0 to 4 x ml.m6g.large (none while no request waits) in us-east-1 bills"),
-        (Serverless, SIZE, "each request for as long as it takes, with 2048 MB in us-east-1 bills"),
-        (Serverless, READY, f"each request for as long as it takes, {CONCURRENCY}"),
+        (Realtime, INSTANCE, "1 x ml.m6g.large in us-east-1, billed"),
+        (Realtime, {**INSTANCE, **FOUR}, "1 to 4 x ml.m6g.large in us-east-1, billed"),
+        (Async, {**INSTANCE, **FOUR}, "0 to 4 x ml.m6g.large (none while the queue is empty) in us-east-1, billed"),
+        (Serverless, SIZE, "the duration of each request, with 2048 MB in us-east-1, billed"),
+        (Serverless, READY, f"the duration of each request, {CONCURRENCY}"),
     ],
 )
-def test_the_cost_is_said_in_words(read: Read, kind: Kind, given: Given, words: str) -> None:
+def test_the_cost_is_described(read: Read, kind: Kind, given: Given, words: str) -> None:
     _, target, _ = CHOICES[kind]
     assert target.cost(read(kind, **given)) == words

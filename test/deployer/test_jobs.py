@@ -1,4 +1,4 @@
-"""What AWS is asked for jobs: batch transform, training, builds; what they run on."""
+"""The requests to AWS for batch transform jobs, training jobs and builds, and the instances they run on."""
 
 import json
 import re
@@ -21,13 +21,13 @@ ENTRY = re.compile(r"type: '(ml\.[^']+)'.* arch: '(\w+)'(?:, gpu: \{ name: '([^'
 BATCH = {**ARCHIVE, "INSTANCE_TYPE": "ml.m5.large", "BATCH_INPUT": "s3://b/in.csv"}
 
 
-def test_the_model_of_a_job_has_the_name_that_older_projects_gave(read: Read, choose: Choose) -> None:
+def test_the_model_of_a_job_has_the_same_name_as_in_older_projects(read: Read, choose: Choose) -> None:
     choose(Batch)
     settings = read(Batch, **{**BATCH, **INSTANCE})
     assert name_by_content(settings, describe_model(settings)) == "demo-e58cb6a5e2"
 
 
-def test_a_transform_job_splits_lines_and_writes_into_a_folder_of_its_name(read: Read) -> None:
+def test_a_transform_job_splits_lines_and_writes_to_its_own_folder(read: Read) -> None:
     request = transform.job(read(Batch, **BATCH, BATCH_CONTENT_TYPE="text/csv"), "demo-1", "demo-job")
     assert request["TransformInput"] == {
         "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/in.csv"}},
@@ -42,7 +42,7 @@ def test_a_transform_job_splits_lines_and_writes_into_a_folder_of_its_name(read:
     assert "MaxConcurrentTransforms" not in request
 
 
-def test_a_transform_job_takes_what_the_settings_say(read: Read) -> None:
+def test_a_transform_job_uses_the_settings(read: Read) -> None:
     given = {
         "BATCH_OUTPUT": "s3://b/out/",
         "BATCH_SPLIT": "None",
@@ -62,7 +62,7 @@ def test_a_transform_job_takes_what_the_settings_say(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "version", "host"),
+    ("kind", "version", "ami"),
     [
         ("ml.g5.xlarge", "auto", "al2-ami-sagemaker-batch-gpu-535"),
         ("ml.m5.large", "auto", None),
@@ -70,21 +70,21 @@ def test_a_transform_job_takes_what_the_settings_say(read: Read) -> None:
         ("ml.g5.xlarge", "", None),
     ],
 )
-def test_a_transform_job_has_the_host_of_its_gpu(read: Read, kind: str, version: str, host: str | None) -> None:
+def test_a_transform_job_has_the_ami_of_its_gpu(read: Read, kind: str, version: str, ami: str | None) -> None:
     settings = read(Batch, **{**BATCH, "INSTANCE_TYPE": kind}, TRANSFORM_AMI_VERSION=version)
-    assert transform.job(settings, "m", "j")["TransformResources"].get("TransformAmiVersion") == host
+    assert transform.job(settings, "m", "j")["TransformResources"].get("TransformAmiVersion") == ami
 
 
 # --- training --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Training(Realtime, training.Settings):
-    """A project that trains, too."""
+    """A project with training."""
 
 
 TRAIN = {"TRAIN_DATA": "s3://b/t/", "TRAIN_INSTANCE_TYPE": "ml.m5.large", "TRAIN_IMAGE_URI": "image"}
 
 
-def test_a_training_job_reads_its_channels_and_writes_into_the_bucket(read: Read) -> None:
+def test_a_training_job_reads_its_channels_and_writes_to_the_bucket(read: Read) -> None:
     request = training.training_job(read(Training, **TRAIN), "job", {"eta": "0.1"})
     (channel,) = request["InputDataConfig"]
     assert channel["ChannelName"] == "train"
@@ -106,7 +106,7 @@ def test_spot_capacity_waits_longer_and_keeps_checkpoints(read: Read) -> None:
     assert request["OutputDataConfig"]["KmsKeyId"] == request["ResourceConfig"]["VolumeKmsKeyId"] == "k"
 
 
-def test_the_metrics_of_a_job_are_found_in_what_training_logs(read: Read) -> None:
+def test_metric_definitions_match_the_training_log(read: Read) -> None:
     line = "train:rmse=5.24603 validation:rmse=12.3354 epoch=1"
     definitions = training.training_job(read(Training, **TRAIN), "job", {})["AlgorithmSpecification"]
     found = {
@@ -118,7 +118,7 @@ def test_the_metrics_of_a_job_are_found_in_what_training_logs(read: Read) -> Non
 # --- builds ----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Built(Realtime, codebuild.Settings):
-    """A project that is built in CodeBuild."""
+    """A project built in CodeBuild."""
 
 
 @pytest.mark.parametrize(
@@ -133,17 +133,17 @@ def test_an_image_is_built_on_a_machine_of_its_architecture(read: Read, platform
     assert (request["serviceRole"], request["tags"]) == ("arn:r", tags)
 
 
-def test_a_build_gets_the_variables_that_have_a_value(read: Read) -> None:
+def test_a_build_gets_only_variables_with_a_value(read: Read) -> None:
     request = codebuild.build(read(Built), "bucket/key", {"PLATFORM": "linux/amd64", "DOCKER_BUILD_OPTS": ""})
     (variable,) = request["environmentVariablesOverride"]
     assert variable == {"name": "PLATFORM", "value": "linux/amd64", "type": "PLAINTEXT"}
     assert request["sourceLocationOverride"] == "bucket/key"
 
 
-def test_a_build_project_is_changed_only_where_it_differs(read: Read) -> None:
+def test_a_codebuild_project_is_updated_only_if_it_differs(read: Read) -> None:
     wanted = codebuild.project(read(Built), "linux/amd64", "bucket/key")
     found: dict[str, Any] = json.loads(json.dumps(wanted))
-    found["source"]["location"] = "bucket/other"  # each build has its own
+    found["source"]["location"] = "bucket/other"  # each build sets its own
     found["arn"] = "arn:of-what-is-there"
     found["tags"].reverse()
     assert not codebuild.differs(found, wanted)
@@ -155,19 +155,19 @@ def test_a_build_project_is_changed_only_where_it_differs(read: Read) -> None:
 
 # --- instances -------------------------------------------------------------------------------------------------------
 def types() -> list[tuple[str, str, str | None]]:
-    """Type, architecture and GPU of all in the catalogue."""
+    """Return type, architecture and GPU of all instance types in the catalogue."""
     found = [match.groups() for match in ENTRY.finditer(CATALOGUE.read_text())]
     return [(str(kind), str(arch), gpu) for kind, arch, gpu in found]
 
 
-def test_every_type_of_the_catalogue_has_its_platform_and_its_host() -> None:
+def test_platform_and_ami_of_every_type_in_the_catalogue() -> None:
     known = types()
     assert len(known) > 250
     last_cuda = {"K80": "", "V100": instances.CUDA_12, None: ""}
     for kind, arch, gpu in known:
         platform = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}[arch]
         assert instances.platform_of({"instance_type": kind}) == platform, kind
-        assert instances.host_of(kind) == last_cuda.get(gpu, instances.CUDA_13), kind
+        assert instances.ami_of(kind) == last_cuda.get(gpu, instances.CUDA_13), kind
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_every_type_of_the_catalogue_has_its_platform_and_its_host() -> None:
         ("ml.p7.48xlarge", "linux/amd64"),
     ],
 )
-def test_a_type_of_tomorrow_is_judged_by_its_name(kind: str, platform: str) -> None:
+def test_the_platform_of_a_future_type_follows_from_its_name(kind: str, platform: str) -> None:
     assert instances.platform_of({"instance_type": kind}) == platform
 
 
@@ -192,14 +192,12 @@ def test_a_type_of_tomorrow_is_judged_by_its_name(kind: str, platform: str) -> N
         ({"INSTANCE_TYPE": "ml.m5.large", "PLATFORM": "linux/arm64"}, "linux/arm64"),
     ],
 )
-def test_the_image_is_built_for_the_instance_unless_the_settings_say_otherwise(
-    read: Read, given: dict[str, str], platform: str
-) -> None:
+def test_the_platform_is_the_instances_unless_it_is_set(read: Read, given: dict[str, str], platform: str) -> None:
     assert read(Realtime, **given).platform == platform
 
 
 @pytest.mark.parametrize(
-    ("given", "host"),
+    ("given", "ami"),
     [
         ({"INSTANCE_TYPE": "ml.g5.xlarge", "INFERENCE_AMI_VERSION": "auto"}, instances.CUDA_13),
         ({"INSTANCE_TYPE": "ml.p3.2xlarge", "INFERENCE_AMI_VERSION": "auto"}, instances.CUDA_12),
@@ -208,7 +206,5 @@ def test_the_image_is_built_for_the_instance_unless_the_settings_say_otherwise(
         ({"INSTANCE_TYPE": "ml.g5.xlarge", "INFERENCE_AMI_VERSION": "mine"}, "mine"),
     ],
 )
-def test_an_endpoint_has_the_host_that_the_settings_ask_for(
-    read: Read, given: dict[str, str], host: str | None
-) -> None:
-    assert instances.variant(read(Realtime, **given)).get("InferenceAmiVersion") == host
+def test_an_endpoint_has_the_ami_of_the_settings(read: Read, given: dict[str, str], ami: str | None) -> None:
+    assert instances.variant(read(Realtime, **given)).get("InferenceAmiVersion") == ami

@@ -1,4 +1,4 @@
-"""What commands take from Docker, from streams and from the bucket."""
+"""How commands read output of Docker, response streams and keys in the bucket."""
 
 import json
 from pathlib import Path
@@ -16,23 +16,23 @@ CLASSIC = {"token": {"text": "Hi"}, "generated_text": None}
 
 
 def parts(*events: Any) -> list[Any]:
-    """A stream of SageMaker's, cut anywhere."""
+    """A SageMaker response stream, split at arbitrary positions."""
     text = "".join(f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n" for each in events)
     return [{"PayloadPart": {"Bytes": text[at : at + 7].encode()}} for at in range(0, len(text), 7)]
 
 
 @pytest.mark.parametrize("events", [[CHAT, "[DONE]"], [CLASSIC, {"token": None, "generated_text": "Hi"}]])
-def test_the_text_of_a_stream_is_that_of_its_events(events: list[Any]) -> None:
+def test_the_text_of_a_stream_is_joined_from_its_events(events: list[Any]) -> None:
     assert "".join(invoke_stream.pieces(parts(*events))) == "Hi"
 
 
 @pytest.mark.parametrize("events", [[], [CHAT], [CLASSIC]])
-def test_a_stream_without_its_last_event_is_a_failure(events: list[Any]) -> None:
+def test_a_stream_without_a_final_event_is_a_failure(events: list[Any]) -> None:
     with pytest.raises(Failure, match="ended before the model was done"):
         list(invoke_stream.pieces(parts(*events)))
 
 
-def test_what_docker_says_last_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_line_of_dockers_errors_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "docker"
     program.write_text("#!/bin/sh\necho first >&2\necho 'no such image' >&2\nexit 1\n")
     program.chmod(0o755)
@@ -52,5 +52,5 @@ def test_what_docker_says_last_is_the_reason(tmp_path: Path, monkeypatch: pytest
         (f"other/{HASH}/model.tar.gz", False),
     ],
 )
-def test_what_was_uploaded_is_known_by_its_hash(read: Read, key: str, ours: bool) -> None:
-    assert bool(delete.uploads_of(read(Realtime)).fullmatch(key)) is ours
+def test_uploads_are_recognized_by_the_hash_in_their_key(read: Read, key: str, ours: bool) -> None:
+    assert bool(delete.uploaded_keys(read(Realtime)).fullmatch(key)) is ours

@@ -1,4 +1,4 @@
-"""deploy/settings.env and the environment: what is read, what wins, and what is refused."""
+"""deploy/settings.env and the environment: parsing, precedence and errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class Small(base.Settings):
 
     word: str = base.text("standard")
     count: int = base.number(1, 10, 3)
-    most: int | None = base.optional_number(1, 10)
+    limit: int | None = base.optional_number(1, 10)
     twice: int = base.number(1, 20, lambda known: 2 * int(known["count"]))
-    where: str = base.place()
+    where: str = base.s3_uri()
     form: str = base.choice("Line", "None")
 
 
 def from_file(folder: Path, content: str | bytes, **environment: str) -> Small:
-    """Settings of a file."""
+    """Read settings from a file."""
     data = content.encode() if isinstance(content, str) else content
     (folder / "settings.env").write_bytes(data)
     common = {"PROJECT_NAME": "demo", "AWS_REGION": "us-east-1", "BASE_IMAGE": "python"}
@@ -71,7 +71,7 @@ def test_a_line_is_name_and_value(tmp_path: Path, line: str, value: str) -> None
     assert from_file(tmp_path, f"# settings\n\n{line}\nCOUNT=2\n").word == value
 
 
-def test_a_file_of_windows_is_read_as_any_other(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     found = from_file(tmp_path, b"\xef\xbb\xbfWORD=a\r\nCOUNT=2\r\n\r\n# a comment\r\nFORM='None'\r\n")
     assert (found.word, found.count, found.form) == ("a", 2, "None")
 
@@ -81,9 +81,9 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["'", "'a", "'C:\\models\\'", '"a" b', '"a\\"'])
-def test_a_value_has_to_end_with_the_quotation_mark_that_it_starts_with(tmp_path: Path, value: str) -> None:
+def test_an_unclosed_quotation_mark_is_an_error(tmp_path: Path, value: str) -> None:
     (error,) = errors_of(tmp_path, f"WORD={value}")
-    assert error == f"deploy/settings.env, line 1: {value} has to end with the quotation mark that it starts with."
+    assert error == f"deploy/settings.env, line 1: {value} has no matching closing quotation mark."
 
 
 def test_json_needs_no_quotes(tmp_path: Path) -> None:
@@ -91,12 +91,12 @@ def test_json_needs_no_quotes(tmp_path: Path) -> None:
     assert from_file(tmp_path, """TAGS='{"team": "fraud"}' # ours""").tags == {"team": "fraud"}
 
 
-# --- what wins -------------------------------------------------------------------------------------------------------
-def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+# --- precedence ------------------------------------------------------------------------------------------------------
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert from_file(tmp_path, "WORD=file", WORD="environment").word == "environment"
 
 
-def test_a_variable_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_quotes_in_environment_variables_are_kept(tmp_path: Path) -> None:
     assert from_file(tmp_path, "", WORD="'a' # b").word == "'a' # b"
 
 
@@ -105,11 +105,11 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert from_file(tmp_path, "", WORD="").word == "standard"
 
 
-def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
+def test_variables_that_are_not_settings_are_ignored(tmp_path: Path) -> None:
     assert from_file(tmp_path, "", WORDS="a", PATH="/bin").word == "standard"
 
 
-def test_a_default_follows_from_the_settings_before_it(tmp_path: Path) -> None:
+def test_a_default_can_depend_on_the_settings_before_it(tmp_path: Path) -> None:
     assert from_file(tmp_path, "").twice == 6
     assert from_file(tmp_path, "COUNT=5").twice == 10
     assert from_file(tmp_path, "COUNT=5\nTWICE=3").twice == 3
@@ -117,9 +117,9 @@ def test_a_default_follows_from_the_settings_before_it(tmp_path: Path) -> None:
     assert from_file(tmp_path, "AWS_REGION=x", AWS_REGION="eu-west-1").role_name == "demo-eu-west-1-exec"
 
 
-def test_what_is_empty_has_its_default(tmp_path: Path) -> None:
-    found = from_file(tmp_path, "MOST=\nWHERE=\nTAGS=\nVPC_SUBNETS=\nNETWORK_ISOLATION=\n")
-    assert (found.most, found.where, found.tags, found.vpc_subnets) == (None, "", {}, ())
+def test_an_empty_setting_has_its_default(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "LIMIT=\nWHERE=\nTAGS=\nVPC_SUBNETS=\nNETWORK_ISOLATION=\n")
+    assert (found.limit, found.where, found.tags, found.vpc_subnets) == (None, "", {}, ())
     assert (found.network_isolation, found.poll_seconds) == (False, 5.0)
 
 
@@ -128,73 +128,81 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
         from_file(tmp_path, "").word = "another"  # type: ignore[misc]
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("COUNT=11", "COUNT has to be a whole number from 1 to 10, and is '11'."),
-        ("COUNT=-1", "COUNT has to be a whole number from 1 to 10, and is '-1'."),
-        ("COUNT=1.5", "COUNT has to be a whole number from 1 to 10, and is '1.5'."),
-        ("COUNT=1e9", "COUNT has to be a whole number from 1 to 10, and is '1e9'."),
-        ("MOST=x", "MOST has to be a whole number from 1 to 10, and is 'x'."),
-        ("WHERE=bucket/x", "WHERE has to be s3://BUCKET/…, and is 'bucket/x'."),
-        ("FORM=line", "FORM has to be one of Line, None, and is 'line'."),
-        ("NETWORK_ISOLATION=yes", "NETWORK_ISOLATION has to be one of false, true, and is 'yes'."),
-        ("TAGS=team", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is 'team'."""),
-        ("TAGS=[]", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is '[]'."""),
-        ('TAGS={"a": 1}', """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, and is '{"a": 1}'."""),
-        ("POLL_SECONDS=0", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, and is '0'."),
-        ("POLL_SECONDS=nan", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, and is 'nan'."),
-        ("ROLE_NAME=a b", "ROLE_NAME has to be at most 64 letters, digits and + = , . @ _ -, and is 'a b'."),
-        ("WORD a", "deploy/settings.env, line 1: a line has to be NAME=value, and is 'WORD a'."),
+        ("COUNT=11", "COUNT has to be a whole number from 1 to 10, but is '11'."),
+        ("COUNT=-1", "COUNT has to be a whole number from 1 to 10, but is '-1'."),
+        ("COUNT=1.5", "COUNT has to be a whole number from 1 to 10, but is '1.5'."),
+        ("COUNT=1e9", "COUNT has to be a whole number from 1 to 10, but is '1e9'."),
+        ("LIMIT=x", "LIMIT has to be a whole number from 1 to 10, but is 'x'."),
+        ("WHERE=bucket/x", "WHERE has to be s3://BUCKET/…, but is 'bucket/x'."),
+        ("FORM=line", "FORM has to be one of Line, None, but is 'line'."),
+        ("NETWORK_ISOLATION=yes", "NETWORK_ISOLATION has to be one of false, true, but is 'yes'."),
+        ("TAGS=team", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is 'team'."""),
+        ("TAGS=[]", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is '[]'."""),
+        ('TAGS={"a": 1}', """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is '{"a": 1}'."""),
+        ("POLL_SECONDS=0", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, but is '0'."),
+        ("POLL_SECONDS=nan", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, but is 'nan'."),
+        ("ROLE_NAME=a b", "ROLE_NAME has to be at most 64 letters, digits and + = , . @ _ -, but is 'a b'."),
+        ("WORD a", "deploy/settings.env, line 1: expected NAME=value, found 'WORD a'."),
         ("WRD=a", "deploy/settings.env, line 1: there is no setting WRD. Did you mean WORD?"),
         ("word=a", "deploy/settings.env, line 1: there is no setting word."),
         ("ACCOUNT=1", "deploy/settings.env, line 1: there is no setting ACCOUNT. Did you mean COUNT?"),
-        ("WORD=\nWORD=a", "deploy/settings.env, line 2: WORD is there twice."),
+        ("WORD=\nWORD=a", "deploy/settings.env, line 2: WORD is set twice."),
     ],
 )
-def test_an_error_says_which_setting_its_value_and_what_is_allowed(tmp_path: Path, line: str, error: str) -> None:
+def test_an_error_has_the_name_the_value_and_what_is_allowed(tmp_path: Path, line: str, error: str) -> None:
     assert errors_of(tmp_path, line) == [error]
 
 
-def test_all_errors_are_said_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_listed_at_once(tmp_path: Path) -> None:
     found = errors_of(tmp_path, "nonsense\nWRD=a\nCOUNT=x\nFORM=y\n", AWS_REGION="z", TAGS="{")
     assert [error.partition(" ")[0] for error in found[2:]] == ["AWS_REGION", "TAGS", "COUNT", "FORM"]
     assert "line 1" in found[0] and "line 2" in found[1]
 
 
-def test_an_error_in_the_environment_is_said_with_the_name_of_the_variable(tmp_path: Path) -> None:
-    assert errors_of(tmp_path, "COUNT=2", COUNT="0") == ["COUNT has to be a whole number from 1 to 10, and is '0'."]
+def test_an_error_in_the_environment_names_the_variable(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, "COUNT=2", COUNT="0") == ["COUNT has to be a whole number from 1 to 10, but is '0'."]
 
 
-def test_settings_sh_of_an_older_project_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_settings_sh_of_an_older_project_is_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.sh").write_text("AWS_REGION=us-east-1\n")
     first, second = errors_of(tmp_path, "")
-    assert "deploy/settings.sh is of an older version" in first
-    assert "into deploy/settings.env" in second
+    assert "deploy/settings.sh is from an older version" in first
+    assert "to deploy/settings.env" in second
 
 
-# --- settings that do not fit together -------------------------------------------------------------------------------
+# --- settings that contradict each other -----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("kind", "given", "error"),
     [
-        (Realtime, {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"}, "INSTANCE_COUNT has to be between the 3 and 2"),
-        (Realtime, {"MIN_INSTANCE_COUNT": "2"}, "INSTANCE_COUNT has to be between the 2 and 1 instances"),
+        (
+            Realtime,
+            {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"},
+            "between MIN_INSTANCE_COUNT (3) and MAX_INSTANCE_COUNT (2)",
+        ),
+        (Realtime, {"MIN_INSTANCE_COUNT": "2"}, "between MIN_INSTANCE_COUNT (2) and MAX_INSTANCE_COUNT (1)"),
         (Realtime, {"MODEL_DATA": "s3://bucket/model.zip"}, "MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz"),
-        (Realtime, {"INSTANCE_TYPE": "m5.large"}, "INSTANCE_TYPE has to be ml.FAMILY.SIZE, and is 'm5.large'."),
-        (Realtime, {"ENDPOINT_NAME": "-a"}, "ENDPOINT_NAME has to be letters, digits and hyphens between them"),
-        (Realtime, {"ENDPOINT_NAME": "a" * 64}, "63 at most"),
-        (Async, {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"}, "between the 0 and 2 instances"),
-        (Serverless, {"SERVERLESS_MEMORY": "1500"}, "SERVERLESS_MEMORY has to be a multiple of 1024 (MB), and is 1500"),
+        (Realtime, {"INSTANCE_TYPE": "m5.large"}, "INSTANCE_TYPE has to be ml.FAMILY.SIZE, but is 'm5.large'."),
+        (Realtime, {"ENDPOINT_NAME": "-a"}, "ENDPOINT_NAME has to be at most 63 letters and digits, with hyphens"),
+        (Realtime, {"ENDPOINT_NAME": "a" * 64}, "at most 63 letters"),
+        (
+            Async,
+            {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"},
+            "between MIN_INSTANCE_COUNT (0) and MAX_INSTANCE_COUNT (2)",
+        ),
+        (Serverless, {"SERVERLESS_MEMORY": "1500"}, "SERVERLESS_MEMORY has to be a multiple of 1024 (MB), but is 1500"),
         (Serverless, {"MAX_PROVISIONED_CONCURRENCY": "2"}, "needs a PROVISIONED_CONCURRENCY of 1 or more"),
         (Serverless, {"PROVISIONED_CONCURRENCY": "6"}, "PROVISIONED_CONCURRENCY can be at most"),
         (Batch, {"BATCH_PAYLOAD_MB": "51", "BATCH_CONCURRENCY": "2"}, "times BATCH_CONCURRENCY can be at most 100"),
-        (Many, {"MODEL_DATA": "s3://bucket/a.tar.gz"}, "is one model: s3://bucket/a.tar.gz"),
-        (Language, {"MODEL_DATA": "s3://bucket/a"}, "s3://BUCKET/PREFIX/, with a slash at its end"),
+        (Many, {"MODEL_DATA": "s3://bucket/a.tar.gz"}, "is a single model: s3://bucket/a.tar.gz"),
+        (Language, {"MODEL_DATA": "s3://bucket/a"}, "s3://BUCKET/PREFIX/, with a trailing slash"),
         (Language, {"HF_TOKEN_SECRET": "hf_x"}, "the ARN of a secret in AWS Secrets Manager, not the token"),
     ],
 )
-def test_settings_that_do_not_fit_together_are_refused(
+def test_settings_that_contradict_each_other_are_refused(
     read: Read, kind: type[base.Settings], given: Mapping[str, Any], error: str
 ) -> None:
     with pytest.raises(base.SettingError) as caught:
@@ -203,26 +211,26 @@ def test_settings_that_do_not_fit_together_are_refused(
 
 
 @pytest.mark.parametrize("name", ["PROJECT_NAME", "AWS_REGION", "INSTANCE_TYPE"])
-def test_what_has_no_default_cannot_be_empty(read: Read, name: str) -> None:
-    with pytest.raises(base.SettingError, match=f"^{name} has to be .*, and is ''"):
+def test_a_setting_without_a_default_cannot_be_empty(read: Read, name: str) -> None:
+    with pytest.raises(base.SettingError, match=f"^{name} has to be .*, but is ''"):
         read(Realtime, **{name: ""})
 
 
-def test_networks_and_their_groups_go_together(read: Read) -> None:
+def test_subnets_and_security_groups_have_to_be_set_together(read: Read) -> None:
     for one in ({"VPC_SUBNETS": "subnet-1"}, {"VPC_SECURITY_GROUPS": "sg-1"}):
         with pytest.raises(base.SettingError, match="have to be set together"):
             read(Realtime, **one)
 
 
 @pytest.mark.parametrize("name", ["a_b", "a.b"])
-def test_a_default_is_checked_as_a_value_is(read: Read, name: str) -> None:
-    """A repository can be called so, an endpoint cannot."""
-    with pytest.raises(base.SettingError, match="ENDPOINT_NAME has to be letters, digits and hyphens"):
+def test_a_default_is_checked_like_a_value(read: Read, name: str) -> None:
+    """Valid as the name of a repository, but not of an endpoint."""
+    with pytest.raises(base.SettingError, match="ENDPOINT_NAME has to be at most 63 letters and digits"):
         read(Realtime, PROJECT_NAME=name)
     assert read(Realtime, PROJECT_NAME=name, ENDPOINT_NAME="a-b").deployment == "a-b"
 
 
-def test_the_base_image_is_pythons_of_the_version_of_the_project(
+def test_the_base_image_defaults_to_the_python_version_of_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".python-version").write_text("3.12\n")

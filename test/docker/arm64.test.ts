@@ -1,5 +1,5 @@
-// The default instance type is Graviton: an image for it, built and started under emulation. That takes minutes, so it is
-// the smallest; that the packages of all others are there for arm64 is tested in test/frameworks/pins.test.ts.
+// An image for Graviton, the default instance type, built and started under emulation. That takes minutes, so it is the
+// smallest image; test/frameworks/pins.test.ts tests that the packages of all others exist for arm64.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,6 +1,6 @@
-"""Run in an image: a pipeline on a DataFrame, described, and one request in every form with the pipeline's answer.
+"""Run in an image: describe a pipeline trained on a DataFrame, and print the same request in every form.
 
-The project is in /project, and what the server gets goes into /project/columns. The last line is JSON.
+The project is in /project; the model is written to /project/columns. The last line is JSON: requests and predictions.
 """
 
 import json

@@ -1,5 +1,5 @@
-// An image of each set of requirements, built, started and asked. Where a framework can be trained, the model comes from its
-// training image. What differs by format or delivery beyond that is tested as processes, in test/frameworks.
+// An image of each set of requirements, built, started and invoked. If a framework has training, the model comes from its
+// training image. Other formats and deliveries are tested as processes, in test/frameworks.
 import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,20 +8,20 @@ import { combinations, oneOfEach, trains } from '../support/combinations.js';
 import { build, must, post, project, ready, rig, run, scratch, start, stop, train, unique } from '../support/rig.js';
 import { assertNear, csvOf, writeData } from '../support/training.js';
 
-/** Of scikit-learn both servers with skops, which together have both deliveries; without it: docker/serve.test.ts. */
+/** For scikit-learn, both servers with skops, with one delivery each; docker/serve.test.ts tests them without skops. */
 const ofSklearn = ['fastapi skops image', 'flask skops s3'];
-const words = ({ modelServer, modelFormat = '', modelDelivery }: (typeof combinations)[number]) =>
+const describeChoice = ({ modelServer, modelFormat = '', modelDelivery }: (typeof combinations)[number]) =>
   `${modelServer} ${modelFormat} ${modelDelivery}`;
-/** A version of the user's choice, which the image has then; all of them are tested as processes, in test/versions. */
+/** A version chosen by the user. All versions are tested as processes, in test/versions. */
 const older = { frameworkVersion: '1.7.2' };
 const chosen: ((typeof combinations)[number] & Partial<typeof older>)[] = [
   ...oneOfEach.filter(({ framework }) => framework !== 'sklearn'),
   ...combinations
-    .filter((each) => each.framework === 'sklearn' && ofSklearn.includes(words(each)))
+    .filter((each) => each.framework === 'sklearn' && ofSklearn.includes(describeChoice(each)))
     .map((each) => (each.modelServer === 'flask' ? { ...each, ...older } : each)),
 ];
 
-/** Runs a training image as SageMaker does, in folders of its own; the model goes into model/. */
+/** Runs a training image as SageMaker does, and copies the model to model/. */
 async function fit(directory: string, image: string): Promise<void> {
   const ml = path.join(directory, 'ml');
   for (const folder of ['input/config', 'input/data/train', 'input/data/validation', 'model', 'output'])
@@ -35,13 +35,13 @@ async function fit(directory: string, image: string): Promise<void> {
     writeFileSync(path.join(ml, `input/config/${name}.json`), JSON.stringify(content));
   for (const channel of ['train', 'validation'] as const)
     copyFileSync(csvOf(directory, channel), path.join(ml, `input/data/${channel}/houses.csv`));
-  const said = await must('docker', ['run', '--rm', `--volume=${ml}:/opt/ml`, image, 'train']);
-  assert.match(said, /train:rmse=.* validation:rmse=/);
+  const output = await must('docker', ['run', '--rm', `--volume=${ml}:/opt/ml`, image, 'train']);
+  assert.match(output, /train:rmse=.* validation:rmse=/);
   cpSync(path.join(ml, 'model'), path.join(directory, 'model'), { recursive: true });
 }
 
 describe('the image of every set of requirements', function () {
-  this.timeout(1_200_000); // PyTorch's is large where the index of its builds for CPUs cannot be reached
+  this.timeout(1_200_000); // PyTorch's is large if the index of its CPU builds cannot be reached
   const folder = scratch();
   const { BASE_IMAGE } = rig('BASE_IMAGE');
 
@@ -65,7 +65,7 @@ describe('the image of every set of requirements', function () {
       } else await train(directory, await build(directory, image, BASE_IMAGE));
       await must('chmod', ['-R', 'a+rX', folder]);
       await build(directory, image, BASE_IMAGE);
-      if (entryOf(framework).cpuBuild) await sayWhichTorch(image);
+      if (entryOf(framework).cpuBuild) await reportTorchBuild(image);
       if (frameworkVersion)
         assert.equal(await printed(image, 'import sklearn; print(sklearn.__version__)'), frameworkVersion);
       const container = await start(image, modelDelivery === 's3' ? { model: path.join(directory, 'model') } : {});
@@ -84,10 +84,10 @@ describe('the image of every set of requirements', function () {
   }
 });
 
-/** What the Python of an image prints. */
+/** The output of Python code run in an image. */
 const printed = (image: string, code: string) => must('docker', ['run', '--rm', image, 'python', '-c', code]);
 
-async function sayWhichTorch(image: string): Promise<void> {
+async function reportTorchBuild(image: string): Promise<void> {
   const cuda = await printed(image, 'import torch; print(torch.version.cuda)');
-  if (cuda !== 'None') console.log(`      the index of builds for CPUs cannot be reached: the image has CUDA ${cuda}`);
+  if (cuda !== 'None') console.log(`      the index of CPU builds cannot be reached: the image contains CUDA ${cuda}`);
 }

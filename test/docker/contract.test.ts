@@ -1,4 +1,4 @@
-// check_contract.py --image: an image that breaks a rule about containers fails it; that ours pass is in serve.test.ts.
+// check_contract.py --image: an image that breaks a rule about containers fails it. serve.test.ts tests that ours pass.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const bindsToPort = `${label}.accept-bind-to-port=true`;
 const check = (image: string, request: string, model: string): Promise<Ended> =>
   run(tool('python'), [program, '--image', image, '--request', request, '--model', model]);
 
-/** How an image breaks the contract: BREAK of contract_server.py, a stage of the Dockerfile, its labels. */
+/** How an image breaks the contract: BREAK for contract_server.py, a stage of the Dockerfile, its labels. */
 interface Broken {
   how: string;
   fails: string;
@@ -25,18 +25,18 @@ interface Broken {
   labels?: readonly string[];
 }
 const broken: readonly Broken[] = [
-  { how: 'ends with 143 after SIGTERM', fails: 'SIGTERM ends it', breaks: 'sigterm-status' },
+  { how: 'exits with 143 after SIGTERM', fails: 'SIGTERM ends it', breaks: 'sigterm-status' },
   { how: 'has a fixed port', fails: 'it listens on the port', breaks: 'port-fixed', labels: [] },
   { how: 'listens on another port without the label', fails: 'accept-bind-to-port', labels: [] },
-  { how: 'claims many models', fails: 'multi-models', labels: [bindsToPort, `${label}.multi-models=true`] },
-  { how: 'writes where it can', fails: 'it writes to nothing', breaks: 'writes' },
+  { how: 'claims to be multi-model', fails: 'multi-models', labels: [bindsToPort, `${label}.multi-models=true`] },
+  { how: 'writes to its file system', fails: 'it writes to nothing', breaks: 'writes' },
   { how: 'drops its requests', fails: 'requests under way', breaks: 'sigterm-drops' },
   { how: 'refuses large bodies in batch transform', fails: 'SAGEMAKER_BATCH', breaks: 'batch-limit' },
   { how: 'has files in /opt/ml', fails: 'no files in /opt/ml', stage: 'opt-ml' },
-  { how: 'starts by tini', fails: 'tini', stage: 'tini' },
+  { how: 'starts with tini', fails: 'tini', stage: 'tini' },
   { how: 'serves without a model', fails: 'without a model', breaks: 'no-model-serves' },
-  { how: 'ends well without a model', fails: 'without a model', breaks: 'no-model-is-fine' },
-  { how: 'ends in a traceback without a model', fails: 'without a model', breaks: 'no-model-traceback' },
+  { how: 'exits with 0 without a model', fails: 'without a model', breaks: 'no-model-is-fine' },
+  { how: 'exits with a traceback without a model', fails: 'without a model', breaks: 'no-model-traceback' },
   { how: 'serves a broken model', fails: 'broken model', breaks: 'spoiled-model-serves' },
 ];
 
@@ -58,7 +58,7 @@ ENV SM_MODEL_DIR=/opt/program/model
 COPY model.json /opt/program/model/
 `;
 
-/** Checks the rules about containers, as check_contract.py does: those about the model, or all others but the slow one. */
+/** Checks the rules about containers, as check_contract.py does: those about the model, or all others except the slow one. */
 const checkContainers = `
 import sys
 from pathlib import Path
@@ -116,21 +116,21 @@ describe('check_contract.py and an image', function () {
       assert.ok(failures[0]?.startsWith('fail  ') && failures[0].includes(fails), failures[0]);
     });
 
-  it('that brings its model: the rules about its absence do not apply', async () => {
+  it('that contains its model: the rules about a missing model do not apply', async () => {
     const { code, out, err } = await check(await make({ stage: 'with-model' }), request, model);
     assert.match(out, /^(pass {2}.*\n){45}45 passed, 0 failed\n$/);
     assert.equal(err, '2 rules do not apply: the model is in the image, or there is none in --model.\n');
     assert.equal(code, 0);
   });
 
-  it('that does not start: says why, and checks nothing more', async () => {
+  it('that does not start: reports why, and checks nothing more', async () => {
     const { code, out, err } = await check(await make({ breaks: 'needs-root' }), request, model);
     assert.equal(code, 1);
     assert.match(out, /^fail {2}docker run IMAGE serve.*: it ended with status 1\n0 passed, 1 failed\n$/);
     assert.match(err, /OSError: .*Read-only file system.*\nThe other rules need a container that starts\.\n$/);
   });
 
-  it('is left without a container when the check is interrupted', async () => {
+  it('that is being checked: an interrupted check leaves no container behind', async () => {
     const image = await make({});
     for (const [signal, status] of [
       ['SIGINT', 130],
@@ -139,7 +139,7 @@ describe('check_contract.py and an image', function () {
       const checking = spawn(tool('python'), [program, '--image', image, '--request', request, '--model', model]);
       const ended = new Promise((resolve) => checking.on('close', resolve));
       await until('a container', 60, async () => (await containersOf(image)) || undefined);
-      if (signal === 'SIGTERM') await pause(2000); // it is asked by now
+      if (signal === 'SIGTERM') await pause(2000); // requests are being sent by now
       checking.kill(signal);
       assert.equal(await ended, status);
       assert.equal(await containersOf(image), '');

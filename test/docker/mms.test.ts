@@ -1,4 +1,4 @@
-// Images for many models behind AWS's Multi Model Server, as SageMaker starts them, and as little as it promises.
+// Multi-model images with AWS's Multi Model Server, started as SageMaker does, with only the resources it promises.
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type http from 'node:http';
@@ -20,11 +20,11 @@ import {
 } from '../support/rig.js';
 import { root, tool } from '../support/tools.js';
 
-const many = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
+const modelNames = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
 const json = { 'content-type': 'application/json' };
 
 for (const framework of ['sklearn', 'xgboost'] as const) {
-  describe(`the image of many ${framework} models behind mms`, function () {
+  describe(`the multi-model image for ${framework} with mms`, function () {
     this.timeout(900_000);
     const folder = scratch();
     const image = unique(`mms-${framework}`);
@@ -40,8 +40,9 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       await build(directory, image, rig('BASE_IMAGE').BASE_IMAGE);
       await train(directory, image);
       sample = readFileSync(path.join(directory, 'test/sample_request.json'), 'utf8');
-      for (const name of [...many, 'broken', 'empty']) mkdirSync(path.join(models, name, 'model'), { recursive: true });
-      for (const name of many)
+      for (const name of [...modelNames, 'broken', 'empty'])
+        mkdirSync(path.join(models, name, 'model'), { recursive: true });
+      for (const name of modelNames)
         cpSync(path.join(directory, 'model'), path.join(models, name, 'model'), { recursive: true });
       const [file = ''] = (await must('ls', [path.join(directory, 'model')])).split('\n');
       writeFileSync(path.join(models, 'broken', 'model', file), 'no model');
@@ -54,9 +55,9 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
     });
 
     async function start(options: readonly string[] = [], port = 8080): Promise<Container> {
-      const little = ['--read-only', '--user', '1000', '--tmpfs', '/tmp', '--publish', `127.0.0.1::${port}`];
+      const restricted = ['--read-only', '--user', '1000', '--tmpfs', '/tmp', '--publish', `127.0.0.1::${port}`];
       const mode = ['--env=SAGEMAKER_MULTI_MODEL=true', '--volume', `${models}:/opt/ml/models:ro`];
-      const id = await must('docker', ['run', '--detach', ...little, ...mode, ...options, image, 'serve']);
+      const id = await must('docker', ['run', '--detach', ...restricted, ...mode, ...options, image, 'serve']);
       started.push(id);
       const own = { id, url: `http://${await must('docker', ['port', id, `${port}/tcp`])}` };
       await ready(own);
@@ -71,7 +72,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
     const names = async (of = container) =>
       (await call('GET', '/models', '', json, of)).body.models.map(({ modelName }: { modelName: string }) => modelName);
 
-    it('has Python and a Dockerfile in which mypy and hadolint find nothing', async () => {
+    it('has Python that passes mypy and a Dockerfile that passes hadolint', async () => {
       const config = [
         '--config-file',
         path.join(root, 'test/serve/pyproject.toml'),
@@ -82,7 +83,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       await must(tool('hadolint'), [path.join(directory, 'Dockerfile')]);
     });
 
-    it('is healthy before there is a model', async () => {
+    it('is healthy without a model', async () => {
       assert.equal((await call('GET', '/ping')).status, 200);
       assert.deepEqual(await names(), []);
     });
@@ -99,7 +100,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       assert.deepEqual([shown.status, shown.body.modelUrl], [200, '/opt/ml/models/one/model']);
     });
 
-    it('predicts with each, and answers as the contract has it', async () => {
+    it('predicts with each model, and responds as the contract requires', async () => {
       const rows = JSON.parse(sample).instances;
       for (const name of ['one', 'two']) {
         const { status, body } = await invoke(name);
@@ -108,8 +109,8 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       }
       const { body: expected } = await invoke('one');
       const csv = rows.map((row: number[]) => row.join(', ')).join('\n');
-      const asked = await invoke('one', `${csv}\n`, { 'content-type': 'Text/CSV; charset=utf-8' });
-      assert.deepEqual([asked.status, asked.body], [200, expected]);
+      const fromCsv = await invoke('one', `${csv}\n`, { 'content-type': 'Text/CSV; charset=utf-8' });
+      assert.deepEqual([fromCsv.status, fromCsv.body], [200, expected]);
       const { body: lines } = await invoke('one', sample, { ...json, accept: 'text/csv' });
       assert.equal(lines.trimEnd().split('\n').length, rows.length);
       for (const [status, body, headers] of [
@@ -125,7 +126,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       }
     });
 
-    it('answers 404 for what is not there or not loaded, and 500 for a model that does not load', async () => {
+    it('returns 404 for a model that does not exist or is not loaded, and 500 for one that does not load', async () => {
       const message = 'Model not found: none';
       for (const [method, route] of [
         ['GET', '/models/none'],
@@ -140,14 +141,14 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       assert.deepEqual(await names(), ['one', 'two']);
     });
 
-    it('takes 25 MB', async () => {
+    it('accepts bodies up to 25 MB', async () => {
       const { status, body } = await invoke('one', ' '.repeat(25 * 2 ** 20 - sample.length) + sample);
       assert.equal(status, 200, JSON.stringify(body));
       const larger = await invoke('one', '', { ...json, 'content-length': 25 * 2 ** 20 + 1 });
       assert.equal(larger.status, 413);
     });
 
-    it('unloads models, with the end of their processes', async () => {
+    it('unloads models, and ends their processes', async () => {
       const { status, body } = await call('DELETE', '/models/one');
       assert.deepEqual([status, body], [200, { status: 'Model "one" unregistered' }]);
       assert.equal((await invoke('one')).status, 404);
@@ -157,7 +158,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       assert.equal((await load('one')).status, 200);
     });
 
-    it('writes its log as JSON, with the model, and nothing of what it was sent', async () => {
+    it('logs JSON with the model, and without the content of requests', async () => {
       const { err } = await run('docker', ['logs', container.id]);
       const lines = err.split('\n').filter((line) => line.startsWith('{'));
       const parsed = lines.map((line) => JSON.parse(line));
@@ -167,23 +168,23 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       assert.ok(parsed.some(({ message, model }) => model === 'empty' && /There is no model/.test(message)));
     });
 
-    it('answers what is under way, and what waits, then ends with 0 after SIGTERM', async () => {
+    it('completes running and waiting requests, then exits with 0 after SIGTERM', async () => {
       const big = JSON.stringify({ instances: Array(60_000).fill(JSON.parse(sample).instances[0]) });
-      const asked = Array.from({ length: 6 }, () => invoke('two', big));
+      const requests = Array.from({ length: 6 }, () => invoke('two', big));
       const ended = stop(container);
       assert.deepEqual(
-        (await Promise.all(asked)).map(({ status }) => status),
+        (await Promise.all(requests)).map(({ status }) => status),
         Array(6).fill(200),
       );
       const { code, err } = await ended;
       assert.equal(code, 0, err);
     });
 
-    it('answers 507 where memory ends, and loads the model once there is room', async () => {
+    it('returns 507 when memory runs out, and loads the model once there is enough', async () => {
       const small = await start(['--memory=400m']);
       const loaded: string[] = [];
       let refused: string | undefined;
-      for (const name of many) {
+      for (const name of modelNames) {
         const { status } = await load(name, small);
         if (status === 507) refused = name;
         if (refused) break;
@@ -201,7 +202,7 @@ for (const framework of ['sklearn', 'xgboost'] as const) {
       assert.equal((await stop(small)).code, 0);
     });
 
-    it('listens on SAGEMAKER_BIND_TO_PORT, and its labels say so, and that it serves many models', async () => {
+    it('listens on SAGEMAKER_BIND_TO_PORT, and has the labels for that and for multi-model', async () => {
       const other = await start(['--env=SAGEMAKER_BIND_TO_PORT=9123'], 9123);
       assert.equal((await stop(other)).code, 0);
       const labels = JSON.parse(

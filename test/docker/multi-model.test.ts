@@ -1,4 +1,4 @@
-// Images for many models, as SageMaker starts them: their label, their API, and an end of memory that is no end of theirs.
+// Multi-model images, started as SageMaker does: their label, their API, and running out of memory.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -19,7 +19,7 @@ import { tool } from '../support/tools.js';
 
 const json = { 'content-type': 'application/json' };
 const record = JSON.stringify({ instances: [[1, 2, 3, 4, 5, 6, 7, 8]] });
-/** Writes models of a size in MB: what a nearest-neighbour model holds is the data it was made of. */
+/** Writes models of given sizes in MB: a nearest-neighbour model contains its training data. */
 const make = `
 import sys, joblib, numpy as np
 from pathlib import Path
@@ -39,7 +39,7 @@ const sizes: Record<string, number> = {
 };
 
 for (const server of ['fastapi', 'flask']) {
-  describe(`the image of many models on ${server}`, function () {
+  describe(`the multi-model image for ${server}`, function () {
     this.timeout(600_000);
     const folder = scratch();
     const image = unique(`many-${server}`);
@@ -56,9 +56,19 @@ for (const server of ['fastapi', 'flask']) {
       });
       await must(tool('python'), ['-c', make, ...folders]);
       await must('chmod', ['-R', 'a+rX', folder]);
-      const little = ['--read-only', '--user', '1000', '--tmpfs', '/tmp', '--memory', '512m', '--memory-swap', '512m'];
+      const restricted = [
+        '--read-only',
+        '--user',
+        '1000',
+        '--tmpfs',
+        '/tmp',
+        '--memory',
+        '512m',
+        '--memory-swap',
+        '512m',
+      ];
       const mode = ['--env=SAGEMAKER_MULTI_MODEL=true', '--volume', `${models}:/opt/ml/models:ro`];
-      const id = await must('docker', ['run', '--detach', ...little, ...mode, '--publish=127.0.0.1::8080', image]);
+      const id = await must('docker', ['run', '--detach', ...restricted, ...mode, '--publish=127.0.0.1::8080', image]);
       container = { id, url: `http://${await must('docker', ['port', id, '8080/tcp'])}` };
       await ready(container);
     });
@@ -68,8 +78,8 @@ for (const server of ['fastapi', 'flask']) {
     });
 
     const call = async (method: string, route: string, body = '') => {
-      const answer = await request(`${container.url}${route}`, { method, headers: json, body });
-      return [answer.status, answer.body] as const;
+      const response = await request(`${container.url}${route}`, { method, headers: json, body });
+      return [response.status, response.body] as const;
     };
     const load = (name: string) =>
       call('POST', '/models', JSON.stringify({ model_name: name, url: `/opt/ml/models/${name}/model` }));
@@ -77,18 +87,18 @@ for (const server of ['fastapi', 'flask']) {
     const listed = async () =>
       (await call('GET', '/models'))[1].models.map(({ modelName }: { modelName: string }) => modelName);
 
-    it('keeps the contract, with one model and with many', async () => {
+    it('meets the contract, single-model and multi-model', async () => {
       await must(tool('python'), [path.join(directory, 'sample_model/train.py')]);
       const { out, err } = await run(path.join(directory, 'test/check_contract.py'), ['--image', image]);
       assert.match(out, /\n\d+ passed, 0 failed\n$/, out + err);
     });
 
-    it('says with a label that it serves many', async () => {
+    it('has the label for multi-model', async () => {
       const label = '{{index .Config.Labels "com.amazonaws.sagemaker.capabilities.multi-models"}}';
       assert.equal(await must('docker', ['image', 'inspect', '--format', label, image]), 'true');
     });
 
-    it('loads, lists, asks and unloads them', async () => {
+    it('loads, lists, invokes and unloads models', async () => {
       for (const name of ['small-1', 'small-2'])
         assert.deepEqual(await load(name), [200, { status: 'Workers scaled' }]);
       assert.deepEqual(await load('small-1'), [409, { message: 'Model small-1 is already registered.' }]);
@@ -105,7 +115,7 @@ for (const server of ['fastapi', 'flask']) {
       ]);
     });
 
-    it('answers 507 before memory ends, and loads the model once SageMaker has unloaded others', async () => {
+    it('returns 507 before memory runs out, and loads the model once SageMaker has unloaded others', async () => {
       const loaded: string[] = [];
       let refused = '';
       for (const name of large) {
@@ -116,18 +126,18 @@ for (const server of ['fastapi', 'flask']) {
       }
       assert.ok(loaded.length >= 2 && refused, `loaded: ${loaded}`);
       for (const name of loaded)
-        assert.equal((await call('POST', `/models/${name}/invoke`, record))[0], 200, `${name} answers`);
+        assert.equal((await call('POST', `/models/${name}/invoke`, record))[0], 200, `${name} responds`);
       let status: number | undefined;
       while (status !== 200) {
         const first = loaded.shift();
-        assert.ok(first, 'there is room at last');
+        assert.ok(first, 'the model never fits');
         assert.equal((await unload(first))[0], 200);
         [status] = await load(refused);
       }
       for (const name of [...loaded, refused]) assert.equal((await unload(name))[0], 200);
     });
 
-    it('outlives a model that is larger than its memory', async () => {
+    it('survives a model that is larger than its memory', async () => {
       const [status, body] = await load('huge');
       assert.deepEqual([status, body], [507, { message: 'There is not enough memory to load model huge.' }]);
       assert.deepEqual(await listed(), ['small-2']);
@@ -135,7 +145,7 @@ for (const server of ['fastapi', 'flask']) {
       assert.equal(await must('docker', ['inspect', '--format', '{{.State.Running}}', container.id]), 'true');
     });
 
-    it('answers 507 where it may not have another process, and lives', async () => {
+    it('returns 507 at the limit of processes, and survives', async () => {
       await must('docker', ['update', '--pids-limit', '30', container.id]);
       const loaded: string[] = [];
       for (let number = 0; ; number++) {
@@ -149,7 +159,7 @@ for (const server of ['fastapi', 'flask']) {
       assert.equal((await load('small-1'))[0], 200);
     });
 
-    it('ends with 0 after SIGTERM', async () => {
+    it('exits with 0 after SIGTERM', async () => {
       const { code, out, err } = await stop(container);
       assert.equal(code, 0, out + err);
       assert.doesNotMatch(err, /Traceback/);

@@ -34,10 +34,10 @@ for (const server of ['fastapi', 'flask']) {
       const { BASE_IMAGE } = rig('BASE_IMAGE');
       const packages = server === 'flask' ? ['pandas'] : []; // for a model on a DataFrame
       directory = await project(folder, { projectName: server, modelServer: server, packages });
-      // As a checkout with umask 077 leaves it; the user in the container is another one.
+      // As after a checkout with umask 077; the container runs as another user.
       await must('chmod', ['-R', 'go-rwx', directory]);
       chmodSync(path.join(directory, 'code/serve'), 0o600);
-      // An index that asks for a password, which is PyPI here, and takes any.
+      // An index with a password: PyPI, which accepts any.
       const configuration = path.join(folder, 'pip.conf');
       writeFileSync(configuration, `[global]\nindex-url = https://reader:${password}@pypi.org/simple\n`);
       await build(directory, image, BASE_IMAGE, 'linux/amd64', ['--secret', `id=pip.conf,src=${configuration}`]);
@@ -51,35 +51,35 @@ for (const server of ['fastapi', 'flask']) {
       await run('docker', ['image', 'rm', '--force', image]);
     });
 
-    it('predicts from JSON and from csv, as any user on a read-only system', async () => {
+    it('predicts from JSON and from csv, as any user on a read-only file system', async () => {
       const json = await post(container, 'application/json', sample('json'));
       assert.equal(json.status, 200, JSON.stringify(json.body));
       assert.equal(json.body.predictions.length, JSON.parse(sample('json')).instances.length);
       assert.deepEqual(await post(container, 'text/csv; charset=utf-8', sample('csv')), json);
     });
 
-    it('answers what it does not understand with 400 and 415', async () => {
+    it('returns 400 for an invalid body and 415 for an unknown content type', async () => {
       assert.equal((await post(container, 'application/json', '{"instances": ')).status, 400);
       assert.equal((await post(container, 'application/x-unheard-of', '1')).status, 415);
     });
 
-    it('ends with 0 after SIGTERM', async () => {
+    it('exits with 0 after SIGTERM', async () => {
       const { code, out, err } = await stop(await started());
       assert.equal(code, 0, out + err);
     });
 
-    it('listens on SAGEMAKER_BIND_TO_PORT, and says so in its label', async () => {
+    it('listens on SAGEMAKER_BIND_TO_PORT, and has the label for it', async () => {
       const other = await started({ port: 9123, env: ['SAGEMAKER_BIND_TO_PORT=9123'] });
       assert.equal((await stop(other)).code, 0);
       const label = '{{index .Config.Labels "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"}}';
       assert.equal(await must('docker', ['image', 'inspect', '--format', label, image]), 'true');
     });
 
-    it('serves with no command given', async () => {
+    it('serves without a command', async () => {
       assert.equal((await stop(await started({ command: [] }))).code, 0);
     });
 
-    it('ends with another status and a plain last line where there is no model', async () => {
+    it('exits with an error status and a plain last line if there is no model', async () => {
       const { id } = await start(image);
       assert.notEqual(await must('docker', ['wait', id]), '0');
       const { code, out, err } = await stop({ id, url: '' });
@@ -87,7 +87,7 @@ for (const server of ['fastapi', 'flask']) {
       assert.match(`${out}${err}`.trimEnd().split('\n').at(-1) ?? '', /no model in \/opt\/ml\/model/);
     });
 
-    it('passes every rule of check_contract.py, which leaves no container', async () => {
+    it('passes every rule of check_contract.py, which leaves no container behind', async () => {
       const before = await containersOf(image);
       const options = [
         '--request',
@@ -106,7 +106,7 @@ for (const server of ['fastapi', 'flask']) {
       assert.equal(await containersOf(image), before);
     });
 
-    it('holds the base and the packages, and little else', async () => {
+    it('contains the base image, the packages and little else', async () => {
       const size = async (name: string) =>
         Number(await must('docker', ['image', 'inspect', '--format', '{{.Size}}', name]));
       const packages = await sizeOfPackages(image);
@@ -117,34 +117,34 @@ for (const server of ['fastapi', 'flask']) {
       assert.match(await must('docker', ['run', '--rm', image, 'sh', '-c', 'ls /opt/venv/bin']), /^(?!.*\bpip)/s);
     });
 
-    it('holds neither tests nor headers nor static libraries of packages', async () => {
+    it('contains no tests, headers or static libraries of packages', async () => {
       const files = ['tests', 'include', '*.h', '*.hpp', '*.a', '*.pyx'].map((name) => `-name '${name}'`).join(' -o ');
       const find = `find /opt/venv -not -path '*.dist-info/*' \\( ${files} \\)`;
       assert.equal(await must('docker', ['run', '--rm', image, 'sh', '-c', find]), '');
     });
 
     if (server === 'flask')
-      it('answers a request by column, in every form, as the model does', async () => {
+      it('returns the predictions of the model for every form of request with named columns', async () => {
         const script = fileURLToPath(new URL('columns.py', import.meta.url));
         const volumes = [`--volume=${directory}:/project`, `--volume=${script}:/columns.py`];
-        const made = await must('docker', ['run', '--rm', ...volumes, image, 'python', '/columns.py']);
-        const { requests, predictions } = JSON.parse(made.split('\n').at(-1) ?? '');
+        const output = await must('docker', ['run', '--rm', ...volumes, image, 'python', '/columns.py']);
+        const { requests, predictions } = JSON.parse(output.split('\n').at(-1) ?? '');
         await must('chmod', ['-R', 'a+rX', folder]);
         const other = await started({ model: path.join(directory, 'columns/model') });
         for (const [type, body] of requests) {
-          const answer = await post(other, type, body);
-          assert.deepEqual(answer, { status: 200, body: { predictions } }, `${type}: ${body.slice(0, 200)}`);
+          const response = await post(other, type, body);
+          assert.deepEqual(response, { status: 200, body: { predictions } }, `${type}: ${body.slice(0, 200)}`);
         }
         const { out, err } = await stop(other);
         assert.match(out + err, /20 of 20 predictions agree/);
       });
 
-    // The instructions that read it are the same for both servers.
+    // The Dockerfile instructions that use the password are the same for both servers.
     if (server === 'fastapi')
-      it('holds nothing of the password that its packages were fetched with', async () => {
+      it('does not contain the password of the package index', async () => {
         const archive = path.join(folder, 'image.tar');
         await must('docker', ['save', '--output', archive, image]);
-        assert.ok(readFileSync(archive).includes('threadpoolctl')); // its layers are not compressed
+        assert.ok(readFileSync(archive).includes('threadpoolctl')); // shows that the layers are not compressed
         assert.ok(!readFileSync(archive).includes(password));
         assert.doesNotMatch(await must('docker', ['history', '--no-trunc', image]), new RegExp(password));
       });

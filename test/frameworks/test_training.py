@@ -183,7 +183,7 @@ def test_a_job_that_is_stopped_saves_what_it_has_and_goes_on_from_there(
 
     shutil.rmtree(job.root / "model")
     assert job.run() == 0, job.log()
-    assert f"Going on after epoch {stopped}, from checkpoint {checkpoint.name}" in job.log()
+    assert f"Resuming after epoch {stopped} from checkpoint {checkpoint.name}" in job.log()
     assert job.epochs() == list(range(stopped + 1, particular.many + 1))
     assert count_rounds(job.root / "model") in (None, particular.many)
 
@@ -255,7 +255,7 @@ def test_nor_does_a_job_leave_anything_that_is_ended_in_its_first_moments(first:
 
 
 FAILURES = {
-    "no channel": (lambda job: job.configure("inputdataconfig", {"test": {}}), "There is no channel train. .* test"),
+    "no channel": (lambda job: job.configure("inputdataconfig", {"test": {}}), "Channel train is missing. .* test"),
     "no data": (
         lambda job: (job.root / "input/data/train/houses.csv").unlink(),
         "There are no records in channel train",
@@ -266,15 +266,15 @@ FAILURES = {
     ),
     "another content type": (
         lambda job: job.configure("inputdataconfig", {"train": {"ContentType": "application/x-parquet"}}),
-        "application/x-parquet, and this reads text/csv",
+        "application/x-parquet, but has to be text/csv",
     ),
     "a pipe": (
         lambda job: job.configure("inputdataconfig", {"train": {"TrainingInputMode": "Pipe"}}),
-        "choose the input mode File",
+        "use File or FastFile",
     ),
     "other features to validate": (
         lambda job: job.add_channel("validation", np.zeros((2, 7)), np.zeros(2)),
-        "validation has 7 features, and channel train has 4",
+        "validation has 7 features, but channel train has 4",
     ),
     "two machines": (lambda job: job.configure("resourceConfig", {"hosts": ["a", "b"]}), "set its instance count to 1"),
     "no right to write": (lambda job: (job.root / "model").symlink_to("/proc"), "model cannot be written to .*model"),

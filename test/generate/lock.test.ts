@@ -39,7 +39,7 @@ describe('lock.sh', function () {
       appendFileSync(path(name), '# changed\n');
       const { status, stderr } = lock(['--check']);
       assert.equal(status, 1, name);
-      assert.match(stderr, /does not belong to .*requirements\.in and \.python-version\. Type: \.\/lock\.sh/);
+      assert.match(stderr, /is out of date with .*requirements\.in or \.python-version\. Run \.\/lock\.sh/);
       writeFileSync(path(name), text);
     }
     good(lock(['--check']));

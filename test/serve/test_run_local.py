@@ -265,7 +265,7 @@ def test_a_lock_that_does_not_belong_to_its_input_is_refused(project: Path, file
         lines.write("numpy==1.0\n")
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "does not belong to ./requirements.in and .python-version. Type: ./lock.sh" in done.stderr
+    assert "is out of date with ./requirements.in or .python-version. Run ./lock.sh" in done.stderr
 
 
 def test_another_python_than_that_of_the_image_is_said_on_screen(project: Path) -> None:

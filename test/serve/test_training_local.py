@@ -1,4 +1,4 @@
-"""train/run_local.sh, with this interpreter in the place of the virtual environment that it would download."""
+"""train/run_local.sh, with this interpreter instead of the virtual environment that it would create."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def train(project: Path, *arguments: object) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_the_model_of_a_csv_file_goes_into_the_empty_model_folder(project: Path) -> None:
+def test_a_model_trained_on_a_csv_file_is_written_to_the_model_folder(project: Path) -> None:
     (project.parent / "prices.csv").write_text("price,rooms,size\n1,2,30\n2,4,50\n3,5,70\n")
     done = train(project, "prices.csv", "--hyperparameter", "alpha=0.5")
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,7 @@ def test_the_model_of_a_csv_file_goes_into_the_empty_model_folder(project: Path)
     assert request == {"instances": [[2, 30], [4, 50]]}
 
 
-def test_a_model_that_is_there_stays_unless_it_may_be_replaced(project: Path) -> None:
+def test_an_existing_model_is_replaced_only_with_force(project: Path) -> None:
     write_sample(project, "joblib")
     (project / "model/mine.joblib").write_text("mine")
     done = train(project)
@@ -53,19 +53,19 @@ def test_a_model_that_is_there_stays_unless_it_may_be_replaced(project: Path) ->
     assert sorted(path.name for path in (project / "model").iterdir()) == ["metadata.json", "model.joblib"]
 
 
-def test_a_failure_leaves_the_model_folder_as_it_was(project: Path) -> None:
+def test_a_failure_leaves_the_model_folder_unchanged(project: Path) -> None:
     (project / "bad.csv").write_text("1,2\n3,x\n")
     done = train(project, project / "bad.csv")
     assert (done.returncode, done.stdout) == (1, "")
     assert "ERROR: train/bad.csv, line 2: column 2 is 'x', not a number." in done.stderr
-    assert "There is nothing to train on" in train(project).stderr
-    assert "There is no nowhere.csv" in train(project, "nowhere.csv").stderr
+    assert "There is no training data" in train(project).stderr
+    assert "There is no file or folder nowhere.csv" in train(project, "nowhere.csv").stderr
     assert train(project, "--fast").returncode == 2
     assert train(project, "--help").stdout.startswith("Usage: train/run_local.sh")
     assert list((project / "model").iterdir()) == []
 
 
-ENDS_BY_ITSELF = """
+EXITS = """
 import sys
 from dataclasses import dataclass
 from job import run
@@ -78,8 +78,8 @@ run(lambda job, given: sys.exit(0), Hyperparameters, {})
 """
 
 
-def test_code_that_ends_the_process_is_a_failure(project: Path) -> None:
-    (project / "train/train.py").write_text(ENDS_BY_ITSELF)
+def test_training_code_that_exits_is_a_failure(project: Path) -> None:
+    (project / "train/train.py").write_text(EXITS)
     (project.parent / "prices.csv").write_text("1,2\n2,4\n")
     done = train(project, "prices.csv")
     assert (done.returncode, done.stdout) == (1, "")

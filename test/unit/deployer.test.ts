@@ -1,4 +1,4 @@
-// Which modules of the program in deploy/ a project has.
+// Which modules of deploy/deployer a project has.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,17 +9,17 @@ import { root } from '../support/tools.js';
 
 const folder = join(root, 'templates/deploy/deployer');
 
-/** Nothing for answers that are refused. */
+/** Undefined for answers that are refused. */
 const projectOf = (answers: object) => resolve([readObject({ framework: 'sklearn', ...answers }, 'the test')]).project;
 
 describe('the deployer', () => {
-  it('of a project with all defaults has the project.py that lies among the templates', () => {
+  it('has the project.py of templates/ in a project with all defaults', () => {
     const project = projectOf({});
     assert.ok(project);
     assert.equal(projectModule(project), readFileSync(join(folder, 'project.py'), 'utf8'));
   });
 
-  it('has no module that no project has', () => {
+  it('has no module that no project uses', () => {
     const language = { framework: 'transformers', modelName: 'org/x-1b', instanceType: 'gpu-enabled' };
     const models = [{}, { modelDelivery: 'image' }, { multiModel: true }, { includeTraining: true }, language];
     const projects = ['realtime', 'serverless', 'async', 'batch'].flatMap((deployTarget) =>

@@ -1,6 +1,6 @@
-"""The endpoint as an app of the AWS CDK. In this folder, `cdk deploy` makes or updates it and `cdk destroy` removes it.
+"""The endpoint as an AWS CDK app. In this folder, `cdk deploy` creates or updates it and `cdk destroy` removes it.
 
-What is deployed is what ../settings.env says; a variable of the same name in the environment wins.
+The settings are in ../settings.env; an environment variable of the same name overrides them.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import aws_cdk as cdk
 from endpoint_stack import EndpointStack
 
 from deployer import settings as base
-from deployer.project import COMMANDS, Settings, part
+from deployer.project import COMMANDS, Settings, command_module
 from deployer.settings import SettingError
 from deployer.state import recall
 
 
 def main() -> None:
-    """Makes the stack, of the endpoint's name."""
+    """Create the stack, named after the endpoint."""
     settings = base.read(Settings)
     account = os.environ.get("CDK_DEFAULT_ACCOUNT") or os.environ.get("AWS_ACCOUNT_ID") or ""
-    # Nothing is uploaded and no role of another app is assumed: the account needs no cdk bootstrap.
+    # The legacy synthesizer uploads no assets and assumes no bootstrap roles: the account needs no cdk bootstrap.
     app = cdk.App(default_stack_synthesizer=cdk.LegacyStackSynthesizer(), analytics_reporting=False)
     name, env = settings.deployment, cdk.Environment(account=account or None, region=settings.aws_region)
     if not name[0].isalpha():
-        raise SettingError(f"ENDPOINT_NAME has to begin with a letter for CloudFormation, and is {name!r}.")
+        raise SettingError(f"ENDPOINT_NAME has to begin with a letter for CloudFormation, but is {name!r}.")
     try:
         EndpointStack(app, name, find_content(replace(settings, account=account)), env=env)
     except SettingError as error:
@@ -41,13 +41,13 @@ def main() -> None:
 
 
 def refuse(stack: cdk.Stack, error: SettingError) -> None:
-    """`cdk deploy` says the error and ends; for `cdk destroy` the name of the stack is enough."""
-    cdk.CfnWaitConditionHandle(stack, "Nothing")  # without any resource it would be an error of another kind, too
+    """Make `cdk deploy` fail with the error. `cdk destroy` still works: it needs only the stack's name."""
+    cdk.CfnWaitConditionHandle(stack, "Nothing")  # an empty stack would be another error
     cdk.Annotations.of(stack).add_error(str(error))
 
 
 def find_content(settings: Settings) -> Settings:
-    """The settings with what is deployed, where they leave it open. Raises SettingError where there is none."""
+    """Return the settings with image and model filled in. Raise SettingError if one is missing."""
     region, platform = settings.aws_region, settings.platform
     if not settings.account:
         raise SettingError("AWS did not accept your credentials. Sign in (aws configure, or aws sso login), try again.")
@@ -59,9 +59,9 @@ def find_content(settings: Settings) -> Settings:
     if COMMANDS["upload_model"] in ("upload_image", "upload_many"):
         return settings
     model = settings.model_data or recall(settings, "model")
-    if not model and vars(settings).get("model_id"):  # a setting of language models
-        commit = {"model_revision": part("upload_model").hub.revision(settings)}
-        return replace(settings, **commit)
+    if not model and vars(settings).get("model_id"):  # only language models have this setting
+        revision = {"model_revision": command_module("upload_model").hub.revision(settings)}
+        return replace(settings, **revision)
     if not model:
         raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
     return replace(settings, model_data=model)

@@ -1,4 +1,4 @@
-"""The role that SageMaker assumes for the endpoint. Its rights are those of ../iam/execution-role.json."""
+"""The role that SageMaker assumes for the endpoint. Its permissions are in ../iam/execution-role.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deployer.settings import DEPLOY, Settings
 
 
 def execution_role(stack: cdk.Stack, settings: Settings, tags: Mapping[str, str]) -> iam.Role:
-    """The rights are an inline policy, so that what refers to the role waits for them, too."""
+    """Add the role. Its policy is inline, so that resources that depend on the role also wait for the policy."""
     sagemaker = iam.ServicePrincipal(
         "sagemaker.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
     )

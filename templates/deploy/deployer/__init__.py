@@ -1,1 +1,1 @@
-"""Builds, deploys, invokes and removes what this project serves on Amazon SageMaker. Needs Python 3.9 and boto3."""
+"""Build, deploy, invoke and delete this project's model on Amazon SageMaker. Requires Python 3.9+ and boto3."""

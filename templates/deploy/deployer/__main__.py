@@ -1,4 +1,4 @@
-"""Runs a command of this project: python3 deploy/deployer COMMAND, which the scripts of deploy/ call."""
+"""Run a command: python3 deploy/deployer COMMAND. The scripts in deploy/ call this."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if __name__ == "__main__":
 
 
 def require_boto3() -> None:
-    """boto3, or else this program again with the Python of the project's .venv, if that has it. Exits with 2."""
-    if sys.version_info < (3, 9):  # noqa: UP036  deploy.py and fit.py run on whatever python3 is
-        print("ERROR: Python 3.9 or newer is missing: python3 has to be one.", file=sys.stderr)
+    """Exit with 2 unless boto3 can be imported; if only the project's .venv has it, re-run with that Python."""
+    if sys.version_info < (3, 9):  # noqa: UP036  deploy.py and fit.py run on whatever python3 is found
+        print("ERROR: python3 has to be Python 3.9 or newer.", file=sys.stderr)
         sys.exit(2)
     if util.find_spec("boto3"):
         return
@@ -30,7 +30,7 @@ def require_boto3() -> None:
     elsewhere = python.exists() and Path(sys.prefix).resolve() != folder.resolve()
     if elsewhere and not subprocess.run([python, "-c", "import boto3"], capture_output=True).returncode:
         command = [str(python), *sys.argv]
-        if os.name == "nt":  # where execv() ends this program at once, with status 0
+        if os.name == "nt":  # on Windows execv() ends this program at once, with status 0
             sys.exit(subprocess.run(command).returncode)
         os.execv(python, command)
     print("ERROR: boto3 is missing. Type: python3 -m pip install boto3", file=sys.stderr)
@@ -38,44 +38,43 @@ def require_boto3() -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows a command's docstring as its help."""
+    """Argument parser that prints a command's docstring as its help."""
 
     def format_help(self) -> str:
-        """The docstring."""
+        """Return the docstring."""
         return f"{self.description}\n"
 
     def error(self, message: str) -> NoReturn:
-        """Says how to get help, and exits with 2."""
+        """Say how to get help and exit with 2."""
         self.exit(2, f"ERROR: {message}\nTry: {self.prog} --help\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; its result is the last line of standard output. Returns the exit status."""
+    """Run the command and print its result as the last line of standard output. Return the exit status."""
     try:
         return run(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:  # while modules are imported
+    except KeyboardInterrupt:  # while modules are being imported
         return 130
 
 
 def run(arguments: list[str]) -> int:
-    """The same, with what was typed."""
+    """Run a command line."""
     require_boto3()
     from deployer import hints, settings
-    from deployer.project import COMMANDS, Settings, part
+    from deployer.project import COMMANDS, Settings, command_module
 
     name, *given = arguments or ["--help"]
     if name not in COMMANDS:
         return list_commands(name, COMMANDS)
-    module = part(name)
-    about = re.sub(
-        r"\bdeploy/(?:iam/)?(\w+)\.sh", r"deploy/deploy.py \1" if hints.by_program() else r"\g<0>", module.__doc__
-    )
+    module = command_module(name)
+    command = r"deploy/deploy.py \1" if hints.suggest_deploy_py() else r"\g<0>"
+    about = re.sub(r"\bdeploy/(?:iam/)?(\w+)\.sh", command, module.__doc__)
     parser = Parser(prog=hints.command(name), description=about.strip(), allow_abbrev=False)
     getattr(module, "arguments", lambda _: None)(parser)
     values = parser.parse_args(given)
-    signals = ("SIGTERM", "SIGHUP")  # as Ctrl-C: what was made is taken back
+    signals = ("SIGTERM", "SIGHUP")  # handled like Ctrl-C: the command cleans up what it created
     for each in (getattr(signal, word) for word in signals if hasattr(signal, word)):
-        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup has it
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(each, lambda number, _: sys.exit(128 + number))
     try:
         known = settings.read(Settings)
@@ -90,20 +89,20 @@ def run(arguments: list[str]) -> int:
 
 
 def list_commands(given: str, known: Iterable[str]) -> int:
-    """Says which commands there are; the exit status."""
+    """List the commands. Return the exit status."""
     wrong = given not in ("--help", "-h")
     reason = f"ERROR: invalid choice: {given!r}\n" if wrong else ""
     names = "\n".join(f"  {name}" for name in known)
-    usage = f"Usage: deploy/deploy.py COMMAND, and COMMAND --help says more. The commands:\n\n{names}"
+    usage = f"Usage: deploy/deploy.py COMMAND\n\nCommands (COMMAND --help says more):\n\n{names}"
     print(f"{reason}{usage}", file=sys.stderr if wrong else sys.stdout)
     return 2 if wrong else 0
 
 
 def show(result: str | bytes) -> None:
-    """Prints a result, whatever its last byte, with the end of a line."""
-    from deployer.aws import let_pipe_end
+    """Print a result, ending in a newline."""
+    from deployer.aws import exit_on_closed_pipe
 
-    let_pipe_end()
+    exit_on_closed_pipe()
     data = result.encode() if isinstance(result, str) else result
     sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
 

@@ -1,4 +1,4 @@
-"""A model.tar.gz as SageMaker wants it: files without links, the same files as the same bytes."""
+"""A model.tar.gz that SageMaker accepts: no links, and reproducible (the same files give the same bytes)."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from typing import IO
 
 
 def model_paths(folder: Path) -> Iterator[Path]:
-    """What is below a folder, sorted, without what a dot hides."""
+    """Yield everything below a folder, sorted, except hidden files and folders."""
     for path in sorted(folder.rglob("*")):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
 
 
 def model_files(folder: Path) -> Iterator[Path]:
-    """The files of them."""
+    """Yield the files of model_paths()."""
     return (path for path in model_paths(folder) if path.is_file())
 
 
 class Tee:
-    """Writes to a file and takes the hash of what passes, so that it does not depend on the compression."""
+    """Write to a file and hash the data on its way, so that the hash does not depend on the compression."""
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self.file, self.digest = file, hashlib.sha256()
 
     def write(self, data: bytes) -> int:
-        """As a file does."""
+        """Write and hash."""
         self.digest.update(data)
         return self.file.write(data)
 
 
 def pack(folder: Path, archive: Path) -> str:
-    """Writes an archive without times and owners; the SHA-256 of what it holds, in hex."""
-    # Weights hardly compress, so speed is worth more than the last per cent.
+    """Write an archive without times and owners. Return the SHA-256 of its content, in hex."""
+    # Weights hardly compress, so use the fastest level.
     with archive.open("wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:
         tee = Tee(packed)
         with tarfile.open(fileobj=tee, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
@@ -49,8 +49,8 @@ def pack(folder: Path, archive: Path) -> str:
     return tee.digest.hexdigest()
 
 
-def find_fault(archive: IO[bytes]) -> str | None:
-    """What SageMaker refuses in a model.tar.gz: that it is none, links, devices, paths that lead out of it."""
+def find_problem(archive: IO[bytes]) -> str | None:
+    """Return why SageMaker would refuse a model.tar.gz (damaged, empty, links, devices, unsafe paths), or None."""
     empty = True
     try:
         with tarfile.open(fileobj=archive, mode="r|gz") as tar:
@@ -61,7 +61,7 @@ def find_fault(archive: IO[bytes]) -> str | None:
                 if not entry.isfile() and not entry.isdir():
                     return f"{entry.name} is neither a file nor a folder"
                 if entry.name.startswith("/") or ".." in Path(entry.name).parts:
-                    return f"{entry.name} leads out of the archive"
+                    return f"{entry.name} is a path outside the archive"
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        return f"this is not a whole .tar.gz: {error}"
-    return "there is nothing in it" if empty else None
+        return f"it is not a complete .tar.gz: {error}"
+    return "it is empty" if empty else None

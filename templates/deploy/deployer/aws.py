@@ -1,4 +1,4 @@
-"""Talking to AWS, whatever is made there: clients, refusals, waiting, logs, tags."""
+"""Calls to AWS: clients, errors, waiting, logs, tags."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from botocore.parsers import ResponseParserError
 from deployer import settings as base
 from deployer.requests.common import Json, own_tags
 
-REFUSALS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError)
+AWS_ERRORS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError)
 MISSING = re.compile(r"Could not find|NotFound|NoSuch|\(404\)")
 CHANGING = re.compile(r"ing$|^RollingBack$|^InProgress$")
-Some = TypeVar("Some", bound=base.Settings)
+SettingsT = TypeVar("SettingsT", bound=base.Settings)
 
 
 class Failure(Exception):
-    """What went wrong and why, and what to do."""
+    """A command failed: what went wrong and why, and what to do."""
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
 @functools.cache
 def client(service: str) -> Any:
-    """A client of boto3, in the region that sign_in() has set."""
-    # SageMaker gives a container 60 s and then says so, which has to come before the end of the wait for it.
+    """Return a boto3 client, in the region that sign_in() set."""
+    # SageMaker reports a container's timeout after 60 s; the client has to wait longer than that to receive it.
     return boto3.client(service, config=Config(read_timeout=70))
 
 
-def ask(call: Callable[..., Json], **request: Any) -> Json:
-    """What the call answers; empty where there is no such thing."""
+def if_exists(call: Callable[..., Json], **request: Any) -> Json:
+    """Return the response of a call, or an empty one if the resource does not exist."""
     try:
         return call(**request)
     except ClientError as error:
@@ -50,14 +50,14 @@ def ask(call: Callable[..., Json], **request: Any) -> Json:
         raise
 
 
-def sign_in(settings: Some) -> Some:
-    """The settings with the account of the credentials, and with its bucket."""
+def sign_in(settings: SettingsT) -> SettingsT:
+    """Return the settings with the account of the credentials and its bucket. Raise Failure if AWS refuses them."""
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
     boto3.setup_default_session(region_name=settings.aws_region)
     try:
         account = str(client("sts").get_caller_identity()["Account"])
-    except (*REFUSALS, ValueError) as error:  # a ValueError is of an address that is none
+    except (*AWS_ERRORS, ValueError) as error:  # boto3 raises ValueError for an invalid endpoint URL
         what = f"AWS did not accept your credentials: {error}"
         raise Failure(what, "Sign in (aws configure, or aws sso login) and try again.") from None
     bucket = settings.s3_bucket or f"sagemaker-{settings.aws_region}-{account}"
@@ -66,18 +66,18 @@ def sign_in(settings: Some) -> Some:
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
 def say(line: str) -> None:
-    """A line for people; on a terminal it takes the place of one that shows progress."""
+    """Print a line to stderr. On a terminal it replaces a progress line."""
     print(f"\r\033[K{line}" if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
 
 
-def let_pipe_end() -> None:
-    """Has the program end like any other where nobody reads its output any more."""
+def exit_on_closed_pipe() -> None:
+    """End silently, as other programs do, when the reader of a pipe closes it."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def progress(line: str, terminal: bool) -> None:
-    """A line that the next one replaces, on a terminal."""
+    """Print a progress line to stderr. On a terminal the next line replaces it."""
     print(f"\r\033[K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
 
@@ -85,15 +85,15 @@ def wait(
     settings: base.Settings,
     name: str,
     key: str,
-    look: Callable[[], Json],
+    describe: Callable[[], Json],
     changes: Callable[[Json], bool] | None = None,
 ) -> Json:
-    """What `look` finds once its status, which is under `key`, is final. Shows what is happening, and for how long."""
+    """Poll `describe` until the status under `key` is final, and return the last response. Show status and seconds."""
     began, terminal = time.monotonic(), sys.stderr.isatty()
     last, due = "", 0.0
     try:
         while True:
-            found = look_patiently(settings, look)
+            found = describe_with_retries(settings, describe)
             status, passed = found.get(key, ""), time.monotonic() - began
             if not (changes(found) if changes else CHANGING.search(status)):
                 return found
@@ -106,24 +106,24 @@ def wait(
             print(file=sys.stderr)
 
 
-def look_patiently(settings: base.Settings, look: Callable[[], Json]) -> Json:
-    """What `look` finds, after at most three attempts: a lost answer does not stop what is being made."""
+def describe_with_retries(settings: base.Settings, describe: Callable[[], Json]) -> Json:
+    """Call `describe`, at most three times: a lost response must not end the wait."""
     for _ in range(2):
-        with suppress(*REFUSALS):
-            return look()
+        with suppress(*AWS_ERRORS):
+            return describe()
         time.sleep(settings.poll_seconds)
-    return look()
+    return describe()
 
 
 class Log:
-    """A log stream that grows, as far as it may be read: each line is shown once."""
+    """A log stream that is still being written. Each line is shown once."""
 
     def __init__(self) -> None:
         self.position: Json = {}
         self.unreadable = False
 
     def show(self, group: str, find_stream: Callable[[], str], leave_out: str = "\0") -> None:
-        """Prints the lines that came since the last time, but for those that begin with `leave_out`."""
+        """Print the new lines, except those that begin with `leave_out`."""
         try:
             stream = find_stream()
             while stream:
@@ -135,21 +135,21 @@ class Log:
                 before, self.position = self.position, {"nextToken": answer["nextForwardToken"]}
                 if before == self.position:
                     return
-        except REFUSALS as error:  # it does not exist yet, or may not be read: what writes it goes on all the same
+        except AWS_ERRORS as error:  # the log does not exist yet, or reading it is not allowed: the job continues
             if "ResourceNotFound" not in str(error) and not self.unreadable:
                 say(f"The log is not shown here: {error}")
                 self.unreadable = True
 
 
 def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any) -> None:
-    """Prints the last lines of the newest container in a log group since that time, as far as they may be read."""
+    """Print the last lines of the newest container in a log group since that time, if reading them is allowed."""
     logs = client("logs")
     try:
         found = logs.describe_log_streams(logGroupName=group, **which)["logStreams"]
         streams = [each for each in found if each["creationTime"] >= since * 1000]
         _, newest = max((each["creationTime"], each["logStreamName"]) for each in streams)
         events = logs.get_log_events(logGroupName=group, logStreamName=newest, limit=20)["events"]
-    except (*REFUSALS, ValueError):  # a ValueError is of no stream at all
+    except (*AWS_ERRORS, ValueError):  # max() raises ValueError if there is no stream
         return
     say(f"The container's last lines ({group}):")
     for event in events:
@@ -158,14 +158,17 @@ def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any
 
 # --- what was made ---------------------------------------------------------------------------------------------------
 def is_ours(settings: base.Settings, arn: str) -> bool:
-    """Whether it carries the tags of this project and deployment: nothing else is changed or removed."""
+    """Whether a resource has the tags of this project and deployment. Others are never changed or removed."""
     tags = client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
     return own_tags(settings).items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
 
 
 @contextmanager
-def noted(kind: str, made: list[str]) -> Iterator[None]:
-    """`made` has what is being made as soon as it may be there, but not where AWS refused to make it."""
+def track_creation(kind: str, made: list[str]) -> Iterator[None]:
+    """Add `kind` to `made` before the call that creates it, since a lost response can hide that it exists.
+
+    Remove it again if AWS refuses the call.
+    """
     made.append(kind)
     try:
         yield
@@ -174,18 +177,18 @@ def noted(kind: str, made: list[str]) -> Iterator[None]:
         raise
 
 
-def make(kind: str, request: Json, made: list[str]) -> None:
-    """A model or an endpoint_config. `made` has it, except one that existed: that stays when this run fails."""
+def create(kind: str, request: Json, made: list[str]) -> None:
+    """Create a model or an endpoint_config and add it to `made`, unless it existed: then it is kept on failure."""
     try:
-        with noted(kind, made):
+        with track_creation(kind, made):
             getattr(client("sagemaker"), f"create_{kind}")(**request)
     except ClientError as error:
         if "already existing" not in str(error):
             raise
 
 
-def remove_made(settings: base.Settings, kind: str) -> int:
-    """Removes each Model or EndpointConfig of this deployment; how many."""
+def remove_ours(settings: base.Settings, kind: str) -> int:
+    """Remove each Model or EndpointConfig of this deployment. Return how many."""
     sagemaker, word = client("sagemaker"), {"Model": "model"}.get(kind, "endpoint_config")
     stem, removed = settings.deployment[:52], 0
     pages = sagemaker.get_paginator(f"list_{word}s").paginate(NameContains=f"{stem}-")

@@ -1,9 +1,9 @@
 """Usage: deploy/deploy.sh [ROLE_ARN]
 
-Predicts all of BATCH_INPUT with the image that build_and_push.sh pushed and the model that upload_model.sh uploaded,
-in a SageMaker batch transform job, waits for its end and says where the predictions are.
+Runs a SageMaker batch transform job on BATCH_INPUT, with the image from build_and_push.sh and the model from
+upload_model.sh, waits until it ends and says where the predictions are.
 
-  ROLE_ARN   the role that SageMaker assumes; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
+  ROLE_ARN   the role that SageMaker assumes; default: from deploy/settings.env, or created by deploy/iam/create_role.sh
 
 Prints the job's name. Settings: deploy/settings.env.
 """
@@ -19,14 +19,14 @@ from pathlib import Path
 
 from deployer import checks, hints, storage
 from deployer.aws import (
+    AWS_ERRORS,
     CHANGING,
-    REFUSALS,
     Failure,
-    ask,
     client,
+    create,
+    if_exists,
     is_ours,
-    make,
-    remove_made,
+    remove_ours,
     say,
     show_log,
     sign_in,
@@ -44,9 +44,9 @@ arguments = checks.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Predicts all of BATCH_INPUT in a job. Returns the job's name.
+    """Run a job on BATCH_INPUT. Return the job's name.
 
-    When it fails, what this run made is removed; the job's record stays, as SageMaker keeps it.
+    If it fails, everything this run created is removed, except the job's record: SageMaker keeps those.
     """
     job, output = predict(settings, given.role_arn)
     say(
@@ -57,7 +57,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 
 def remove(settings: Settings) -> int:
-    """Stops the jobs that run and removes the models, as far as this project made them; how many that were."""
+    """Stop this project's running jobs and remove its models. Return how many resources that were."""
     sagemaker, stem, removed = client("sagemaker"), settings.deployment[:40], 0
     pages = sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=f"{stem}-", StatusEquals="InProgress")
     for job in [job for page in pages for job in page["TransformJobSummaries"]]:
@@ -66,12 +66,12 @@ def remove(settings: Settings) -> int:
             say(f"Stopping the job {name}")
             sagemaker.stop_transform_job(TransformJobName=name)
             removed += 1
-    return removed + remove_made(settings, "Model")
+    return removed + remove_ours(settings, "Model")
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------
 def predict(settings: Settings, role_arn: str) -> tuple[str, str]:
-    """Runs a job to its end: its name, and where its predictions are."""
+    """Run a job until it ends. Return its name and the S3 URI of its predictions."""
     settings = checks.require_all(sign_in(settings), role_arn)
     storage.require_bucket(settings)
     settings = require_input(settings)
@@ -79,66 +79,66 @@ def predict(settings: Settings, role_arn: str) -> tuple[str, str]:
     model = describe_model(settings)
     name = name_by_content(settings, model)
     request = target.job(settings, name, job)
-    say(hints.price(target.cost(settings), "the job's end"))
+    say(hints.cost_notice(target.cost(settings), "the job ends"))
     made: list[str] = []
     try:
-        make("model", {"ModelName": name, **model}, made)
+        create("model", {"ModelName": name, **model}, made)
         follow(settings, request)
     except BaseException as error:
         code = hints.explain(settings, error)
-        take_back(settings, job, name if made else "")
+        roll_back(settings, job, name if made else "")
         raise SystemExit(code) from None
     record(settings, "role", settings.role_arn)
     return job, str(request["TransformOutput"]["S3OutputPath"])
 
 
 def require_input(settings: Settings) -> Settings:
-    """The settings with BATCH_INPUT in S3, uploaded if it is here, and BATCH_CONTENT_TYPE."""
+    """Return the settings with BATCH_INPUT, uploaded if it is local, and BATCH_CONTENT_TYPE. Raise Failure."""
     sample = PROJECT / "test/sample_request.csv"
     source = settings.batch_input or (str(sample) if sample.is_file() else "")
     if not source:
         how = hints.with_variable("BATCH_INPUT", "records.csv", hints.command("deploy"))
-        raise Failure("There is nothing to predict.", f"Name a file, a folder or a place in S3: {how}")
+        raise Failure("There is no input to predict.", f"Name a file, a folder or an S3 URI: {how}")
     kind = settings.batch_content_type or CONTENT_TYPES.get(Path(source).suffix.lower(), "")
     if source.startswith("s3://"):
         if not storage.holds(settings, source):
-            raise Failure(f"There is nothing in S3 at {source}", "Upload it, or name another place.")
+            raise Failure(f"There is nothing in S3 at {source}", "Upload the data, or name another S3 URI.")
     elif Path(source).is_dir():
         source = storage.upload_folder(settings, Path(source), "batch/input")
     elif Path(source).is_file():
         source = storage.upload_by_content(settings, Path(source), "batch/input")
     else:
-        raise Failure(f"There is no file or folder {source}", "Give the path of what is to be predicted.")
+        raise Failure(f"There is no file or folder {source}", "Set BATCH_INPUT to the file or folder to predict.")
     return replace(settings, batch_input=source, batch_content_type=kind)
 
 
-def look(settings: Settings, job: str) -> Json:
-    """The job; empty where there is none."""
-    return ask(client("sagemaker").describe_transform_job, TransformJobName=job)
+def describe(settings: Settings, job: str) -> Json:
+    """Return the job's description; empty if it does not exist."""
+    return if_exists(client("sagemaker").describe_transform_job, TransformJobName=job)
 
 
 def follow(settings: Settings, request: Json) -> None:
-    """Starts the job and waits for its end. Raises Failure with SageMaker's reason."""
+    """Start the job and wait until it ends. Raise Failure with SageMaker's reason."""
     job = request["TransformJobName"]
     client("sagemaker").create_transform_job(**request)
-    ended = wait(settings, job, "TransformJobStatus", lambda: look(settings, job))
+    ended = wait(settings, job, "TransformJobStatus", lambda: describe(settings, job))
     status = ended.get("TransformJobStatus", "gone")
     if status == "Completed":
         return
     show_log(settings, "/aws/sagemaker/TransformJobs", logStreamNamePrefix=f"{job}/")
     reason = ended.get("FailureReason", f"it is {status}, and SageMaker gives no reason.")
-    raise Failure(f"{job} failed: {reason}", f"Remedy that and run {hints.command('deploy')} again.")
+    raise Failure(f"{job} failed: {reason}", f"Fix that and run {hints.command('deploy')} again.")
 
 
-def take_back(settings: Settings, job: str, model: str) -> None:
-    """Stops the job if it runs, or else removes the model that was made for it."""
-    sagemaker, status = client("sagemaker"), look(settings, job).get("TransformJobStatus", "")
+def roll_back(settings: Settings, job: str, model: str) -> None:
+    """Stop the job if it is running; otherwise remove the model created for it."""
+    sagemaker, status = client("sagemaker"), describe(settings, job).get("TransformJobStatus", "")
     if CHANGING.search(status):
-        say(f"Stopping {job}; {hints.command('delete')} removes its model, which it may still use.")
+        say(f"Stopping {job}, which may still use its model: {hints.command('delete')} removes the model later.")
         try:
             sagemaker.stop_transform_job(TransformJobName=job)
-        except REFUSALS as error:
+        except AWS_ERRORS as error:
             say(f"It is still running: {error}")
     elif model:
-        ask(sagemaker.delete_model, ModelName=model)
-        say("What this run made is removed.")
+        if_exists(sagemaker.delete_model, ModelName=model)
+        say("Removed everything this run created.")

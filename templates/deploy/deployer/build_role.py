@@ -1,4 +1,4 @@
-"""The role and the project that AWS CodeBuild builds with: made if missing, known by their tags."""
+"""The IAM role and the project for AWS CodeBuild: created if missing, recognized by their tags."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from deployer.aws import Failure, ask, client, say
+from deployer.aws import Failure, client, if_exists, say
 from deployer.requests import policies
 from deployer.requests.codebuild import Settings, differs
 from deployer.requests.common import OWNER, Json
-from deployer.role import IAM, is_own
+from deployer.role import IAM, is_our_role
 
 
 def name_of(settings: Settings) -> str:
-    """What the role is called."""
+    """Return the name of the role."""
     return f"{settings.project_name}-{settings.aws_region}-build"
 
 
 def document(settings: Settings, name: str) -> Json:
-    """A document of deploy/iam, filled in."""
+    """Return a policy document of deploy/iam, filled in."""
     return policies.document(settings, json.loads((IAM / f"{name}.json").read_text()))
 
 
 def require_role(settings: Settings) -> tuple[str, bool]:
-    """The ARN of the role that CodeBuild assumes, with the rights that one build needs; and whether it was made now."""
+    """Return the ARN of the role that CodeBuild assumes, with its policy up to date, and whether it was created now."""
     if settings.build_role_arn:
         return settings.build_role_arn, False
     name, iam = name_of(settings), client("iam")
-    found, made = ask(iam.get_role, RoleName=name).get("Role"), False
-    if found and not is_own(settings, found):
-        raise Failure(f"There is a role {name} that this project did not make.", "Name one in BUILD_ROLE_ARN.")
+    found, made = if_exists(iam.get_role, RoleName=name).get("Role"), False
+    if found and not is_our_role(settings, found):
+        raise Failure(f"There is a role {name} that this project did not create.", "Set a role in BUILD_ROLE_ARN.")
     if not found:
-        say(f"Making the role {name}: CodeBuild may read the source, push to the project's repository and log.")
+        say(f"Creating the role {name}: CodeBuild can read the source, push to the repository and write logs.")
         found, made = make_role(settings), True
     try:
         update_role(settings)
@@ -46,7 +46,7 @@ def require_role(settings: Settings) -> tuple[str, bool]:
 
 
 def make_role(settings: Settings) -> Json:
-    """Makes it, without rights."""
+    """Create the role, without permissions."""
     try:
         made: Json = client("iam").create_role(
             RoleName=name_of(settings),
@@ -55,54 +55,54 @@ def make_role(settings: Settings) -> Json:
             Tags=[{"Key": f"{OWNER}:project", "Value": settings.project_name}],
         )
     except ClientError as error:
-        how = "Have someone who may make roles run this once, or name a role in BUILD_ROLE_ARN."
-        raise Failure(f"CodeBuild needs a role, which could not be made: {error}", how) from None
+        how = "Have someone who can create roles run this once, or set a role in BUILD_ROLE_ARN."
+        raise Failure(f"CodeBuild needs a role, which could not be created: {error}", how) from None
     return dict(made["Role"])
 
 
 def update_role(settings: Settings) -> None:
-    """Its rights are those of codebuild-role.json, for the bucket and the repository of now."""
+    """Set the role's permissions to codebuild-role.json, for the current bucket and repository."""
     iam, which = client("iam"), {"RoleName": name_of(settings), "PolicyName": "build"}
     wanted = document(settings, "codebuild-role")
-    if differs(ask(iam.get_role_policy, **which).get("PolicyDocument"), wanted):
+    if differs(if_exists(iam.get_role_policy, **which).get("PolicyDocument"), wanted):
         iam.put_role_policy(**which, PolicyDocument=json.dumps(wanted))
-        time.sleep(2 * settings.poll_seconds)  # AWS needs some seconds until all of it knows
+        time.sleep(2 * settings.poll_seconds)  # IAM takes some seconds to propagate
 
 
 def remove_role(settings: Settings) -> None:
-    """With its rights."""
+    """Remove the role and its policy."""
     iam, name = client("iam"), name_of(settings)
-    ask(iam.delete_role_policy, RoleName=name, PolicyName="build")
+    if_exists(iam.delete_role_policy, RoleName=name, PolicyName="build")
     iam.delete_role(RoleName=name)
 
 
 def find_project(settings: Settings) -> Json:
-    """The CodeBuild project of this name; empty where there is none."""
+    """Return the CodeBuild project; empty if it does not exist."""
     found = client("codebuild").batch_get_projects(names=[settings.project_name])["projects"]
     return dict(found[0]) if found else {}
 
 
-def is_own_project(settings: Settings, found: Json) -> bool:
-    """Whether a CodeBuild project is this one's, by its tags."""
+def is_our_project(settings: Settings, found: Json) -> bool:
+    """Whether a CodeBuild project has this project's tags."""
     return {"key": f"{OWNER}:project", "value": settings.project_name} in found.get("tags", [])
 
 
 def require_project(settings: Settings, wanted: Json) -> None:
-    """It is there as it is wanted: made, or changed."""
+    """Create the CodeBuild project, or update it if it differs from `wanted`. Raise Failure if it is not ours."""
     codebuild, found, name = client("codebuild"), find_project(settings), settings.project_name
     if not found:
-        say(f"Making the CodeBuild project {name} in {settings.aws_region}")
+        say(f"Creating the CodeBuild project {name} in {settings.aws_region}")
         put_project(settings, codebuild.create_project, wanted)
-    elif not is_own_project(settings, found):
-        what = f"There is a CodeBuild project {name} in {settings.aws_region} that this project did not make."
-        raise Failure(what, "Name yours otherwise, in PROJECT_NAME.")
+    elif not is_our_project(settings, found):
+        what = f"There is a CodeBuild project {name} in {settings.aws_region} that this project did not create."
+        raise Failure(what, "Set another name in PROJECT_NAME.")
     elif differs(found, wanted):
-        say(f"Changing the CodeBuild project {name}: {settings.build_compute}, {wanted['environment']['type']}")
+        say(f"Updating the CodeBuild project {name}: {settings.build_compute}, {wanted['environment']['type']}")
         put_project(settings, codebuild.update_project, wanted)
 
 
 def put_project(settings: Settings, call: Callable[..., object], wanted: Json) -> None:
-    """Again and again while CodeBuild does not know yet that it may assume a new role."""
+    """Create or update the project, retrying while CodeBuild cannot assume a new role yet."""
     for left in reversed(range(12)):
         try:
             call(**wanted)
@@ -114,14 +114,14 @@ def put_project(settings: Settings, call: Callable[..., object], wanted: Json) -
 
 
 def remove(settings: Settings) -> int:
-    """Removes project and role, as far as this project made them; how many things that were."""
+    """Remove CodeBuild project and role if they are ours. Return how many resources that were."""
     removed = 0
-    if is_own_project(settings, find_project(settings)):
+    if is_our_project(settings, find_project(settings)):
         say(f"Removing the CodeBuild project {settings.project_name}")
         client("codebuild").delete_project(name=settings.project_name)
         removed += 1
-    found = ask(client("iam").get_role, RoleName=name_of(settings)).get("Role")
-    if found and is_own(settings, found):
+    found = if_exists(client("iam").get_role, RoleName=name_of(settings)).get("Role")
+    if found and is_our_role(settings, found):
         say(f"Removing the role {name_of(settings)}")
         remove_role(settings)
         removed += 1

@@ -1,4 +1,4 @@
-"""What AWS CodeBuild gets: a zip of what the image is made of, which .dockerignore lets in, and of what builds it."""
+"""The source for AWS CodeBuild: a zip of the Docker build context (by .dockerignore) and of the scripts that build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deployer.aws import Failure
 from deployer.requests.codebuild import BUILDSPEC
 from deployer.settings import PROJECT
 
-# Never ignored, whatever .dockerignore says.
+# Always included, whatever .dockerignore says.
 TRAINING = r"train/(?:Dockerfile|\.dockerignore|requirements\.(?:in|txt)|[^/]+\.(?:py|sh))"
 LOCK = r"requirements\.(?:in|txt)|\.python-version|lock\.sh"
 PROGRAM = r"deploy/[^/]+\.(?:sh|env)|deploy/deployer/(?:requests/)?(?:[^/]+\.py|run)"
@@ -22,7 +22,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def rules() -> list[tuple[bool, re.Pattern[str]]]:
-    """The lines of .dockerignore: whether each ignores, and which paths. One of a folder is one of all in it."""
+    """Return the lines of .dockerignore: whether each ignores, and a pattern of the paths, which includes subpaths."""
     found = []
     file = PROJECT / ".dockerignore"
     for line in file.read_text().splitlines() if file.exists() else []:
@@ -35,7 +35,7 @@ def rules() -> list[tuple[bool, re.Pattern[str]]]:
 
 
 def source_files() -> Iterator[tuple[str, Path]]:
-    """What goes into the archive, sorted. Folders that a dot hides, such as .git and .venv, stay out."""
+    """Yield name and path of each file of the archive, sorted, without hidden folders such as .git and .venv."""
     ignored = rules()
     for folder, folders, files in os.walk(PROJECT):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
@@ -46,12 +46,12 @@ def source_files() -> Iterator[tuple[str, Path]]:
             if not OWN.fullmatch(name) and last == [True]:
                 continue
             if path.is_symlink():
-                raise Failure(f"{name} is a link, which does not reach CodeBuild.", "Put what it names in its place.")
+                raise Failure(f"{name} is a link, which cannot be uploaded.", "Replace it with what it points to.")
             yield name, path
 
 
 def pack(archive: Path) -> str:
-    """Writes an archive without times and owners; the SHA-256 of what it holds, in hex."""
+    """Write an archive without times and owners. Return the SHA-256 of its content, in hex."""
     digest = hashlib.sha256()
     with zipfile.ZipFile(archive, "w") as packed:
         for name, path in source_files():

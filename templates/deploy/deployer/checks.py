@@ -1,4 +1,4 @@
-"""What is looked at before anything is made: what would fail after minutes fails here at once."""
+"""Checks before anything is created: what would fail after minutes on AWS fails here at once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 from dataclasses import replace
 
 from deployer import hints
-from deployer.aws import REFUSALS, Failure, ask, client, say
-from deployer.project import part
+from deployer.aws import AWS_ERRORS, Failure, client, if_exists, say
+from deployer.project import command_module
 from deployer.requests.common import Json
-from deployer.settings import Settings, Some
+from deployer.settings import Settings, SettingsT
 from deployer.state import recall
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}")
@@ -19,42 +19,42 @@ IMAGE = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+)|@(?P<digest>sha256:[0-9a-f]{64}))"
 )
-SERVERLESS_BYTES = 10**10  # source: SageMaker's documentation of serverless endpoints
+SERVERLESS_MAX_BYTES = 10**10  # source: SageMaker's documentation of serverless endpoints
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What deploying takes."""
+    """Add the arguments of the deploy command."""
     parser.add_argument("role_arn", metavar="ROLE_ARN", nargs="?", default="")
 
 
-def require_all(settings: Some, role_arn: str) -> Some:
-    """The settings with what is deployed: ROLE_ARN, IMAGE_URI by digest, MODEL_DATA. Raises Failure."""
+def require_all(settings: SettingsT, role_arn: str) -> SettingsT:
+    """Return the settings with ROLE_ARN, IMAGE_URI (by digest) and MODEL_DATA. Raise Failure if one is unusable."""
     settings = replace(settings, role_arn=require_role(settings, role_arn))
     settings, repository = require_image(settings)
-    complete: Some = part("upload_model").require(settings)
+    complete: SettingsT = command_module("upload_model").require(settings)
     check_role(complete, repository)
     return complete
 
 
 def require_role(settings: Settings, given: str, document: str = "") -> str:
-    """The role that SageMaker assumes: the one given, of the settings, or that create_role made."""
+    """Return the role that SageMaker assumes: the one given, from the settings, or created by create_role."""
     role = given or settings.role_arn or recall(settings, "role")
     if not role:
         name = document or hints.command("deploy", "arn:aws:iam::ACCOUNT:role/NAME")
-        how = f"Name one: {name}, or make one: {hints.command('create_role')}"
+        how = f"Pass an existing role: {name}. Or create one: {hints.command('create_role')}"
         raise Failure("There is no role for SageMaker to assume.", how)
     if not ROLE.fullmatch(role):
-        form = "arn:aws:iam::ACCOUNT:role/PATH/NAME. Path and name have letters, digits and + = , . @ _ - only."
-        raise Failure(f"This is not the ARN of a role that SageMaker takes: {role}", f"One is {form}")
+        form = "arn:aws:iam::ACCOUNT:role/PATH/NAME, where path and name have only letters, digits and + = , . @ _ -"
+        raise Failure(f"This is not the ARN of a role that SageMaker accepts: {role}", f"Expected {form}")
     return role
 
 
-def require_image(settings: Some) -> tuple[Some, str]:
-    """The settings with IMAGE_URI by digest, after a look whether it is there and fits; and its repository.
+def require_image(settings: SettingsT) -> tuple[SettingsT, str]:
+    """Check that the image exists and fits. Return the settings with IMAGE_URI by digest, and its repository.
 
-    Other registries, and repositories of other accounts, are SageMaker's to judge.
+    Images in other registries and accounts are left to SageMaker to check.
     """
-    region, platform, build = settings.aws_region, settings.platform, hints.building(settings)
+    region, platform, build = settings.aws_region, settings.platform, hints.build_command(settings)
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
         raise Failure(f"No image for {platform} was pushed to {region} yet.", f"First: {build}")
@@ -62,10 +62,10 @@ def require_image(settings: Some) -> tuple[Some, str]:
     if not found or found["account"] != settings.account:
         return replace(settings, image_uri=image), ""
     if found["region"] != region:
-        what = f"The image is in {found['region']}, what runs it would be in {region}: {image}"
+        what = f"The image is in {found['region']}, but has to be in {region}: {image}"
         raise Failure(what, f"Push it there: {hints.with_variable('AWS_REGION', region, build)}")
     which = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
-    known = ask(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
+    known = if_exists(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
     if not known:
         raise Failure(f"There is no such image: {image}", f"Push it: {build}")
     details = known["imageDetails"][0]
@@ -74,25 +74,25 @@ def require_image(settings: Some) -> tuple[Some, str]:
 
 
 def check_image(settings: Settings, image: str, details: Json) -> None:
-    """Raises Failure for an image that is too large or for another architecture."""
+    """Raise Failure if the image is too large or built for another architecture."""
     require_size(settings, details["imageSizeInBytes"])
     tags, platform = ",".join(details.get("imageTags", [])), settings.platform
     other = {"linux/amd64": "arm64", "linux/arm64": "amd64"}.get(platform)
     if f"{other}-" in tags:
         what = f"An image for {platform} is needed, but this one is tagged {tags}: {image}"
-        raise Failure(what, f"Build the right one: {hints.building(settings)}")
+        raise Failure(what, f"Build the right one: {hints.build_command(settings)}")
 
 
 def require_size(settings: Settings, size: int) -> None:
-    """Raises Failure for an image that is too large for a serverless endpoint, where it is for one."""
-    if hasattr(settings, "serverless_memory") and size > SERVERLESS_BYTES:
-        what = f"The image has {size} bytes; a serverless endpoint takes at most 10 GB."
+    """Raise Failure if the image is for a serverless endpoint and too large for it."""
+    if hasattr(settings, "serverless_memory") and size > SERVERLESS_MAX_BYTES:
+        what = f"The image is {size} bytes; a serverless endpoint takes at most 10 GB."
         how = "deploy to an instance: ml-container-creator --deploy-target=realtime"
-        raise Failure(what, f"Take packages out of requirements.txt, or {how}")
+        raise Failure(what, f"Remove packages from requirements.in, or {how}")
 
 
 def check_role(settings: Settings, repository: str) -> None:
-    """Whether the role trusts SageMaker and may read image and model, as far as you may ask that."""
+    """Raise Failure if the role does not trust SageMaker or cannot read image and model, if the caller can find out."""
     role, maker = settings.role_arn, hints.command("create_role")
     if f":{settings.account}:" not in role:
         return
@@ -101,18 +101,18 @@ def check_role(settings: Settings, repository: str) -> None:
         trust = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
         if "sagemaker.amazonaws.com" not in json.dumps(trust):
             what = f"SageMaker cannot assume {role}: its trust policy does not name sagemaker.amazonaws.com."
-            raise Failure(what, f"Take another role; {maker} makes one.")
-        for action, resource in needs_of(settings, repository).items():
+            raise Failure(what, f"Use another role; {maker} creates one.")
+        for action, resource in required_permissions(settings, repository).items():
             request = {"PolicySourceArn": role, "ActionNames": [action], "ResourceArns": [resource]}
             if iam.simulate_principal_policy(**request)["EvaluationResults"][0]["EvalDecision"] != "allowed":
                 what = f"The role {role} does not allow what SageMaker needs: {action} on {resource}"
-                raise Failure(what, f"Allow it; {maker} makes a role that does.")
-    except REFUSALS as error:
-        say(f"What the role may do is not checked: {error}")
+                raise Failure(what, f"Allow it; {maker} creates a role that does.")
+    except AWS_ERRORS as error:
+        say(f"The permissions of the role were not checked: {error}")
 
 
-def needs_of(settings: Settings, repository: str) -> dict[str, str]:
-    """What the role has to be allowed: actions, and the resource of each."""
+def required_permissions(settings: Settings, repository: str) -> dict[str, str]:
+    """Return the actions the role needs, and the resource of each."""
     partition, here = settings.role_arn.split(":")[1], f"{settings.aws_region}:{settings.account}"
     model = re.sub("/$", "/x.tar.gz", settings.model_data.removeprefix("s3://"))
     return {

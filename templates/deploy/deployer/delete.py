@@ -1,10 +1,10 @@
 """Usage: deploy/delete.sh [--all]
 
-Removes all that was deployed, as far as the project made it, and nothing else.
+Removes everything that was deployed. Only resources that this project created are removed.
 
-  --all   also the project's images with their ECR repository, its uploaded files, and the role of create_role.sh
+  --all   also remove the project's images with their ECR repository, its uploads, and the role from create_role.sh
 
-Prints how many things it removed: 0 if there is nothing left. Settings: deploy/settings.env.
+Prints how many resources it removed: 0 if there was nothing to remove. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import argparse
 import re
 
 from deployer import role, state
-from deployer.aws import ask, client, say, sign_in
-from deployer.project import COMMANDS, part
+from deployer.aws import client, if_exists, say, sign_in
+from deployer.project import COMMANDS, command_module
 from deployer.requests.common import OWNER
 from deployer.settings import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     parser.add_argument("--all", action="store_true")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Removes what was made; how many things that were."""
+    """Remove what was created. Return how many resources that were."""
     settings = sign_in(settings)
-    removed: int = part("deploy").remove(settings)
+    removed: int = command_module("deploy").remove(settings)
     if given.all:
         removed += remove_images(settings) + remove_uploads(settings) + role.remove(settings)
         if "submit_build" in COMMANDS:
-            removed += part("submit_build").remove(settings)
+            removed += command_module("submit_build").remove(settings)
         state.forget(settings)
     where = f"{settings.project_name} in {settings.aws_region}"
     say(f"Removed {removed}. Nothing deployed for {where} remains.")
@@ -39,14 +39,14 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 
 def remove_images(settings: Settings) -> int:
-    """Removes the project's repository with its images; how many things that were."""
+    """Remove the project's repository with its images. Return how many repositories that were."""
     ecr, name = client("ecr"), settings.project_name
-    found = ask(ecr.describe_repositories, repositoryNames=[name])
+    found = if_exists(ecr.describe_repositories, repositoryNames=[name])
     if not found:
         return 0
     tags = ecr.list_tags_for_resource(resourceArn=found["repositories"][0]["repositoryArn"])["tags"]
     if {"Key": f"{OWNER}:project", "Value": name} not in tags:
-        say(f"The repository {name} is not this project's own: it stays.")
+        say(f"The repository {name} was not created by this project and is kept.")
         return 0
     say(f"Removing the repository {name} and its images")
     ecr.delete_repository(repositoryName=name, force=True)
@@ -54,11 +54,11 @@ def remove_images(settings: Settings) -> int:
 
 
 def remove_uploads(settings: Settings) -> int:
-    """Removes what was uploaded; how many files. Answers, captured requests and all else in the folder stay."""
+    """Remove the uploads. Return how many. Responses, captured requests and everything else in the folder is kept."""
     s3, own = client("s3"), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
-    form = uploads_of(settings)
+    form = uploaded_keys(settings)
     pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=f"{settings.project_name}/")
-    found = ask(lambda: {"Keys": [each["Key"] for page in pages for each in page.get("Contents", [])]})
+    found = if_exists(lambda: {"Keys": [each["Key"] for page in pages for each in page.get("Contents", [])]})
     keys = [key for key in found.get("Keys", []) if form.fullmatch(key)]
     for key in keys:
         say(f"Removing s3://{settings.s3_bucket}/{key}")
@@ -66,7 +66,7 @@ def remove_uploads(settings: Settings) -> int:
     return len(keys)
 
 
-def uploads_of(settings: Settings) -> re.Pattern[str]:
-    """The keys of what was uploaded: below a hash, and what else the project uploads."""
-    more = part("upload_model").ALSO_UPLOADED
+def uploaded_keys(settings: Settings) -> re.Pattern[str]:
+    """Return a pattern of the keys of uploads: those below a hash, and ALSO_UPLOADED."""
+    more = command_module("upload_model").ALSO_UPLOADED
     return re.compile(f"{re.escape(settings.project_name)}/(([a-z]+/)*[0-9a-f]{{64}}/.+{more})")

@@ -1,12 +1,12 @@
 """Usage: deploy/deploy.sh [ROLE_ARN]
 
-Puts the image that build_and_push.sh pushed, and the model that upload_model.sh uploaded, behind a SageMaker endpoint
-and waits until it answers. An endpoint that is there is updated in place, without downtime; where nothing has
-changed nothing is done. When it fails, what ran before runs on and what this run made is removed.
+Deploys the image from build_and_push.sh and the model from upload_model.sh to a SageMaker endpoint and waits until it
+is in service. An existing endpoint is updated in place, without downtime; if nothing changed, nothing is done. If the
+update fails, the previous deployment keeps running and everything this run created is removed.
 
-  ROLE_ARN   the role that SageMaker assumes; without it, the one of deploy/settings.env or of deploy/iam/create_role.sh
+  ROLE_ARN   the role that SageMaker assumes; default: from deploy/settings.env, or created by deploy/iam/create_role.sh
 
-Prints the endpoint's name. It bills until deploy/delete.sh. Settings: deploy/settings.env.
+Prints the endpoint's name. It is billed until deploy/delete.sh removes it. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -18,112 +18,115 @@ from typing import Any
 
 from deployer import checks, hints
 from deployer.aws import (
+    AWS_ERRORS,
     CHANGING,
-    REFUSALS,
     Failure,
-    ask,
     client,
+    create,
+    if_exists,
     is_ours,
-    make,
-    noted,
-    remove_made,
+    remove_ours,
     say,
     show_log,
     sign_in,
+    track_creation,
     wait,
 )
 from deployer.project import Settings, target
 from deployer.requests import endpoint as requests
 from deployer.requests.common import Json
-from deployer.requests.scaling import POLICY_ARN, resource_of
+from deployer.requests.scaling import POLICY_ARN, resource_id
 from deployer.state import record
 
 arguments = checks.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Creates the endpoint, or updates it in place; what runs already is left alone. Returns its name."""
+    """Create the endpoint, or update it in place unless it is up to date. Return its name."""
     settings = checks.require_all(sign_in(settings), given.role_arn)
     name, before = requests.name(settings), require_endpoint(settings)
     if before == name:
         say(f"{settings.deployment} is already up to date.")
-        scale(settings)
+        apply_scaling(settings)
     else:
         roll_out(settings, before, name)
     record(settings, "role", settings.role_arn)
-    say(f"Next: {hints.invoking(settings)}, and when you are done {hints.command('delete')}")
+    say(f"Next: {hints.invoke_command(settings)}, and when you are done {hints.command('delete')}")
     return settings.deployment
 
 
 # --- the endpoint ----------------------------------------------------------------------------------------------------
-def look(settings: Settings) -> Json:
-    """The endpoint; empty where there is none."""
-    return ask(client("sagemaker").describe_endpoint, EndpointName=settings.deployment)
+def describe(settings: Settings) -> Json:
+    """Return the endpoint's description; empty if it does not exist."""
+    return if_exists(client("sagemaker").describe_endpoint, EndpointName=settings.deployment)
 
 
-def settled(settings: Settings) -> Json:
-    """The endpoint once it has stopped changing."""
-    return wait(settings, settings.deployment, "EndpointStatus", lambda: look(settings))
+def wait_until_stable(settings: Settings) -> Json:
+    """Wait until the endpoint has stopped changing. Return its description."""
+    return wait(settings, settings.deployment, "EndpointStatus", lambda: describe(settings))
 
 
 def require_endpoint(settings: Settings) -> str:
-    """The configuration that runs, empty where none does. What is there may be this project's or nothing."""
-    now, name = settled(settings), settings.deployment
+    """Return the name of the running configuration, or an empty string. Remove an endpoint that cannot be updated.
+
+    Raise Failure if the endpoint is not ours.
+    """
+    now, name = wait_until_stable(settings), settings.deployment
     if not now:
         return ""
     if not is_ours(settings, now["EndpointArn"]):
-        what = f"There is an endpoint {name} in {settings.aws_region} that this project did not make."
-        raise Failure(what, "Name another in ENDPOINT_NAME.")
+        what = f"There is an endpoint {name} in {settings.aws_region} that this project did not create."
+        raise Failure(what, "Set another name in ENDPOINT_NAME.")
     if now["EndpointStatus"] != "InService":
-        say(f"{name} is {now['EndpointStatus']}, which cannot be updated: removing it first.")
+        say(f"{name} is {now['EndpointStatus']} and cannot be updated: removing it first.")
         remove_endpoint(settings)
         return ""
     return str(now["EndpointConfigName"])
 
 
 def update(settings: Settings, config: str, keep_scale: bool = False) -> None:
-    """Has the endpoint move to a configuration."""
+    """Update the endpoint to a configuration."""
     request = {"EndpointName": settings.deployment, "EndpointConfigName": config}
     client("sagemaker").update_endpoint(**request, RetainAllVariantProperties=keep_scale)
 
 
 def remove_endpoint(settings: Settings) -> int:
-    """Removes it with what scales it; how many things that were."""
-    name, removed = settings.deployment, unscale(settings)
+    """Remove the endpoint and its auto scaling. Return how many resources that were."""
+    name, removed = settings.deployment, remove_scaling(settings)
     say(f"Removing the endpoint {name}")
     client("sagemaker").delete_endpoint(EndpointName=name)
-    if left := settled(settings):
+    if left := wait_until_stable(settings):
         what = f"{name} is {left['EndpointStatus']} after it was deleted: {left.get('FailureReason')}"
         raise Failure(what, "Try again.")
     return removed + 1
 
 
 def remove(settings: Settings) -> int:
-    """Removes the endpoint and all that was made for it, as far as this project made it; how many things that were."""
+    """Remove the endpoint and everything created for it. Return how many resources that were."""
     removed = 0
-    if now := settled(settings):
+    if now := wait_until_stable(settings):
         if not is_ours(settings, now["EndpointArn"]):
-            say(f"The endpoint {settings.deployment} is not this project's own: it stays.")
+            say(f"The endpoint {settings.deployment} was not created by this project and is kept.")
             return 0
         removed += remove_endpoint(settings)
-    return removed + remove_made(settings, "EndpointConfig") + remove_made(settings, "Model")
+    return removed + remove_ours(settings, "EndpointConfig") + remove_ours(settings, "Model")
 
 
 # --- auto scaling ----------------------------------------------------------------------------------------------------
-def scale(settings: Settings) -> None:
-    """As the settings say; what scaled it before and is not asked for any more is taken away."""
+def apply_scaling(settings: Settings) -> None:
+    """Set up auto scaling as in the settings; remove it if it is no longer enabled."""
     calls, arn = requests.scaling_calls(settings), ""
     if not calls:
-        unscale(settings)
+        remove_scaling(settings)
     for service, method, request in calls:
         complete = json.loads(json.dumps(request).replace(POLICY_ARN, arn))
         arn = getattr(client(service), method)(**complete).get("PolicyARN", "")
 
 
-def unscale(settings: Settings) -> int:
-    """Removes the scaling policies, their alarm, and what they scaled; how many policies and alarms that were."""
+def remove_scaling(settings: Settings) -> int:
+    """Remove scaling policies, their alarm and scalable targets. Return how many policies and alarms that were."""
     autoscaling: Any = client("application-autoscaling")
-    own = {"ServiceNamespace": "sagemaker", "ResourceId": resource_of(settings)}
+    own = {"ServiceNamespace": "sagemaker", "ResourceId": resource_id(settings)}
     found = autoscaling.describe_scaling_policies(**own)["ScalingPolicies"]
     names = [policy["PolicyName"] for policy in found]
     for policy in found:
@@ -139,63 +142,64 @@ def unscale(settings: Settings) -> int:
 
 # --- deploy ----------------------------------------------------------------------------------------------------------
 def roll_out(settings: Settings, before: str, name: str) -> None:
-    """Makes all that `name` names and moves the endpoint to it, or leaves everything as it was before."""
-    say(hints.price(target.cost(settings), f"you run {hints.command('delete')}"))
+    """Create model and configuration `name` and move the endpoint to it. On failure, restore what was there before."""
+    say(hints.cost_notice(target.cost(settings), f"you run {hints.command('delete')}"))
     made: list[str] = []
     try:
-        make("model", requests.model(settings), made)
-        make("endpoint_config", requests.endpoint_config(settings), made)
+        create("model", requests.model(settings), made)
+        create("endpoint_config", requests.endpoint_config(settings), made)
         put_endpoint(settings, before, name, made)
-        scale(settings)
+        apply_scaling(settings)
     except BaseException as error:
         code = hints.explain(settings, error)
-        take_back(settings, before, name, made)
+        roll_back(settings, before, name, made)
         raise SystemExit(code) from None
     try:
-        if before:  # and nothing else, for another run may be making its own now
+        if before:  # only this one: another run can be creating its own
             sagemaker = client("sagemaker")
             sagemaker.delete_endpoint_config(EndpointConfigName=before)
             sagemaker.delete_model(ModelName=before)
-    except (KeyboardInterrupt, *REFUSALS) as error:
-        say(f"What ran before is not all removed; {hints.command('delete')} does it: {str(error) or 'interrupted'}")
+    except (KeyboardInterrupt, *AWS_ERRORS) as error:
+        delete = hints.command("delete")
+        say(f"Parts of the previous deployment remain ({str(error) or 'interrupted'}); {delete} removes them.")
         if isinstance(error, KeyboardInterrupt):
             raise
 
 
 def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) -> None:
-    """Moves the endpoint to `name`; `made` has it as soon as it may be this run that changes it."""
-    began, sagemaker = time.time() - 60, client("sagemaker")  # AWS's clock may be another
+    """Move the endpoint to `name`. `made` includes it from the moment this run may be changing it."""
+    began, sagemaker = time.time() - 60, client("sagemaker")  # allow for clock skew
     if before:
         found = sagemaker.describe_endpoint_config(EndpointConfigName=before)["ProductionVariants"][0]
         if found.get("InstanceType") != target.variant(settings).get("InstanceType"):
-            unscale(settings)  # SageMaker does not change the instance type of what is scaled
-        with noted("endpoint", made):
+            remove_scaling(settings)  # SageMaker refuses to change the instance type while auto scaling is registered
+        with track_creation("endpoint", made):
             update(settings, name, keep_scale=bool(requests.scaling_calls(settings)))
     else:
-        with noted("endpoint", made):
+        with track_creation("endpoint", made):
             sagemaker.create_endpoint(**requests.endpoint(settings))
-    now = settled(settings)
+    now = wait_until_stable(settings)
     if now.get("EndpointStatus") == "InService" and now["EndpointConfigName"] == name:
         return
     group = f"/aws/sagemaker/Endpoints/{settings.deployment}"
     show_log(settings, group, since=began, orderBy="LastEventTime", descending=True)
     if before and now.get("EndpointStatus") == "InService":
-        say("What ran before runs on, unchanged.")
+        say("The previous deployment keeps running, unchanged.")
     what = f"{settings.deployment} was not deployed: {now.get('FailureReason', 'SageMaker gives no reason.')}"
-    raise Failure(what, f"Remedy that and run {hints.command('deploy')} again.")
+    raise Failure(what, f"Fix that and run {hints.command('deploy')} again.")
 
 
-def take_back(settings: Settings, before: str, name: str, made: list[str]) -> None:
-    """What was there before comes back, and what was made goes; an endpoint that still changes cannot be touched."""
-    now, own = look(settings), "endpoint" in made
+def roll_back(settings: Settings, before: str, name: str, made: list[str]) -> None:
+    """Restore what was there before and remove what this run created, unless the endpoint is still changing."""
+    now, own = describe(settings), "endpoint" in made
     if own and CHANGING.search(now.get("EndpointStatus", "")):
-        goes_on, removes = hints.command("deploy"), hints.command("delete")
-        say(f"{settings.deployment} is still {now['EndpointStatus']}: {goes_on} continues, {removes} removes it.")
+        deploy, delete = hints.command("deploy"), hints.command("delete")
+        say(f"{settings.deployment} is still {now['EndpointStatus']}: {deploy} continues, {delete} removes it.")
         return
     if own and now.get("EndpointConfigName") == name and before:
-        say("Going back to what ran before.")
+        say("Rolling back to the previous deployment.")
         update(settings, before)
-        now = settled(settings)
+        now = wait_until_stable(settings)
     elif own and now.get("EndpointConfigName") == name:
         remove_endpoint(settings)
         now = {}
@@ -203,7 +207,7 @@ def take_back(settings: Settings, before: str, name: str, made: list[str]) -> No
         return
     sagemaker = client("sagemaker")
     if "endpoint_config" in made:
-        ask(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+        if_exists(sagemaker.delete_endpoint_config, EndpointConfigName=name)
     if "model" in made:
-        ask(sagemaker.delete_model, ModelName=name)
-    say("What this run made is removed.")
+        if_exists(sagemaker.delete_model, ModelName=name)
+    say("Removed everything this run created.")

@@ -1,4 +1,4 @@
-"""What to type next. Here it is known which commands this project has, and how its user calls them."""
+"""What to type next: the commands this project has, as its user calls them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from deployer.aws import REFUSALS, Failure, say
-from deployer.project import COMMANDS, part
+from deployer.aws import AWS_ERRORS, Failure, say
+from deployer.project import COMMANDS, command_module
 from deployer.settings import DEPLOY, PROJECT, SettingError, Settings
 from deployer.state import recall
 
 POSIX = os.name == "posix"
-PROGRAM = DEPLOY / "deploy.py"
-# The scripts of commands that do not lie in deploy/.
+DEPLOY_PY = DEPLOY / "deploy.py"
+# Scripts outside deploy/.
 ELSEWHERE = {
     "create_role": "deploy/iam/create_role.sh",
     "build_training": "train/build_and_push.sh",
@@ -29,54 +29,54 @@ ELSEWHERE = {
 
 
 def quote(*words: str) -> str:
-    """Words as a shell takes them."""
+    """Quote words for the shell."""
     return shlex.join(words) if POSIX else subprocess.list2cmdline(words)
 
 
-def typed(file: str, *arguments: str) -> str:
-    """A file of the project as the caller can type it."""
+def command_line(file: str, *arguments: str) -> str:
+    """Return the command line that runs or names a file of the project from the current folder."""
     path = str(PROJECT / file)
-    with suppress(ValueError):  # it is on another drive
+    with suppress(ValueError):  # the project is on another drive
         path = min(os.path.relpath(path), path, key=len)
-    if not os.path.dirname(path):  # a shell would look for it elsewhere
+    if not os.path.dirname(path):  # a shell would search PATH for it
         path = os.path.join(".", path)
     python = ["python3" if POSIX else "python"] if file.endswith(".py") else []
     return quote(*python, path, *arguments)
 
 
-def by_program() -> bool:
-    """Whether commands are those of deploy.py: it was called, or there are no others, as on Windows."""
-    return PROGRAM.exists() and (Path(sys.argv[0]).name == PROGRAM.name or not POSIX)
+def suggest_deploy_py() -> bool:
+    """Whether to suggest deploy.py: it is what was called, or the shell scripts do not run (Windows)."""
+    return DEPLOY_PY.exists() and (Path(sys.argv[0]).name == DEPLOY_PY.name or not POSIX)
 
 
 def command(name: str, *arguments: str) -> str:
-    """A command as the caller can type it."""
+    """Return what runs a command of this project from the current folder."""
     script = ELSEWHERE.get(name, f"deploy/{name}.sh")
-    if by_program() or (not (PROJECT / script).exists() and PROGRAM.exists()):
-        return typed("deploy/deploy.py", name, *arguments)
-    return typed(script, *arguments)
+    if suggest_deploy_py() or (not (PROJECT / script).exists() and DEPLOY_PY.exists()):
+        return command_line("deploy/deploy.py", name, *arguments)
+    return command_line(script, *arguments)
 
 
 def with_variable(name: str, value: str, line: str) -> str:
-    """A command with a variable for this run, where that has a value; of PowerShell on Windows."""
+    """Prefix a command line with a variable, unless it is empty. On Windows, for PowerShell."""
     if not value:
         return line
     return f"{name}={shlex.quote(value)} {line}" if POSIX else f"$env:{name} = '{value}'; {line}"
 
 
-def building(settings: Settings) -> str:
-    """The command that builds an image for this instance type."""
+def build_command(settings: Settings) -> str:
+    """Return the command that builds an image for this instance type."""
     build = command("submit_build" if "submit_build" in COMMANDS else "build_and_push")
     return with_variable("INSTANCE_TYPE", getattr(settings, "instance_type", ""), build)
 
 
-def deploying(settings: Settings, **variables: str) -> str:
-    """The command that deploys, after the one that makes a role, where there is none.
+def deploy_command(settings: Settings, **variables: str) -> str:
+    """Return the command that deploys, preceded by the one that creates a role if there is none.
 
-    `variables` are what it deploys if the settings name something else.
+    `variables` are passed if the settings have other values.
     """
-    if not (DEPLOY / "deploy.sh").exists() and not PROGRAM.exists():
-        line = f"(cd {typed('deploy/cdk')} && cdk deploy)"
+    if not (DEPLOY / "deploy.sh").exists() and not DEPLOY_PY.exists():
+        line = f"(cd {command_line('deploy/cdk')} && cdk deploy)"
     else:
         line = command("deploy")
     for name, value in variables.items():
@@ -86,76 +86,76 @@ def deploying(settings: Settings, **variables: str) -> str:
     return line if role else f"{command('create_role')} && {line}"
 
 
-def uploading(settings: Settings) -> str:
-    """The command that uploads a model; empty where there is one."""
-    return str(part("upload_model").uploading(settings))
+def upload_command(settings: Settings) -> str:
+    """Return the command that uploads a model; empty if there is one."""
+    return str(command_module("upload_model").upload_command(settings))
 
 
 def after_build(settings: Settings, image: str) -> str:
-    """What comes once this image is pushed."""
-    return uploading(settings) or deploying(settings, IMAGE_URI=image)
+    """Return the next command after this image is pushed."""
+    return upload_command(settings) or deploy_command(settings, IMAGE_URI=image)
 
 
-def invoking(settings: Settings) -> str:
-    """The command that sends a request."""
-    return str(part("upload_model").invoking(settings, sample_request()))
+def invoke_command(settings: Settings) -> str:
+    """Return the command that sends a request."""
+    return str(command_module("upload_model").invoke_command(settings, sample_request()))
 
 
 def sample_request() -> str:
-    """A request to send, as the caller can type it."""
+    """Return the path of the sample request from the current folder, or FILE."""
     sample = "test/sample_request.json"
-    return typed(sample) if (PROJECT / sample).exists() else "FILE"
+    return command_line(sample) if (PROJECT / sample).exists() else "FILE"
 
 
-def price(what: str, until: str, service: str = "sagemaker") -> str:
-    """What something costs, and where that can be looked up."""
+def cost_notice(what: str, until: str, service: str = "sagemaker") -> str:
+    """Return a line that says what is billed, until when, and where to find prices."""
     return (
         f"Cost: {what} until {until}. Prices: https://aws.amazon.com/{service}/pricing/;"
-        " what you paid: https://console.aws.amazon.com/costmanagement/"
+        " your costs: https://console.aws.amazon.com/costmanagement/"
     )
 
 
-def build_training() -> str:
-    """The command that builds the training image."""
+def training_build_command() -> str:
+    """Return the command that builds the training image."""
     return command("submit_build", "train") if "submit_build" in COMMANDS else command("build_training")
 
 
-def training(settings: Settings) -> str:
-    """The command that trains, after the one that makes a role, where there is none."""
+def training_command(settings: Settings) -> str:
+    """Return the command that trains, preceded by the one that creates a role if there is none."""
     fit = f"{command('fit', 'TRAIN.csv')}"
     return fit if settings.role_arn or recall(settings, "role") else f"{command('create_role')} && {fit}"
 
 
-# --- failures ---------------------------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------------------------
 def explain(settings: Settings, error: BaseException) -> int:
-    """Says what went wrong and what to do; the exit status for it."""
+    """Print what went wrong and what to do. Return the exit status."""
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, SystemExit):  # it was explained, or it is a signal
+    if isinstance(error, SystemExit):  # already explained, or a signal
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (ClientError, ParamValidationError)):
-        short = re.sub("satisfy enum value set: .*", "be one that it knows", str(error))
-        say(f"ERROR: {short}\n{remedy(settings, str(error))}")
+        short = re.sub("satisfy enum value set: .*", "be one that it supports", str(error))
+        say(f"ERROR: {short}\n{advise(settings, str(error))}")
     elif isinstance(error, Failure):
         say("ERROR: " + "\n".join(error.args))
-    elif isinstance(error, (SettingError, OSError, *REFUSALS)):
+    elif isinstance(error, (SettingError, OSError, *AWS_ERRORS)):
         say(f"ERROR: {error}")
     else:
         traceback.print_exc()
     return 1
 
 
-def remedy(settings: Settings, refusal: str) -> str:
-    """What to do where AWS says so."""
+def advise(settings: Settings, refusal: str) -> str:
+    """Return what to do about an error from AWS."""
     region, training = settings.aws_region, "TrainingJob" in refusal
     setting, document = ("TRAIN_INSTANCE_TYPE", "deployer-training") if training else ("INSTANCE_TYPE", "deployer")
     remedies = {
         "nstanceType.*enum value set": f"Set {setting} to a type that SageMaker has in {region}.",
-        'Unknown parameter in (MetricsConfig|input: "MetricsConfig")': "This boto3 is too old for METRICS. Update it: "
+        'Unknown parameter in (MetricsConfig|input: "MetricsConfig")': "This boto3 is too old for METRICS. Upgrade it: "
         "pip install --upgrade boto3. Or set METRICS=false.",
-        " model data": f"Is the model there? {command('upload_model')} uploads one.",
-        "ResourceLimitExceeded": f"Ask for more in Service Quotas (Amazon SageMaker), or set another {setting}.",
-        "AccessDenied|not authorized": f"A policy that lets you: {command('create_role', '--print', document)}",
+        " model data": f"Does the model exist? {command('upload_model')} uploads it.",
+        "ResourceLimitExceeded": f"Request an increase in Service Quotas (Amazon SageMaker), or set another {setting}.",
+        "AccessDenied|not authorized": f"A policy that allows it: {command('create_role', '--print', document)}",
     }
     found = (advice for pattern, advice in remedies.items() if re.search(pattern, refusal))
     return next(found, f"The region is {region}.")

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: which commit of a model is deployed, and its files."""
+"""The Hugging Face Hub: find the commit of a model to deploy, and download its files."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from deployer.settings import DEPLOY, PROJECT, SettingError
 
 COMMIT = re.compile("[0-9a-f]{40}")
 STATE = DEPLOY / ".state/revisions.json"
-NOTE = ".hub"  # in a folder: what was fetched into it
+NOTE = ".hub"  # the file in a folder that records what was downloaded into it
 NEEDED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.tiktoken", "*.jinja"]
 OTHERS = ["*.bin", "*.pt", "*.pth"]
 PICKLES = (
-    "others may be pickles, which run code when they are loaded: where you trust them, set "
+    "other formats can be pickles, which run code when they are loaded. If you trust them, set "
     '"load-format": "auto" in code/options.json.'
 )
 
 
 def takes_pickles(settings: Settings) -> bool:
-    """Whether the engine is told to load other weights than safetensors. Raises SettingError."""
+    """Whether the engine's options allow other weights than safetensors. Raise SettingError."""
     try:
         options = dict(json.loads((PROJECT / "code/options.json").read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise SettingError(f"code/options.json cannot be read: {error}") from None
-    told = [value for name, value in settings.container_env.items() if name.endswith("_LOAD_FORMAT")]
-    return "safetensors" not in (told or [str(options.get("load-format"))])
+    overrides = [value for name, value in settings.container_env.items() if name.endswith("_LOAD_FORMAT")]
+    return "safetensors" not in (overrides or [str(options.get("load-format"))])
 
 
 def revision(settings: Settings, copied: bool = False) -> str:
-    """The commit of a model that the container fetches, or that is copied to S3 first.
+    """Return the commit of the model that the container downloads, or (`copied`) that is copied to S3 first.
 
-    It is MODEL_REVISION, or else the newest of its main branch when this was asked first. Raises SettingError where
-    there is no such model, or none that can be served.
+    MODEL_REVISION is resolved once and recorded; it defaults to the main branch. Raise SettingError if the model does
+    not exist or cannot be served.
     """
     if settings.network_isolation and not copied:
         upload = hints.command("upload_model")
-        raise SettingError(f"With NETWORK_ISOLATION the Hub cannot be reached. First: {upload}")
+        raise SettingError(f"With NETWORK_ISOLATION the container cannot reach the Hub. First: {upload}")
     wanted = settings.model_revision or "main"
     if COMMIT.fullmatch(wanted):
         return wanted
@@ -58,14 +58,14 @@ def revision(settings: Settings, copied: bool = False) -> str:
         STATE.write_text(json.dumps(known, indent=2) + "\n")
     if known[key]["gated"] and not copied and not settings.hf_token_secret:
         raise SettingError(
-            f"{model} is not open to all. Accept its terms at https://huggingface.co/{model}, put your token into AWS "
-            "Secrets Manager, and its ARN into HF_TOKEN_SECRET in deploy/settings.env."
+            f"{model} is gated. Accept its terms at https://huggingface.co/{model}, store your token in AWS Secrets "
+            "Manager, and set HF_TOKEN_SECRET in deploy/settings.env to the secret's ARN."
         )
     return str(known[key]["commit"])
 
 
 def known_revisions() -> dict[str, Json]:
-    """What was found before; nothing where a run was stopped while it wrote that."""
+    """Return the commits recorded before; none if the file is missing or was only partly written."""
     try:
         return dict(json.loads(STATE.read_bytes()))
     except (OSError, ValueError):
@@ -73,9 +73,9 @@ def known_revisions() -> dict[str, Json]:
 
 
 def examine(settings: Settings, wanted: str) -> Json:
-    """The commit that `wanted` names now, and whether it is gated, after a look at what the Hub says of it."""
+    """Ask the Hub for the commit of a revision and whether the model is gated. Raise SettingError if unusable."""
     model = settings.model_id
-    found = ask(f"/api/models/{model}/revision/{wanted}", model)
+    found = get(f"/api/models/{model}/revision/{wanted}", model)
     files = [each["rfilename"] for each in found.get("siblings", [])]
     if not takes_pickles(settings) and not any(file.endswith(".safetensors") for file in files):
         raise SettingError(f"{model} has no .safetensors files; {PICKLES}")
@@ -83,9 +83,9 @@ def examine(settings: Settings, wanted: str) -> Json:
 
 
 def fetch(settings: Settings, folder: Path) -> None:
-    """The model at its commit into a folder. What it holds of that is not fetched again; what it holds of yours stays.
+    """Download the model at its commit into a folder, unless it has files of yours. Completed files are kept.
 
-    Raises SettingError where it holds another model of the Hub, or the model cannot be had.
+    Raise SettingError if the folder holds another model of the Hub, or the download fails.
     """
     note = folder / NOTE
     filled = any(model_files(folder))
@@ -94,26 +94,26 @@ def fetch(settings: Settings, folder: Path) -> None:
     model, commit = settings.model_id, revision(settings, copied=True)
     name, _, state = (note.read_text() if filled else "").partition(" ")
     if filled and name != f"{model}@{commit}":
-        raise SettingError(f"{folder} holds {name}, not {model}@{commit}. Empty it, and try again.")
+        raise SettingError(f"{folder} contains {name}, not {model}@{commit}. Empty it and try again.")
     if state == "complete":
         return
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise SettingError(f"{model} is fetched by a package. Install it: pip install huggingface_hub") from None
-    print(f"Fetching {model} at {commit} from the Hugging Face Hub", file=sys.stderr)
+        raise SettingError(f"Downloading {model} needs a package: pip install huggingface_hub") from None
+    print(f"Downloading {model} at {commit} from the Hugging Face Hub", file=sys.stderr)
     note.write_text(f"{model}@{commit} in part")
     patterns = [*NEEDED, *(OTHERS if takes_pickles(settings) else [])]
     token = os.environ.get("HF_TOKEN") or None
     try:
         snapshot_download(model, revision=commit, local_dir=folder, allow_patterns=patterns, token=token)
     except Exception as error:
-        raise SettingError(f"{model} could not be fetched: {error}\nTry again: it goes on where it stopped.") from None
+        raise SettingError(f"{model} could not be downloaded: {error}\nTry again: the download resumes.") from None
     note.write_text(f"{model}@{commit} complete")
 
 
-def ask(path: str, model: str) -> Json:
-    """What the Hub's API answers."""
+def get(path: str, model: str) -> Json:
+    """Return the response of the Hub's API. Raise SettingError."""
     hub = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
     own = os.environ.get("HF_TOKEN")
     token = {"Authorization": f"Bearer {own}"} if own else {}
@@ -122,9 +122,9 @@ def ask(path: str, model: str) -> Json:
             return dict(json.load(answer))
     except urllib.error.HTTPError as error:
         if error.code in (401, 403, 404):
-            what = f"The Hub has no model {model} at this revision, or not for all ({error.code})."
-            raise SettingError(f"{what} If it is yours, set HF_TOKEN.") from None
-        raise SettingError(f"The Hub does not say what {model} is: {error}") from None
+            what = f"The Hub has no public model {model} at this revision ({error.code})."
+            raise SettingError(f"{what} If it is private or gated, set HF_TOKEN.") from None
+        raise SettingError(f"The Hub returned an error for {model}: {error}") from None
     except (OSError, ValueError) as error:
-        what = f"The Hub cannot be asked which revision of {model} there is: {error}."
-        raise SettingError(f"{what} Name a commit in MODEL_REVISION.") from None
+        what = f"The Hub could not be reached to find the revision of {model}: {error}."
+        raise SettingError(f"{what} Set a commit in MODEL_REVISION.") from None

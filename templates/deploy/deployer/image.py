@@ -1,12 +1,12 @@
 """Usage: deploy/build_and_push.sh
 
-Builds the image for the architecture it will run on and pushes it to the project's own repository in Amazon ECR,
-which is made if missing. The tag names the content: what was pushed before is not pushed again.
+Builds the image for the architecture of the instance type and pushes it to the project's own repository in Amazon ECR,
+which is created if missing. The tag is a hash of the content: an image that was pushed before is not pushed again.
 
-  DOCKER_BUILD_OPTS   (environment) more options of docker buildx build, such as --no-cache
+  DOCKER_BUILD_OPTS   (environment) more options for docker buildx build, such as --no-cache
 
-Prints the image's name with its digest, which is deployed next. Settings: deploy/settings.env.
-Needs Docker with buildx.
+Prints the image's name with its digest. The next deployment uses it. Settings: deploy/settings.env.
+Requires Docker with buildx.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deployer import checks, hints, storage
-from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in
+from deployer.aws import AWS_ERRORS, Failure, client, if_exists, say, sign_in
 from deployer.project import source
 from deployer.requests.common import OWNER
 from deployer.settings import PROJECT, Settings
@@ -30,7 +30,7 @@ from deployer.state import record
 
 
 def run(settings: Settings, _: argparse.Namespace) -> str:
-    """Builds and pushes the image; its name with its digest."""
+    """Build and push the image. Return its name with its digest."""
     if source.__name__.endswith("model_image"):
         storage.require_model()
     require_docker(settings.platform)
@@ -45,46 +45,46 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
 
 
 # --- Docker ----------------------------------------------------------------------------------------------------------
-def docker(*arguments: str, fault: str = "") -> str:
-    """What a command of Docker prints. Raises Failure with what it said last."""
+def docker(*arguments: str, what: str = "") -> str:
+    """Return the output of a docker command. Raise Failure with the last line of its errors."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise Failure(f"{fault or f'docker {arguments[0]} failed'}: {reason}", "Start Docker and try again.")
+        raise Failure(f"{what or f'docker {arguments[0]} failed'}: {reason}", "Start Docker and try again.")
     return done.stdout.strip()
 
 
 def follow(what: str, how: str, *arguments: str) -> None:
-    """Runs a command of Docker that people watch. Raises Failure with `what` and `how`."""
+    """Run a docker command and show its output. Raise Failure with `what` and `how`."""
     if subprocess.run(["docker", *arguments], stdout=2).returncode:
         raise Failure(f"{what}; the reason is above.", how)
 
 
 def require_docker(platform: str) -> None:
-    """Docker answers, has buildx, and can build for this platform. Raises Failure."""
+    """Raise Failure if Docker does not run, has no buildx, or cannot build for this platform."""
     if not shutil.which("docker"):
-        raise Failure("Docker is missing.", "Install it: https://docs.docker.com/engine/install/")
-    docker("version", fault="Docker does not answer")
+        raise Failure("Docker is not installed.", "Install it: https://docs.docker.com/engine/install/")
+    docker("version", what="Docker is not responding")
     try:
         docker("buildx", "version")
     except Failure:
         raise Failure("Docker has no buildx.", "Install it: https://docs.docker.com/build/install-buildx/") from None
     found = ""
-    with suppress(Failure):  # without this list, the build itself shows what it cannot do
+    with suppress(Failure):  # without this list, the build itself reports the problem
         found = docker("buildx", "inspect", "--bootstrap")
     known = re.search("^Platforms: *(.*)$", found, re.MULTILINE)
     platforms = re.sub(r"[ *]", "", known[1]).split(",") if known else []
     if platforms and platform not in platforms:
         emulation = f"docker run --privileged --rm tonistiigi/binfmt --install {platform.rpartition('/')[2]}"
-        what = f"An image for {platform} is needed, and this Docker builds only for {','.join(platforms)}."
-        raise Failure(what, f"Install emulation ({emulation}), or build on such a machine.")
+        what = f"The image has to be built for {platform}, but this Docker builds only for {','.join(platforms)}."
+        raise Failure(what, f"Install emulation ({emulation}), or build on a machine of that platform.")
 
 
 def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
-    """Builds an image of a folder with a Dockerfile; its ID."""
+    """Build the image of a folder with a Dockerfile. Return its ID."""
     bash = shutil.which("bash")
     if not bash:
-        say("requirements.txt is not compared with requirements.in: there is no bash for lock.sh.")
+        say("Not checked that requirements.txt is up to date with requirements.in: lock.sh needs bash.")
     elif subprocess.run([bash, str(PROJECT / "lock.sh"), "--check"]).returncode:
         raise Failure("Nothing was built.")
     base, options = settings.base_image, os.environ.get("DOCKER_BUILD_OPTS", "").split()
@@ -93,7 +93,7 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
         file = Path(scratch, "image")
         arguments = ["--platform", platform, "--provenance=false", "--load", "--build-arg", f"BASE_IMAGE={base}"]
         arguments += ["--tag", name, "--iidfile", str(file), *options, str(folder)]
-        how = "Nothing was pushed. Correct it and try again."
+        how = "Nothing was pushed. Fix it and try again."
         follow("The image could not be built", how, "buildx", "build", *arguments)
         image = file.read_text()
     found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image)
@@ -104,16 +104,16 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
 
 # --- ECR -------------------------------------------------------------------------------------------------------------
 def push(settings: Settings, image: str, prefix: str) -> str:
-    """Pushes an image, under a tag of this prefix and its hash, but not twice; its name with its digest.
+    """Push an image, unless it was pushed before. The tag is `prefix` and its hash. Return its name with its digest.
 
-    The repository is made if missing, and removed if nothing comes into it.
+    The repository is created if missing, and removed again if the push fails.
     """
     repository, made = require_repository(settings)
     tag = f"{prefix}-{image[7:19]}"
     try:
         digest = digest_of(settings, tag)
         if digest:
-            say(f"This image is pushed already, as {tag}.")
+            say(f"This image was already pushed, as {tag}.")
         else:
             log_in(settings, repository.partition("/")[0])
             docker("tag", image, f"{repository}:{tag}")
@@ -129,11 +129,11 @@ def push(settings: Settings, image: str, prefix: str) -> str:
 
 
 def require_repository(settings: Settings) -> tuple[str, bool]:
-    """The address of the project's own repository, and whether it was made now."""
+    """Return the URI of the project's own repository, and whether it was created now."""
     ecr, name = client("ecr"), settings.project_name
-    if found := ask(ecr.describe_repositories, repositoryNames=[name]):
+    if found := if_exists(ecr.describe_repositories, repositoryNames=[name]):
         return str(found["repositories"][0]["repositoryUri"]), False
-    say(f"Making the ECR repository {name} in {settings.aws_region}")
+    say(f"Creating the ECR repository {name} in {settings.aws_region}")
     made = ecr.create_repository(
         repositoryName=name,
         imageScanningConfiguration={"scanOnPush": True},
@@ -145,24 +145,24 @@ def require_repository(settings: Settings) -> tuple[str, bool]:
 
 
 def remove_empty_repository(settings: Settings) -> None:
-    """Without force it is only removed while it is empty."""
-    with suppress(*REFUSALS):
+    """Remove the repository if it is empty: without `force`, ECR refuses otherwise."""
+    with suppress(*AWS_ERRORS):
         client("ecr").delete_repository(repositoryName=settings.project_name)
 
 
 def digest_of(settings: Settings, tag: str) -> str:
-    """The digest of what was pushed under a tag; empty where nothing was."""
+    """Return the digest of the image with a tag; empty if there is none."""
     request = {"repositoryName": settings.project_name, "imageIds": [{"imageTag": tag}]}
-    found = ask(client("ecr").describe_images, **request)
+    found = if_exists(client("ecr").describe_images, **request)
     return str(found["imageDetails"][0]["imageDigest"]) if found else ""
 
 
 def log_in(settings: Settings, registry: str) -> None:
-    """Has Docker log in to the registry. The password goes to its standard input only."""
+    """Log Docker in to the registry. The password is passed only through standard input."""
     data = client("ecr").get_authorization_token()["authorizationData"][0]
     password = base64.b64decode(data["authorizationToken"]).partition(b":")[2]
     command = ["docker", "login", "--username", "AWS", "--password-stdin", registry]
     done = subprocess.run(command, input=password, capture_output=True)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
-        raise Failure(f"Signing in to {registry} failed: {reason}", "Nothing was pushed.")
+        raise Failure(f"docker login to {registry} failed: {reason}", "Nothing was pushed.")

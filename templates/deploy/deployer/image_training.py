@@ -1,12 +1,12 @@
 """Usage: train/build_and_push.sh
 
-Builds the training image, for x86_64 as all training jobs are, and pushes it to the project's own repository in Amazon
-ECR, which is made if missing. The tag names the content: what was pushed before is not pushed again.
+Builds the training image for x86_64 (all training jobs use it) and pushes it to the project's own repository in Amazon
+ECR, which is created if missing. The tag is a hash of the content: an image that was pushed before is not pushed again.
 
-  DOCKER_BUILD_OPTS   (environment) more options of docker buildx build, such as --no-cache
+  DOCKER_BUILD_OPTS   (environment) more options for docker buildx build, such as --no-cache
 
-Prints the image's name with its digest, which fit.py then takes. Settings: deploy/settings.env.
-Needs Docker with buildx.
+Prints the image's name with its digest. fit.py uses it. Settings: deploy/settings.env.
+Requires Docker with buildx.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PLATFORM = "linux/amd64"
 
 
 def run(settings: Settings, _: argparse.Namespace) -> str:
-    """Builds and pushes the training image; its name with its digest."""
+    """Build and push the training image. Return its name with its digest."""
     require_docker(PLATFORM)
     settings = sign_in(settings)
     image = build(settings, f"{settings.project_name}-train", PLATFORM, PROJECT / "train")
     pushed = push(settings, image, "train-amd64")
     record(settings, "train-image", pushed)
-    say(f"Next: {hints.training(settings)}")
+    say(f"Next: {hints.training_command(settings)}")
     return pushed

@@ -2,10 +2,10 @@
 
 Sends FILE to the endpoint as one request.
 
-  CONTENT-TYPE   what is in it; without it, by the ending: .json .jsonl .csv .npy .libsvm
-  ACCEPT         (environment) what the answer should be, such as text/csv
+  CONTENT-TYPE   default: inferred from the file extension: .json .jsonl .csv .npy .libsvm
+  ACCEPT         (environment) the media type of the response, such as text/csv
 
-Prints the answer. Settings: deploy/settings.env.
+Prints the response. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -33,47 +33,47 @@ CONTENT_TYPES = {
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command takes that sends a file."""
+    """Add the arguments of every command that sends a file."""
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("content_type", metavar="CONTENT-TYPE", nargs="?", default="")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
-    """Sends a file as one request; the answer."""
+    """Send a file as one request. Return the response."""
     kind = content_type(given.file, given.content_type)
     return invoke(sign_in(settings), given.file, kind)
 
 
 def content_type(file: str, given: str) -> str:
-    """The content type of a request, by the ending of its file if none is given. Raises Failure."""
+    """Return the content type given, or infer it from the file extension. Raise Failure if that is not possible."""
     if not os.access(file, os.R_OK) or not Path(file).is_file():
-        raise Failure(f"There is no file to read at {file}", "Give the path of a request.")
+        raise Failure(f"There is no readable file {file}", "Pass the path of a file with a request.")
     kind = given or CONTENT_TYPES.get(Path(file).suffix.lower(), "")
     if not kind:
-        how = f"Give it: {hints.command('invoke', 'FILE', 'CONTENT-TYPE')}"
+        how = f"Pass it: {hints.command('invoke', 'FILE', 'CONTENT-TYPE')}"
         raise Failure(f"Cannot infer the content type of {file}.", how)
     return kind
 
 
 def accept() -> dict[str, str]:
-    """What the answer should be, where ACCEPT says it."""
+    """Return the Accept parameter, if ACCEPT is set."""
     return {"Accept": os.environ["ACCEPT"]} if os.environ.get("ACCEPT") else {}
 
 
 def invoke(settings: Settings, file: str, kind: str, **more: Any) -> bytes:
-    """Sends a file as one request; the answer. Raises Failure where there is none."""
+    """Send a file as one request. Return the response. Raise Failure if the endpoint returns an error."""
     request = {"EndpointName": settings.deployment, "ContentType": kind, **accept(), **more}
     try:
         runtime = client("sagemaker-runtime")
-        answer: bytes = runtime.invoke_endpoint(**request, Body=Path(file).read_bytes())["Body"].read()
+        response: bytes = runtime.invoke_endpoint(**request, Body=Path(file).read_bytes())["Body"].read()
     except ClientError as error:
-        raise unanswered(settings, error) from None
-    return answer
+        raise invocation_failure(settings, error) from None
+    return response
 
 
-def unanswered(settings: Settings, error: ClientError) -> Failure:
-    """What an endpoint says that does not answer, and what to do."""
-    hint = f"Is it deployed in {settings.aws_region}? {hints.deploying(settings)}"
+def invocation_failure(settings: Settings, error: ClientError) -> Failure:
+    """Return the failure for an error of the endpoint, with what to do."""
+    hint = f"Is it deployed in {settings.aws_region}? {hints.deploy_command(settings)}"
     if error.response["Error"]["Code"].startswith("Model"):
         hint = f"The container's log is in CloudWatch: /aws/sagemaker/Endpoints/{settings.deployment}"
     return Failure(str(error), hint)

@@ -1,11 +1,11 @@
 """Usage: deploy/invoke.sh FILE [CONTENT-TYPE]
 
-Puts FILE into the endpoint's queue as one request and waits for the answer, at most ANSWER_SECONDS.
+Puts FILE into the endpoint's queue as one request and waits for the response, at most ANSWER_SECONDS.
 
-  CONTENT-TYPE   what is in it; without it, by the ending: .json .jsonl .csv .npy .libsvm
-  ACCEPT         (environment) what the answer should be, such as text/csv
+  CONTENT-TYPE   default: inferred from the file extension: .json .jsonl .csv .npy .libsvm
+  ACCEPT         (environment) the media type of the response, such as text/csv
 
-Prints the answer, which also stays in S3. Settings: deploy/settings.env.
+Prints the response, which is also kept in S3. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -24,34 +24,33 @@ arguments = invoke.arguments
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
-    """Sends a file as one request and waits; the answer."""
+    """Queue a file as one request and wait. Return the response."""
     kind = invoke.content_type(given.file, given.content_type)
     settings = sign_in(settings)
     storage.require_bucket(settings)
-    place = storage.upload_by_content(settings, Path(given.file), "async/input")
+    uri = storage.upload_by_content(settings, Path(given.file), "async/input")
     request = {"EndpointName": settings.deployment, "ContentType": kind, **invoke.accept()}
     try:
-        queued = client("sagemaker-runtime").invoke_endpoint_async(**request, InputLocation=place)
+        queued = client("sagemaker-runtime").invoke_endpoint_async(**request, InputLocation=uri)
     except ClientError as error:
-        raise invoke.unanswered(settings, error) from None
-    say(f"In the queue; the answer will be at {queued['OutputLocation']}")
-    return wait_for_answer(settings, queued["OutputLocation"], queued.get("FailureLocation", ""))
+        raise invoke.invocation_failure(settings, error) from None
+    say(f"Queued; the response will be written to {queued['OutputLocation']}")
+    return wait_for_response(settings, queued["OutputLocation"], queued.get("FailureLocation", ""))
 
 
-def wait_for_answer(settings: Settings, output: str, failure: str) -> bytes:
-    """What comes to `output`. Raises Failure with what comes to `failure`, or where nothing comes in time."""
+def wait_for_response(settings: Settings, output: str, failure: str) -> bytes:
+    """Return what SageMaker writes to `output`. Raise Failure with what it writes to `failure`, or on timeout."""
     began, due = time.monotonic(), 30.0
-    while (answer := storage.read(settings, output)) is None:
+    while (response := storage.read(settings, output)) is None:
         if failure and (reason := storage.read(settings, failure)) is not None:
             hint = f"The container's log is in CloudWatch: /aws/sagemaker/Endpoints/{settings.deployment}"
             raise Failure(reason.decode(errors="replace"), hint)
         waited, seconds = time.monotonic() - began, settings.answer_seconds
         if waited >= seconds:
-            raise Failure(
-                f"No answer within {seconds} s.", f"It may come yet: {hints.quote('aws', 's3', 'cp', output, '-')}"
-            )
+            fetch = hints.quote("aws", "s3", "cp", output, "-")
+            raise Failure(f"No response within {seconds} s.", f"It can still arrive: {fetch}")
         if waited >= due:
-            say(f"Waiting for the answer ({waited:.0f} s)")
+            say(f"Waiting for the response ({waited:.0f} s)")
             due = waited + 30
         time.sleep(settings.poll_seconds)
-    return answer
+    return response

@@ -2,10 +2,10 @@
 
 Sends FILE to the endpoint as one request.
 
-  --stream       prints the text as it is generated
-  CONTENT-TYPE   what is in it; without it, by the ending: .json
+  --stream       print the text as it is generated
+  CONTENT-TYPE   default: inferred from the file extension: .json
 
-Prints the answer. Settings: deploy/settings.env.
+Prints the response. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from botocore.exceptions import ClientError, EventStreamError
 from urllib3.exceptions import HTTPError
 
 from deployer import invoke
-from deployer.aws import Failure, client, let_pipe_end, sign_in
+from deployer.aws import Failure, client, exit_on_closed_pipe, sign_in
 from deployer.settings import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     parser.add_argument("--stream", action="store_true")
     invoke.arguments(parser)
 
 
 def run(settings: Settings, given: argparse.Namespace) -> bytes:
-    """Sends a file as one request; the answer, or what is left of it to print."""
+    """Send a file as one request. Return the response, or nothing if it was streamed."""
     kind = invoke.content_type(given.file, given.content_type)
     if given.stream:
         return stream(sign_in(settings), given.file)
@@ -40,29 +40,29 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
 
 
 def stream(settings: Settings, file: str) -> bytes:
-    """Prints the text of the answer; what is left to print is nothing. Raises Failure where there is no answer."""
+    """Print the text of the response as it arrives. Return nothing more to print. Raise Failure."""
     try:
         request = {**json.loads(Path(file).read_bytes()), "stream": True}
     except (ValueError, TypeError) as error:
         raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
     body = json.dumps(request).encode()
-    let_pipe_end()
+    exit_on_closed_pipe()
     try:
-        answer = client("sagemaker-runtime").invoke_endpoint_with_response_stream(
+        response = client("sagemaker-runtime").invoke_endpoint_with_response_stream(
             EndpointName=settings.deployment, ContentType="application/json", Body=body
         )
-        for piece in pieces(answer["Body"]):
+        for piece in pieces(response["Body"]):
             sys.stdout.buffer.write(piece.encode())
             sys.stdout.buffer.flush()
     except (ClientError, EventStreamError) as error:
-        raise invoke.unanswered(settings, error) from None
+        raise invoke.invocation_failure(settings, error) from None
     except (HTTPError, ValueError) as error:
-        raise Failure(f"The answer broke off: {error}", "The container's log has more.") from None
+        raise Failure(f"The response broke off: {error}", "Details are in the container's log.") from None
     return b""
 
 
 def pieces(events: Any) -> Iterator[str]:
-    """The text in the server-sent events that the parts of the stream make up. Raises Failure without a last one."""
+    """Yield the text of the server-sent events in a stream. Raise Failure if there is no final event."""
     rest, ended = b"", False
     for part in events:
         *lines, rest = (rest + part.get("PayloadPart", {}).get("Bytes", b"")).split(b"\n")
@@ -74,18 +74,18 @@ def pieces(events: Any) -> Iterator[str]:
             ended = ended or is_last(event)
             yield "" if event is None else text_in(event)
     if not ended:
-        raise Failure("The answer ended before the model was done.", "The container's log has more.")
+        raise Failure("The response ended before the model was done.", "Details are in the container's log.")
 
 
 def is_last(event: Any) -> bool:
-    """Whether an event ends a text: [DONE] of chats and completions, the whole text of the classic form."""
+    """Whether an event is the final one: [DONE] of chats and completions, generated_text of the classic form."""
     return event is None or event.get("generated_text") is not None
 
 
 def text_in(event: Any) -> str:
-    """The new text of an event: of a chat, a completion, or the classic form."""
+    """Return the new text of an event: of a chat, a completion, or the classic form. Raise Failure for an error."""
     if "error" in event:
-        raise Failure(f"The model stopped: {event['error']}", "The container's log has more.")
+        raise Failure(f"The model returned an error: {event['error']}", "Details are in the container's log.")
     if "choices" in event:
         return "".join(each.get("text") or each.get("delta", {}).get("content") or "" for each in event["choices"])
     return str((event.get("token") or {}).get("text", ""))

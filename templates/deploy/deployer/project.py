@@ -1,4 +1,4 @@
-"""What this project is made of: the parts that its target, its model and its build take."""
+"""The modules of this project, chosen by its target, its model and its build."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deployer.requests import by_invocations as scaling
 from deployer.requests import model_archive as source
 from deployer.requests import realtime as target
 
-__all__ = ["COMMANDS", "Settings", "part", "scaling", "source", "target"]
+__all__ = ["COMMANDS", "Settings", "command_module", "scaling", "source", "target"]
 
 COMMANDS = {
     "build_and_push": "image",
@@ -27,6 +27,6 @@ class Settings(source.Settings, target.Settings, scaling.Settings):
     """All settings of this project."""
 
 
-def part(command: str) -> Any:
-    """The module with a command, such as `deploy`."""
+def command_module(command: str) -> Any:
+    """Return the module of a command, such as `deploy`."""
     return import_module(f"deployer.{COMMANDS[command]}")

@@ -1,14 +1,14 @@
 """Usage: deploy/iam/create_role.sh [--print DOCUMENT]
 
-Makes ROLE_NAME, the role that SageMaker assumes for this project, with the rights that the settings need and no more.
-If it made that role before, it brings it up to date: run it again after a change of the settings.
+Creates ROLE_NAME, the role that SageMaker assumes for this project, with only the permissions that the settings
+require. If this project created the role before, it is updated: run this again after changing the settings.
 
-  --print   makes nothing; prints one of the documents of deploy/iam, filled in for this account:
-            trust and execution-role   of which the role is made
-            deployer and deployer-…    what those who run the other commands have to be allowed
-            role-maker                 what running this needs; who may do that can give themselves any right
+  --print   create nothing; print a policy of deploy/iam, filled in for this account:
+            trust and execution-role   the policies of the role
+            deployer and deployer-…    the permissions needed to run the other commands
+            role-maker                 the permissions needed to run this; whoever has them can grant themselves more
 
-Prints the role's ARN, which deployments use from then on. Settings: deploy/settings.env.
+Prints the role's ARN. Deployments use it from then on. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import json
 from botocore.exceptions import ClientError
 
 from deployer import hints
-from deployer.aws import Failure, ask, client, say, sign_in
+from deployer.aws import Failure, client, if_exists, say, sign_in
 from deployer.requests import policies
 from deployer.requests.common import OWNER
 from deployer.settings import DEPLOY, Settings
@@ -29,13 +29,13 @@ IAM = DEPLOY / "iam"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     names = sorted(file.stem for file in IAM.glob("*.json"))
     parser.add_argument("--print", dest="document", metavar="DOCUMENT", choices=names, default="")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Makes the role or brings it up to date; its ARN."""
+    """Create or update the role. Return its ARN."""
     settings = sign_in(settings)
     if given.document:
         return document(settings, given.document, indent=2)
@@ -45,36 +45,36 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
         if "AccessDenied" not in str(error) and "not authorized" not in str(error):
             raise
         prints = (hints.command("create_role", "--print", each) for each in ("trust", "execution-role"))
-        how = f"Someone who may make roles can run this for you, or make the role {settings.role_name} of what"
-        raise Failure(str(error), f"{how} these print: {'; '.join(prints)}") from None
+        how = f"Ask someone who can create roles to run this, or to create {settings.role_name} with the policies that"
+        raise Failure(str(error), f"{how} these commands print: {'; '.join(prints)}") from None
     record(settings, "role", arn)
     if settings.role_arn not in ("", arn):
-        say(f"The settings name another role, which deployments use: {settings.role_arn}")
+        say(f"Deployments use another role, because ROLE_ARN is set: {settings.role_arn}")
     architecture = settings.platform.rpartition("/")[2]
     image = settings.image_uri or recall(settings, f"image-{architecture}")
-    say(f"Next: {hints.deploying(settings) if image else hints.building(settings)}")
+    say(f"Next: {hints.deploy_command(settings) if image else hints.build_command(settings)}")
     return arn
 
 
 def document(settings: Settings, name: str, indent: int | None = None) -> str:
-    """A document of deploy/iam, filled in."""
+    """Return a policy document of deploy/iam, filled in, as JSON."""
     return json.dumps(policies.document(settings, json.loads((IAM / f"{name}.json").read_text())), indent=indent)
 
 
 def put_role(settings: Settings) -> str:
-    """The role's ARN, once it is as the documents say. A new one whose rights cannot be set is removed again."""
+    """Create or update the role and return its ARN. A new role is removed again if its policy cannot be set."""
     iam, name = client("iam"), settings.role_name
     trust, rights = document(settings, "trust"), document(settings, "execution-role")
-    found = ask(iam.get_role, RoleName=name).get("Role")
-    if found and not is_own(settings, found):
-        what = f"There is a role {name} that this project did not make."
-        raise Failure(what, "Name another in ROLE_NAME.")
+    found = if_exists(iam.get_role, RoleName=name).get("Role")
+    if found and not is_our_role(settings, found):
+        what = f"There is a role {name} that this project did not create."
+        raise Failure(what, "Set another name in ROLE_NAME.")
     if found:
-        say(f"Bringing the role {name} up to date")
+        say(f"Updating the role {name}")
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
         iam.put_role_policy(RoleName=name, PolicyName="execution", PolicyDocument=rights)
         return str(found["Arn"])
-    say(f"Making the role {name}")
+    say(f"Creating the role {name}")
     about = f"SageMaker, for {settings.project_name} in {settings.aws_region}"
     tags = [{"Key": f"{OWNER}:project", "Value": settings.project_name}]
     made = iam.create_role(RoleName=name, Description=about, AssumeRolePolicyDocument=trust, Tags=tags)["Role"]
@@ -87,26 +87,26 @@ def put_role(settings: Settings) -> str:
     return str(made["Arn"])
 
 
-def is_own(settings: Settings, role: dict[str, object]) -> bool:
-    """Whether a role is this project's, by its tags."""
+def is_our_role(settings: Settings, role: dict[str, object]) -> bool:
+    """Whether a role has this project's tags."""
     tags = role.get("Tags", [])
     return {"Key": f"{OWNER}:project", "Value": settings.project_name} in (tags if isinstance(tags, list) else [])
 
 
 def remove(settings: Settings) -> int:
-    """Removes the role, as far as you may; for all others it stays, which is no failure. How many that were."""
+    """Remove the role if it is ours. Not being allowed to is no failure. Return how many roles were removed."""
     iam, name = client("iam"), settings.role_name
     try:
-        found = ask(iam.get_role, RoleName=name).get("Role")
+        found = if_exists(iam.get_role, RoleName=name).get("Role")
         if not found:
             return 0
-        if not is_own(settings, found):
-            say(f"The role {name} is not this project's own: it stays.")
+        if not is_our_role(settings, found):
+            say(f"The role {name} was not created by this project and is kept.")
             return 0
         say(f"Removing the role {name}")
-        ask(iam.delete_role_policy, RoleName=name, PolicyName="execution")
+        if_exists(iam.delete_role_policy, RoleName=name, PolicyName="execution")
         iam.delete_role(RoleName=name)
     except ClientError as error:
-        say(f"The role {name}, if there is one, stays: {error}")
+        say(f"The role {name}, if it exists, is kept: {error}")
         return 0
     return 1

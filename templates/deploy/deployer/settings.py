@@ -1,7 +1,7 @@
-"""The settings of a deployment: deploy/settings.env, and variables of the same name in the environment, which win.
+"""The settings of a deployment: deploy/settings.env, overridden by environment variables of the same names.
 
-Each part of the program says which settings it takes, as the fields of a frozen dataclass; project.py puts the parts of
-this project together. A field has the name of its setting in small letters.
+Each module declares the settings it uses as fields of a frozen dataclass; project.py combines those of this project.
+A field is named after its setting, in lower case.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Known = Mapping[str, Any]
 
 
 class SettingError(ValueError):
-    """Settings that cannot be used: a line for each, with its name, its value and what it has to be."""
+    """Invalid settings: one line each, with the name, the value and what is allowed."""
 
 
 # --- kinds of settings -----------------------------------------------------------------------------------------------
 def setting(parse: Callable[[str], Any], default: Any, required: bool = False) -> Any:
-    """A setting: `parse` makes its value of a text, or raises ValueError with what it has to be.
+    """Declare a setting. `parse` turns its text into a value, or raises ValueError with what is allowed.
 
-    Where it is empty it has the default, which may be a function of the settings before it, unless it is required.
+    If empty, it takes the default, which can be a function of the settings before it, unless it is required.
     """
     return dataclasses.field(default=None, metadata={"parse": parse, "default": default, "required": required})
 
 
 def text(default: str | Callable[[Known], str] = "", form: str = "", allowed: str = "", required: bool = False) -> Any:
-    """A text, of a form (a regular expression) that `allowed` says in words."""
+    """A string that matches the regular expression `form`, which `allowed` describes in words."""
 
     def parse(value: str) -> str:
         if form and not re.fullmatch(form, value):
@@ -48,25 +48,25 @@ def text(default: str | Callable[[Known], str] = "", form: str = "", allowed: st
     return setting(parse, default, required)
 
 
-def number(least: int, most: int, default: int | Callable[[Known], int] | None = None) -> Any:
-    """A whole number from `least` to `most`."""
+def number(minimum: int, maximum: int, default: int | Callable[[Known], int] | None = None) -> Any:
+    """An integer from `minimum` to `maximum`."""
 
     def parse(value: str) -> int:
-        if not value.isdecimal() or len(value) > 9 or not least <= int(value) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
+        if not value.isdecimal() or len(value) > 9 or not minimum <= int(value) <= maximum:
+            raise ValueError(f"a whole number from {minimum} to {maximum}")
         return int(value)
 
-    return setting(parse, least if default is None else default)
+    return setting(parse, minimum if default is None else default)
 
 
-def optional_number(least: int, most: int) -> Any:
-    """A whole number, or None where the setting is empty."""
-    field = number(least, most)
+def optional_number(minimum: int, maximum: int) -> Any:
+    """An integer, or None if the setting is empty."""
+    field = number(minimum, maximum)
     return setting(field.metadata["parse"], None)
 
 
 def choice(*values: str) -> Any:
-    """One of `values`, the first where it is empty."""
+    """One of `values`; the first if empty."""
 
     def parse(value: str) -> str:
         if value not in values:
@@ -77,18 +77,18 @@ def choice(*values: str) -> Any:
 
 
 def flag() -> Any:
-    """true or false; false where it is empty."""
+    """true or false; false if empty."""
     field = choice("false", "true")
     return setting(lambda value: bool(field.metadata["parse"](value) == "true"), False)
 
 
 def names() -> Any:
-    """Names with commas between them."""
+    """Comma-separated names."""
     return setting(lambda value: tuple(each.strip() for each in value.split(",") if each.strip()), ())
 
 
 def mapping() -> Any:
-    """A JSON object of texts."""
+    """A JSON object whose values are strings."""
 
     def parse(value: str) -> Mapping[str, str]:
         try:
@@ -102,40 +102,42 @@ def mapping() -> Any:
     return setting(parse, {})
 
 
-def place(form: str = "s3://[^/]+.*", allowed: str = "s3://BUCKET/…") -> Any:
-    """A place in S3."""
+def s3_uri(form: str = "s3://[^/]+.*", allowed: str = "s3://BUCKET/…") -> Any:
+    """An S3 URI."""
     return text(form=form, allowed=allowed)
 
 
 def resource_name() -> Any:
-    """A name of SageMaker's, PROJECT_NAME where it is empty."""
-    form, allowed = "[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "letters, digits and hyphens between them, 63 at most"
+    """The name of a SageMaker resource; PROJECT_NAME if empty."""
+    form, allowed = "[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "at most 63 letters and digits, with hyphens between them"
     return text(lambda known: str(known["project_name"]), form, allowed)
 
 
-def seconds(least: float, most: float, default: float) -> Any:
-    """Seconds, with decimals."""
+def seconds(minimum: float, maximum: float, default: float) -> Any:
+    """A number of seconds, with decimals."""
 
     def parse(value: str) -> float:
-        if not value.replace(".", "", 1).isdecimal() or len(value) > 9 or not least <= float(value) <= most:
-            raise ValueError(f"a number of seconds from {least} to {most}")
+        if not value.replace(".", "", 1).isdecimal() or len(value) > 9 or not minimum <= float(value) <= maximum:
+            raise ValueError(f"a number of seconds from {minimum} to {maximum}")
         return float(value)
 
     return setting(parse, default)
 
 
 # --- the settings of every project -----------------------------------------------------------------------------------
-def base_image_of(_: Known) -> str:
-    """Python's own image, of the version in .python-version."""
+def default_base_image(_: Known) -> str:
+    """Return the official Python image of the version in .python-version."""
     return f"public.ecr.aws/docker/library/python:{(PROJECT / '.python-version').read_text().strip()}-slim"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of every project. What is found out on the way, as the account, goes into a copy of them."""
+    """The settings of every project. Values found later, such as the account, go into a copy."""
 
     project_name: str = text(
-        form="[a-z0-9]+(?:[._-][a-z0-9]+)*", allowed="small letters and digits, . _ - between", required=True
+        form="[a-z0-9]+(?:[._-][a-z0-9]+)*",
+        allowed="lower-case letters and digits, . _ - between",
+        required=True,
     )
     aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1", required=True)
     role_arn: str = text()
@@ -149,41 +151,41 @@ class Settings:
     vpc_security_groups: tuple[str, ...] = names()
     network_isolation: bool = flag()
     kms_key_id: str = text()
-    base_image: str = text(default=base_image_of)
+    base_image: str = text(default=default_base_image)
     image_uri: str = text()
     container_env: Mapping[str, str] = mapping()
     tags: Mapping[str, str] = mapping()
     poll_seconds: float = seconds(0.1, 600, 5.0)
-    # No settings where a part of the project does not make them one: where the model is, and whose the credentials are.
+    # Not settings themselves: a module can declare model_data as one; the account comes from the credentials.
     model_data: str = ""
     account: str = ""
 
     @property
     def deployment(self) -> str:
-        """What the names of all resources begin with."""
+        """The prefix of all resource names."""
         raise NotImplementedError
 
     @property
     def platform(self) -> str:
-        """What the image is built for: linux/amd64 or linux/arm64."""
+        """The platform the image is built for: linux/amd64 or linux/arm64."""
         raise NotImplementedError
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with settings that are good one by one."""
+        """Yield what is wrong with settings that are valid one by one."""
         if bool(self.vpc_subnets) != bool(self.vpc_security_groups):
             yield "VPC_SUBNETS and VPC_SECURITY_GROUPS have to be set together."
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
-Some = TypeVar("Some", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def read(kind: type[Some], deploy: Path = DEPLOY, environment: Mapping[str, str] = os.environ) -> Some:
-    """The settings of this kind. Raises SettingError with all that is wrong, a line each."""
+def read(kind: type[SettingsT], deploy: Path = DEPLOY, environment: Mapping[str, str] = os.environ) -> SettingsT:
+    """Read the settings of this class. Raise SettingError with every problem, one a line."""
     if (deploy / "settings.sh").exists():
         raise SettingError(
-            "deploy/settings.sh is of an older version of this project and is not read any more.\n"
-            "Copy what you changed in it into deploy/settings.env, and delete it."
+            "deploy/settings.sh is from an older version of this project and is no longer read.\n"
+            "Copy your changes from it to deploy/settings.env, and delete it."
         )
     fields = [field for field in dataclasses.fields(kind) if "parse" in field.metadata]
     given, wrong = read_file(deploy / "settings.env", {field.name.upper() for field in fields})
@@ -197,7 +199,7 @@ def read(kind: type[Some], deploy: Path = DEPLOY, environment: Mapping[str, str]
             needed = value or field.metadata["required"]
             known[field.name] = field.metadata["parse"](str(value)) if needed else default
         except ValueError as error:
-            wrong.append(f"{name} has to be {error}, and is {value!r}.")
+            wrong.append(f"{name} has to be {error}, but is {value!r}.")
             known[field.name] = default(known) if callable(default) else default
     settings = kind(**known)
     wrong += [] if wrong else settings.problems()
@@ -207,7 +209,7 @@ def read(kind: type[Some], deploy: Path = DEPLOY, environment: Mapping[str, str]
 
 
 def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
-    """The lines NAME=value of a file, and what is wrong with others. A value may be in quotes."""
+    """Return the NAME=value lines of a file, and the problems with other lines. A value can be quoted."""
     given: dict[str, str] = {}
     wrong = []
     try:
@@ -219,21 +221,21 @@ def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
             continue
         found, where = LINE.fullmatch(line.strip()), f"deploy/{file.name}, line {at}:"
         if not found:
-            wrong.append(f"{where} a line has to be NAME=value, and is {line.strip()!r}.")
+            wrong.append(f"{where} expected NAME=value, found {line.strip()!r}.")
         elif found["name"] not in known:
             near = difflib.get_close_matches(found["name"], known, 1)
             wrong.append(f"{where} there is no setting {found['name']}.{f' Did you mean {near[0]}?' if near else ''}")
         elif found["name"] in given:
-            wrong.append(f"{where} {found['name']} is there twice.")
+            wrong.append(f"{where} {found['name']} is set twice.")
         elif (value := found["value"].strip()).startswith(("'", '"')) and not re.fullmatch(QUOTED, value):
-            wrong.append(f"{where} {value} has to end with the quotation mark that it starts with.")
+            wrong.append(f"{where} {value} has no matching closing quotation mark.")
         else:
             given[found["name"]] = unquote(value)
     return given, wrong
 
 
 def unquote(value: str) -> str:
-    """A value without its quotes, as dotenv and others write them."""
+    """Remove the quotes of a value, and the escapes in them, as dotenv does."""
     if not value.startswith(("'", '"')):
         return value
     escaped = r"\\([\"\\])" if value[0] == '"' else r"\\(')"

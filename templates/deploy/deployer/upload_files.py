@@ -1,13 +1,13 @@
 """Usage: deploy/upload_model.sh [FOLDER]
 
-Copies the files of a language model, as they are, to s3://S3_BUCKET/PROJECT_NAME/model/HASH/, where HASH is that of
-the files: the same files are uploaded once. Dot files stay out. SageMaker then downloads them next to the image.
-Without S3_BUCKET it is the bucket sagemaker-REGION-ACCOUNT, which is made (encrypted, not public) if missing.
+Copies the files of a language model, uncompressed, to s3://S3_BUCKET/PROJECT_NAME/model/HASH/. HASH is a hash of the
+files, so the same files are uploaded only once. Hidden files are left out. SageMaker downloads them for the container.
+S3_BUCKET defaults to sagemaker-REGION-ACCOUNT, which is created (encrypted, not public) if missing.
 
-  FOLDER   without it, model/; where that is empty, MODEL_ID is fetched from the Hugging Face Hub into it first, by
-           huggingface_hub (pip install huggingface_hub), with the token that it knows or HF_TOKEN
+  FOLDER   default: model/. If that is empty, MODEL_ID is first downloaded into it from the Hugging Face Hub. This
+           needs huggingface_hub (pip install huggingface_hub), which uses its stored token or HF_TOKEN.
 
-Prints the S3 URI, which is deployed next. Settings: deploy/settings.env.
+Prints the S3 URI. The next deployment uses it. Settings: deploy/settings.env.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from deployer import archive, hints, hub, storage
-from deployer.aws import Failure, ask, client, say, sign_in
+from deployer.aws import Failure, client, if_exists, say, sign_in
 from deployer.requests.model_files import Settings
 from deployer.state import recall, record
 
-ALSO_UPLOADED = ""  # more that `delete --all` removes of the project's folder in the bucket, as a regular expression
+ALSO_UPLOADED = ""  # other keys that `delete --all` removes, as a regular expression
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     parser.add_argument("folder", metavar="FOLDER", nargs="?", default="")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Uploads the model; its place."""
+    """Upload the model. Return its S3 URI."""
     folder = Path(given.folder) if given.folder else storage.MODEL
     if given.folder and not folder.is_dir():
-        raise Failure(f"There is no folder {folder}.", "Name that of a model, with its config.json.")
+        raise Failure(f"There is no folder {folder}.", "Pass the folder of a model, with its config.json.")
     if not given.folder and settings.model_id:
         folder.mkdir(exist_ok=True)
         hub.fetch(settings, folder)
@@ -45,16 +45,16 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     settings = sign_in(settings)
     storage.require_bucket(settings)
     prefix = f"{settings.project_name}/model/{digest}/"
-    place = f"s3://{settings.s3_bucket}/{prefix}"
-    say(f"Copying {folder} to {place}")
+    uri = f"s3://{settings.s3_bucket}/{prefix}"
+    say(f"Copying {folder} to {uri}")
     copy(settings, folder, prefix)
-    record(settings, "model", place)
-    say(f"Next: {hints.deploying(settings, MODEL_DATA=place)}")
-    return place
+    record(settings, "model", uri)
+    say(f"Next: {hints.deploy_command(settings, MODEL_DATA=uri)}")
+    return uri
 
 
 def copy(settings: Settings, folder: Path, prefix: str) -> None:
-    """Uploads what is not there yet."""
+    """Upload the files that are missing or have another size."""
     s3 = client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.s3_bucket, Prefix=prefix)
     there = {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
@@ -66,15 +66,15 @@ def copy(settings: Settings, folder: Path, prefix: str) -> None:
 
 # --- what is in the folder -------------------------------------------------------------------------------------------
 def examine(settings: Settings, folder: Path) -> str:
-    """The SHA-256 of all names and contents. Raises Failure where it does not hold a model as an engine takes it."""
+    """Return the SHA-256 of all names and contents. Raise Failure if an engine could not load the folder."""
     names = {file.relative_to(folder).as_posix(): file for file in archive.model_files(folder)}
-    if not {"config.json", "params.json"} & set(names):  # of Transformers, of Mistral
-        raise Failure(f"In {folder} is no model: there is no config.json.")
+    if not {"config.json", "params.json"} & set(names):  # Transformers', Mistral's
+        raise Failure(f"There is no model in {folder}: config.json is missing.")
     if not hub.takes_pickles(settings) and not any(name.endswith(".safetensors") for name in names):
-        raise Failure(f"In {folder} are no .safetensors files; {hub.PICKLES}")
+        raise Failure(f"There are no .safetensors files in {folder}; {hub.PICKLES}")
     for name, file in names.items():
         if name.endswith(".safetensors.index.json") and (missing := missing_shards(name, file, names)):
-            what = f"In {folder} a part of the model is missing: {', '.join(missing)}, which {name} names."
+            what = f"Files of the model are missing in {folder}: {', '.join(missing)}, listed in {name}."
             raise Failure(what)
     digest = hashlib.sha256()
     for name, file in names.items():
@@ -86,7 +86,7 @@ def examine(settings: Settings, folder: Path) -> str:
 
 
 def missing_shards(name: str, index: Path, names: Container[str]) -> list[str]:
-    """Files that an index names and that are missing. Raises Failure."""
+    """Return the files that an index lists and the folder lacks. Raise Failure if the index cannot be read."""
     try:
         shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         paths = [PurePosixPath(name).with_name(shard).as_posix() for shard in shards]
@@ -97,34 +97,34 @@ def missing_shards(name: str, index: Path, names: Container[str]) -> list[str]:
 
 # --- deployments -----------------------------------------------------------------------------------------------------
 def require(settings: Settings) -> Settings:
-    """The settings with MODEL_DATA, after a look whether a model lies there; without one MODEL_REVISION, on the Hub."""
+    """Return the settings with MODEL_DATA, or with MODEL_REVISION for a model of the Hub. Raise Failure."""
     model = settings.model_data or recall(settings, "model")
     if model:
-        if not any(is_there(settings, model + name) for name in ("config.json", "params.json")):  # that of Mistral
-            what = f"There is no model at {model}: it has no config.json."
+        if not any(exists(settings, model + name) for name in ("config.json", "params.json")):  # Mistral's
+            what = f"There is no model at {model}: config.json is missing."
             raise Failure(what, f"Upload one: {hints.command('upload_model')}")
         return replace(settings, model_data=model)
     if not settings.model_id:
         what = f"No model was uploaded to {settings.aws_region} yet."
         raise Failure(what, f"First: {hints.command('upload_model')}")
     settings = replace(settings, model_revision=hub.revision(settings))
-    say(f"{settings.model_id} comes from the Hugging Face Hub, at its revision {settings.model_revision}")
+    say(f"The container downloads {settings.model_id} from the Hugging Face Hub, revision {settings.model_revision}")
     return settings
 
 
-def is_there(settings: Settings, place: str) -> bool:
-    """Listed, for S3 says of a missing object that it is forbidden to those who may not list the whole bucket."""
-    bucket, key = storage.split(place)
-    found = ask(client("s3").list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
+def exists(settings: Settings, uri: str) -> bool:
+    """Whether an object exists. HeadObject would return 403 without permission to list the whole bucket."""
+    bucket, key = storage.split(uri)
+    found = if_exists(client("s3").list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
     return any(each["Key"] == key for each in found.get("Contents", ()))
 
 
-def uploading(settings: Settings) -> str:
-    """The command that uploads a model; empty where there is one, or a place for it."""
+def upload_command(settings: Settings) -> str:
+    """Return the command that uploads a model; empty if one was uploaded or the settings name one."""
     there = settings.model_data or settings.model_id or recall(settings, "model")
     return "" if there else hints.command("upload_model")
 
 
-def invoking(_: Settings, request: str) -> str:
-    """The command that sends a request."""
+def invoke_command(_: Settings, request: str) -> str:
+    """Return the command that sends a request."""
     return f"{hints.command('invoke')} {request}"

@@ -1,6 +1,6 @@
 """Usage: deploy/upload_model.sh
 
-In this project the model is part of the image: there is nothing to upload.
+In this project the model is baked into the image: there is nothing to upload.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from deployer import hints
 from deployer.aws import Failure
 from deployer.settings import Settings
 
-ALSO_UPLOADED = ""  # more that `delete --all` removes of the project's folder in the bucket, as a regular expression
+ALSO_UPLOADED = ""  # other keys that `delete --all` removes, as a regular expression
 
 
 def run(settings: Settings, _: argparse.Namespace) -> str:
-    """Says that there is nothing to do."""
-    what = "In this project the model is part of the image."
-    raise Failure(what, f"Nothing to upload; next: {hints.building(settings)}")
+    """Raise Failure: there is nothing to upload."""
+    what = "In this project the model is baked into the image."
+    raise Failure(what, f"There is nothing to upload. Next: {hints.build_command(settings)}")
 
 
 def require(settings: Settings) -> Settings:
-    """The settings; the image has the model."""
+    """Return the settings unchanged."""
     return settings
 
 
-def uploading(_: Settings) -> str:
-    """The command that uploads a model; there is none."""
+def upload_command(_: Settings) -> str:
+    """Return an empty string: no command uploads a model."""
     return ""
 
 
-def invoking(_: Settings, request: str) -> str:
-    """The command that sends a request."""
+def invoke_command(_: Settings, request: str) -> str:
+    """Return the command that sends a request."""
     return f"{hints.command('invoke')} {request}"

@@ -1,13 +1,13 @@
 """Usage: deploy/upload_model.sh NAME
 
-Packs model/NAME/, or all of model/ where files lie directly in it, and uploads it as the model NAME, which an endpoint
-then answers for without a new deployment. Several models have a folder each. It goes to NAME.tar.gz in MODEL_DATA, by
-default s3://S3_BUCKET/PROJECT_NAME/models/. Dot files stay out, links are refused.
-Without S3_BUCKET it is the bucket sagemaker-REGION-ACCOUNT, which is made (encrypted, not public) if missing.
+Packs model/NAME/ (or all of model/ if it directly contains files) and uploads it as the model NAME to NAME.tar.gz in
+MODEL_DATA, which defaults to s3://S3_BUCKET/PROJECT_NAME/models/. The endpoint serves it without a new deployment.
+Hidden files are left out; links are refused.
+S3_BUCKET defaults to sagemaker-REGION-ACCOUNT, which is created (encrypted, not public) if missing.
 
-  NAME   letters, digits and . _ - after a letter or a digit
+  NAME   letters, digits and . _ - beginning with a letter or a digit
 
-A model is not replaced by another of its name, for endpoints go on with what they have loaded.
+An uploaded model is never overwritten: endpoints would keep serving the version they have loaded.
 
 Prints the S3 URI. Settings: deploy/settings.env.
 """
@@ -21,9 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployer import archive, hints, storage
-from deployer.aws import REFUSALS, Failure, ask, client, say, sign_in
-from deployer.project import part
-from deployer.requests.model_many import models_of
+from deployer.aws import AWS_ERRORS, Failure, client, if_exists, say, sign_in
+from deployer.project import command_module
+from deployer.requests.model_many import models_folder
 from deployer.settings import Settings
 from deployer.state import recall, record
 
@@ -31,88 +31,88 @@ ALSO_UPLOADED = r"|models/[^/]+\.tar\.gz"  # more that `delete --all` removes of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the command's arguments."""
     parser.add_argument("name", metavar="NAME")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Uploads a model; its place."""
+    """Upload a model. Return its S3 URI."""
     name = given.name.removesuffix(".tar.gz")
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        how = "Take letters, digits and . _ - after a letter or a digit."
-        raise Failure(f"This cannot be the name of a model: {name}", how)
+        how = "Use letters, digits and . _ - beginning with a letter or a digit."
+        raise Failure(f"Not a valid model name: {name}", how)
     folder = find_folder(name)
     storage.require_model(folder)
     settings = sign_in(settings)
-    place = f"{models_of(settings)}{name}.tar.gz"
-    bucket, key = storage.split(place)
-    if len(key) > 1024:  # source: the lengths of keys in S3 and of TargetModel
-        raise Failure(f"The name is too long: {place}", "A key in S3 has 1024 characters at most.")
+    uri = f"{models_folder(settings)}{name}.tar.gz"
+    bucket, key = storage.split(uri)
+    if len(key) > 1024:  # source: the maximum lengths of S3 keys and of TargetModel
+        raise Failure(f"The name is too long: {uri}", "An S3 key has at most 1024 characters.")
     if bucket == settings.s3_bucket:
         storage.require_bucket(settings)
     put(replace(settings, s3_bucket=bucket), folder, key, name)
     record(settings, "target", name)
-    say(f"Next: {hints.invoking(settings) if is_in_service(settings) else hints.deploying(settings)}")
-    return place
+    say(f"Next: {hints.invoke_command(settings) if is_in_service(settings) else hints.deploy_command(settings)}")
+    return uri
 
 
 def find_folder(name: str) -> Path:
-    """The folder of the model. Raises Failure where there are others only."""
+    """Return the folder of the model. Raise Failure if there are only folders of other names."""
     own = storage.MODEL / name
     if own.is_dir():
         return own
     found = [path for path in archive.model_paths(storage.MODEL) if path.parent == storage.MODEL]
     folders = [path.name for path in found if path.is_dir()]
     if folders and len(folders) == len(found):
-        how = f"Name one of them: {hints.command('upload_model', folders[0])}"
-        raise Failure(f"There is no folder {own}; there are: {' '.join(folders[:5])}", how)
+        how = f"Upload one of them: {hints.command('upload_model', folders[0])}"
+        raise Failure(f"There is no folder {own}; found: {' '.join(folders[:5])}", how)
     return storage.MODEL
 
 
 def put(settings: Settings, folder: Path, key: str, name: str) -> None:
-    """Packs a folder and uploads it, unless it is there. Raises Failure where another model is."""
+    """Pack a folder and upload it, unless it was uploaded. Raise Failure if another model has the name."""
     say(f"Packing {folder}")
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch, "model.tar.gz")
         digest = archive.pack(folder, packed)
-        found = ask(client("s3").head_object, Bucket=settings.s3_bucket, Key=key)
+        found = if_exists(client("s3").head_object, Bucket=settings.s3_bucket, Key=key)
         if not found:
             storage.upload(settings, packed, key, sha256=digest)
         elif found.get("Metadata", {}).get("sha256") == digest:
-            say("These files are uploaded already.")
+            say("These files were already uploaded.")
         else:
-            how = f"Endpoints that have loaded it would go on with it. Give this one a new name: {rename(folder, name)}"
-            raise Failure(f"There is another model {name}: s3://{settings.s3_bucket}/{key}", how)
+            how = f"Endpoints would keep serving the one they have loaded. Use a new name: {rename(folder, name)}"
+            raise Failure(f"There is already another model {name}: s3://{settings.s3_bucket}/{key}", how)
 
 
 def rename(folder: Path, name: str) -> str:
-    """The command that uploads these files under another name."""
+    """Return the command that uploads these files under another name."""
     upload = hints.command("upload_model", f"{name}-2")
     if folder == storage.MODEL:
         return upload
-    return f"mv {hints.typed(f'model/{name}')} {hints.typed(f'model/{name}-2')} && {upload}"
+    return f"mv {hints.command_line(f'model/{name}')} {hints.command_line(f'model/{name}-2')} && {upload}"
 
 
 def is_in_service(settings: Settings) -> bool:
-    """Whether the endpoint answers already."""
+    """Whether the endpoint is in service."""
     try:
-        return bool(part("deploy").look(settings).get("EndpointStatus") == "InService")
-    except REFUSALS:
+        return bool(command_module("deploy").describe(settings).get("EndpointStatus") == "InService")
+    except AWS_ERRORS:
         return False
 
 
 def require(settings: Settings) -> Settings:
-    """The settings with MODEL_DATA, where the models lie or will lie."""
-    return replace(settings, model_data=models_of(settings))
+    """Return the settings with MODEL_DATA, the folder of the models in S3. It can still be empty."""
+    return replace(settings, model_data=models_folder(settings))
 
 
-def uploading(settings: Settings) -> str:
-    """The command that uploads a model; empty where one was uploaded."""
+def upload_command(settings: Settings) -> str:
+    """Return the command that uploads a model; empty if one was uploaded."""
     return "" if recall(settings, "target") else hints.command("upload_model", "first")
 
 
-def invoking(settings: Settings, request: str) -> str:
-    """The command that sends a request to the model uploaded last, or to one that it uploads first."""
-    upload, target = uploading(settings), recall(settings, "target") or "first"
+def invoke_command(settings: Settings, request: str) -> str:
+    """Return the command that sends a request to the model uploaded last, preceded by an upload if there is none."""
+    upload, target = upload_command(settings), recall(settings, "target") or "first"
     invoke = f"{hints.command('invoke', '--target-model', target)} {request}"
     return f"{upload} && {invoke}" if upload else invoke

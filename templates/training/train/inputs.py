@@ -1,4 +1,4 @@
-"""What a job is given: hyperparameters, which SageMaker passes as strings, and channels of csv, the label first."""
+"""The inputs of a training job: hyperparameters, which SageMaker passes as strings, and csv channels, label first."""
 
 import csv
 import json
@@ -13,44 +13,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 Parsed = TypeVar("Parsed")
-# Of the SageMaker SDK and of tuning jobs, for others than the training.
-FOREIGN = ("sagemaker_", "_tuning")
-TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+# Prefixes of hyperparameters that the SageMaker SDK and tuning jobs add for their own use.
+IGNORED = ("sagemaker_", "_tuning")
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class InputError(Exception):
-    """What is wrong with what the job was given, in a sentence: it becomes the job's FailureReason."""
+    """An invalid input of the job. The message becomes the job's FailureReason."""
 
 
 class Between(NamedTuple):
-    """The least and the most that a hyperparameter can be: Annotated[int, Between(1, 10)]."""
+    """The range of a hyperparameter: Annotated[int, Between(1, 10)]."""
 
-    least: float
-    most: float
+    minimum: float
+    maximum: float
 
 
 class Data(NamedTuple):
-    """The records of a channel; in x, NaN is a missing value."""
+    """The records of a channel. In x, NaN is a missing value."""
 
-    x: NDArray[np.float64]  # of shape (records, features)
-    y: NDArray[np.float64]  # of shape (records,)
+    x: NDArray[np.float64]  # shape (records, features)
+    y: NDArray[np.float64]  # shape (records,)
 
 
 # --- hyperparameters -------------------------------------------------------------------------------------------------
 def parse(given: Mapping[str, str], kind: type[Parsed]) -> Parsed:
-    """The hyperparameters as a dataclass. Raises InputError for a name it does not have, and for a bad value."""
+    """Return the hyperparameters as a dataclass. Raise InputError for an unknown name or an invalid value."""
     known = get_type_hints(kind, include_extras=True)
-    own = {name: text for name, text in given.items() if not name.startswith(FOREIGN)}
+    own = {name: text for name, text in given.items() if not name.startswith(IGNORED)}
     for name in own:
         if name not in known:
             near = get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+            hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
             raise InputError(f"There is no hyperparameter {name}. {hint}")
     return kind(**{name: convert(name, str(text), known[name]) for name, text in own.items()})
 
 
 def convert(name: str, text: str, kind: Any) -> Any:
-    """One value. What the SageMaker SDK has written as JSON, such as '"gini"', is read as that."""
+    """Convert one value. The SageMaker SDK may have encoded it as JSON, such as '"gini"'."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = str(json.loads(text))
     limits = Between(-math.inf, math.inf)
@@ -59,53 +59,53 @@ def convert(name: str, text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return choose(name, text, {each: each for each in get_args(kind)})
     if kind is bool:
-        return choose(name, text.lower(), TRUTHS)
+        return choose(name, text.lower(), BOOLEANS)
     if kind is str:
         return text
     try:
         value = kind(text)
     except ValueError:
         value = math.nan
-    if not limits.least <= value <= limits.most or math.isinf(value):
+    if not limits.minimum <= value <= limits.maximum or math.isinf(value):
         what = "a whole number" if kind is int else "a number"
-        raise InputError(f"Hyperparameter {name} has to be {what}{words(limits)}, and is {text!r}.")
+        raise InputError(f"Hyperparameter {name} has to be {what}{describe(limits)}, but is {text!r}.")
     return value
 
 
-def words(limits: Between) -> str:
-    return f" from {limits.least} to {limits.most}" if math.isfinite(limits.most) else ""
+def describe(limits: Between) -> str:
+    return f" from {limits.minimum} to {limits.maximum}" if math.isfinite(limits.maximum) else ""
 
 
 def choose(name: str, text: str, choices: Mapping[str, Any]) -> Any:
     if text not in choices:
-        raise InputError(f"Hyperparameter {name} has to be one of {', '.join(choices)}, and is {text!r}.")
+        raise InputError(f"Hyperparameter {name} has to be one of {', '.join(choices)}, but is {text!r}.")
     return choices[text]
 
 
 # --- channels --------------------------------------------------------------------------------------------------------
 def read_channel(folder: Path, takes_missing: bool) -> Data:
-    """All csv of a channel, its files by name. Raises InputError, which names file and line, for what it cannot use.
+    """Read all csv files of a channel, in order of their names. Raise InputError with file and line of invalid data.
 
-    A field that is empty, or nan, is a missing value: an error where the framework does not take it, and as the label.
+    An empty field or nan is a missing value, which is an error for a label, and for a feature unless `takes_missing`.
     """
     values, width = array("d"), 0
     for path in list_files(folder):
         for line, row in read_lines(path, folder):
-            place = Place(path.relative_to(folder.parent), line)
+            location = Location(path.relative_to(folder.parent), line)
             if width not in (0, len(row)):
-                raise InputError(f"{place} has {len(row)} columns, and the lines before it have {width}.")
+                raise InputError(f"{location} has {len(row)} columns, but the lines before it have {width}.")
             width = len(row)
-            values.extend(to_numbers(row, place, takes_missing))
+            values.extend(to_numbers(row, location, takes_missing))
     if not values:
         raise InputError(f"There are no records in channel {folder.name}.")
     if width == 1:
-        raise InputError(f"Channel {folder.name} has one column only: expected is a label, then features, with commas.")
+        raise InputError(f"Channel {folder.name} has only one column: expected a label and features with commas.")
     table = np.frombuffer(values).reshape(-1, width)
     return Data(np.ascontiguousarray(table[:, 1:]), table[:, 0].copy())
 
 
-class Place(NamedTuple):
-    """A line of a file, for messages."""
+class Location(NamedTuple):
+    """File and line, for messages."""
 
     path: Path
     line: int
@@ -115,26 +115,26 @@ class Place(NamedTuple):
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The files of a channel, without those that are not data, such as _SUCCESS."""
+    """Return the files of a channel, except those that are not data, such as _SUCCESS."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._")
 
 
 def read_lines(path: Path, folder: Path) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a file that have something in them, with their numbers; without a header."""
+    """Yield line number and fields of each row, without the header and empty lines."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
-        line = 1  # where a row begins: it may go on over several
+        line = 1  # where a row begins: a quoted field can span several lines
         try:
             for row in rows:
                 if line == 1 and is_header(row):
-                    print(f"{path.relative_to(folder.parent)}: line 1 is a header, and is passed over", flush=True)
+                    print(f"{path.relative_to(folder.parent)}: line 1 is a header and is skipped", flush=True)
                 elif row:
                     yield line, row
                 line = rows.line_num + 1
         except UnicodeDecodeError:
-            raise InputError(f"{path.relative_to(folder.parent)} is not csv: it is not text in UTF-8.") from None
+            raise InputError(f"{path.relative_to(folder.parent)} is not csv: it is not UTF-8 text.") from None
         except csv.Error as error:
-            raise InputError(f"{Place(path.relative_to(folder.parent), line)}: {error}.") from None
+            raise InputError(f"{Location(path.relative_to(folder.parent), line)}: {error}.") from None
 
 
 def is_header(row: list[str]) -> bool:
@@ -142,37 +142,37 @@ def is_header(row: list[str]) -> bool:
 
 
 def read_number(field: str) -> float | None:
-    """A field as a number, NaN where it is empty; None where it is none."""
+    """Return a field as a number, NaN if it is empty, None if it is not a number."""
     try:
         return float(field) if field.strip() else math.nan
     except ValueError:
         return None
 
 
-def to_numbers(row: list[str], place: Place, takes_missing: bool) -> list[float]:
+def to_numbers(row: list[str], location: Location, takes_missing: bool) -> list[float]:
     try:
         numbers = list(map(float, row))
         if math.isfinite(sum(numbers)):
             return numbers
-    except ValueError:  # it is looked at field by field only where there is something to say
+    except ValueError:  # find the invalid field below
         pass
     numbers = []
     for at, field in enumerate(row):
         number, column = read_number(field), "the label" if at == 0 else f"column {at + 1}"
         if number is None or math.isinf(number):
-            raise InputError(f"{place}: {column} is {field[:40]!r}, not a {'finite ' if number else ''}number.")
+            raise InputError(f"{location}: {column} is {field[:40]!r}, not a {'finite ' if number else ''}number.")
         if math.isnan(number) and (at == 0 or not takes_missing):
-            raise InputError(f"{place}: {column} is missing.")
+            raise InputError(f"{location}: {column} is missing.")
         numbers.append(number)
     return numbers
 
 
 def count_classes(train: Data, validation: Data | None) -> int:
-    """How many classes the labels are. Raises InputError unless they are 0, 1, 2 and so on."""
+    """Return the number of classes. Raise InputError unless the labels are 0, 1, 2 and so on."""
     found = np.unique(train.y)
     if len(found) < 2 or not np.array_equal(found, np.arange(len(found))):
         shown = ", ".join(f"{label:g}" for label in found[:5]) + (" …" if len(found) > 5 else "")
-        raise InputError(f"For classification the labels have to be 0, 1, 2 and so on; those of train are {shown}.")
+        raise InputError(f"For classification, labels have to be 0, 1, 2 and so on; in channel train they are {shown}.")
     if validation and not np.isin(validation.y, found).all():
         raise InputError("Channel validation has labels that channel train does not have.")
     return len(found)

@@ -1,8 +1,8 @@
-"""SageMaker's side of a training job: where everything lies, metrics, checkpoints, and how it ends.
+"""SageMaker's side of a training job: paths, metrics, checkpoints, stopping and failing.
 
 train.py calls run(). Source: SageMaker's developer guide, "Use your own training algorithms" and "Use checkpoints".
 
-SAGEMAKER_BASE_DIR   (environment) a folder in the place of /opt/ml, on other machines
+SAGEMAKER_BASE_DIR   (environment) the folder to use instead of /opt/ml, outside SageMaker
 """
 
 import hashlib
@@ -24,35 +24,35 @@ import numpy as np
 from inputs import Data, InputError, parse, read_channel
 from numpy.typing import NDArray
 
-STOPPED = 128 + signal.SIGTERM  # the status of a job that SIGTERM has ended
+STOPPED = 128 + signal.SIGTERM  # the exit status of a job ended by SIGTERM
 ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-# What is measured for each task; smaller is better.
+# The metric of each task; smaller is better.
 METRICS = {"regression": "rmse", "classification": "logloss"}
 CHECKPOINT_SECONDS = 60
-REASON_LENGTH = 1024  # so much of the failure SageMaker shows
+MAX_REASON_LENGTH = 1024  # SageMaker cuts off the rest
 
 
 @dataclass
 class Job:
-    """What train() gets, and what it tells."""
+    """A training job, passed to train()."""
 
     train: Data
     validation: Data | None
-    model_dir: Path  # what train() writes here becomes the model, all at once
+    model_dir: Path  # train() writes here; the files become the model all at once
     task: str
-    checkpoints: Path | None  # SageMaker keeps it in S3, and gives it back to a job that goes on
-    key: str  # begins the names of checkpoints: it is another for other hyperparameters
-    stopping: bool = False  # train() has to come to its end
+    checkpoints: Path | None  # SageMaker syncs it to S3, and back when a job resumes
+    key: str  # prefix of checkpoint names; depends on the hyperparameters
+    stopping: bool = False  # train() has to finish
     metrics: dict[str, float] = field(default_factory=dict)
-    saved: float = field(default_factory=time.monotonic)
+    last_checkpoint: float = field(default_factory=time.monotonic)
 
     def stop(self, *_: object) -> None:
-        """Is told of SIGTERM, 120 s before SIGKILL."""
-        log("SIGTERM: finishing this round, then saving the model as it is")
+        """Handle SIGTERM, which comes 120 s before SIGKILL."""
+        log("SIGTERM: finishing this round, then saving the current model")
         self.stopping = True
 
     def report(self, epoch: int, train: float, validation: float | None = None) -> None:
-        """Prints the metrics for SageMaker to read. Raises InputError where they are not finite any more."""
+        """Print the metrics, which SageMaker reads from the log. Raise InputError if they are no longer finite."""
         found = {"train": train, "validation": validation}
         name = METRICS[self.task]
         self.metrics = {f"{channel}:{name}": float(value) for channel, value in found.items() if value is not None}
@@ -61,12 +61,12 @@ class Job:
             raise InputError(f"The training diverged in epoch {epoch}. Is the learning rate too large?")
 
     def checkpoint_due(self) -> bool:
-        """Whether the job is stopping, or keeps checkpoints and has made none for CHECKPOINT_SECONDS."""
-        late = time.monotonic() - self.saved >= CHECKPOINT_SECONDS
-        return self.stopping or (late and self.checkpoints is not None)
+        """Whether the job is stopping, or keeps checkpoints and wrote none for CHECKPOINT_SECONDS."""
+        due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_SECONDS
+        return self.stopping or (due and self.checkpoints is not None)
 
     def checkpoint(self, epoch: int, ending: str, write: Callable[[Path], object]) -> None:
-        """Keeps what `write` writes to a file, once in CHECKPOINT_SECONDS and before the job stops."""
+        """Have `write` save a checkpoint, once per CHECKPOINT_SECONDS and before the job stops."""
         if self.checkpoints is None or not self.checkpoint_due():
             return
         target = self.checkpoints / f"{self.key}-{epoch:06}{ending}"
@@ -76,21 +76,21 @@ class Job:
         for other in self.checkpoints.glob(f"{self.key}-*"):
             if other != target:
                 other.unlink()
-        self.saved = time.monotonic()
+        self.last_checkpoint = time.monotonic()
         log(f"Checkpoint {target.name}")
 
     def resume(self) -> tuple[int, Path | None]:
-        """The epochs that are done already, and their checkpoint."""
+        """Return the number of completed epochs, and their checkpoint."""
         found = sorted(self.checkpoints.glob(f"{self.key}-*")) if self.checkpoints else []
         if not found:
             return 0, None
         epoch = int(found[-1].name[len(self.key) + 1 :].partition(".")[0])
-        log(f"Going on after epoch {epoch}, from checkpoint {found[-1].name}")
+        log(f"Resuming after epoch {epoch} from checkpoint {found[-1].name}")
         return epoch, found[-1]
 
 
 def measure(task: str, y: NDArray[Any], outputs: NDArray[Any]) -> float:
-    """The metric of a task: outputs are predictions (records,), or probabilities (records, classes)."""
+    """Return the metric of a task. Outputs are predictions (records,) or probabilities (records, classes)."""
     if task == "regression":
         return float(np.sqrt(np.mean(np.square(y - outputs))))
     return float(-np.mean(np.log(np.clip(outputs[np.arange(len(y)), y.astype(int)], 1e-15, 1))))
@@ -104,14 +104,14 @@ def run(
     takes_missing: bool = False,
     can_stop: bool = True,
 ) -> NoReturn:
-    """Runs a job to its end: status 0 with a model, or another with the reason in output/failure.
+    """Run a job and exit: status 0 with a model, or another status with the reason in output/failure.
 
     about          framework, version and format, for metadata.json
-    takes_missing  records may have missing values
-    can_stop       train() looks at job.stopping; if not, SIGTERM ends the job at once, without a model
+    takes_missing  whether features can have missing values
+    can_stop       whether train() checks job.stopping; if not, SIGTERM ends the job at once, without a model
     """
     signal.signal(signal.SIGTERM, end_at_once)
-    model_dir = ROOT / "model/.unfinished"  # its name is known before it is made: whatever ends the job, it goes
+    model_dir = ROOT / "model/.unfinished"  # removed however the job ends
     try:
         given: Any = parse(read_config("hyperparameters"), hyperparameters)
         log(f"Hyperparameters: {json.dumps(asdict(given))}")
@@ -143,25 +143,25 @@ def log(*words: str) -> None:
 
 def end_at_once(*_: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log("SIGTERM: ending at once. What was fitted until now cannot be saved; there is no model.")
+    log("SIGTERM: ending at once. The partly fitted model cannot be saved: there is no model.")
     sys.exit(STOPPED)
 
 
 def fail(reason: str) -> NoReturn:
-    """Ends the job with a reason, which SageMaker shows as FailureReason."""
-    line = textwrap.shorten(reason, REASON_LENGTH, placeholder=" …")
+    """End the job with a reason, which SageMaker shows as FailureReason."""
+    line = textwrap.shorten(reason, MAX_REASON_LENGTH, placeholder=" …")
     log(f"ERROR: {line}")
     try:
         (ROOT / "output").mkdir(exist_ok=True)
         (ROOT / "output/failure").write_text(line)
     except OSError as error:
-        log(f"The reason cannot be written down: {error}")
+        log(f"The reason could not be written to output/failure: {error}")
     sys.exit(1)
 
 
-# --- what the job is given -------------------------------------------------------------------------------------------
+# --- inputs ----------------------------------------------------------------------------------------------------------
 def read_config(*names: str) -> dict[str, Any]:
-    """The first of the files input/config/NAME.json that is there; empty if none is."""
+    """Return the content of the first input/config/NAME.json that exists; empty if none does."""
     for name in names:
         path = ROOT / f"input/config/{name}.json"
         if path.exists():
@@ -173,14 +173,14 @@ def read_config(*names: str) -> dict[str, Any]:
 def open_job(given: Any, model_dir: Path, takes_missing: bool) -> Job:
     hosts = read_config("resourceconfig", "resourceConfig").get("hosts", [])
     if len(hosts) > 1:
-        raise InputError(f"This trains on one machine, and the job has {len(hosts)}: set its instance count to 1.")
+        raise InputError(f"Training runs on one instance, but the job has {len(hosts)}: set its instance count to 1.")
     channels = read_config("inputdataconfig")
     if "train" not in channels:
-        raise InputError(f"There is no channel train. The job has {', '.join(channels) or 'no channels'}.")
+        raise InputError(f"Channel train is missing. The job has {', '.join(channels) or 'no channels'}.")
     train = open_channel("train", channels["train"], takes_missing)
     validation = open_channel("validation", channels["validation"], takes_missing) if "validation" in channels else None
     if validation and validation.x.shape[1] != train.x.shape[1]:
-        features = f"{validation.x.shape[1]} features, and channel train has {train.x.shape[1]}"
+        features = f"{validation.x.shape[1]} features, but channel train has {train.x.shape[1]}"
         raise InputError(f"Channel validation has {features}.")
     folder = ROOT / "checkpoints"
     key = hashlib.sha256(json.dumps(asdict(given)).encode()).hexdigest()[:8]
@@ -191,17 +191,17 @@ def open_job(given: Any, model_dir: Path, takes_missing: bool) -> Job:
 def open_channel(name: str, settings: Mapping[str, str], takes_missing: bool) -> Data:
     kind = settings.get("ContentType") or "text/csv"
     if "csv" not in kind:
-        raise InputError(f"Channel {name} has content type {kind}, and this reads text/csv.")
+        raise InputError(f"Channel {name} has content type {kind}, but has to be text/csv.")
     if settings.get("TrainingInputMode") == "Pipe":
-        raise InputError(f"Channel {name} is a pipe: choose the input mode File or FastFile.")
+        raise InputError(f"Channel {name} has input mode Pipe: use File or FastFile.")
     data = read_channel(ROOT / "input/data" / name, takes_missing)
     log(f"Channel {name}: {data.x.shape[0]} records, {data.x.shape[1]} features")
     return data
 
 
-# --- what it leaves --------------------------------------------------------------------------------------------------
+# --- the model -------------------------------------------------------------------------------------------------------
 def make_model_dir(model_dir: Path) -> None:
-    """Before the training, and beside the model's place: whether that can be written to shows now."""
+    """Create the folder before training, so that an unwritable model folder is reported at once."""
     shutil.rmtree(model_dir, ignore_errors=True)
     try:
         model_dir.parent.mkdir(exist_ok=True)
@@ -211,7 +211,7 @@ def make_model_dir(model_dir: Path) -> None:
 
 
 def publish(job: Job, about: dict[str, Any]) -> None:
-    """Moves the model to its place, metadata.json last."""
+    """Move the files to the model folder, metadata.json last."""
     content = {**about, "task": job.task, "features": job.train.x.shape[1], "metrics": job.metrics}
     made = sorted(job.model_dir.iterdir())
     metadata = job.model_dir / "metadata.json"

@@ -1,4 +1,4 @@
-"""A training job on this machine, in folders as SageMaker has them. run_local.sh calls it; its --help explains it."""
+"""Run a training job on this machine, with SageMaker's folder layout. Called by run_local.sh; see its --help."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ def main() -> None:
     given = parser.parse_args()
     before = [path for path in MODEL.glob("*") if not path.name.startswith(".")]
     if before and not given.force:
-        sys.exit(f"ERROR: There is a model in {MODEL}.\n--force replaces it.")
+        sys.exit(f"ERROR: There is already a model in {MODEL}.\n--force replaces it.")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         prepare(root, given)
@@ -50,13 +50,13 @@ def main() -> None:
 
 
 def prepare(root: Path, given: argparse.Namespace) -> None:
-    """Writes what SageMaker gives to a job: input/data and input/config."""
+    """Write input/data and input/config, as SageMaker does."""
     data, config = root / "input/data", root / "input/config"
     config.mkdir(parents=True)
     channels = {name: path for name, path in (("train", given.train), ("validation", given.validation)) if path}
     for name, path in channels.items():
         if not path.exists():
-            sys.exit(f"ERROR: There is no {path}.")
+            sys.exit(f"ERROR: There is no file or folder {path}.")
         if path.is_dir():
             shutil.copytree(path, data / name)
         else:
@@ -64,18 +64,18 @@ def prepare(root: Path, given: argparse.Namespace) -> None:
             shutil.copy(path, data / name)
     content = {
         "hyperparameters": dict(pair.partition("=")[::2] for pair in given.hyperparameter),
-        "inputdataconfig": {name: {"ContentType": "text/csv"} for name in channels or make_up(data)},
+        "inputdataconfig": {name: {"ContentType": "text/csv"} for name in channels or write_sample_data(data)},
         "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"]},
     }
     for name, each in content.items():
         (config / f"{name}.json").write_text(json.dumps(each))
 
 
-def make_up(data: Path) -> list[str]:
-    """Writes the sample's data as csv; its channels."""
+def write_sample_data(data: Path) -> list[str]:
+    """Write the sample's data as csv. Return the channels."""
     sample = PROJECT / "sample_model/sample.py"
     if not sample.exists():
-        sys.exit("ERROR: There is nothing to train on.\nName a csv file: train/run_local.sh TRAIN.csv")
+        sys.exit("ERROR: There is no training data.\nPass a csv file: train/run_local.sh TRAIN.csv")
     train_x, train_y, test_x, test_y = runpy.run_path(str(sample))["make_data"]()
     channels = {"train": (train_y, train_x), "validation": (test_y, test_x)}
     for name, columns in channels.items():
@@ -85,9 +85,9 @@ def make_up(data: Path) -> list[str]:
 
 
 def write_request(channel: Path) -> None:
-    """Two of the records, as a request for the server, where there is none yet."""
+    """Write a sample request with two of the records, unless there is one."""
     if not REQUEST.exists():
-        with redirect_stdout(None):  # the job has said it all
+        with redirect_stdout(None):  # the job already printed these messages
             records = np.nan_to_num(read_channel(channel, takes_missing=True).x[:2])
         REQUEST.parent.mkdir(exist_ok=True)
         REQUEST.write_text(json.dumps({"instances": records.tolist()}) + "\n")

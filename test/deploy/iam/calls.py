@@ -1,4 +1,4 @@
-"""Which rights a recorded call of AWS needs of its caller."""
+"""The permissions that the caller of a recorded AWS call needs."""
 
 import json
 import re
@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from iam.policy import Json, Need, forms
 
 ACCOUNT = "123456789012"
-PLACE = {"partition": "aws", "region": "us-east-1", "account": ACCOUNT}
+LOCATION = {"partition": "aws", "region": "us-east-1", "account": ACCOUNT}
 SAGEMAKER = {"iam:PassedToService": "sagemaker.amazonaws.com"}
 AUTOSCALING = "application-autoscaling.amazonaws.com"
-# The subresources of a bucket; its objects.
+# The actions of S3: by subresource of a bucket, and by method of an object.
 BUCKETS = {
     "location": "GetBucketLocation",
     "list-type": "ListBucket",
@@ -19,12 +19,12 @@ BUCKETS = {
     "encryption": "PutEncryptionConfiguration",
 }
 OBJECTS = {"HEAD": "GetObject", "GET": "GetObject", "PUT": "PutObject", "POST": "PutObject", "DELETE": "DeleteObject"}
-WAYS = {"invocations": "", "async-invocations": "Async", "invocations-response-stream": "WithResponseStream"}
+INVOCATIONS = {"invocations": "", "async-invocations": "Async", "invocations-response-stream": "WithResponseStream"}
 TAGGING = {"sagemaker": "AddTags", "iam": "TagRole"}
 
 
 def body_of(call: Json) -> Json:
-    """What a call asks for. A request that is queued is named in a header."""
+    """Return the parameters of a call. The location of a queued request is in a header."""
     if call["target"]:
         body: Json = json.loads(call["body"])
         return body
@@ -32,14 +32,14 @@ def body_of(call: Json) -> Json:
 
 
 def read(call: Json) -> tuple[str, Json]:
-    """A call's action, and its parameters, the names in small letters."""
+    """Return the action of a call, and its parameters with lower-case names."""
     service = {"monitoring": "cloudwatch"}.get(call["service"], call["service"])
     url = urlsplit(call["path"])
     if service == "s3":
         return read_s3(call["method"], url.path, dict(parse_qsl(url.query, keep_blank_values=True)))
-    asked = re.fullmatch("/endpoints/([^/]+)/(.*invocations.*)", url.path)
-    if asked:
-        return f"sagemaker:InvokeEndpoint{WAYS[asked[2]]}", {"endpointname": asked[1]}
+    invocation = re.fullmatch("/endpoints/([^/]+)/(.*invocations.*)", url.path)
+    if invocation:
+        return f"sagemaker:InvokeEndpoint{INVOCATIONS[invocation[2]]}", {"endpointname": invocation[1]}
     body = body_of(call)
     name = call["target"].rpartition(".")[2] or body["Action"]
     given = {key.lower(): value for key, value in body.items()}
@@ -58,23 +58,23 @@ def read_s3(method: str, path: str, query: dict[str, str]) -> tuple[str, Json]:
 
 
 def resources(action: str, given: Json) -> list[str]:
-    """The ARNs of what the parameters name, in the forms that the action knows."""
+    """Return the ARNs of the resources in the parameters, in the formats of the action."""
     named = given.get("resourcearn") or given.get("policysourcearn")
     if named:
         return [named]
-    known = {**PLACE, **{key: value for key, value in given.items() if isinstance(value, str)}}
+    known = {**LOCATION, **{key: value for key, value in given.items() if isinstance(value, str)}}
     found = []
     for form in forms(action):
         names = [name.lower() for name in re.findall(r"\$\{(\w+)\}", form.arn)]
         if names and known.keys() >= set(names):
             found.append(re.sub(r"\$\{(\w+)\}", lambda match: known[match[1].lower()], form.arn))
-    # SageMaker writes names in small letters; Logs checks a group's streams.
+    # SageMaker writes names in lower case; CloudWatch Logs checks the streams of a group.
     found = [arn.lower() if ":sagemaker:" in arn else arn for arn in found]
     return [f"{arn}:log-stream:" if action == "logs:DescribeLogStreams" else arn for arn in found] or ["*"]
 
 
 def needs(call: Json) -> Iterator[Need]:
-    """What the caller has to be allowed. Everyone may ask who they are."""
+    """Yield the permissions that the caller needs. GetCallerIdentity needs none."""
     if call["service"] == "sts":
         return
     action, given = read(call)
@@ -83,7 +83,7 @@ def needs(call: Json) -> Iterator[Need]:
     if service == "application-autoscaling":
         context = {"application-autoscaling:service-namespace": given["servicenamespace"]}
         if name in ("RegisterScalableTarget", "PutScalingPolicy"):
-            yield from tried_by_scaling(given["resourceid"].split("/")[1])
+            yield from scaling_needs(given["resourceid"].split("/")[1])
     for resource in resources(action, given):
         yield Need(action, resource, context)
     if "tags" in given or "tags.member.1.key" in given:
@@ -92,12 +92,12 @@ def needs(call: Json) -> Iterator[Need]:
     if passed:
         yield Need("iam:PassRole", passed, SAGEMAKER)
     if name == "GetObject" and call["status"] == 404:
-        # Without it S3 says 403, and no one knows that there is no such object.
+        # Without this permission, S3 returns 403 instead of 404 for a missing object.
         yield Need("s3:ListBucket", f"arn:aws:s3:::{given['bucketname']}", {})
 
 
-def tried_by_scaling(endpoint: str) -> Iterator[Need]:
-    """What Application Auto Scaling tries out in its caller's name, alarms without a name among it."""
+def scaling_needs(endpoint: str) -> Iterator[Need]:
+    """Yield what Application Auto Scaling checks on behalf of its caller, including alarms without a name."""
     alarm, called = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:", {"aws:CalledViaLast": AUTOSCALING}
     yield from (Need(f"cloudwatch:{name}Alarms", alarm, called) for name in ("Describe", "Delete"))
     yield Need("cloudwatch:PutMetricAlarm", alarm, called)

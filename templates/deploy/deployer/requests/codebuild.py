@@ -1,4 +1,4 @@
-"""AWS CodeBuild: a project of the name of this one, and its builds."""
+"""AWS CodeBuild: a CodeBuild project with this project's name, and its builds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deployer import settings as base
 from deployer.requests.common import OWNER, Json
 
 BUILDSPEC = "deploy/buildspec.yml"
-# The machine that builds natively for a platform, and CodeBuild's own image with Docker in it.
+# For each platform, the machine that builds it natively, and CodeBuild's image with Docker.
 MACHINES = {
     "linux/amd64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
     "linux/arm64": ("ARM_CONTAINER", "aws/codebuild/amazonlinux-aarch64-standard:3.0"),
@@ -19,14 +19,14 @@ MACHINES = {
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """The machine that builds, and its role."""
+    """The build machine and its role."""
 
     build_compute: str = base.text("BUILD_GENERAL1_SMALL")
     build_role_arn: str = base.text()
 
 
 def project(settings: Settings, platform: str, source: str) -> Json:
-    """CreateProject and UpdateProject, for images of a platform and a first source: BUCKET/KEY."""
+    """Return the request of CreateProject and UpdateProject, for a platform and a first source (BUCKET/KEY)."""
     name = settings.project_name
     machine, image = MACHINES[platform]
     tags = {**settings.tags, f"{OWNER}:project": name}
@@ -39,7 +39,7 @@ def project(settings: Settings, platform: str, source: str) -> Json:
             "type": machine,
             "image": image,
             "computeType": settings.build_compute,
-            "privilegedMode": True,  # Docker in the build's own container needs it
+            "privilegedMode": True,  # required to run Docker in the build container
         },
         "serviceRole": settings.build_role_arn,
         "timeoutInMinutes": 60,
@@ -49,7 +49,7 @@ def project(settings: Settings, platform: str, source: str) -> Json:
 
 
 def build(settings: Settings, source: str, variables: Mapping[str, str]) -> Json:
-    """StartBuild, of a source, with the variables that it gets."""
+    """Return the request of StartBuild, for a source and its environment variables."""
     known = [{"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items() if value]
     return {
         "projectName": settings.project_name,
@@ -60,7 +60,7 @@ def build(settings: Settings, source: str, variables: Mapping[str, str]) -> Json
 
 
 def differs(found: object, wanted: object) -> bool:
-    """Whether `wanted` has what `found` has not. Where the source lies is each build's own."""
+    """Whether `wanted` has anything that `found` lacks. The source location is ignored: each build sets its own."""
     if isinstance(wanted, dict):
         known = found if isinstance(found, dict) else {}
         return any(differs(known.get(key), value) for key, value in wanted.items() if key != "location")

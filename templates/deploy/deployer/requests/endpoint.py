@@ -1,4 +1,4 @@
-"""CreateEndpointConfig, CreateEndpoint, and what scales it."""
+"""CreateEndpointConfig, CreateEndpoint, and auto scaling."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from deployer.requests.scaling import VARIANT, Call
 
 
 def name(settings: Settings) -> str:
-    """The name of the model and of the configuration: the same content has the same name."""
+    """Return the name of the model and of the endpoint configuration. The same content gives the same name."""
     return name_by_content(settings, describe_model(settings), target.variant(settings), target.options(settings))
 
 
 def model(settings: Settings) -> Json:
-    """CreateModel."""
+    """Return the request of CreateModel."""
     return {"ModelName": name(settings), **describe_model(settings)}
 
 
 def endpoint_config(settings: Settings) -> Json:
-    """CreateEndpointConfig."""
+    """Return the request of CreateEndpointConfig."""
     own = {"VariantName": VARIANT, "ModelName": name(settings), "InitialVariantWeight": 1.0}
     variants = [{**own, **target.variant(settings)}]
     options = target.options(settings)
@@ -27,12 +27,12 @@ def endpoint_config(settings: Settings) -> Json:
 
 
 def endpoint(settings: Settings) -> Json:
-    """CreateEndpoint."""
+    """Return the request of CreateEndpoint."""
     return {"EndpointName": settings.deployment, "EndpointConfigName": name(settings), "Tags": tags(settings)}
 
 
 def scaling_calls(settings: Settings) -> list[Call]:
-    """The calls that make it scale, in their order. None where it does not scale."""
+    """Return the calls that set up auto scaling, in order; an empty list if it is disabled."""
     scalable = target.scalable_target(settings)
     if not scalable:
         return []

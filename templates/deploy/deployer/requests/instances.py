@@ -1,4 +1,4 @@
-"""Instances: of endpoints that are not serverless, and of jobs."""
+"""Instances of batch transform jobs and of endpoints other than serverless."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from deployer.requests import scaling
 from deployer.requests.common import Json
 
 ARM64 = re.compile(r"ml\.(.*[0-9]g[a-z]*|.*-gb[0-9].*)\..*")
-# Hosts by the newest CUDA that their driver is for. Source: ProductionVariant.InferenceAmiVersion, SageMaker's API.
+# AMIs by the newest CUDA their driver supports. Source: ProductionVariant.InferenceAmiVersion in SageMaker's API.
 CUDA_13, CUDA_12 = "al2023-ami-sagemaker-inference-gpu-4-1", "al2-ami-sagemaker-inference-gpu-3-1"
 AUTO = "auto"
 
 
 def platform_of(known: base.Known) -> str:
-    """What the image is built for: a g after the generation, as in m6g, is Graviton, and gb is Grace, both arm64."""
+    """Return the platform of an instance type: g after the generation (m6g) is Graviton, gb is Grace, both arm64."""
     return "linux/arm64" if ARM64.fullmatch(known["instance_type"]) else "linux/amd64"
 
 
-def host_of(instance_type: str) -> str:
-    """The host with the newest driver that knows the GPU of a type; empty where SageMaker chooses."""
+def ami_of(instance_type: str) -> str:
+    """Return the AMI with the newest driver that supports the GPU of a type; empty to let SageMaker choose."""
     family = instance_type.split(".")[1]
     if family.startswith("p3"):
         return CUDA_12
@@ -31,7 +31,7 @@ def host_of(instance_type: str) -> str:
 
 @dataclass(frozen=True)
 class Machines(base.Settings):
-    """What anything runs on."""
+    """The instances of an endpoint or a job."""
 
     instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE", required=True)
     instance_count: int = base.number(1, 100)
@@ -40,7 +40,7 @@ class Machines(base.Settings):
 
 @dataclass(frozen=True)
 class Settings(scaling.Settings, Machines):
-    """What an endpoint runs on."""
+    """The instances of an endpoint, and their auto scaling."""
 
     startup_seconds: int = base.number(60, 3600, 480)
     download_seconds: int = base.number(60, 3600, 1200)
@@ -50,15 +50,15 @@ class Settings(scaling.Settings, Machines):
     min_instance_count: int = base.number(1, 1000, lambda known: int(known["instance_count"]))
 
     def problems(self) -> Iterator[str]:
-        """It begins with so many instances as auto scaling may have."""
+        """INSTANCE_COUNT has to be within the limits of auto scaling."""
         yield from super().problems()
-        least, most = self.min_instance_count, self.max_instance_count
-        if not least <= self.instance_count <= most:
-            yield f"INSTANCE_COUNT has to be between the {least} and {most} instances of auto scaling."
+        low, high = self.min_instance_count, self.max_instance_count
+        if not low <= self.instance_count <= high:
+            yield f"INSTANCE_COUNT has to be between MIN_INSTANCE_COUNT ({low}) and MAX_INSTANCE_COUNT ({high})."
 
 
 def variant(settings: Settings) -> Json:
-    """What the endpoint runs on."""
+    """Return the properties of the production variant."""
     request: Json = {
         "InstanceType": settings.instance_type,
         "InitialInstanceCount": settings.instance_count,
@@ -66,23 +66,23 @@ def variant(settings: Settings) -> Json:
         "ModelDataDownloadTimeoutInSeconds": settings.download_seconds,
         "RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"},
     }
-    host = settings.inference_ami_version
-    if host := host_of(settings.instance_type) if host == AUTO else host:
-        request["InferenceAmiVersion"] = host
+    ami = settings.inference_ami_version
+    if ami := ami_of(settings.instance_type) if ami == AUTO else ami:
+        request["InferenceAmiVersion"] = ami
     if settings.volume_gb:
         request["VolumeSizeInGB"] = settings.volume_gb
     return request
 
 
 def scalable_target(settings: Settings) -> Json:
-    """RegisterScalableTarget; empty where the endpoint does not scale."""
-    least, most = settings.min_instance_count, settings.max_instance_count
-    if most <= least:
+    """Return the request of RegisterScalableTarget; empty if auto scaling is disabled."""
+    low, high = settings.min_instance_count, settings.max_instance_count
+    if high <= low:
         return {}
-    return {**scaling.scaled(settings, "DesiredInstanceCount"), "MinCapacity": least, "MaxCapacity": most}
+    return {**scaling.scalable_resource(settings, "DesiredInstanceCount"), "MinCapacity": low, "MaxCapacity": high}
 
 
 def instances(settings: Settings) -> str:
-    """How many of what, in words."""
-    least, most = settings.min_instance_count, settings.max_instance_count
-    return f"{f'{least} to {most}' if most > least else settings.instance_count} x {settings.instance_type}"
+    """Describe number and type of the instances."""
+    low, high = settings.min_instance_count, settings.max_instance_count
+    return f"{f'{low} to {high}' if high > low else settings.instance_count} x {settings.instance_type}"

@@ -8,7 +8,7 @@ from deployer.settings import Settings
 
 
 def describe_model(settings: Settings) -> Json:
-    """CreateModel but for the name, which is made of it."""
+    """Return the request of CreateModel without the name, which is a hash of it."""
     environment = {**target.ENVIRONMENT, **source.environment(settings), **settings.container_env}
     container: Json = {"Image": settings.image_uri, "Environment": environment, **source.container(settings)}
     request = {"ExecutionRoleArn": settings.role_arn, "PrimaryContainer": container, "Tags": tags(settings)}

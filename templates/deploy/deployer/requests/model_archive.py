@@ -1,4 +1,4 @@
-"""The model is an archive in S3, a model.tar.gz."""
+"""The model is a model.tar.gz in S3."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from deployer.requests.common import Json
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """Where it is."""
+    """The location of the model."""
 
-    model_data: str = base.place("s3://[^/]+/.+\\.tar\\.gz", "s3://BUCKET/…/NAME.tar.gz")
+    model_data: str = base.s3_uri("s3://[^/]+/.+\\.tar\\.gz", "s3://BUCKET/…/NAME.tar.gz")
 
 
 def container(settings: base.Settings) -> Json:
-    """What the container gets of the model."""
+    """Return the model's part of the container definition."""
     return {"ModelDataUrl": settings.model_data}
 
 
 def environment(_: base.Settings) -> dict[str, str]:
-    """Variables that the container needs for the model."""
+    """Return the environment variables that the model requires."""
     return {}

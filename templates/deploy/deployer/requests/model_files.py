@@ -1,4 +1,4 @@
-"""The model is a language model: its files in S3 as they are, or those of the Hugging Face Hub."""
+"""The model is a language model: uncompressed files in S3, or a model of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from deployer.requests.common import Json
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """Where it is."""
+    """The location of the model."""
 
-    model_data: str = base.place("s3://[^/]+/(.+/)?", "s3://BUCKET/PREFIX/, with a slash at its end")
+    model_data: str = base.s3_uri("s3://[^/]+/(.+/)?", "s3://BUCKET/PREFIX/, with a trailing slash")
     model_id: str = base.text()
     model_revision: str = base.text()
     hf_token_secret: str = base.text(form="arn:.*", allowed="the ARN of a secret in AWS Secrets Manager, not the token")
 
 
 def container(settings: base.Settings) -> Json:
-    """What the container gets of the model."""
+    """Return the model's part of the container definition."""
     if not settings.model_data:
         return {}
     source = {"S3Uri": settings.model_data, "S3DataType": "S3Prefix", "CompressionType": "None"}
@@ -27,7 +27,7 @@ def container(settings: base.Settings) -> Json:
 
 
 def environment(settings: base.Settings) -> dict[str, str]:
-    """What the container needs for a model of the Hub: the revision, and where the token is; never the token itself."""
+    """Return the environment variables for a model of the Hub: revision and ARN of the token, never the token."""
     if settings.model_data or not isinstance(settings, Settings):
         return {}
     known = {"MODEL_REVISION": settings.model_revision, "HF_TOKEN_SECRET": settings.hf_token_secret}

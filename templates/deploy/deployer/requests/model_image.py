@@ -1,4 +1,4 @@
-"""The model is part of the image."""
+"""The model is baked into the image."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from deployer.requests.common import Json
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """It has none of its own."""
+    """No settings of its own."""
 
 
 def container(_: base.Settings) -> Json:
-    """What the container gets of the model."""
+    """Return the model's part of the container definition."""
     return {}
 
 
 def environment(_: base.Settings) -> dict[str, str]:
-    """Variables that the container needs for the model."""
+    """Return the environment variables that the model requires."""
     return {}

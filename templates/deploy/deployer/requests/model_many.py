@@ -1,4 +1,4 @@
-"""The models are archives in one folder in S3, each NAME.tar.gz; new ones may come while the endpoint runs."""
+"""The models are archives NAME.tar.gz in one folder in S3. New ones can be added while the endpoint runs."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from deployer.requests.common import Json, folder
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """Where they are."""
+    """The location of the models."""
 
-    model_data: str = base.place()
+    model_data: str = base.s3_uri()
 
     def problems(self) -> Iterator[str]:
-        """One archive is no folder."""
+        """MODEL_DATA has to be a folder, not an archive."""
         yield from super().problems()
         if self.model_data.endswith(".tar.gz"):
-            what = "has to be where all models lie, s3://BUCKET/PREFIX/, and is one model"
+            what = "has to be the folder of all models, s3://BUCKET/PREFIX/, but is a single model"
             yield f"MODEL_DATA {what}: {self.model_data}"
 
 
 def container(settings: base.Settings) -> Json:
-    """What the container gets of the models."""
-    return {"Mode": "MultiModel", "ModelDataUrl": models_of(settings)}
+    """Return the models' part of the container definition."""
+    return {"Mode": "MultiModel", "ModelDataUrl": models_folder(settings)}
 
 
-def models_of(settings: base.Settings) -> str:
-    """The folder of the models, with a slash at its end."""
+def models_folder(settings: base.Settings) -> str:
+    """Return the folder of the models, with a trailing slash."""
     return f"{folder(settings, settings.model_data, 'models')}/"
 
 
 def environment(_: base.Settings) -> dict[str, str]:
-    """Variables that the container needs for the model."""
+    """Return the environment variables that the models require."""
     return {}

@@ -1,7 +1,8 @@
 """The IAM documents of deploy/iam, filled in with the settings.
 
-{{NAME}} stands for a setting or for one of values(). What has several values, as VPC_SUBNETS, becomes several strings.
-A statement is left out where something that it names has no value, and where the setting under "If" is empty or 0.
+{{NAME}} is replaced by a setting or another entry of values(). A string that uses a name with several values, such as
+VPC_SUBNETS, is repeated for each. A statement is left out if it uses a name without a value, or if the setting named by
+"If" is empty or 0.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ ECR_IMAGE = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.[^/]+/([^:@]+)")
 
 
 class Unset(Exception):
-    """Something that a statement names has no value."""
+    """A statement uses a name that has no value."""
 
 
 def plain(value: str) -> str:
-    """`value` with the characters that mean something in a policy taken as they are."""
+    """Escape the characters that have a meaning in a policy."""
     return re.sub(r"[*?$]", r"${\g<0>}", value)
 
 
 def values(settings: Settings) -> Values:
-    """What can be filled in: the settings, what they are made of, and what follows from them."""
+    """Return the values to fill in: the settings, their parts, and values derived from them."""
     account, region, name = settings.account, settings.aws_region, settings.deployment
     partition = next((each for start, each in PARTITIONS.items() if region.startswith(start)), "aws")
     known: Values = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(value, str) and value:
-            known |= {field.name.upper(): [plain(value)], **places(field.name.upper(), value)}
+            known |= {field.name.upper(): [plain(value)], **s3_parts(field.name.upper(), value)}
         elif isinstance(value, tuple):
             known[field.name.upper()] = list(value)
     role = f"arn:{partition}:iam::{account}:role/{settings.role_name}"
     known |= {"PARTITION": [partition], "ROLE_ARN": [settings.role_arn or role]}
-    # SageMaker writes the names in its ARNs in small letters.
+    # SageMaker writes names in its ARNs in lower case.
     for key, length in {"NAME": 63, "STEM": 52, "JOB_STEM": 40}.items():
         known[key] = sorted({name[:length], name[:length].lower()})
-    # So much of a stack's name is in the names of what CloudFormation makes for it.
+    # CloudFormation puts this much of the stack's name into the names of its resources.
     known["STACK_STEM"] = [name[:24]]
     for key in ("IMAGE", "TRAIN_IMAGE"):
         if image := ECR_IMAGE.match(getattr(settings, f"{key.lower()}_uri", "")):
@@ -54,23 +55,23 @@ def values(settings: Settings) -> Values:
     return known
 
 
-def places(name: str, value: str) -> Values:
-    """The parts of a setting that is a place in S3: …_BUCKET, …_KEY, and …_FOLDER, which is the key with a slash."""
-    place = re.fullmatch("s3://([^/]+)/?(.*)", value)
-    if not place:
+def s3_parts(name: str, value: str) -> Values:
+    """Return the parts of a setting that is an S3 URI: …_BUCKET, …_KEY, and …_FOLDER (the key with a slash)."""
+    parts = re.fullmatch("s3://([^/]+)/?(.*)", value)
+    if not parts:
         return {}
-    folder = f"{place[2].rstrip('/')}/".lstrip("/")
-    return {f"{name}_BUCKET": [place[1]], f"{name}_KEY": [plain(place[2])], f"{name}_FOLDER": [plain(folder)]}
+    folder = f"{parts[2].rstrip('/')}/".lstrip("/")
+    return {f"{name}_BUCKET": [parts[1]], f"{name}_KEY": [plain(parts[2])], f"{name}_FOLDER": [plain(folder)]}
 
 
 def alias_of(settings: Settings) -> str:
-    """The alias by which KMS_KEY_ID names a key; empty if it names the key itself."""
+    """Return the alias in KMS_KEY_ID; empty if it names the key itself."""
     found = re.search("alias/.+", settings.kms_key_id)
     return found[0] if found else ""
 
 
 def fill(value: Any, known: Values) -> Any:
-    """`value` with everything filled in. Raises Unset where something has no value."""
+    """Fill in a value, recursively. Raise Unset if a name has no value."""
     if isinstance(value, dict):
         return {key: fill(each, known) for key, each in value.items()}
     if isinstance(value, list):
@@ -80,7 +81,7 @@ def fill(value: Any, known: Values) -> Any:
 
 
 def strings(pattern: str, known: Values) -> list[str]:
-    """A string with everything filled in, once for each value."""
+    """Fill in a string, once for each value. Raise Unset if a name has no value."""
     found = [pattern]
     for name in dict.fromkeys(re.findall(r"{{(\w+)}}", pattern)):
         if not known.get(name):
@@ -90,14 +91,14 @@ def strings(pattern: str, known: Values) -> list[str]:
 
 
 def document(settings: Settings, content: Json) -> Json:
-    """A document, filled in."""
+    """Return a policy document, filled in."""
     known, statements, alias = values(settings), [], alias_of(settings)
     for statement in content["Statement"]:
         needed = statement.get("If", "ACCOUNT").lower()
         if not getattr(settings, needed, ""):
             continue
         filled = {key: value for key, value in statement.items() if key != "If"}
-        # IAM does not know keys by their alias; KMS does.
+        # A policy's Resource cannot name a key by its alias; a condition can.
         if alias and filled.get("Resource") == "{{KMS_KEY_ARN}}":
             condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}
             filled["Condition"] = {**filled.get("Condition", {}), **condition}

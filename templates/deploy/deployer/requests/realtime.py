@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import instances
-from deployer.requests.common import Json, folder, key_of
+from deployer.requests.common import Json, folder, kms_key
 from deployer.requests.instances import scalable_target as scalable_target
 from deployer.requests.instances import variant as variant
 
@@ -15,16 +15,16 @@ ENVIRONMENT: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Settings(instances.Settings):
-    """What an endpoint has in addition to its instances."""
+    """The settings of a real-time endpoint."""
 
     capture_percent: int = base.number(0, 100)
-    capture_uri: str = base.place()
+    capture_uri: str = base.s3_uri()
     metrics: bool = base.flag()
 
 
 def options(settings: Settings) -> Json:
-    """The rest of the endpoint's configuration."""
-    request = key_of(settings)
+    """Return the other properties of the endpoint configuration."""
+    request = kms_key(settings)
     if settings.capture_percent:
         request["DataCaptureConfig"] = {
             "EnableCapture": True,
@@ -43,5 +43,5 @@ def options(settings: Settings) -> Json:
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
-    return f"{instances.instances(settings)} in {settings.aws_region} bills"
+    """Describe what is billed."""
+    return f"{instances.instances(settings)} in {settings.aws_region}, billed"

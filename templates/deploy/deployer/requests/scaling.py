@@ -1,4 +1,4 @@
-"""An endpoint's name, and what Application Auto Scaling makes of that."""
+"""The endpoint's name, and its Application Auto Scaling."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from deployer import settings as base
 from deployer.requests.common import Json
 
 VARIANT = "AllTraffic"
-POLICY_ARN = "POLICY_ARN"  # stands for that of the scaling policy made before
+POLICY_ARN = "POLICY_ARN"  # placeholder for the ARN of the scaling policy created by the call before
 Call = tuple[str, str, Json]  # the service, the method of its client, the request
 
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """The endpoint's name; its model and its configuration are called this and a hash of what they hold."""
+    """The endpoint's name. Model and configuration are named after it and a hash of their content."""
 
     endpoint_name: str = base.resource_name()
 
     @property
     def deployment(self) -> str:
-        """What the names of all resources begin with."""
+        """The prefix of all resource names."""
         return self.endpoint_name
 
 
-def resource_of(settings: Settings) -> str:
-    """What Application Auto Scaling calls the endpoint."""
+def resource_id(settings: Settings) -> str:
+    """Return the endpoint's resource ID in Application Auto Scaling."""
     return f"endpoint/{settings.deployment}/variant/{VARIANT}"
 
 
-def scaled(settings: Settings, dimension: str) -> Json:
-    """What is scaled: DesiredInstanceCount or DesiredProvisionedConcurrency."""
-    resource = {"ServiceNamespace": "sagemaker", "ResourceId": resource_of(settings)}
+def scalable_resource(settings: Settings, dimension: str) -> Json:
+    """Return the scalable resource: DesiredInstanceCount or DesiredProvisionedConcurrency of the endpoint."""
+    resource = {"ServiceNamespace": "sagemaker", "ResourceId": resource_id(settings)}
     return {**resource, "ScalableDimension": f"sagemaker:variant:{dimension}"}
 
 
-def track(settings: Settings, dimension: str, configuration: Json) -> Call:
-    """The call that has it follow a metric."""
-    policy = {**scaled(settings, dimension), "PolicyName": "track", "PolicyType": "TargetTrackingScaling"}
+def target_tracking(settings: Settings, dimension: str, configuration: Json) -> Call:
+    """Return the call that scales by tracking a metric."""
+    policy = {**scalable_resource(settings, dimension), "PolicyName": "track", "PolicyType": "TargetTrackingScaling"}
     request = {**policy, "TargetTrackingScalingPolicyConfiguration": configuration}
     return "application-autoscaling", "put_scaling_policy", request

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from deployer import settings as base
 from deployer.requests import scaling
 from deployer.requests.common import Json
-from deployer.requests.scaling import scaled
+from deployer.requests.scaling import scalable_resource
 
-# It has little memory: one copy of the model.
+# Memory is small: one worker, so one copy of the model.
 ENVIRONMENT = {"SM_WORKERS": "1"}
 
 
 @dataclass(frozen=True)
 class Settings(scaling.Settings):
-    """What it has instead of instances."""
+    """The settings of a serverless endpoint."""
 
     serverless_memory: int = base.number(1024, 6144)
     serverless_max_concurrency: int = base.number(1, 200, 5)
     provisioned_concurrency: int = base.number(0, 200)
     max_provisioned_concurrency: int = base.number(0, 200, lambda known: int(known["provisioned_concurrency"]))
-    platform: str = "linux/amd64"  # the only one
+    platform: str = "linux/amd64"  # the only one supported
 
     def problems(self) -> Iterator[str]:
-        """Memory comes in steps; what is provisioned is a part of the concurrency. Such endpoints join no network.
+        """Check the memory steps, the concurrency limits, and that no network is set.
 
         Source: SageMaker's developer guide, "Serverless Inference", feature exclusions.
         """
@@ -33,7 +33,7 @@ class Settings(scaling.Settings):
         if self.vpc_subnets or self.network_isolation:
             yield "VPC_SUBNETS and NETWORK_ISOLATION have to be empty for a serverless endpoint."
         if self.serverless_memory % 1024:
-            yield f"SERVERLESS_MEMORY has to be a multiple of 1024 (MB), and is {self.serverless_memory}."
+            yield f"SERVERLESS_MEMORY has to be a multiple of 1024 (MB), but is {self.serverless_memory}."
         if self.max_provisioned_concurrency > self.provisioned_concurrency == 0:
             yield "MAX_PROVISIONED_CONCURRENCY needs a PROVISIONED_CONCURRENCY of 1 or more."
         if self.provisioned_concurrency > self.serverless_max_concurrency:
@@ -41,28 +41,28 @@ class Settings(scaling.Settings):
 
 
 def variant(settings: Settings) -> Json:
-    """What the endpoint runs on."""
+    """Return the properties of the production variant."""
     config = {"MemorySizeInMB": settings.serverless_memory, "MaxConcurrency": settings.serverless_max_concurrency}
     ready = settings.provisioned_concurrency
     return {"ServerlessConfig": {**config, **({"ProvisionedConcurrency": ready} if ready else {})}}
 
 
 def options(_: Settings) -> Json:
-    """The rest of the endpoint's configuration."""
+    """Return the other properties of the endpoint configuration."""
     return {}
 
 
 def scalable_target(settings: Settings) -> Json:
-    """RegisterScalableTarget; empty where the endpoint does not scale."""
-    least, most = settings.provisioned_concurrency, settings.max_provisioned_concurrency
-    if most <= least:
+    """Return the request of RegisterScalableTarget; empty if auto scaling is disabled."""
+    low, high = settings.provisioned_concurrency, settings.max_provisioned_concurrency
+    if high <= low:
         return {}
-    return {**scaled(settings, "DesiredProvisionedConcurrency"), "MinCapacity": least, "MaxCapacity": most}
+    return {**scalable_resource(settings, "DesiredProvisionedConcurrency"), "MinCapacity": low, "MaxCapacity": high}
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
-    least, most = settings.provisioned_concurrency, settings.max_provisioned_concurrency
-    each = f"each request for as long as it takes, with {settings.serverless_memory} MB"
-    ready = f" and a provisioned concurrency of {f'{least} to {most}' if most > least else least}" if least else ""
-    return f"{each}{ready} in {settings.aws_region} bills"
+    """Describe what is billed."""
+    low, high = settings.provisioned_concurrency, settings.max_provisioned_concurrency
+    each = f"the duration of each request, with {settings.serverless_memory} MB"
+    ready = f" and a provisioned concurrency of {f'{low} to {high}' if high > low else low}" if low else ""
+    return f"{each}{ready} in {settings.aws_region}, billed"

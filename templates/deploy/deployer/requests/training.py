@@ -14,27 +14,27 @@ METRICS = [f"{channel}:{metric}" for channel in ("train", "validation") for metr
 
 @dataclass(frozen=True)
 class Settings(base.Settings):
-    """What a job trains on, and how."""
+    """The settings of a training job."""
 
-    train_data: str = base.place()
-    validation_data: str = base.place()
+    train_data: str = base.s3_uri()
+    validation_data: str = base.s3_uri()
     train_instance_type: str = base.text(form=r"ml\.[a-z0-9-]+\.[a-z0-9]+", allowed="ml.FAMILY.SIZE", required=True)
     train_volume_gb: int = base.number(1, 16384, 30)
     train_seconds: int = base.number(1, DAYS_28, 3600)
     train_spot: bool = base.flag()
     train_spot_wait_seconds: int = base.number(0, DAYS_28, 3600)
-    train_output: str = base.place()
-    train_checkpoints: str = base.place()
+    train_output: str = base.s3_uri()
+    train_checkpoints: str = base.s3_uri()
     train_image_uri: str = base.text()
 
 
 def output_of(settings: Settings) -> str:
-    """Where the models go, each job's into a folder of its own."""
+    """Return the S3 URI below which each job has a folder for its model."""
     return folder(settings, settings.train_output, "training")
 
 
 def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str]) -> Json:
-    """CreateTrainingJob."""
+    """Return the request of CreateTrainingJob."""
     machine: Json = {
         "InstanceType": settings.train_instance_type,
         "InstanceCount": 1,
@@ -53,7 +53,7 @@ def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str
         },
         "RoleArn": settings.role_arn,
         "HyperParameters": dict(hyperparameters),
-        "InputDataConfig": [channel(name, place) for name, place in channels.items() if place],
+        "InputDataConfig": [channel(name, uri) for name, uri in channels.items() if uri],
         "OutputDataConfig": output,
         "ResourceConfig": machine,
         "StoppingCondition": {"MaxRuntimeInSeconds": settings.train_seconds},
@@ -69,7 +69,7 @@ def training_job(settings: Settings, job: str, hyperparameters: Mapping[str, str
     return request
 
 
-def channel(name: str, place: str) -> Json:
-    """What a channel reads."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
+def channel(name: str, uri: str) -> Json:
+    """Return an input channel that reads an S3 URI."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}

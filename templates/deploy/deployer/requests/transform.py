@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from deployer import settings as base
 from deployer.requests import instances
-from deployer.requests.common import Json, folder, key_of, tags
+from deployer.requests.common import Json, folder, kms_key, tags
 
 ENVIRONMENT: dict[str, str] = {}
-# The newest host of GPU types. Source: TransformResources.TransformAmiVersion, SageMaker's API.
-HOST = "al2-ami-sagemaker-batch-gpu-535"
+# The newest AMI for GPU types. Source: TransformResources.TransformAmiVersion in SageMaker's API.
+GPU_AMI = "al2-ami-sagemaker-batch-gpu-535"
 
 
 @dataclass(frozen=True)
 class Settings(instances.Machines):
-    """What a job predicts, and how."""
+    """The settings of a batch transform job."""
 
     job_name: str = base.resource_name()
     transform_ami_version: str = base.text()
     batch_input: str = base.text()
-    batch_output: str = base.place()
+    batch_output: str = base.s3_uri()
     batch_content_type: str = base.text()
     batch_accept: str = base.text("text/csv")
     batch_split: str = base.choice("Line", "None")
@@ -32,18 +32,18 @@ class Settings(instances.Machines):
 
     @property
     def deployment(self) -> str:
-        """What the names of all resources begin with."""
+        """The prefix of all resource names."""
         return self.job_name
 
     def problems(self) -> Iterator[str]:
-        """What is under way at a time has its limit."""
+        """SageMaker limits the total size of concurrent requests to 100 MB."""
         yield from super().problems()
         if self.batch_payload_mb * (self.batch_concurrency or 1) > 100:
             yield "BATCH_PAYLOAD_MB times BATCH_CONCURRENCY can be at most 100."
 
 
 def job(settings: Settings, model: str, name: str) -> Json:
-    """CreateTransformJob. The predictions go to a folder of its name."""
+    """Return the request of CreateTransformJob. The predictions go to a folder named after the job."""
     source: Json = {
         "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": settings.batch_input}},
         "SplitType": settings.batch_split,
@@ -51,13 +51,13 @@ def job(settings: Settings, model: str, name: str) -> Json:
     if settings.batch_content_type:
         source["ContentType"] = settings.batch_content_type
     output: Json = {"S3OutputPath": f"{folder(settings, settings.batch_output, 'batch/output')}/{name}"}
-    output |= {"AssembleWith": settings.batch_assemble, "Accept": settings.batch_accept, **key_of(settings)}
+    output |= {"AssembleWith": settings.batch_assemble, "Accept": settings.batch_accept, **kms_key(settings)}
     resources: Json = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
     if settings.kms_key_id:
         resources["VolumeKmsKeyId"] = settings.kms_key_id
-    host = settings.transform_ami_version
-    if host := (HOST if instances.host_of(settings.instance_type) else "") if host == instances.AUTO else host:
-        resources["TransformAmiVersion"] = host
+    ami = settings.transform_ami_version
+    if ami := (GPU_AMI if instances.ami_of(settings.instance_type) else "") if ami == instances.AUTO else ami:
+        resources["TransformAmiVersion"] = ami
     request: Json = {
         "TransformJobName": name,
         "ModelName": model,
@@ -74,5 +74,5 @@ def job(settings: Settings, model: str, name: str) -> Json:
 
 
 def cost(settings: Settings) -> str:
-    """What bills, in words."""
-    return f"{settings.instance_count} x {settings.instance_type} in {settings.aws_region} bills"
+    """Describe what is billed."""
+    return f"{settings.instance_count} x {settings.instance_type} in {settings.aws_region}, billed"

@@ -1,21 +1,21 @@
-"""What none of a project's documents may permit."""
+"""What a project's policy documents must not permit."""
 
 from collections.abc import Iterable, Iterator
 
 from iam.policy import Need
-from iam.role import Place
+from iam.role import Location
 
 
-def beyond(documents: Iterable[str], known: list[str], place: Place) -> Iterator[tuple[str, Need]]:
-    """Each with the document that may not permit it: first what is another's, then what is its own but not for it."""
+def forbidden(documents: Iterable[str], known: list[str], location: Location) -> Iterator[tuple[str, Need]]:
+    """Yield each document with a permission it must not grant: on resources of others, then on the project's own."""
     name, project, bucket, role = known
     every = list(documents)
-    for action, resource in of_others(name, project, bucket, place):
+    for action, resource in foreign(name, project, bucket, location):
         yield from ((document, Need(action, resource, {})) for document in every)
-    roles = f"arn:{place.partition}:iam::{place.account}:role/"
+    roles = f"arn:{location.partition}:iam::{location.account}:role/"
     for action in ("AttachRolePolicy", "CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy"):
         yield from ((document, Need(f"iam:{action}", f"{roles}another", {})) for document in every)
-        # Whoever may do this to a role that SageMaker assumes can have every right.
+        # Whoever can change a role that SageMaker assumes can grant themselves any permission.
         yield from ((document, Need(f"iam:{action}", role, {})) for document in every if document != "role-maker")
     yield "role-maker", Need("iam:AttachRolePolicy", role, {})
     for service in ("ec2", "lambda", "cloudformation", "codebuild"):
@@ -23,22 +23,25 @@ def beyond(documents: Iterable[str], known: list[str], place: Place) -> Iterator
         yield from ((document, Need("iam:PassRole", role, passed)) for document in every)
     passed = {"iam:PassedToService": "sagemaker.amazonaws.com"}
     yield from ((document, Need("iam:PassRole", f"{role}-2", passed)) for document in every)
-    own = place.object(f"s3://{bucket}/{project}/0123abc/model.tar.gz")
+    own = location.object(f"s3://{bucket}/{project}/0123abc/model.tar.gz")
     yield from (("execution-role", Need(f"s3:{action}", own, {})) for action in ("PutObject", "DeleteObject"))
     for each in (bucket, "models", "records"):
-        yield "execution-role", Need("s3:ListBucket", place.object(each), {"s3:prefix": ""})
+        yield "execution-role", Need("s3:ListBucket", location.object(each), {"s3:prefix": ""})
     yield "execution-role", Need("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "Fraud"})
-    interface, subnet = place.arn("ec2", "network-interface/eni-1"), {"ec2:Subnet": place.arn("ec2", "subnet/subnet-9")}
+    interface, subnet = (
+        location.arn("ec2", "network-interface/eni-1"),
+        {"ec2:Subnet": location.arn("ec2", "subnet/subnet-9")},
+    )
     yield "execution-role", Need("ec2:DeleteNetworkInterface", interface, subnet)
-    key = place.arn("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
+    key = location.arn("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
     yield from ((document, Need("kms:CreateGrant", key, {})) for document in ("execution-role", "deployer"))
     autoscaled = {"application-autoscaling:service-namespace": "dynamodb"}
-    target = place.arn("application-autoscaling", "scalable-target/1234")
+    target = location.arn("application-autoscaling", "scalable-target/1234")
     yield "deployer", Need("application-autoscaling:RegisterScalableTarget", target, autoscaled)
 
 
-def of_others(name: str, project: str, bucket: str, place: Place) -> Iterator[tuple[str, str]]:
-    """Resources that the project has not made, some of them with names that begin as its own."""
+def foreign(name: str, project: str, bucket: str, location: Location) -> Iterator[tuple[str, str]]:
+    """Yield actions on resources of others, some with names that begin like the project's own."""
     for other in ("another", f"{name}-2", f"{name}-2-0123456789"):
         for action, kind in [
             ("InvokeEndpoint", "endpoint"),
@@ -50,15 +53,15 @@ def of_others(name: str, project: str, bucket: str, place: Place) -> Iterator[tu
             ("CreateTrainingJob", "training-job"),
             ("StopTrainingJob", "training-job"),
         ]:
-            yield f"sagemaker:{action}", place.arn("sagemaker", f"{kind}/{other.lower()}")
-        yield "cloudwatch:DeleteAlarms", place.arn("cloudwatch", f"alarm:{other}")
-        yield "logs:GetLogEvents", place.arn("logs", f"log-group:/aws/sagemaker/Endpoints/{other}:log-stream:a")
+            yield f"sagemaker:{action}", location.arn("sagemaker", f"{kind}/{other.lower()}")
+        yield "cloudwatch:DeleteAlarms", location.arn("cloudwatch", f"alarm:{other}")
+        yield "logs:GetLogEvents", location.arn("logs", f"log-group:/aws/sagemaker/Endpoints/{other}:log-stream:a")
     for action in ("GetObject", "PutObject", "DeleteObject"):
-        yield f"s3:{action}", place.object(f"s3://{bucket}-2/{project}/model.tar.gz")
-        yield f"s3:{action}", place.object(f"s3://{bucket}/{project}-2/model.tar.gz")
-    yield "s3:ListBucket", place.object(f"{bucket}-2")
+        yield f"s3:{action}", location.object(f"s3://{bucket}-2/{project}/model.tar.gz")
+        yield f"s3:{action}", location.object(f"s3://{bucket}/{project}-2/model.tar.gz")
+    yield "s3:ListBucket", location.object(f"{bucket}-2")
     for action in ("BatchGetImage", "PutImage", "DeleteRepository"):
-        yield f"ecr:{action}", place.arn("ecr", f"repository/{project}-2")
-    yield "logs:PutLogEvents", place.arn("logs", "log-group:/aws/lambda/another:log-stream:a")
-    yield "iam:CreateServiceLinkedRole", f"arn:{place.partition}:iam::{place.account}:role/another"
-    yield "kms:Decrypt", place.arn("kms", "key/another")
+        yield f"ecr:{action}", location.arn("ecr", f"repository/{project}-2")
+    yield "logs:PutLogEvents", location.arn("logs", "log-group:/aws/lambda/another:log-stream:a")
+    yield "iam:CreateServiceLinkedRole", f"arn:{location.partition}:iam::{location.account}:role/another"
+    yield "kms:Decrypt", location.arn("kms", "key/another")
