@@ -110,6 +110,27 @@ file.write_text(json.dumps(model))`;
     assert.equal(await policies(), 1);
   });
 
+  it('says that another run replaced what it deployed, and leaves only what that run made', async () => {
+    let [updated, other] = [false, Promise.resolve('')];
+    const overtake: Handle = async (operation, pass) => {
+      if (updated && operation === 'DescribeEndpoint') {
+        updated = false;
+        await until('the first update', 60, async () => (await describeEndpoint(name)).EndpointStatus === 'InService');
+        other = succeed(directory, 'deploy.sh', [], { ...scaled, STARTUP_SECONDS: '520' });
+      }
+      await other;
+      const answer = await pass();
+      updated ||= operation === 'UpdateEndpoint';
+      return answer;
+    };
+    const { err } = await answering(overtake, (env) =>
+      refuse(/Another deployment updated/, directory, 'deploy.sh', [], { ...scaled, STARTUP_SECONDS: '510', ...env }),
+    );
+    assert.equal(await other, name);
+    assert.equal((await leftOf(name)).length, 3, err);
+    assert.equal(await policies(), 1);
+  });
+
   it('loses no request during an update, even one to a model whose predictions have changed', async () => {
     const { stop } = client(name, directory);
     put42(directory);

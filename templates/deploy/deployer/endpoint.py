@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 from deployer import checks, hints
@@ -156,9 +157,7 @@ def roll_out(settings: Settings, before: str, name: str) -> None:
         raise SystemExit(code) from None
     try:
         if before:  # only this one: another run can be creating its own
-            sagemaker = client("sagemaker")
-            sagemaker.delete_endpoint_config(EndpointConfigName=before)
-            sagemaker.delete_model(ModelName=before)
+            delete_configuration(before)
     except (KeyboardInterrupt, *AWS_ERRORS) as error:
         delete = hints.command("delete")
         say(f"Parts of the previous deployment remain ({str(error) or 'interrupted'}); {delete} removes them.")
@@ -179,11 +178,15 @@ def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) ->
         with track_creation("endpoint", made):
             sagemaker.create_endpoint(**requests.endpoint(settings))
     now = wait_until_stable(settings)
-    if now.get("EndpointStatus") == "InService" and now["EndpointConfigName"] == name:
+    in_service, config = now.get("EndpointStatus") == "InService", now.get("EndpointConfigName")
+    if in_service and config == name:
         return
+    if in_service and config != before:
+        what = f"Another deployment updated {settings.deployment} while this one ran; it now runs {config}."
+        raise Failure(what, f"To replace that with this project's settings, run {hints.command('deploy')} again.")
     group = f"/aws/sagemaker/Endpoints/{settings.deployment}"
     show_log(settings, group, since=began, orderBy="LastEventTime", descending=True)
-    if before and now.get("EndpointStatus") == "InService":
+    if before and in_service:
         say("The previous deployment keeps running, unchanged.")
     what = f"{settings.deployment} was not deployed: {now.get('FailureReason', 'SageMaker gives no reason.')}"
     raise Failure(what, f"Fix that and run {hints.command('deploy')} again.")
@@ -205,9 +208,16 @@ def roll_back(settings: Settings, before: str, name: str, made: list[str]) -> No
         now = {}
     if now.get("EndpointConfigName") == name:
         return
-    sagemaker = client("sagemaker")
-    if "endpoint_config" in made:
-        if_exists(sagemaker.delete_endpoint_config, EndpointConfigName=name)
-    if "model" in made:
-        if_exists(sagemaker.delete_model, ModelName=name)
+    delete_configuration(name, made)
+    if own and before and now.get("EndpointConfigName") not in (None, before):
+        delete_configuration(before)  # another run replaced this one, which had replaced it
     say("Removed everything this run created.")
+
+
+def delete_configuration(name: str, kinds: Collection[str] = ("endpoint_config", "model")) -> None:
+    """Delete an endpoint configuration and the model of the same name, if they exist; `kinds` limits it to one."""
+    sagemaker = client("sagemaker")
+    if "endpoint_config" in kinds:
+        if_exists(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+    if "model" in kinds:
+        if_exists(sagemaker.delete_model, ModelName=name)
