@@ -2,12 +2,23 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type Instance, instanceOf } from '../generators/catalog/instances.js';
-import { holds, isTooSlowFromHub, roomOf, secondsFor, sizeOf, smallestFor, weightsOf } from '../generators/catalog/models.js';
+import {
+  holds,
+  isTooSlowFromHub,
+  roomOf,
+  secondsFor,
+  sizeOf,
+  smallestFor,
+  weightsOf,
+} from '../generators/catalog/models.js';
 
-const models = `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
+const models =
+  `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
   openai/gpt-oss-20b google/gemma-3-27b-it Qwen/Qwen3-30B-A3B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-32B
   mistralai/Mixtral-8x7B-Instruct-v0.1 meta-llama/Llama-3.3-70B-Instruct openai/gpt-oss-120b
-  meta-llama/Llama-4-Scout-17B-16E-Instruct Qwen/Qwen3-235B-A22B-FP8 meta-llama/Llama-3.1-405B-Instruct-FP8 deepseek-ai/DeepSeek-R1`.split(/\s+/);
+  meta-llama/Llama-4-Scout-17B-16E-Instruct Qwen/Qwen3-235B-A22B-FP8 meta-llama/Llama-3.1-405B-Instruct-FP8 deepseek-ai/DeepSeek-R1`.split(
+    /\s+/,
+  );
 const types =
   'g4dn.xlarge g5.xlarge g6e.xlarge g6.12xlarge g6e.12xlarge g7e.12xlarge g6.48xlarge p4d.24xlarge p5.48xlarge p5en.48xlarge'
     .split(' ')

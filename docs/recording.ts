@@ -30,8 +30,7 @@ const commands = [
 ];
 
 /** What varies from run to run: the scratch folder, which stands for the home folder, and the port. */
-const stable = (text: string, folder: string) =>
-  text.replaceAll(folder, '~').replace(/on port \d+/g, 'on port 8080');
+const stable = (text: string, folder: string) => text.replaceAll(folder, '~').replace(/on port \d+/g, 'on port 8080');
 
 /** Runs one command in a shell; both of its streams, in their order. */
 function type(command: string, folder: string, env: NodeJS.ProcessEnv): Typed {
@@ -53,7 +52,10 @@ try {
   const session = commands.map((command) => type(command, folder, env));
   const about =
     'A terminal: ml-container-creator inspects churn.pkl, generates a project for it, and test/run_local.sh answers a request with a prediction.';
-  writeFileSync(join(root, 'docs/recording.svg'), drawTerminal(session, 'from a model file to its first answer', about));
+  writeFileSync(
+    join(root, 'docs/recording.svg'),
+    drawTerminal(session, 'from a model file to its first answer', about),
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -22,15 +22,18 @@ const style = `
     .prompt, .answer { fill: #56d364 } .hint { fill: #79c0ff } .warning { fill: #e3b341 }
   }`;
 
-const xml = (text: string) => text.replace(/[&<>]/g, (each) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[each] ?? '');
+const xml = (text: string) =>
+  text.replace(/[&<>]/g, (each) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[each] ?? '');
 
 /** Runs of spaces, which XML would make one, as no-break spaces. */
 const spaced = (text: string) => text.replace(/^ | {2,}/g, (spaces) => '\u00a0'.repeat(spaces.length));
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's escape sequences
+const escapes = /\u001b\[[\d;?]*[A-Za-z]/g;
+
 /** A line as a terminal of this width wraps it; without colours, and with the last part of what was rewritten. */
 function wrap(line: string): string[] {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's escape sequences
-  const plain = line.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '').split('\r').at(-1) ?? '';
+  const plain = line.replace(escapes, '').split('\r').at(-1) ?? '';
   return plain.match(new RegExp(`.{1,${COLUMNS}}`, 'gu')) ?? [''];
 }
 
