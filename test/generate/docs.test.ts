@@ -88,7 +88,9 @@ function checkScript({ page, text }: Command, places: readonly string[]): void {
   const command = isFront && /^[a-z_]+$/.test(rest[0] ?? '') ? [rest[0] ?? ''] : [];
   if (program === './lock.sh') return; // the flags are those of uv pip compile
   const flags = rest.filter((word) => word.startsWith('--'));
-  const help = flags.length || command.length ? helpOf(program, command, place) : '';
+  const listed = command.length ? helpOf(program, [], place) : '';
+  for (const name of command) assert.match(listed, new RegExp(`^ *${name}$`, 'm'), `${page}: ${text}`);
+  const help = flags.length ? helpOf(program, command, place) : '';
   for (const flag of flags)
     assert.ok(help.includes(flag.split('=')[0] ?? flag), `${page}: ${text}: ${program} has no ${flag}`);
 }
