@@ -12,10 +12,13 @@ import {
   weightsGiB,
 } from '../generators/catalog/models.js';
 
-const models = `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
+const models =
+  `Qwen/Qwen3-0.6B Qwen/Qwen3-4B Qwen/Qwen3-8B meta-llama/Llama-3.1-8B-Instruct Qwen/Qwen3-14B-AWQ Qwen/Qwen3-14B
   openai/gpt-oss-20b google/gemma-3-27b-it Qwen/Qwen3-30B-A3B Qwen/Qwen3-32B-AWQ Qwen/Qwen3-32B
   mistralai/Mixtral-8x7B-Instruct-v0.1 meta-llama/Llama-3.3-70B-Instruct openai/gpt-oss-120b
-  meta-llama/Llama-4-Scout-17B-16E-Instruct Qwen/Qwen3-235B-A22B-FP8 meta-llama/Llama-3.1-405B-Instruct-FP8 deepseek-ai/DeepSeek-R1`.split(/\s+/);
+  meta-llama/Llama-4-Scout-17B-16E-Instruct Qwen/Qwen3-235B-A22B-FP8 meta-llama/Llama-3.1-405B-Instruct-FP8 deepseek-ai/DeepSeek-R1`.split(
+    /\s+/,
+  );
 const types =
   'g4dn.xlarge g5.xlarge g6e.xlarge g6.12xlarge g6e.12xlarge g7e.12xlarge g6.48xlarge p4d.24xlarge p5.48xlarge p5en.48xlarge'
     .split(' ')
@@ -34,7 +37,9 @@ export function fitPage(): string {
     const cells = [`\`${name}\``, `${size.bits}`, weights.toFixed(1), ...fits, `\`${smallest}\``, startup];
     return `| ${cells.join(' | ')} |`;
   });
-  const rooms = types.map((type) => `| \`${type.type}\` | ${gpus(type)} | ${(weightCapacityGiB(type) ?? 0).toFixed(0)} |`);
+  const rooms = types.map(
+    (type) => `| \`${type.type}\` | ${gpus(type)} | ${(weightCapacityGiB(type) ?? 0).toFixed(0)} |`,
+  );
   const columns = types.map(({ type }) => type.slice(3));
   return `<!-- Made by npm run docs from generators/catalog/models.ts: change that. -->
 # Which language model fits where

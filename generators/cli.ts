@@ -3,17 +3,20 @@
 // with a terminal the same generator runs over yeoman-environment, imported only then.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-
-const commands = new Set(['configure', 'schema', 'inspect']);
+import { isCommand } from './commands.js';
 
 async function main(argv: readonly string[]): Promise<void> {
-  const [command = '', ...rest] = commands.has(argv[0] ?? '') ? argv : ['app', ...argv];
+  const [command = '', ...rest] = isCommand(argv[0]) ? argv : ['app', ...argv];
   if (argv.includes('--version')) return print(`${version()}\n`);
   if (argv.includes('--help') || argv.includes('-h')) return print((await import('./config/describe.js')).help());
   if (command === 'schema')
     return print(`${JSON.stringify((await import('./config/describe.js')).jsonSchema(), null, 2)}\n`);
   if (command === 'inspect') {
     process.exitCode = (await import('./inspect.js')).inspect(rest);
+    return;
+  }
+  if (command === 'completion') {
+    process.exitCode = (await import('./completion/completion.js')).completion(rest);
     return;
   }
   const { run } = await import('./run.js');

@@ -40,6 +40,7 @@ Usage:
   ml-container-creator configure [flags]          ask the same, write ml-container.config.json
   ml-container-creator inspect PATH [--json]      say what a model file or folder is, without running anything of it
   ml-container-creator schema                     print the JSON Schema of that file
+  ml-container-creator completion bash|zsh|fish   print that shell's completions
 
 Parameters (each also as a variable, ML_FRAMEWORK, and as a key of the config file, "framework"):
 ${parameters.join('\n')}

@@ -39,7 +39,9 @@ describe('the package', () => {
       0,
     );
     const packed = join(home, 'package');
-    for (const name of ['test', 'generators', 'docs']) assert.ok(!existsSync(join(packed, name)), name);
+    for (const name of ['test', 'generators', 'docs/fit.ts']) assert.ok(!existsSync(join(packed, name)), name);
+    for (const name of ['CHANGELOG.md', 'docs/your-model.md', 'docs/recording.svg'])
+      assert.ok(existsSync(join(packed, name)), name);
     assert.doesNotMatch(readdirSync(packed, { recursive: true }).join('\n'), /__pycache__|_cache$/m);
     symlinkSync(join(root, 'node_modules'), join(packed, 'node_modules'));
     const args = ['demo', '--framework=sklearn', '--skip-prompts'];

@@ -1,0 +1,25 @@
+// `ml-container-creator completion bash|zsh|fish`: prints what a shell needs to complete the command line.
+import { didYouMean, RequestError, show } from '../config/problems.js';
+import { fail } from '../report.js';
+import { bashScript } from './bash.js';
+import { fishScript } from './fish.js';
+import { program, type Shell, shells } from './words.js';
+import { zshScript } from './zsh.js';
+
+const scripts: Readonly<Record<Shell, () => string>> = { bash: bashScript, zsh: zshScript, fish: fishScript };
+
+const isShell = (word: string): word is Shell => Object.hasOwn(scripts, word);
+
+/** Runs the command; the exit status: 0, or 2 for a shell that it does not know. */
+export function completion(argv: readonly string[]): number {
+  const [shell = '', ...more] = argv;
+  if (isShell(shell) && more.length === 0) {
+    process.stdout.write(scripts[shell]());
+    return 0;
+  }
+  const wrong = isShell(shell) ? more[0] : shell;
+  const message = wrong ? `unexpected argument ${show(wrong)}` : 'completion needs the name of a shell';
+  const usage = `type: ${program} completion ${shells.join('|')}`;
+  const hint = (wrong && !isShell(shell) && didYouMean(wrong, shells)) || usage;
+  return fail(new RequestError([{ key: '', from: 'the command line', message, hint }], 'nothing was printed'), {});
+}
