@@ -99,7 +99,7 @@ def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tm
             (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a text nor a whole number."),
             ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a text nor a whole number."),
             (["red", "x", 1, "bad"], 'Record 2: column 2 is "x", not a number.'),
-            (["red", 1.5, 1], "Expected 4 features a record, got 3 in record 2."),
+            (["red", 1.5, 1], "Expected 4 features per record, got 3 in record 2."),
             ("red", "Record 2 is not a list of numbers and strings."),
         ]:
             reply = server.invoke({"instances": [known, record]})

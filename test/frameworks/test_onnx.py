@@ -100,9 +100,9 @@ def test_inputs_and_outputs_have_names(one: Path, tmp_path: Path) -> None:
         assert refusal(server, {"inputs": {**columns, "age": [1, 1]}}).startswith(
             "Expected the inputs size, rooms, town"
         )
-        assert "one number (int64) a record" in refusal(server, {"inputs": {**columns, "rooms": [1.5, 2]}})
-        assert "one text a record" in refusal(server, {"inputs": {**columns, "town": [1, 2]}})
-        assert "2 numbers (float32) a record, got 1" in refusal(server, {"inputs": {**columns, "size": [[1], [2]]}})
+        assert "one number (int64) per record" in refusal(server, {"inputs": {**columns, "rooms": [1.5, 2]}})
+        assert "one string per record" in refusal(server, {"inputs": {**columns, "town": [1, 2]}})
+        assert "2 numbers (float32) per record, got 1" in refusal(server, {"inputs": {**columns, "size": [[1], [2]]}})
         assert "different numbers of records" in refusal(server, {"inputs": {**columns, "rooms": [1]}})
 
 

@@ -183,8 +183,8 @@ def test_inputs_and_outputs_go_by_their_names(one: Path, tmp_path: Path) -> None
             ({"sizes": [RECORD]}, "Expected the inputs "),
             ({"sizes": [RECORD], "town": [3]}, "Expected the inputs "),
             ([RECORD], "This model has 2 inputs"),
-            ({"sizes": [RECORD], "city": [1.5]}, "(int64) a record"),
-            ({"sizes": [RECORD[:7]], "city": [1]}, "8 numbers (float32) a record, got 7"),
+            ({"sizes": [RECORD], "city": [1.5]}, "(int64) per record"),
+            ({"sizes": [RECORD[:7]], "city": [1]}, "8 numbers (float32) per record, got 7"),
         ):
             reply = server.invoke({"inputs": inputs})
             assert reply.status == 400, reply.body

@@ -169,8 +169,8 @@ def test_what_a_client_asks_for_is_what_it_gets(server: Server, folder: Path) ->
     ("body", "message"),
     [
         ({"inputs": []}, "no records"),
-        ({"inputs": {"text": "good"}}, "one text a record"),
-        ({"inputs": ["good", 3]}, "one text a record"),
+        ({"inputs": {"text": "good"}}, "one string per record"),
+        ({"inputs": ["good", 3]}, "one string per record"),
         ({"inputs": [["good"]]}, "something else in record 1"),
         ({"inputs": ["good", ""]}, "The text of record 2 is empty"),
         ({"inputs": "good", "parameters": {"topk": 2}}, "There is no parameter 'topk'. There are top_k, truncate"),

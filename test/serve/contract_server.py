@@ -180,7 +180,7 @@ def predict(records: list[Any]) -> list[float]:
     """The weighted sum of each record."""
     for record in records:
         if len(record) != len(weights) and not broken("any-shape"):
-            expected = "others" if broken("shape-untold") else f"{len(weights)} features a record"
+            expected = "others" if broken("shape-untold") else f"{len(weights)} features per record"
             raise Refused(400, f"Expected {expected}, got {len(record)}.")
     if broken("mixes-answers"):
         latest[:] = records

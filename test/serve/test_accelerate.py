@@ -220,7 +220,7 @@ def test_trees_that_give_other_numbers_are_left(
     model = fit(RandomForestClassifier(5))
     with caplog.at_level(logging.INFO):
         assert accelerate(model) is model
-    assert "not accelerated: the answers differ by 1e-08" in caplog.text
+    assert "not accelerated: predictions differ by 1e-08" in caplog.text
 
 
 def test_what_does_not_work_with_quick_estimators_is_left(
@@ -257,7 +257,7 @@ def test_where_rounding_decides_scikit_learn_decides() -> None:
 def test_rows_meet_both_sides_of_each_threshold() -> None:
     features, thresholds = np.array([0, 0, 2]), np.array([0.1, 0.7, 5.0])
     rows = trees.draw_rows(3, features, thresholds, np.float64)
-    assert rows.shape == (trees.ROWS, 3)
+    assert rows.shape == (trees.MAX_ROWS, 3)
     near = {value for each in (0.1, 0.7) for value in (each, np.nextafter(each, 1), np.nextafter(each, 0))}
     assert set(rows[:, 0].tolist()) == near
     assert np.allclose(rows[:, 2], 5)

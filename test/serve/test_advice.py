@@ -62,7 +62,7 @@ def refusal(folder: Path) -> str:
     [
         ("xgboost.core", r"No module named 'xgboost.*'\. Add xgboost to requirements\.in, .*, then run \./lock\.sh\."),
         ("imblearn", r"Add imbalanced-learn to requirements\.in, "),
-        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, beside code/.*, or generate .* --code=PATH"),
+        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, next to code/.*, or generate .* --code=PATH"),
         ("mine.own", r"Put mine\.py, or the folder mine/ "),
         ("sklearn.ensemble.forest", r"no sklearn\.ensemble\.forest in the installed scikit-learn.*lock\.sh"),
         ("numpy._older", r"no numpy\._older in the installed numpy\. .*In requirements\.in, set numpy to "),
@@ -78,7 +78,7 @@ def test_a_module_of_ones_own_is_found_beside_the_handler(code: Path, tmp_path: 
     assert "Put features.py, or" in refusal(tmp_path / "model")
     (code / "features.py").touch()
     importlib.invalidate_caches()
-    assert "features beside code/model_handler.py has no Doubled" in refusal(tmp_path / "model")
+    assert "features next to code/model_handler.py has no Doubled" in refusal(tmp_path / "model")
     del sys.modules["features"]
     (code / "features.py").write_text(DOUBLED)
     assert load_model(import_handler(), tmp_path / "model").answer([[3]])["predictions"] == pytest.approx([6])
@@ -88,7 +88,7 @@ def test_a_package_of_ones_own_that_lacks_a_module(code: Path, tmp_path: Path) -
     save_as_of("features.linear", tmp_path / "model/model.pkl")
     (code / "features").mkdir()
     (code / "features/__init__.py").touch()
-    assert "features beside code/model_handler.py has no features.linear" in refusal(tmp_path / "model")
+    assert "features next to code/model_handler.py has no features.linear" in refusal(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,9 @@ def test_a_class_of_the_notebook_works_once_its_file_is_where_the_advice_says(pr
     shutil.copy(SKLEARN_HANDLER, project / "code")
     with Server(project, variant) as server:
         assert server.wait() == 1
-    advice = "Put the file that defines Doubled beside code/model_handler.py, or generate the project with --code=FILE."
+    advice = (
+        "Put the file that defines Doubled next to code/model_handler.py, or generate the project with --code=FILE."
+    )
     assert advice in server.last_line()
     (project / "code/notebook.py").write_text(NOTEBOOK)
     with Server(project, variant) as server:
@@ -139,15 +141,18 @@ def test_a_file_that_is_cut_off(save: Callable[[Path], None], part: float, tmp_p
     path = tmp_path / "model/model.joblib"
     save(path)
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
-    assert "The file is cut off or damaged. Copy it again" in refusal(tmp_path / "model")
+    assert "The file is truncated or damaged. Copy it again" in refusal(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
     ("content", "advice"),
     [
-        (b"tree\nversion=v4\nnum_class=1\n", "like a LightGBM model (model.txt). Save the model that this project"),
+        (
+            b"tree\nversion=v4\nnum_class=1\n",
+            "like a LightGBM model (model.txt). Replace it with the model this project",
+        ),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer. Fetch the file itself: "),
-        (b"PK\x05\x06" + bytes(18), "cut off or damaged"),
+        (b"PK\x05\x06" + bytes(18), "truncated or damaged"),
     ],
 )
 def test_a_file_that_is_none_of_this_kind(content: bytes, advice: str, tmp_path: Path) -> None:
@@ -164,7 +169,9 @@ class Compiled:
 
 def test_a_library_of_the_system_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(Compiled()))
-    assert "The system lacks libmissing.so.1. In the Dockerfile, above WORKDIR, add RUN" in refusal(tmp_path / "model")
+    assert "The system library libmissing.so.1 is missing. In the Dockerfile, above WORKDIR, add RUN" in refusal(
+        tmp_path / "model"
+    )
 
 
 def test_what_is_not_known_is_an_error_with_the_advice_that_fits_most(code: Path, tmp_path: Path) -> None:
@@ -179,7 +186,7 @@ def test_an_import_of_the_handler_that_fails(code: Path) -> None:
         import_handler()
     (code / "model_handler.py").write_text("def load(")
     importlib.invalidate_caches()
-    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Correct it\.$"):
+    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Fix it\.$"):
         import_handler()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from serving import arrays, content
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON_LINES
 from serving.request import CURRENT, Request
@@ -61,7 +61,7 @@ def test_csv_is_what_the_careful_way_reads(body: bytes, header: str) -> None:
     names=st.sampled_from([("a", "b", "c"), ("1", "2", "3"), ("0",), ("a",)]),
 )
 def test_csv_for_columns_is_what_the_careful_way_reads(body: bytes, header: str, names: tuple[str, ...]) -> None:
-    others = make_reader(Taken([Column(name, NUMBER) for name in names], ARRAY)).decoders()
+    others = make_reader(InputSchema([Column(name, NUMBER) for name in names], ARRAY)).decoders()
     found, expected = read(body, CSV + header, others), read(body, f"{CSV}; charset=ascii{header}", others)
     assert str(found) == str(expected)
 

@@ -61,7 +61,7 @@ class Worker:
     def __init__(self, **limits: int) -> None:
         self.batches: list[list[Request]] = []
         self.go = threading.Event()
-        chosen = {"threads": 1, "most": 4, "max_waiting": 8, "max_waiting_bytes": 4 * MAX_BYTES, **limits}
+        chosen = {"threads": 1, "max_requests": 4, "max_waiting": 8, "max_waiting_bytes": 4 * MAX_BYTES, **limits}
         self.batcher = Batcher(self.process, **chosen)
 
     def process(self, batch: list[Request]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, to_frame
+from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, InputSchema, to_frame
 from serving.errors import BadRequest, StartError
 from serving.models import load_model
 from serving.request import CURRENT, Request
@@ -39,7 +39,7 @@ LISTS = [list(record.values()) for record in RECORDS]
 def read(body: Any, content_type: str = "application/json", columns: list[Column] = COLUMNS, form: str = FRAME) -> Any:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     CURRENT.set(Request(sent, content_type))
-    reader = make_reader(Taken(columns, form))
+    reader = make_reader(InputSchema(columns, form))
     return reader.decoders()[content_type.partition(";")[0]](sent, "utf-8")[0]
 
 
@@ -108,20 +108,20 @@ def without(name: str) -> dict[str, Any]:
         (change(age=2**63), f"Record 2: age is {2**63}, too large for 64 bits."),
         (change(age=None), "Record 2: age is missing."),
         (change(income=[1]), "Record 2: income is [1], not a number."),
-        (change(city=5), "Record 2: city is 5, not a text."),
+        (change(city=5), "Record 2: city is 5, not a string."),
         (change(since="2024-02-30"), 'Record 2: since is "2024-02-30", not a date like 2024-05-31'),
         (change(since="yesterday"), 'Record 2: since is "yesterday", not a date like 2024-05-31'),
         (change(vip="yes"), 'Record 2: vip is "yes", not true or false.'),
         (without("city"), "Record 2: city is missing."),
         (change(ctiy="Oslo"), "Record 2: there is no column ctiy. Did you mean city?"),
-        (change(qqqq=1), "Record 2: there is no column qqqq. There are age, income, city, since, vip."),
+        (change(qqqq=1), "Record 2: there is no column qqqq. The columns are age, income, city, since, vip."),
         ([[31, 1, "Oslo", None, [True]]], "Record 1: vip is [true], not true or false."),
-        ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object with the columns by name."),
+        ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object of values by column name."),
         ({"instances": [LISTS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
         ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 value instead of 5: age, income, city, since, vip."),
         ({"instances": []}, "The request has no records."),
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
-        ({"columns": [["age"]], "instances": [[1]]}, 'The request has ["age"] for the name of a column.'),
+        ({"columns": [["age"]], "instances": [[1]]}, 'The request has the column name ["age"], which is not a string.'),
         ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
         (
             {"dataframe_split": {"columns": NAMES}},
@@ -145,7 +145,11 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        (write_csv(LISTS), "text/csv; header=present", "The request: there is no column 31. There are age, income,"),
+        (
+            write_csv(LISTS),
+            "text/csv; header=present",
+            "The request: there is no column 31. The columns are age, income,",
+        ),
         (write_csv(LISTS, *NAMES), "text/csv; header=absent", 'Record 1: age is "age", not a whole number.'),
         (write_csv(LISTS, *NAMES[:4], "vpi"), "text/csv", "The request: there is no column vpi. Did you mean vip?"),
         (write_csv(LISTS, *NAMES, "age"), "text/csv", "The request has the column age twice."),
@@ -240,10 +244,10 @@ def test_a_category_is_its_position() -> None:
         (b"x,kind\n1,b\n2,other\n3,\n", "text/csv"),
     ):
         np.testing.assert_array_equal(read(body, content_type, columns, ARRAY), [[1, 1], [np.nan, 2], [np.nan, 3]])
-    with pytest.raises(BadRequest, match="Record 1: kind is 1, not a text"):
+    with pytest.raises(BadRequest, match="Record 1: kind is 1, not a string"):
         read([[1, 1]], columns=columns, form=ARRAY)
     closed = [columns[0]._replace(closed=True), columns[1]]
-    with pytest.raises(BadRequest, match='Record 2: kind is "c", and this model knows only "a", "b"'):
+    with pytest.raises(BadRequest, match='Record 2: kind is "c", but this model knows only "a", "b"'):
         read([["a", 1], ["c", 1]], columns=closed, form=ARRAY)
 
 
@@ -297,8 +301,11 @@ def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
         ("[]", "TypeError"),
         ('{"inputs": []}', "it has no inputs"),
         ('{"inputs": [{"name": "a"}]}', "KeyError: 'type'"),
-        ('{"inputs": [{"name": "a", "type": "any"}]}', "there is no type any, only boolean, datetime, double"),
-        ('{"inputs": [{"name": "a", "type": "long"}, {"name": "a", "type": "long"}]}', "two columns have one name"),
+        ('{"inputs": [{"name": "a", "type": "any"}]}', "unknown type any; the types are boolean, datetime, double"),
+        (
+            '{"inputs": [{"name": "a", "type": "long"}, {"name": "a", "type": "long"}]}',
+            "two columns have the same name",
+        ),
     ],
 )
 def test_a_broken_signature_ends_the_start(text: str, message: str, tmp_path: Path) -> None:
@@ -307,10 +314,10 @@ def test_a_broken_signature_ends_the_start(text: str, message: str, tmp_path: Pa
         read_signature(tmp_path)
 
 
-OWN = Taken([Column("a", NUMBER), Column("b", NUMBER, categories=("x", "y"))], ARRAY)
+OWN = InputSchema([Column("a", NUMBER), Column("b", NUMBER, categories=("x", "y"))], ARRAY)
 
 
-def find(own: Taken | None, folder: Path, **signature: Any) -> tuple[Taken | None, Any]:
+def find(own: InputSchema | None, folder: Path, **signature: Any) -> tuple[InputSchema | None, Any]:
     handler = ModuleType("model_handler")
     if own:
         handler.find_columns = lambda _: own  # type: ignore[attr-defined]
@@ -323,12 +330,14 @@ def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -
     assert find(OWN, tmp_path) == (OWN, ())
     inputs = [{"name": "b", "type": "string", "required": False}, {"name": "a", "type": "long"}]
     outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
-    taken, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
-    assert taken == Taken(
+    schema, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
+    assert schema == InputSchema(
         [Column("a", "long", True), Column("b", "string", optional=True, categories=("x", "y"))], ARRAY
     )
     assert names == [Output("price", "double"), Output("risk", "double")]
-    assert find(None, tmp_path)[0] == Taken([Column("b", "string", optional=True), Column("a", "long", True)], FRAME)
+    assert find(None, tmp_path)[0] == InputSchema(
+        [Column("b", "string", optional=True), Column("a", "long", True)], FRAME
+    )
 
 
 def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> None:
@@ -339,9 +348,9 @@ def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> Non
 
 
 def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="does not tell its columns, or their categories"):
-        find(Taken([]), tmp_path)
-    with pytest.raises(StartError, match=r"the model has more columns \(b\)"):
+    with pytest.raises(StartError, match="does not contain its columns, or their categories"):
+        find(InputSchema([]), tmp_path)
+    with pytest.raises(StartError, match=r"it lacks columns of the model: b"):
         find(OWN, tmp_path, inputs=[{"name": "a", "type": "long"}, {"name": "c", "type": "long"}])
 
 

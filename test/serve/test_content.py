@@ -209,7 +209,7 @@ def test_outputs_are_written_as_json_lines_and_as_npy(media_type: str) -> None:
     ("outputs", "media_type"), [([{"a": 1}], NPY), ([[1], [1, 2]], NPY), *(({"a": 1}, one) for one in ANSWERS[1:])]
 )
 def test_outputs_that_a_type_cannot_hold_are_not_acceptable(outputs: Any, media_type: str) -> None:
-    with pytest.raises(NotAcceptable, match="Ask for application/json"):
+    with pytest.raises(NotAcceptable, match="Set Accept to application/json"):
         content.encode(outputs, media_type)
 
 

@@ -37,13 +37,13 @@ def test_a_dataframe_is_records_with_the_names_of_the_request(value: dict[str, A
     [
         ({"dataframe_split": []}, 'Expected {"dataframe_split": '),
         ({"dataframe_split": {"columns": "ab", "data": ROWS}}, 'Expected {"dataframe_split": '),
-        ({"dataframe_split": {"columns": ["a"], "data": ROWS}}, "Record 1 is not a list with a value for each column"),
-        ({"dataframe_split": {"data": [[1], 2]}}, "Record 2 is not a list with a value for each column"),
-        ({"dataframe_split": {"data": [1, 2]}}, "Record 1 is not a list with a value for each column"),
+        ({"dataframe_split": {"columns": ["a"], "data": ROWS}}, "Record 1 is not a list with one value per column"),
+        ({"dataframe_split": {"data": [[1], 2]}}, "Record 2 is not a list with one value per column"),
+        ({"dataframe_split": {"data": [1, 2]}}, "Record 1 is not a list with one value per column"),
         ({"dataframe_split": {"data": []}}, "The request has no records"),
         ({"dataframe_records": {"a": 1}}, 'Expected {"dataframe_records": '),
         ({"dataframe_records": [{"a": 1}, 2]}, 'Expected {"dataframe_records": '),
-        ({"dataframe_records": [{"a": 1}, {"b": 1}]}, "Record 2 has other columns than record 1"),
+        ({"dataframe_records": [{"a": 1}, {"b": 1}]}, "The columns of record 2 differ from those of record 1"),
         ({"dataframe_records": []}, "The request has no records"),
     ],
 )

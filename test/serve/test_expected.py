@@ -95,8 +95,8 @@ def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any)
             {"scikit-learn": metadata.version("scikit-learn"), "no-such-package": "1"},
             "its columns may be in another order",
         ),
-        (None, "or a step that prepared them may be missing"),
-        (["1.0.2"], "or a step that prepared them may be missing"),
+        (None, "or a preprocessing step may be missing"),
+        (["1.0.2"], "or a preprocessing step may be missing"),
     ],
 )
 def test_the_likely_cause_is_told(versions: Any, cause: str, tmp_path: Path, model: Any) -> None:

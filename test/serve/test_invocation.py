@@ -13,7 +13,7 @@ from project import wait_for
 
 from serving import logs, settings
 from serving.errors import BadRequest, Overloaded, TooLarge
-from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.invocation import Invoker, execution_parameters, refuse
 from serving.media_types import JSON_LINES
 from serving.models import Model
 from serving.request import Answer, Request, Stream, StreamBroken, current
@@ -92,7 +92,7 @@ def test_refusals_say_when_to_come_back_or_how_much_is_too_much() -> None:
 
 
 def test_batch_transform_is_told_what_suits_this_server() -> None:
-    body = tell_batch_transform(SETTINGS).body
+    body = execution_parameters(SETTINGS).body
     assert isinstance(body, bytes)
     assert json.loads(body) == {"MaxConcurrentTransforms": 2, "BatchStrategy": "MultiRecord", "MaxPayloadInMB": 6}
 
@@ -168,7 +168,7 @@ def test_records_that_change_each_others_answers_turn_batching_off(
     invoker.run(requests)
     assert bodies([request.answer for request in requests if request.answer]) == alone
     assert [request.together for request in requests] == [1, 1]
-    assert invoker.batcher.most == 1
+    assert invoker.batcher.max_requests == 1
 
 
 def test_the_first_batches_are_predicted_one_by_one_too() -> None:
@@ -178,7 +178,7 @@ def test_the_first_batches_are_predicted_one_by_one_too() -> None:
         invoker.run([Request(b"[[1, 2]]"), Request(b"[[1, 2]]")])  # of which nothing can be learned
         invoker.run([Request(b"[[1, 2]]"), Request(b"[[3, 4]]")])
     assert predict.calls == [2, 1, 1] * 6 + [2] * 4
-    assert invoker.batcher.most > 1
+    assert invoker.batcher.max_requests > 1
 
 
 @pytest.mark.parametrize(("served", "chosen"), [({"batching": False}, {}), ({}, {"SM_BATCH_ROWS": "1"})])

@@ -34,5 +34,5 @@ def test_sparse_records_become_rows_and_others_stay() -> None:
 
 
 def test_a_small_body_cannot_fill_the_memory() -> None:
-    with pytest.raises(BadRequest, match="too many records at once: send up to 33554"):
+    with pytest.raises(BadRequest, match="Too many records: send at most 33554 per request"):
         to_rows([{}] * 40_000, 1000, absent=0)

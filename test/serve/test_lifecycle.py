@@ -175,7 +175,7 @@ def test_without_its_web_server_the_process_ends(slow: Server) -> None:
     """What the supervisor cannot replace, nginx and gunicorn's first process, ends the container when it dies."""
     os.kill(list_children(slow.process.pid)[-1], signal.SIGKILL)
     assert slow.wait() == 1
-    assert "ended (killed by SIGKILL), so the server ends too" in slow.last_line()
+    assert "ended (killed by SIGKILL), so the server stops" in slow.last_line()
 
 
 def test_workers_that_die_again_and_again_end_the_process(slow: Server) -> None:

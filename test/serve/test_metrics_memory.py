@@ -123,7 +123,7 @@ def test_there_is_room_for_so_many_series(
         each.inc()
     assert [series.labels["client"] for series, value in memory.read() if value == 1] == ["0", "1", "2"]
     assert [record.getMessage() for record in caplog.records] == [
-        "There are too many metrics: visits {'client': '3'} is not counted."
+        "Too many metrics: visits {'client': '3'} is not counted."
     ]
 
 
@@ -137,7 +137,7 @@ def test_without_memory_to_share_there_is_no_page_and_all_else_works(
     memory = Memory()
     for module in (metrics_memory, metrics_server, metrics_page):
         monkeypatch.setattr(module, "MEMORY", memory)
-    fault = "There is no memory that the processes can share: Too many open files."
+    fault = "No shared memory for metrics is available: Too many open files."
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, f"GET /metrics answers 503. {fault}")
     ]
@@ -199,5 +199,5 @@ def test_a_text_that_is_no_unicode_does_no_harm(memory: Memory) -> None:
 
 
 def test_gauges_that_cannot_be_told_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiprocess_mode can be 'sum' or 'max', and is 'livemin'"):
+    with pytest.raises(ValueError, match="multiprocess_mode is 'livemin': set it to 'sum' or 'max'"):
         metrics.Gauge("least", "Help.", registry=None, multiprocess_mode="livemin")

@@ -50,8 +50,8 @@ def test_the_model_is_the_file_named_model_or_the_only_one(names: list[str], fou
             ["model.onnx"],
             r"There is no model.joblib or model.pkl in .*, only model.onnx. Save your model there as model.j",
         ),
-        (["a.joblib", "b.joblib"], "Which is the model in .*: a.joblib, b.joblib"),
-        (["model.joblib", "model.pkl"], "Which is the model in .*: model.joblib, model.pkl"),
+        (["a.joblib", "b.joblib"], "has several model files: a.joblib, b.joblib"),
+        (["model.joblib", "model.pkl"], "has several model files: model.joblib, model.pkl"),
     ],
 )
 def test_no_model_or_two_are_clear_errors(names: list[str], message: str, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_folder_without_a_model_says_what_to_do(name: str, tmp_path: Path) -> 
 
 
 def test_a_broken_model_is_an_error_with_its_story_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(StartError, match=r"does not load: .*cut off or damaged"):
+    with pytest.raises(StartError, match=r"does not load: .*truncated or damaged"):
         load_model(import_handler(), touch(tmp_path, "model.joblib"))
     assert caplog.records[-1].exc_info
 
@@ -76,7 +76,7 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(LinearRegression().fit([[0], [1]], [0, 2])))
     model = load_model(import_handler(), tmp_path)
     assert model.encode(model.predict(model.decode([[3]]))).round(6).tolist() == [6]
-    with pytest.raises(BadRequest, match="Expected 1 features a record, got 2"):
+    with pytest.raises(BadRequest, match="Expected 1 features per record, got 2"):
         model.decode([[1, 2]])
     with pytest.raises(BadRequest, match="Record 1 has a missing"):
         model.predict(model.decode([[None]]))
@@ -87,7 +87,7 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
     [
         (
             {"model": LinearRegression(), "columns": []},
-            r"no model with predict or transform, but a dict of model, columns",
+            r"not a model with predict or transform but a dict of model, columns",
         ),
         ((LinearRegression(), None), "but a tuple of LinearRegression, NoneType"),
         (DBSCAN(), r"but a DBSCAN, with .*fit_predict"),
@@ -127,7 +127,7 @@ def test_a_model_of_another_version_is_refused_whether_it_loads_or_not(
     others: tuple[object, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps((Saved("0.1"), *others)))
-    message = rf"saved by scikit-learn 0\.1, and {sklearn.__version__} is installed.*SM_ALLOW_VERSION_MISMATCH=true"
+    message = rf"saved by scikit-learn 0\.1, but {sklearn.__version__} is installed.*SM_ALLOW_VERSION_MISMATCH=true"
     with pytest.raises(StartError, match=message):
         load_model(import_handler(), tmp_path)
 
@@ -138,7 +138,7 @@ def test_a_model_of_another_version_is_served_with_a_warning_where_that_is_allow
     monkeypatch.setenv("SM_ALLOW_VERSION_MISMATCH", "true")
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved("0.1")))
     load_model(import_handler(), tmp_path)
-    assert f"saved by scikit-learn 0.1, is served by {sklearn.__version__}: its answers may differ" in caplog.text
+    assert f"saved by scikit-learn 0.1 and is served by {sklearn.__version__}: predictions may differ" in caplog.text
 
 
 def test_another_patch_of_the_same_version_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

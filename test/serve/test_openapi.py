@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from serving import openapi, settings
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.models import Model, import_handler, load_model, open_model
 
 JSON = "application/json"
@@ -211,8 +211,8 @@ def test_without_a_signature_the_example_comes_from_the_model(code: Path) -> Non
 
 def test_a_category_is_one_of_those_of_the_training(tmp_path: Path) -> None:
     city = Column("city", NUMBER, categories=["Oslo", "Rome"])
-    taken = Taken([city._replace(closed=True), city._replace(name="home"), Column("age", NUMBER)], ARRAY)
-    document = describe(make_model(tmp_path, find_columns=lambda _: taken))
+    schema = InputSchema([city._replace(closed=True), city._replace(name="home"), Column("age", NUMBER)], ARRAY)
+    document = describe(make_model(tmp_path, find_columns=lambda _: schema))
     assert document["components"]["schemas"]["Record"]["properties"] == {
         "city": {"enum": ["Oslo", "Rome", None]},
         "home": {"type": ["string", "null"], "examples": ["Oslo", "Rome"]},

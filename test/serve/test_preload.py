@@ -36,7 +36,7 @@ def test_it_is_loaded_where_it_predicts_in_one_process_with_all_cpus(late: Path,
         assert threads == len(os.sched_getaffinity(0))
     log = server.log()
     assert log.count("The model is loaded.") == 1
-    assert "SM_THREADS is 2: one thread is used" in log
+    assert "SM_THREADS is 2, but THREAD_SAFE is False: using one thread." in log
 
 
 def test_more_processes_load_more_models(late: Path, variant: str) -> None:

@@ -114,5 +114,5 @@ def test_the_default_prompt_of_sentence_transformers_is_used(tmp_path: Path) -> 
     write(tmp_path, config_sentence_transformers={**prompts, "default_prompt_name": None})
     assert read_prompt(tmp_path) == ""
     write(tmp_path, config_sentence_transformers=prompts, **{"1_Pooling__config": {"include_prompt": False}})
-    with pytest.raises(StartError, match="'query: ' before each text and leaves it out of the vector"):
+    with pytest.raises(StartError, match="'query: ' before each text and excludes it from the vector"):
         read_prompt(tmp_path)

@@ -347,13 +347,13 @@ def refusal(code: Path) -> str:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir:\n", r"inference\.py does not import: SyntaxError: .*line 1.*Correct it\."),
+        ("def model_fn(model_dir:\n", r"inference\.py does not import: SyntaxError: .*line 1.*Fix it\."),
         ("import lightgbm\n" + MODEL, r"inference\.py does not import: ModuleNotFoundError.* Add lightgbm to requ"),
         ("from sagemaker_containers.beta import framework\n" + MODEL, r"Add sagemaker-containers to requirements\.in"),
         ("import mine\n" + MODEL, r"Put mine\.py, .* or generate the project with --code=PATH"),
         ("raise SystemExit(3)\n" + MODEL, r"inference\.py does not import: SystemExit: 3"),
-        ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It is called with \(model_dir\), or"),
-        ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\), or with \(data, model, context\)\."),
+        ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It must take \(model_dir\) or"),
+        ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\) or \(data, model, context\)\."),
         ("def input_fn(a, b): pass\ndef transform_fn(a, b, c, d): pass", r"has transform_fn and input_fn\. "),
         ("def model_fn(model_dir): raise OSError('gone')", r"The model in .* does not load: OSError: gone"),
     ],
@@ -365,7 +365,7 @@ def test_a_script_that_cannot_work_ends_the_start(script: str, message: str, cod
 
 def test_two_scripts_are_an_error_unless_sagemaker_names_one(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(write(code, MODEL), "def predict_fn(data, model): return 'other'\n", "other.py")
-    assert "Which file answers the requests: inference.py and other.py?" in refusal(code)
+    assert "Several files have functions of SageMaker's script mode: inference.py and other.py." in refusal(code)
     monkeypatch.setenv("SAGEMAKER_PROGRAM", "other.py")
     assert ask(code).body == b'"other"'
 
@@ -381,7 +381,7 @@ def test_what_only_mentions_the_functions_is_no_script(script: str, code: Path) 
 def test_the_log_says_which_file_and_which_functions(code: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     ask(write(code, MODEL + "predict_fn = lambda data, model: 1\n", "mine.py"))
-    assert "Script mode: mine.py answers the requests, with its model_fn, predict_fn." in caplog.text
+    assert "Script mode: requests are answered by model_fn, predict_fn in mine.py." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ def test_a_script_is_served(variant: str, preload: str, project: Path) -> None:
         replies = [server.invoke(b"\xff", "application/octet-stream", Accept="a/b") for _ in range(4)]
         assert {(reply.status, reply.body) for reply in replies} == {(200, b"bytes ['model.json']")}
         assert replies[0].headers["Content-Type"] == "text/x-mine"
-        assert "Script mode: inference.py answers the requests, with its model_fn, transform_fn." in server.log()
+        assert "Script mode: requests are answered by model_fn, transform_fn in inference.py." in server.log()
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])
@@ -481,7 +481,7 @@ def test_many_models_are_served_by_one_script(variant: str, samples: dict[str, P
             assert server.load_from(folder, name).status == 200, server.log()
         for name in ("one", "two"):
             assert server.ask(name, [[1]]).body == f"str ['{name}']".encode()
-        assert "Script mode: inference.py" in server.log()
+        assert "in inference.py." in server.log()
 
 
 def test_the_functions_are_called_request_by_request(code: Path) -> None:
@@ -489,6 +489,6 @@ def test_the_functions_are_called_request_by_request(code: Path) -> None:
     requests = [Request(b"[[1]]", JSON) for _ in range(3)]
     deliver: Callable[[list[Request]], None] = lambda _: None  # noqa: E731
     invoker = Invoker(load(code), SETTINGS, deliver)
-    assert invoker.batcher.most == 1
+    assert invoker.batcher.max_requests == 1
     invoker.run(requests)
     assert [request.answer and request.answer.body for request in requests] == [b"1", b"2", b"3"]

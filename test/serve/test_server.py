@@ -104,7 +104,7 @@ def test_the_clients_errors(server: Server, status: int, body: bytes, content_ty
 
 
 def test_the_number_of_features_expected_is_told(server: Server) -> None:
-    assert server.invoke([[1, 2, 3]]).json() == {"error": "Expected 8 features a record, got 3."}
+    assert server.invoke([[1, 2, 3]]).json() == {"error": "Expected 8 features per record, got 3."}
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ def test_a_missing_value_is_nan() -> None:
     ("records", "message"),
     [
         ([], "The request has no records."),
-        ([[]], "Expected 2 features a record, got 0."),
-        ([[1, 2, 3]], "Expected 2 features a record, got 3."),
-        ([[1, 2], [1]], "Expected 2 features a record, got 1 in record 2."),
+        ([[]], "Expected 2 features per record, got 0."),
+        ([[1, 2, 3]], "Expected 2 features per record, got 3."),
+        ([[1, 2], [1]], "Expected 2 features per record, got 1 in record 2."),
         ([[1, 2], [1, "red"]], "Record 2: 'red' is not a number."),
         ([[1, 2], [1, "x" * 99]], f"Record 2: '{'x' * 39} is not a number."),
         ([[1, [2]]], "Record 1: [2] is not a number."),
@@ -43,7 +43,7 @@ def test_the_client_is_told_what_is_wrong(records: list[Any], message: str) -> N
 
 
 def test_without_a_number_of_features_the_first_record_sets_it() -> None:
-    with pytest.raises(BadRequest, match="Expected 2 features a record, got 1 in record 2"):
+    with pytest.raises(BadRequest, match="Expected 2 features per record, got 1 in record 2"):
         to_matrix([[1, 2], [1]])
 
 

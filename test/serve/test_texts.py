@@ -25,7 +25,7 @@ def parameters() -> Iterator[dict[str, Any]]:
     ("records", "message"),
     [
         ([], "no records"),
-        ({"text": ["a"]}, "Expected one text a record"),
+        ({"text": ["a"]}, "Expected one string per record"),
         (["a", 1], "got something else in record 2"),
         ([["a"]], "got something else in record 1"),
         ([None], "got something else in record 1"),
@@ -41,7 +41,7 @@ def test_what_is_no_text_is_refused(records: Any, message: str) -> None:
 def test_csv_has_one_text_a_line_and_numbers_are_texts() -> None:
     body = 'good\r\n"bad, really"\n\n7\nnan\n"two\nlines, and a ""quote"""\n'
     assert from_csv(body.encode(), "utf-8") == (["good", "bad, really", "7", "nan", 'two\nlines, and a "quote"'], {})
-    with pytest.raises(BadRequest, match="Line 2 has 2 fields: put a text with a comma in quotes"):
+    with pytest.raises(BadRequest, match="Line 2 has 2 fields: put text that contains a comma in quotes"):
         from_csv(b"good\nbad, really\n", "utf-8")
     with pytest.raises(BadRequest, match="not CSV"):
         from_csv(b"x" * 200_000, "utf-8")
@@ -50,16 +50,16 @@ def test_csv_has_one_text_a_line_and_numbers_are_texts() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"other": 1}, "no parameter 'other'. There are flag, count, part, stop"),
+        ({"other": 1}, "no parameter 'other'. The parameters are flag, count, part, stop"),
         ({"flag": 1}, "flag is not true or false"),
         ({"count": True}, "count is not a whole number from 1 to 10"),
         ({"count": 1.0}, "whole number"),
         ({"count": 11}, "whole number"),
         ({"part": 0}, "part is not a number above 0, up to 1"),
         ({"part": "1"}, "number above 0"),
-        ({"stop": ["a", "b", "c"]}, "stop is not a text, or a list of up to 2"),
-        ({"stop": ""}, "a text, or a list"),
-        ({"stop": [1]}, "a text, or a list"),
+        ({"stop": ["a", "b", "c"]}, "stop is not a string, or a list of up to 2"),
+        ({"stop": ""}, "a string, or a list"),
+        ({"stop": [1]}, "a string, or a list"),
     ],
 )
 def test_parameters_that_nothing_takes_are_refused(given: Any, message: str, parameters: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_a_model_is_served_with_its_script_which_does_not_train_again(
     with Server(project, variant, SM_WORKERS="2") as server:
         server.wait_until_ready()
         assert server.invoke([[3]]).json()["predictions"] == pytest.approx([prediction])
-        assert "What the model names in __main__ comes from train.py." in server.log()
+        assert "Names of __main__ in the model are loaded from train.py." in server.log()
     assert not (project / "code/trained").exists()
 
 
@@ -134,7 +134,7 @@ def test_a_model_is_tried_against_what_it_predicted_in_training(
     (code.parent / "model/expected.json").write_text(json.dumps({"inputs": [[3]], "predictions": [prediction]}))
     load(code)
     assert "1 of 1 predictions agree" in caplog.text
-    assert "comes from train.py. Its lines 20-24 are not run." in caplog.text
+    assert "are loaded from train.py. Lines 20-24 are skipped." in caplog.text
 
 
 CONSTANTS = [
@@ -214,7 +214,7 @@ class Made:
 """
     with pytest.raises(NameError) as caught:
         look_up(code, source, "A")
-    left = user_code.find_left_out(caught.value)
+    left = user_code.find_skipped(caught.value)
     assert left and (left.name, left.path.name) == ("A", "train.py") and left.line >= 7
     assert not mark.exists()
 
@@ -320,7 +320,7 @@ def test_neither_the_handler_nor_the_server_is_searched(code: Path) -> None:
 def test_a_name_that_two_files_define_is_an_error_with_both(code: Path, trained: Trained) -> None:
     put(trained, code.parent)
     shutil.copy(trained.script, code / "features.py")
-    assert "features.py and train.py both define. Delete one of the two, or rename it there." in refusal(code)
+    assert "is defined in features.py and train.py. Remove or rename it in all but one." in refusal(code)
 
 
 def test_a_file_that_only_uses_the_name_for_a_value_is_no_second_one(code: Path, trained: Trained) -> None:
@@ -332,13 +332,13 @@ def test_a_file_that_only_uses_the_name_for_a_value_is_no_second_one(code: Path,
 def test_a_file_that_is_no_python_is_an_error_with_its_line(code: Path, trained: Trained) -> None:
     put(trained, code.parent)
     (code / "train.py").write_text("FACTOR = 2\nclass Shifted(:\n")
-    assert re.search(r"The model needs \w+, and train\.py, line 2, is not Python: .*Correct it", refusal(code))
+    assert re.search(r"The model needs \w+, but train\.py, line 2, is not valid Python: .*Fix it", refusal(code))
 
 
 def test_what_no_file_defines_gets_the_advice_for_it(code: Path, trained: Trained) -> None:
     put(trained, code.parent, script=False)
     assert re.search(
-        r"Put the file that defines \w+ beside code/model_handler\.py, or generate the project with --code=FILE",
+        r"Put the file that defines \w+ next to code/model_handler\.py, or generate the project with --code=FILE",
         refusal(code),
     )
 
@@ -348,14 +348,14 @@ def test_a_function_that_needs_what_is_left_out_ends_the_start(code: Path, tmp_p
     put(train(source, tmp_path, "2"), code.parent)
     message = refusal(code)
     assert "cannot predict: NameError: name 'FACTOR' is not defined. Line 11 of train.py, which sets FACTOR" in message
-    assert "Move FACTOR into a module beside it and import it from there, or make it a plain constant." in message
+    assert "Move FACTOR into a module next to it and import it from there, or make it a plain constant." in message
 
 
 def test_a_constant_that_needs_what_is_left_out_names_that(code: Path) -> None:
     source = "rows = open(__file__).read()\nCOUNT = len(rows)\ndef count(): return COUNT\n"
     with pytest.raises(NameError) as caught:
         look_up(code, source, "count")()
-    left = user_code.find_left_out(caught.value)
+    left = user_code.find_skipped(caught.value)
     assert left and (left.wanted, left.name, left.line) == ("COUNT", "rows", 1)
 
 
@@ -379,4 +379,4 @@ def test_a_module_that_imports_what_is_left_out_is_told_so(code: Path, trained: 
     handler = code / "model_handler.py"
     late = "    from train import file\n"
     handler.write_text(re.sub(r"(    require\(model.*\n)", rf"\1{late}", handler.read_text()))
-    assert "Line 22 of train.py, which sets file, is not run" in refusal(code)
+    assert "Line 22 of train.py, which sets file, is skipped" in refusal(code)

@@ -1,8 +1,8 @@
-"""Makes scikit-learn's models predict faster, with the same answers: trees by treelite, linear models by NumPy alone.
+"""Speeds up scikit-learn models without changing predictions: trees with treelite, linear models with plain NumPy.
 
-scikit-learn checks its input anew in each call and evaluates trees one by one in Python, which for one record takes
-longer than the arithmetic. Only the method with the checks and the arithmetic is replaced, in a copy of an estimator,
-and only if it gives the same numbers; what the class does with these numbers stays scikit-learn's own.
+scikit-learn validates its input in every call and evaluates trees one by one in Python, which for one record takes
+longer than the arithmetic. Only the method with the validation and arithmetic is replaced, in a copy of the estimator,
+and only if it returns the same numbers; everything the class does with these numbers is still scikit-learn's code.
 """
 
 import copy
@@ -22,10 +22,10 @@ from serving.settings import read_choice
 
 log = logging.getLogger(__name__)
 
-LONGEST = 2.0  # seconds for one estimator: one that takes longer stays as it is
+MAX_SECONDS = 2.0  # to prepare one estimator; one that takes longer is not accelerated
 METHODS = ("predict", "predict_proba", "transform")
-# The attributes in which estimators keep others: one, or a list of them, of (name, estimator) or of what has one.
-INSIDE = (
+# Attributes that hold nested estimators: one, or a list of estimators, of (name, estimator), or of their wrappers.
+NESTED = (
     "best_estimator_",
     "calibrated_classifiers_",
     "estimator",
@@ -38,7 +38,7 @@ INSIDE = (
 
 
 def accelerate(model: Any) -> Any:
-    """A model with the same answers, faster where that is possible. SM_ACCELERATE=off returns the model itself."""
+    """Return a faster model with the same predictions, if possible. SM_ACCELERATE=off returns the model itself."""
     if read_choice(os.environ, "SM_ACCELERATE", "on", ("on", "off")) == "off":
         return model
     start, notes = time.perf_counter(), dict[str, None]()
@@ -49,15 +49,15 @@ def accelerate(model: Any) -> Any:
 
 
 def replace(estimator: Any, notes: dict[str, None], tolerance: float = 0) -> Any:
-    """The estimator, or a copy with a quick method, or with quick estimators inside; what was done is noted.
+    """Return the estimator, or a copy with a fast method or fast nested estimators. The outcome is added to `notes`.
 
-    An estimator inside another has to agree exactly: what follows can amplify the smallest difference.
+    A nested estimator must agree exactly: later steps can amplify the smallest difference.
     """
     if not is_own(estimator):
         return estimator
     if way := find_way(estimator, notes, tolerance):
         return put(estimator, {way.method: Method(estimator, way)})
-    found = {name: vars(estimator)[name] for name in INSIDE if name in vars(estimator)}
+    found = {name: vars(estimator)[name] for name in NESTED if name in vars(estimator)}
     same = {"steps": tolerance, "best_estimator_": tolerance}
     new = {name: replace_inside(value, notes, same.get(name, 0)) for name, value in found.items()}
     changed = {name: value for name, value in new.items() if value is not found[name]}
@@ -71,28 +71,28 @@ def replace(estimator: Any, notes: dict[str, None], tolerance: float = 0) -> Any
 
 
 def find_way(estimator: Any, notes: dict[str, None], tolerance: float) -> Way | None:
-    """The quick way of an estimator, if there is one that gives the same numbers."""
+    """Find a fast implementation for an estimator that returns the same numbers."""
     start, reason, difference = time.perf_counter(), "", 0.0
     try:
         way = trees.find_way(estimator) or linear.find_way(estimator)
         difference = compare(way) if way else 0.0
-    except Exception as error:  # whatever treelite, or a version of scikit-learn that is new to it, raises
+    except Exception as error:  # anything from treelite, which may not support this version of scikit-learn
         way, reason = None, str(error)
     if way and not difference <= (0 if way.method == "transform" else tolerance):
-        reason = f"the answers differ by {difference:.1g}"
-    elif time.perf_counter() - start > LONGEST:
-        reason = f"preparing that takes more than {LONGEST:.0f} s"
+        reason = f"predictions differ by {difference:.1g}"
+    elif time.perf_counter() - start > MAX_SECONDS:
+        reason = f"preparation takes more than {MAX_SECONDS:.0f} s"
     if way or reason:
         notes[f"{type(estimator).__name__} is {f'not accelerated: {reason}' if reason else 'accelerated'}"] = None
     return way._replace(decides=way.decides and difference > 0) if way and not reason else None
 
 
 def compare(way: Way) -> float:
-    """The largest difference of the two ways, relative to numbers above 1; infinity if they differ in shape or type."""
+    """The largest difference to the reference, relative to numbers above 1; infinity if shape or type differ."""
     differences = [0.0]
-    for start in range(0, len(way.rows), way.most):
-        for order in ("C", "F"):  # sums are rounded by it; each gets a copy, for some work in place
-            rows = way.rows[start : start + way.most]
+    for start in range(0, len(way.rows), way.max_rows):
+        for order in ("C", "F"):  # the order affects rounding; each gets a copy, because some work in place
+            rows = way.rows[start : start + way.max_rows]
             expected, found = way.reference(rows.copy(order)), way.quick(rows.copy(order))
             if type(found) is not np.ndarray or (found.shape, found.dtype) != (expected.shape, expected.dtype):
                 return np.inf
@@ -101,7 +101,7 @@ def compare(way: Way) -> float:
 
 
 def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
-    """The same for the value of an attribute: `value` itself if nothing changes."""
+    """Like replace, for the value of an attribute. Return `value` itself if nothing changes."""
     if isinstance(value, tuple) and len(value) == 2:
         new = replace(value[1], notes, tolerance)
         return (value[0], new) if new is not value[1] else value
@@ -112,7 +112,7 @@ def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
 
 
 def find_error(quick: Any, estimator: Any) -> str:
-    """What a copy raises for a record of zeros that the estimator itself predicts; empty if it is nothing."""
+    """The error of the copy for a record of zeros that the original can predict; empty if there is none."""
     rows = np.zeros((1, getattr(estimator, "n_features_in_", 0)))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -127,14 +127,14 @@ def find_error(quick: Any, estimator: Any) -> str:
 
 
 def put(estimator: Any, attributes: dict[str, Any]) -> Any:
-    """A shallow copy with other attributes."""
+    """Return a shallow copy with changed attributes."""
     copied = copy.copy(estimator)
     vars(copied).update(attributes)
     return copied
 
 
 def is_own(estimator: Any) -> bool:
-    """Whether it is an instance of a class of scikit-learn, and has only methods of scikit-learn."""
+    """Whether the class and all methods of the estimator are scikit-learn's own."""
     kind = type(estimator)
     methods = [getattr(kind, name) for name in METHODS if hasattr(kind, name)]
     own = all(each.__module__.startswith("sklearn.") for each in (kind, *methods))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.categories import UnknownCategoriesError, of_lightgbm
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
 from serving.models import find_model_file
@@ -39,7 +39,7 @@ def load(model_dir: Path) -> lgb.Booster:
     return lgb.Booster(model_str=text)
 
 
-def find_columns(model: lgb.Booster) -> Taken | None:
+def find_columns(model: lgb.Booster) -> InputSchema | None:
     """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
     names = model.feature_name()
     if names == [f"Column_{number}" for number in range(len(names))]:
@@ -47,8 +47,8 @@ def find_columns(model: lgb.Booster) -> Taken | None:
     try:
         categories = of_lightgbm(model)
     except UnknownCategoriesError:
-        return Taken([], ARRAY)  # the signature has to tell them
-    return Taken([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
+        return InputSchema([], ARRAY)  # the signature has to tell them
+    return InputSchema([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
 
 
 def decode(model: lgb.Booster, records: Any) -> NDArray[Any]:
