@@ -42,7 +42,7 @@ def replace(graph: str) -> Any:
 
 
 BROKEN = {
-    "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*cut off or damaged"),
+    "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*truncated or damaged"),
     "empty": (put("model.onnx", b""), r"does not load: InvalidArgument: .*No graph was found"),
     "of another framework": (put("model.onnx", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, "Which is the model"),

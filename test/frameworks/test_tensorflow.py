@@ -96,7 +96,7 @@ def set_version(version: str) -> Any:
 
 
 BROKEN = {
-    "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*cut off or damaged"),
+    "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*truncated or damaged"),
     "of another framework": (put_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"Which is the model in .*: (new.*, old.*|1, 2)\?"),
     "another name": (rename, r"There is no (model.keras or model.h5|saved_model.pb) in .*, only .*model.bin"),

@@ -64,7 +64,7 @@ def add_code(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*cut off or damaged"),
+    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*truncated or damaged"),
     "of another framework": (put("model.safetensors", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "no weights": (leave_out("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
     "no config": (leave_out("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),

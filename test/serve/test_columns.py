@@ -1,4 +1,4 @@
-"""Requests by column: serving/columns.py, values.py, tables.py and signature.py."""
+"""serving/columns.py, values.py, tables.py and signature.py: requests by column."""
 
 import contextlib
 import csv
@@ -71,7 +71,7 @@ FORMS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_the_same_request(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_forms_of_a_request_are_equivalent(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.values.date_unit", lambda: "us")
     found = read(*FORMS[form])
     assert isinstance(found, Columns)
@@ -136,7 +136,7 @@ def without(name: str) -> dict[str, Any]:
         ({"inputs": {"age": [1, 2], "city": ["a"], "vip": [True, True]}}, "The columns differ in length: city has 1"),
     ],
 )
-def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: str) -> None:
+def test_errors_name_record_and_column(body: Any, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read(body)
     assert str(caught.value).startswith(message)
@@ -163,7 +163,7 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
         (b'31,,"Oslo\n', "text/csv", "Record 1 has 3 values instead of 5:"),
     ],
 )
-def test_what_is_wrong_with_csv_is_told_with_record_and_column(body: bytes, content_type: str, message: str) -> None:
+def test_errors_in_csv_name_record_and_column(body: bytes, content_type: str, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read(body, content_type)
     assert str(caught.value).startswith(message)
@@ -188,7 +188,7 @@ def test_ten_thousand_columns() -> None:
     assert [array.tolist() for array in found.values()] == [[at] for at in range(10_000)]
 
 
-def test_an_npy_array_has_the_columns_in_their_order() -> None:
+def test_an_npy_array_has_the_columns_in_order() -> None:
     stream = io.BytesIO()
     np.save(stream, np.array([[1, np.nan], [2, 0.5]]))
     columns = [Column("a", "long", required=True), Column("b", "double")]
@@ -218,24 +218,24 @@ def test_extra_columns_can_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
         (Column("x", NUMBER), "1,true,False", [1, 1, 0]),
     ],
 )
-def test_fields_of_csv_are_read_by_the_type_of_the_column(column: Column, fields: str, expected: list[Any]) -> None:
+def test_csv_fields_are_parsed_by_column_type(column: Column, fields: str, expected: list[Any]) -> None:
     body = "".join(f"{field},0\n" for field in fields.split(",")).encode()
     found = read(body, "text/csv", [column, Column("y", "long")])["x"].tolist()
     assert all(one == two or one != one for one, two in zip(found, expected, strict=True)), found
 
 
-def test_a_model_of_numbers_gets_an_array() -> None:
+def test_a_model_that_takes_only_numbers_gets_an_array() -> None:
     columns = [Column("a", NUMBER), Column("b", NUMBER)]
     by_name = read({"instances": [{"b": 2, "a": 1}, {"a": 3, "b": None}]}, columns=columns, form=ARRAY)
     np.testing.assert_array_equal(by_name, [[1, 2], [3, np.nan]])
     np.testing.assert_array_equal(read(b"1,true\n", "text/csv", columns, ARRAY), [[1, 1]])
     with pytest.raises(BadRequest, match='Record 1: b is "x", not a number'):
         read(b"1,x\n", "text/csv", columns, ARRAY)
-    for lists in ([[1, 2], [3, 4]], [1, 2], [[1]], [["x", 2]]):  # as to_matrix() always had them
+    for lists in ([[1, 2], [3, 4]], [1, 2], [[1]], [["x", 2]]):  # passed to to_matrix() unchanged
         assert read({"instances": lists}, columns=columns, form=ARRAY) == (lists if lists != [1, 2] else [[1, 2]])
 
 
-def test_a_category_is_its_position() -> None:
+def test_a_category_is_passed_as_its_position() -> None:
     columns = [Column("kind", categories=("a", "b")), Column("x", NUMBER)]
     for body, content_type in (
         ({"instances": [{"kind": "b", "x": 1}, {"kind": "other", "x": 2}, {"kind": None, "x": 3}]}, "application/json"),
@@ -272,7 +272,7 @@ def test_categories_have_a_type(categories: Any, sent: list[Any], fields: str | 
         read([[wrong, 0], [None, 0]], columns=[columns[0]._replace(closed=True), columns[1]], form=ARRAY)
 
 
-def test_categories_become_those_of_pandas() -> None:
+def test_categories_become_pandas_categories() -> None:
     columns = [Column("kind", categories=("a", "b")), Column("x", "long")]
     frame = to_frame(read([["b", 1], [None, 2], ["new", 3]], columns=columns), columns)
     assert frame["kind"].cat.categories.tolist() == ["a", "b"]
@@ -280,14 +280,14 @@ def test_categories_become_those_of_pandas() -> None:
     assert frame["x"].tolist() == [1, 2, 3]
 
 
-def test_rows_are_in_the_models_order() -> None:
+def test_rows_are_in_the_order_of_the_model() -> None:
     columns = [Column("a"), Column("b")]
     assert read([{"b": "x", "a": 1}], columns=columns, form=ROWS) == [[1, "x"]]
     assert read(b"b,a\nx,1\n", "text/csv", columns, ROWS) == [[1, "x"]]
     assert read([[1, "x"]], columns=columns, form=ROWS) == [[1, "x"]]
 
 
-def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
+def test_columns_can_be_named_like_envelopes() -> None:
     columns = [Column("instances", NUMBER), Column("data", NUMBER)]
     record = {"instances": 1, "data": 2}
     assert read({"instances": [record]}, columns=columns)["data"].tolist() == [2]
@@ -308,7 +308,7 @@ def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
         ),
     ],
 )
-def test_a_broken_signature_ends_the_start(text: str, message: str, tmp_path: Path) -> None:
+def test_a_broken_signature_is_a_start_error(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "signature.json").write_text(text)
     with pytest.raises(StartError, match=message):
         read_signature(tmp_path)
@@ -326,7 +326,7 @@ def find(own: InputSchema | None, folder: Path, **signature: Any) -> tuple[Input
     return find_columns(handler, None, folder)
 
 
-def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -> None:
+def test_types_come_from_the_signature_and_order_from_the_model(tmp_path: Path) -> None:
     assert find(OWN, tmp_path) == (OWN, ())
     inputs = [{"name": "b", "type": "string", "required": False}, {"name": "a", "type": "long"}]
     outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
@@ -340,21 +340,21 @@ def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -
     )
 
 
-def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> None:
+def test_there_are_no_columns_in_script_mode(tmp_path: Path) -> None:
     handler = ModuleType("model_handler")
     handler.TRANSFORM = handler.find_columns = lambda *_: pytest.fail("called")  # type: ignore[attr-defined]
     (tmp_path / "signature.json").write_text(json.dumps({"inputs": [{"name": "a", "type": "long"}]}))
     assert find_columns(handler, None, tmp_path) == (None, ())
 
 
-def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
+def test_a_signature_that_does_not_fit_the_model_is_a_start_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="does not contain its columns, or their categories"):
         find(InputSchema([]), tmp_path)
     with pytest.raises(StartError, match=r"it lacks columns of the model: b"):
         find(OWN, tmp_path, inputs=[{"name": "a", "type": "long"}, {"name": "c", "type": "long"}])
 
 
-def test_several_outputs_have_the_names_of_the_signature() -> None:
+def test_several_outputs_get_their_names_from_the_signature() -> None:
     named, outputs = [{"price": 1.0, "risk": 2.0}], [Output("price", "double"), Output("risk", None)]
     assert name_outputs(np.array([[1.0, 2.0]]), outputs) == named
     whole = {"predictions": [[1.0, 2.0]], "other": 1}
@@ -373,7 +373,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @given(st.data())
-def test_whatever_a_frame_can_hold_arrives(data: st.DataObject) -> None:
+def test_any_dataframe_arrives_unchanged(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
     columns = [Column(name, data.draw(st.sampled_from([*VALUES]))) for name in names]
     record = st.fixed_dictionaries({each.name: VALUES[each.type] for each in columns})
@@ -399,12 +399,12 @@ def test_whatever_a_frame_can_hold_arrives(data: st.DataObject) -> None:
         ),
     )
 )
-def test_whatever_else_is_sent_is_the_clients_error(body: Any) -> None:
+def test_anything_else_is_a_client_error(body: Any) -> None:
     with contextlib.suppress(BadRequest):
         assert isinstance(read(body), Columns)
 
 
-def test_a_handler_of_ones_own_gets_a_dataframe_as_the_signature_says(tmp_path: Path) -> None:
+def test_a_custom_handler_gets_a_dataframe_with_the_types_of_the_signature(tmp_path: Path) -> None:
     inputs = [
         {"name": "age", "type": "integer"},
         {"name": "plan", "type": "string", "required": False, "categories": ["basic", "pro"]},

@@ -1,4 +1,4 @@
-"""MLflow's forms of a DataFrame for models without columns, and DataFrames as answers: serving/dataframes.py."""
+"""serving/dataframes.py: MLflow's DataFrame requests for models without columns, and DataFrames as answers."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def decode(value: object) -> Any:
         ({"dataframe_records": [{"b": 1, "a": 2.5}, {"a": None, "b": 3}]}, ["b", "a"]),
     ],
 )
-def test_a_dataframe_is_records_with_the_names_of_the_request(value: dict[str, Any], names: Any) -> None:
+def test_a_dataframe_is_read_as_records_with_column_names(value: dict[str, Any], names: Any) -> None:
     records, parameters = decode({**value, "params": {"scale": 2}})
     assert (records, records.names, parameters) == (ROWS, names, {"scale": 2})
     assert isinstance(records, Table)
@@ -47,7 +47,7 @@ def test_a_dataframe_is_records_with_the_names_of_the_request(value: dict[str, A
         ({"dataframe_records": []}, "The request has no records"),
     ],
 )
-def test_what_is_no_dataframe_is_refused(value: object, message: str) -> None:
+def test_a_malformed_dataframe_is_refused(value: object, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         decode(value)
 
