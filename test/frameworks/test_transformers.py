@@ -72,7 +72,7 @@ BROKEN = {
     "pickles": (put("pytorch_model.bin", b"\x80\x04", "*.safetensors"), r"are pickles \(\*\.bin\)"),
     "for something else": (
         edit("config.json", architectures=["BertForTokenClassification"]),
-        "BertForTokenClassification is for none of text-class",
+        "BertForTokenClassification is not a model for text-class",
     ),
     "without the head": (
         edit("config.json", architectures=["BertForCausalLM"]),

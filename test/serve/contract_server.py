@@ -268,10 +268,12 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(2.5)
             self.answer(500 if broken("ping-refused") else 200, b"")
         elif self.path == "/execution-parameters" and not broken("parameters-missing"):
-            told = {name: str(value) if broken("parameters-as-text") else value for name, value in PARAMETERS.items()}
+            parameters = {
+                name: str(value) if broken("parameters-as-text") else value for name, value in PARAMETERS.items()
+            }
             if broken("parameters-too-many"):
-                told["MaxConcurrentTransforms"] = 17  # x 6 MB = 102 MB
-            self.answer(200, json.dumps(told).encode())
+                parameters["MaxConcurrentTransforms"] = 17  # x 6 MB = 102 MB
+            self.answer(200, json.dumps(parameters).encode())
         elif self.path == "/metrics":
             self.show_metrics()
         else:
@@ -319,10 +321,10 @@ class Handler(BaseHTTPRequestHandler):
             body = b"".join(self.read_chunks())
         else:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        most = 25 * MB
+        limit = 25 * MB
         if os.environ.get("SAGEMAKER_BATCH") == "true" and not broken("batch-limit"):
-            most = 100 * MB
-        if len(body) > (most // 2 if broken("half-the-size") else most) and not broken("any-size"):
+            limit = 100 * MB
+        if len(body) > (limit // 2 if broken("half-the-size") else limit) and not broken("any-size"):
             raise Refused(413, "The body is too large.")
         return body
 

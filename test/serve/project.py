@@ -91,9 +91,9 @@ def lock_nothing(folder: Path, *parts: str, image: str = PYTHON) -> None:
     python = f"{image}\n"
     (folder / ".python-version").write_text(python)
     for part in parts:
-        body = asked = "# nothing to install\n"
-        (folder / part / "requirements.in").write_text(asked)
-        check = hashlib.sha256(f"{asked}{python}{body}".encode()).hexdigest()[:16]
+        body = requirements = "# nothing to install\n"
+        (folder / part / "requirements.in").write_text(requirements)
+        check = hashlib.sha256(f"{requirements}{python}{body}".encode()).hexdigest()[:16]
         (folder / part / "requirements.txt").write_text(f"# Check: {check}\n{body}")
         environment = folder / part / ".venv"
         (environment / "bin").mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 
 from serving import accelerate_trees as trees
 from serving.accelerate import accelerate
-from serving.accelerate_method import Method, Way
+from serving.accelerate_method import FastPath, Method
 from serving.models import import_handler, load_model
 
 ROWS, FEATURES, AT_A_TIME = 1000, 6, 100
@@ -123,11 +123,11 @@ def test_served_predictions_equal_those_of_scikit_learn(
 def test_the_slow_method_is_not_called(estimator: Any, method: str, caplog: pytest.LogCaptureFixture) -> None:
     model = fit(copy.deepcopy(estimator))
     with caplog.at_level(logging.INFO):
-        quick = accelerate(model)
+        fast = accelerate(model)
     assert f"{type(model).__name__} is accelerated" in caplog.text
-    vars(quick)[method].slow = None
-    compare(quick.predict(X[:AT_A_TIME]).tolist(), model.predict(X[:AT_A_TIME]))
-    assert isinstance(quick, type(model))
+    vars(fast)[method].original = None
+    compare(fast.predict(X[:AT_A_TIME]).tolist(), model.predict(X[:AT_A_TIME]))
+    assert isinstance(fast, type(model))
     assert method not in vars(model)
 
 
@@ -202,11 +202,11 @@ def test_the_log_says_why_a_model_is_not_accelerated(
     several = isinstance(model, (MultiOutputClassifier, RandomForestClassifier))
     model = copy.deepcopy(model).fit(inputs, np.column_stack([LABELS, LABELS]) if several else LABELS)
     with caplog.at_level(logging.INFO):
-        quick = accelerate(model)
+        fast = accelerate(model)
     if reason:
-        assert quick is model
+        assert fast is model
         assert f"{type(model).__name__} is not accelerated: {reason}" in caplog.text
-    assert np.array_equal(quick.predict(inputs), model.predict(inputs))
+    assert np.array_equal(fast.predict(inputs), model.predict(inputs))
 
 
 def test_trees_with_different_results_are_not_accelerated(
@@ -246,11 +246,11 @@ def test_a_large_ensemble_is_not_accelerated(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_scikit_learn_decides_where_rounding_matters() -> None:
-    way = Way("predict_proba", lambda X: np.array([[0.4, 0.4 + 1e-12, 0.2]]), len, X)
-    method = Method(fit(FOREST), way)
+    fast_path = FastPath("predict_proba", lambda X: np.array([[0.4, 0.4 + 1e-12, 0.2]]), len, X)
+    method = Method(fit(FOREST), fast_path)
     method.slow = lambda X: np.array([[0.4 + 1e-12, 0.4, 0.2]])
     assert method(X[:1]).argmax() == 1
-    method.way = way._replace(decides=True)
+    method.fast_path = fast_path._replace(decides=True)
     assert method(X[:1]).argmax() == 0
 
 
@@ -265,8 +265,8 @@ def test_rows_cover_both_sides_of_each_threshold() -> None:
 
 def test_an_accelerated_model_is_pickled_and_copied_as_the_original() -> None:
     model = fit(FOREST)
-    quick = accelerate(model)
-    for copied in (pickle.loads(pickle.dumps(quick)), copy.deepcopy(quick)):
+    fast = accelerate(model)
+    for copied in (pickle.loads(pickle.dumps(fast)), copy.deepcopy(fast)):
         assert np.array_equal(copied.predict_proba(X), model.predict_proba(X))
 
 
@@ -282,10 +282,10 @@ def test_results_are_exact_where_differences_would_be_amplified(estimator: Any) 
     model = fit(copy.deepcopy(estimator))
     for method in ("predict", "predict_proba", "score_samples"):
         if hasattr(model, method):
-            quick, slow = (
+            fast, slow = (
                 np.concatenate([getattr(each, method)(x[None]) for x in X[:150]]) for each in (accelerate(model), model)
             )
-    assert np.array_equal(quick, slow)
+    assert np.array_equal(fast, slow)
 
 
 def test_boosting_that_stopped_early_has_fewer_trees() -> None:
@@ -315,9 +315,9 @@ def test_a_model_without_a_number_of_features_is_served() -> None:
 def test_a_forest_trained_with_missing_values_is_accelerated() -> None:
     inputs = np.where(X > 1, np.nan, X)
     model = RandomForestClassifier(5, random_state=0).fit(inputs, LABELS)
-    quick = accelerate(model)
-    assert quick is not model
-    assert np.array_equal(quick.predict_proba(inputs[:100]), model.predict_proba(inputs[:100]))
+    fast = accelerate(model)
+    assert fast is not model
+    assert np.array_equal(fast.predict_proba(inputs[:100]), model.predict_proba(inputs[:100]))
 
 
 def test_the_memory_order_of_an_array_changes_nothing() -> None:
@@ -350,5 +350,5 @@ def test_trees_from_before_scikit_learn_1_3_get_missing_attributes() -> None:
     for each in old.estimators_:
         each.tree_ = SimpleNamespace(**{name: getattr(each.tree_, name) for name in trees.TREE})
         each.tree_.value = each.tree_.value * each.tree_.n_node_samples[:, None, None]  # counts
-    way = trees.of_forest(old)
-    assert np.allclose(way.quick(X[:5]), model.predict_proba(X[:5]))
+    fast_path = trees.forest_fast_path(old)
+    assert np.allclose(fast_path.run(X[:5]), model.predict_proba(X[:5]))

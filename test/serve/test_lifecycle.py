@@ -76,14 +76,16 @@ def remove_model(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (break_model, "does not load"),
         (empty_model, "There is no model in"),
         (remove_model, "There is no model in"),
     ],
 )
-def test_the_port_stays_closed_without_a_working_model(project: Path, variant: str, spoil: object, said: str) -> None:
+def test_the_port_stays_closed_without_a_working_model(
+    project: Path, variant: str, spoil: object, message: str
+) -> None:
     spoil(project / "model")  # type: ignore[operator]
     with Server(project, variant) as server:
         while server.process.poll() is None:
@@ -91,7 +93,7 @@ def test_the_port_stays_closed_without_a_working_model(project: Path, variant: s
                 pass
             time.sleep(0.01)
         assert server.wait() != 0
-        assert said in server.last_line()
+        assert message in server.last_line()
 
 
 def test_a_taken_port_is_a_start_error(project: Path, variant: str) -> None:

@@ -39,16 +39,16 @@ def read(memory: Memory) -> dict[str, float]:
 
 def fork(work: Callable[[], object]) -> int:
     """Fork a process that does some work, and then waits to be killed."""
-    done, told = os.pipe()
+    done, ready = os.pipe()
     pid = os.fork()
     if pid == 0:
         work()
-        os.write(told, b"x")
+        os.write(ready, b"x")
         time.sleep(60)
         os._exit(0)
     assert os.read(done, 1) == b"x"
     os.close(done)
-    os.close(told)
+    os.close(ready)
     return pid
 
 

@@ -55,9 +55,9 @@ def test_the_architecture_determines_the_task(architecture: str, task: str, monk
 @pytest.mark.parametrize(
     ("architectures", "both", "message"),
     [
-        (None, False, r"names no architecture.* Set SM_TASK to one of text-classif"),
-        (["ViTForImageClassification"], False, r"ViTForImageClassification is for none of .*: write load\(\)"),
-        (["MarianMTModel"], True, r"MarianMTModel is for none of "),
+        (None, False, r"has no architecture.* Set SM_TASK to one of text-classif"),
+        (["ViTForImageClassification"], False, r"ViTForImageClassification is not a model for .*: write load\(\)"),
+        (["MarianMTModel"], True, r"MarianMTModel is not a model for "),
     ],
 )
 def test_a_model_for_another_task_is_refused(architectures: Any, both: bool, message: str) -> None:

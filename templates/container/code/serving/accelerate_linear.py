@@ -4,24 +4,24 @@ from typing import Any
 
 import numpy as np
 
-from serving.accelerate_method import Array, Way
+from serving.accelerate_method import Array, FastPath
 
 MAX_ROWS, MAX_NUMBERS = 20, 1_000_000  # for the comparison
 
 
-def find_way(estimator: Any) -> Way | None:
+def find_fast_path(estimator: Any) -> FastPath | None:
     """A fast implementation of a linear model or a scaler fitted on dense numbers; None for all others."""
     kind = type(estimator)
     if kind.__name__ == "StandardScaler" and "_sklearn_output_config" not in vars(estimator):
-        return of_scaler(estimator)
+        return scaler_fast_path(estimator)
     coefficients, intercept = (getattr(estimator, name, None) for name in ("coef_", "intercept_"))
     if type(coefficients) is not np.ndarray or coefficients.dtype.kind != "f" or intercept is None:
         return None
     rows = draw_rows(coefficients.shape[-1])
     if is_defined(kind, "LinearClassifierMixin.decision_function"):
-        return Way("decision_function", lambda X: classify(estimator, X), estimator.decision_function, rows)
+        return FastPath("decision_function", lambda X: classify(estimator, X), estimator.decision_function, rows)
     if is_defined(kind, "LinearModel._decision_function") or is_defined(kind, "ElasticNet._decision_function"):
-        return Way("_decision_function", lambda X: regress(estimator, X), estimator._decision_function, rows)
+        return FastPath("_decision_function", lambda X: regress(estimator, X), estimator._decision_function, rows)
     return None
 
 
@@ -49,7 +49,7 @@ def regress(model: Any, X: Array) -> Array | None:
     return scores
 
 
-def of_scaler(scaler: Any) -> Way | None:
+def scaler_fast_path(scaler: Any) -> FastPath | None:
     """A fast transform of a scaler. NaN stays NaN."""
     if not hasattr(scaler, "scale_"):
         return None
@@ -65,4 +65,4 @@ def of_scaler(scaler: Any) -> Way | None:
         return scaled
 
     rows = draw_rows(scaler.n_features_in_) * (1 if scale is None else scale) + (0 if mean is None else mean)
-    return Way("transform", scale_rows, scaler.transform, rows)
+    return FastPath("transform", scale_rows, scaler.transform, rows)

@@ -12,11 +12,11 @@ Array = NDArray[Any]
 TOLERANCE = 1e-9  # for a fast implementation, relative to numbers above 1
 
 
-class Way(NamedTuple):
+class FastPath(NamedTuple):
     """A fast implementation of a method, and the reference it must be compared with before it is used."""
 
     method: str
-    quick: Callable[[Array], Array | None]  # takes shape (records, features); None: use the method itself
+    run: Callable[[Array], Array | None]  # takes shape (records, features); None: use the method itself
     reference: Callable[[Array], Array]  # the method itself, in one thread
     rows: Array  # records to compare the two on
     max_rows: int = sys.maxsize  # per call; for more records, the method itself is as fast
@@ -26,27 +26,27 @@ class Way(NamedTuple):
 class Method:
     """A method of an estimator that uses the fast implementation if it can. It is pickled as the method itself."""
 
-    def __init__(self, estimator: Any, way: Way) -> None:
-        self.slow = getattr(estimator, way.method)
-        self.__name__ = way.method  # some estimators read it from methods of others
-        self.features = way.rows.shape[1]
-        self.way = way
+    def __init__(self, estimator: Any, fast_path: FastPath) -> None:
+        self.original = getattr(estimator, fast_path.method)
+        self.__name__ = fast_path.method  # some estimators read it from methods of others
+        self.features = fast_path.rows.shape[1]
+        self.fast_path = fast_path
 
     def __call__(self, X: Any, *args: Any, **options: Any) -> Any:
         """Call the method for X: the fast implementation for float64 of shape (records, features), if it applies."""
         if self.takes(X) and not args and not options:
-            found = self.way.quick(X)
-            if found is not None and not (self.way.decides and is_close(found)):
+            found = self.fast_path.run(X)
+            if found is not None and not (self.fast_path.decides and is_close(found)):
                 return found
-        return self.slow(X, *args, **options)
+        return self.original(X, *args, **options)
 
     def takes(self, X: Any) -> bool:
         """Whether X is an array for the fast implementation."""
         fits = type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.shape[1] == self.features
-        return fits and 0 < len(X) <= self.way.max_rows
+        return fits and 0 < len(X) <= self.fast_path.max_rows
 
     def __reduce__(self) -> Any:
-        return getattr, (self.slow.__self__, self.__name__)
+        return getattr, (self.original.__self__, self.__name__)
 
 
 def is_close(found: Array) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.accelerate_method import Array, Way
+from serving.accelerate_method import Array, FastPath
 
 FORESTS = ("RandomForestClassifier", "ExtraTreesClassifier", "RandomForestRegressor", "ExtraTreesRegressor")
 BOOSTINGS = ("GradientBoostingClassifier", "GradientBoostingRegressor")
@@ -31,24 +31,24 @@ MAX_RECORDS, MAX_VISITS, MAX_ADDED = 256, 20_000_000, 300_000
 MAX_ROWS, MAX_NUMBERS = 500, 2_000_000  # for the comparison
 
 
-def find_way(estimator: Any) -> Way | None:
+def find_fast_path(estimator: Any) -> FastPath | None:
     """A fast implementation of a fitted ensemble; None for all other estimators.
 
     Raises ValueError if the ensemble has several outputs or is too large, and treelite's error if it cannot be read.
     """
     kind = type(estimator).__name__
     if kind in FORESTS and hasattr(estimator, "estimators_"):
-        return of_forest(estimator)
+        return forest_fast_path(estimator)
     if kind in BOOSTINGS and hasattr(estimator, "estimators_"):
-        return of_boosting(estimator)
+        return boosting_fast_path(estimator)
     if kind in HISTOGRAMS and hasattr(estimator, "_predictors"):
-        return of_histograms(estimator)
+        return histogram_fast_path(estimator)
     if kind == "IsolationForest" and hasattr(estimator, "_decision_path_lengths"):
-        return of_isolation(estimator)
+        return isolation_fast_path(estimator)
     return None
 
 
-def of_forest(forest: Any) -> Way:
+def forest_fast_path(forest: Any) -> FastPath:
     """Probabilities of shape (records, classes), or predictions of shape (records,): the averages of the trees."""
     if forest.n_outputs_ > 1:
         raise ValueError("it has several outputs")
@@ -62,10 +62,10 @@ def of_forest(forest: Any) -> Way:
         means = add(X, 0.0) / len(values)
         return means if classes else means.ravel()
 
-    return way_of(forest, "predict_proba" if classes else "predict", average, len(values) * values[0].shape[1])
+    return make_fast_path(forest, "predict_proba" if classes else "predict", average, len(values) * values[0].shape[1])
 
 
-def of_boosting(model: Any) -> Way:
+def boosting_fast_path(model: Any) -> FastPath:
     """The initial prediction plus the sum of the trees, of shape (records,); (records, classes) for more than two."""
     if not isinstance(model.init, (str, type(None))):
         raise ValueError("its initial predictions are those of an estimator")
@@ -77,10 +77,12 @@ def of_boosting(model: Any) -> Way:
         sums = add(X, first)
         return sums.ravel() if sums.shape[1] == 1 else sums
 
-    return way_of(model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate, stages.size)
+    return make_fast_path(
+        model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate, stages.size
+    )
 
 
-def of_isolation(forest: Any) -> Way:
+def isolation_fast_path(forest: Any) -> FastPath:
     """Scores of shape (records,), from the path lengths to the leaves."""
     lengths = zip(forest._decision_path_lengths, forest._average_path_length_per_tree, strict=True)
     add = add_leaves(forest, [(path + average - 1.0)[:, None] for path, average in lengths])
@@ -90,10 +92,10 @@ def of_isolation(forest: Any) -> Way:
         scores: Array = -(2 ** -(add(X, 0.0).ravel() / (len(forest.estimators_) * longest)))
         return scores
 
-    return way_of(forest, "score_samples", score, len(forest.estimators_))
+    return make_fast_path(forest, "score_samples", score, len(forest.estimators_))
 
 
-def way_of(model: Any, method: str, evaluate: Callable[[Array], Array], added: int) -> Way:
+def make_fast_path(model: Any, method: str, evaluate: Callable[[Array], Array], added: int) -> FastPath:
     """The implementation for trees on float32. Values that are not finite in float32 are left to scikit-learn."""
     splits = find_splits(model)
     rows = draw_rows(model.n_features_in_, *splits, np.float32)
@@ -105,10 +107,10 @@ def way_of(model: Any, method: str, evaluate: Callable[[Array], Array], added: i
 
     single = copy.copy(model)
     single.n_jobs = 1
-    return Way(method, check, getattr(single, method), rows, count_records(splits[0], added), method != "predict")
+    return FastPath(method, check, getattr(single, method), rows, count_records(splits[0], added), method != "predict")
 
 
-def of_histograms(model: Any) -> Way:
+def histogram_fast_path(model: Any) -> FastPath:
     """The sums of histogram-based boosting, of shape (records, 1 or classes). It takes any float64."""
     if model.is_categorical_ is not None:
         raise ValueError("it takes categories")
@@ -126,7 +128,7 @@ def of_histograms(model: Any) -> Way:
     def evaluate(X: Array) -> Array:
         return np.asfortranarray(add(X, first))  # scikit-learn's order, which affects rounding in softmax
 
-    return Way("_raw_predict", evaluate, slow, rows, count_records(splits, len(trees)), hasattr(model, "classes_"))
+    return FastPath("_raw_predict", evaluate, slow, rows, count_records(splits, len(trees)), hasattr(model, "classes_"))
 
 
 def count_records(splits: Array, added: int) -> int:
@@ -205,7 +207,7 @@ def draw_rows(count: int, features: Array, thresholds: Array, kind: Any) -> Arra
     if len(features) > MAX_SPLITS:
         raise ValueError(f"it has {len(features):,} splits, more than {MAX_SPLITS:,}")
     if max(features, default=0) >= count:
-        raise ValueError("its trees have more features than it says")
+        raise ValueError("its trees use more features than n_features_in_")
     features, thresholds = features[np.isfinite(thresholds)], thresholds[np.isfinite(thresholds)]
     random = np.random.default_rng(0)
     order = np.argsort(features, kind="stable")

@@ -13,7 +13,7 @@ class UnknownCategoriesError(Exception):
     """A booster has categories, but they, or their columns, cannot be read from it."""
 
 
-def of_lightgbm(booster: Any) -> Categories:
+def read_lightgbm(booster: Any) -> Categories:
     """The categories of a lightgbm.Booster. It has a list for each categorical column, but not which columns these are.
 
     Only unordered categories, and integer columns declared categorical in training, are listed as categorical features.
@@ -49,7 +49,7 @@ def fits(values: str, categories: Sequence[Any], split: bool) -> bool:
     return positions and (split or numbers == [0, len(categories) - 1])
 
 
-def of_xgboost(booster: Any) -> Categories:
+def read_xgboost(booster: Any) -> Categories:
     """The categories of an xgboost.Booster, stored since XGBoost 3.1. Its own function for this needs pyarrow.
 
     Raises UnknownCategoriesError if they are not stored.
@@ -61,13 +61,13 @@ def of_xgboost(booster: Any) -> Categories:
     raw = bytes(booster.save_raw("json"))
     start = raw.find(b'{"enc":[')
     encoded = json.JSONDecoder().raw_decode(raw[start:].decode())[0]["enc"] if start >= 0 else ()
-    known = {name: read(each) for name, each in zip(names, encoded, strict=False) if each["values"]}
+    known = {name: decode(each) for name, each in zip(names, encoded, strict=False) if each["values"]}
     if not known.keys() >= {*columns}:
         raise UnknownCategoriesError
     return known
 
 
-def read(encoded: Mapping[str, Any]) -> list[Any]:
+def decode(encoded: Mapping[str, Any]) -> list[Any]:
     """Decode the categories of a column: numbers, or strings stored as bytes and offsets."""
     values, offsets = encoded["values"], encoded.get("offsets")
     if offsets is None:

@@ -62,7 +62,7 @@ class HandlerFailed(ServingError):
     """The handler raised an unexpected exception, which is in the log."""
 
     def __init__(self) -> None:
-        super().__init__("The model failed on this request. The reason is in the endpoint's log.")
+        super().__init__("The model failed on this request. The reason is in the log of the endpoint.")
 
 
 class RouteError(ServingError):

@@ -29,7 +29,7 @@ def find_columns(model: Any) -> InputSchema | None:
     names = find_names(model)
     known: dict[str, Column] = {}
     try:
-        for column in learn(model, names) if names else ():
+        for column in infer_columns(model, names) if names else ():
             if column.name not in known or known[column.name].type == ANY:
                 known[column.name] = column
         for name in (name for step in walk(model) for name in find_categories(step)):
@@ -39,7 +39,7 @@ def find_columns(model: Any) -> InputSchema | None:
         return InputSchema([], FRAME, frames=True)
     columns = [known.get(name, Column(name)) for name in names]
     frame = any(column.type != NUMBER or column.categories for column in columns) or any(
-        map(selects if names else picks_names, walk(model))
+        map(selects if names else selects_by_name, walk(model))
     )
     return InputSchema(columns, FRAME if frame else ARRAY, frames=True) if names or frame else None
 
@@ -58,7 +58,7 @@ def selects(estimator: Any) -> bool:
     return hasattr(estimator, "transformers_")
 
 
-def picks_names(estimator: Any) -> bool:
+def selects_by_name(estimator: Any) -> bool:
     """Whether an estimator selects columns by name."""
     choices = [columns for *_, columns in getattr(estimator, "transformers_", ())]
     return any(isinstance(each, str) or (isinstance(each, list) and str in map(type, each)) for each in choices)
@@ -67,7 +67,7 @@ def picks_names(estimator: Any) -> bool:
 def walk(estimator: Any) -> Iterator[Any]:
     """Yield an estimator and those nested in it."""
     yield estimator
-    for each in [*inside(estimator), *(step for _, step in steps_of(estimator))]:
+    for each in [*nested_estimators(estimator), *(step for _, step in steps_of(estimator))]:
         yield from walk(each)
 
 
@@ -76,7 +76,7 @@ def steps_of(estimator: Any) -> Sequence[tuple[str, Any]]:
     return getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None) or ()
 
 
-def inside(estimator: Any) -> Iterator[Any]:
+def nested_estimators(estimator: Any) -> Iterator[Any]:
     """The estimators that a search, a vote, a calibration or the like fitted on all of its columns."""
     names = getattr(estimator, "feature_names_in_", ())
     fitted = [value for name, value in vars(estimator).items() if name[-1:] == "_"] if hasattr(estimator, "fit") else []
@@ -87,33 +87,35 @@ def inside(estimator: Any) -> Iterator[Any]:
                 yield each
 
 
-def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
+def infer_columns(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
     """The columns of an estimator, with the types it reveals."""
     if hasattr(estimator, "steps"):
-        return learn(next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names)
+        return infer_columns(
+            next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names
+        )
     parts = list(parts_of(estimator, names))
     if parts:
-        columns = [column for part, own in parts for column in learn(part, own)]
+        columns = [column for part, own in parts for column in infer_columns(part, own)]
         rest = NUMBER if hasattr(estimator, "_preprocessor") else ANY  # the trees that follow take numbers
         return [column._replace(type=rest) if column.type == ANY else column for column in columns]
     if hasattr(estimator, "build_analyzer"):
         return [Column(name, "string") for name in names]
     if hasattr(estimator, "categories_"):
-        return [of_values(name, values) for name, values in zip(names, estimator.categories_, strict=True)]
+        return [column_of_values(name, values) for name, values in zip(names, estimator.categories_, strict=True)]
     module = type(estimator).__module__
     if module.startswith(BOOSTERS):
-        return of_booster(estimator, names)
+        return columns_of_booster(estimator, names)
     if hasattr(estimator, "get_cat_feature_indices"):  # CatBoost's
         strings = {*estimator.get_cat_feature_indices(), *estimator.get_text_feature_indices()}
         return [Column(name, CATEGORY if at in strings else NUMBER) for at, name in enumerate(names)]
     if not module.startswith("sklearn.") or module.endswith("._function_transformer"):
         return [Column(name) for name in names]
     if hasattr(estimator, "statistics_"):
-        return of_imputer(estimator, names)
+        return columns_of_imputer(estimator, names)
     return [Column(name, NUMBER) for name in names]
 
 
-def of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
+def columns_of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
     """The columns of a SimpleImputer. Only a mean or a median implies numbers; a constant implies nothing."""
     gap = None if imputer.missing_values is None else np.nan
     for name, value in zip(names, imputer.statistics_, strict=True):
@@ -130,13 +132,13 @@ def find_categories(model: Any) -> categories.Categories:
     if not type(model).__module__.startswith(BOOSTERS):
         return {}
     return (
-        categories.of_lightgbm(model.booster_)
+        categories.read_lightgbm(model.booster_)
         if hasattr(model, "booster_")
-        else categories.of_xgboost(model.get_booster())
+        else categories.read_xgboost(model.get_booster())
     )
 
 
-def of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
+def columns_of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
     """The columns of a LightGBM or XGBoost estimator."""
     known, closed = find_categories(model), not hasattr(model, "booster_")
     return [Column(name, NUMBER, categories=known.get(name, ()), closed=closed) for name in names]
@@ -152,10 +154,10 @@ def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequen
         yield estimator._preprocessor, names
     else:
         yield from ((part, names) for _, part in getattr(estimator, "transformer_list", ()))
-        yield from ((part, names) for part in inside(estimator))
+        yield from ((part, names) for part in nested_estimators(estimator))
 
 
-def of_values(name: str, values: NDArray[Any]) -> Column:
+def column_of_values(name: str, values: NDArray[Any]) -> Column:
     """A column with the type of these values."""
     present = [value for value in values if value is not None and value == value]
     gap = None if any(value is None for value in values) else np.nan

@@ -56,10 +56,10 @@ class Memory:
         self.columns = {b"": NOWHERE}  # by name, as far as this process has read the names
         self.end = HEADER  # of the names read so far
         self.full = False
-        self.begin()
-        os.register_at_fork(after_in_child=self.begin)
+        self.reset()
+        os.register_at_fork(after_in_child=self.reset)
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Start in a new process, with its own lock and no row yet."""
         self.lock = threading.RLock()
         self.row = -1
@@ -110,20 +110,20 @@ class Memory:
             self.columns[name] = len(self.columns)
             return self.columns[name]
 
-    def mine(self) -> "memoryview[float]":
+    def own_row(self) -> "memoryview[float]":
         """The numbers of this process. They continue the sums, but not the gauges, of a process that has ended."""
         with self.exclusive():
             if self.own is None:
                 free = (row for row in range(MAX_PROCESSES) if self.take(row))
                 self.row = next(free, 0)  # share the first row if all are taken
-                self.own = self.of(self.row)
+                self.own = self.numbers_of(self.row)
                 for name, column in self.columns.items():
                     if name.startswith(b'["gauge"'):
                         self.own[column] = 0
                 self.numbers[1] = max(self.numbers[1], self.row + 1)
             return self.own
 
-    def of(self, row: int) -> "memoryview[float]":
+    def numbers_of(self, row: int) -> "memoryview[float]":
         """The numbers of a process."""
         start = MAX_NAMES // SIZE + row * MAX_NUMBERS
         return self.numbers[start : start + MAX_NUMBERS]
@@ -141,7 +141,7 @@ class Memory:
             every = range(int(self.numbers[1]))
             running = [row for row in every if self.is_running(row)]
             columns = {name: column for name, column in self.columns.items() if column != NOWHERE}
-        rows = [self.of(row) for row in every]
+        rows = [self.numbers_of(row) for row in every]
         for name, column in columns.items():
             series = Series(*orjson.loads(name))
             numbers = [rows[row][column] for row in (running if series.kind == "gauge" else every)]
@@ -171,16 +171,16 @@ class Number:
     def inc(self, amount: float = 1.0) -> None:
         """Add to the number."""
         with MEMORY.lock:
-            (MEMORY.own or MEMORY.mine())[self.column] += amount
+            (MEMORY.own or MEMORY.own_row())[self.column] += amount
 
     def set(self, value: float) -> None:
         """Set the number."""
-        (MEMORY.own or MEMORY.mine())[self.column] = value
+        (MEMORY.own or MEMORY.own_row())[self.column] = value
 
     def get(self) -> float:
         """The value in this process."""
-        return (MEMORY.own or MEMORY.mine())[self.column]
+        return (MEMORY.own or MEMORY.own_row())[self.column]
 
     def cell(self) -> "memoryview[float]":
         """A view of only this number in this process: the fastest way to set it."""
-        return MEMORY.mine()[self.column : self.column + 1]
+        return MEMORY.own_row()[self.column : self.column + 1]

@@ -79,14 +79,14 @@ def time_pieces(pieces: Iterator[Any], records: int, began: float) -> Iterator[A
         yield from pieces
     finally:
         with MEMORY.lock:
-            count_prediction(MEMORY.own or MEMORY.mine(), records, time.perf_counter() - began)
+            count_prediction(MEMORY.own or MEMORY.own_row(), records, time.perf_counter() - began)
 
 
 def count_answers(requests: Iterable[Request]) -> None:
     """Count answered requests and their predictions. This runs for every batch, so it must be fast."""
     total, buckets = 0.0, WAITING.buckets
     with MEMORY.lock:
-        row = MEMORY.own or MEMORY.mine()
+        row = MEMORY.own or MEMORY.own_row()
         for request in requests:
             row[ANSWERS[request.answer.status]] += 1  # type: ignore[union-attr]
             waited = request.waited

@@ -46,7 +46,7 @@ class Model:
     def answer(self, body: Any) -> Any:
         """Return the JSON a client would get for this JSON. Raises whatever the handler raises."""
         if self.transform:
-            return copy_context().run(script_mode.ask, self.transform, body)
+            return copy_context().run(script_mode.answer_json, self.transform, body)
         return copy_context().run(self.run, Request(orjson.dumps(body)))
 
     def run(self, request: Request) -> Any:

@@ -172,7 +172,7 @@ def transform(functions: Mapping[str, Function], model: Any, model_dir: Path, re
     return Answer(context.status, toolkit.to_bytes(written), str(media_type), context.headers)
 
 
-def ask(transform: Callable[[Request], Answer], body: Any) -> Any:
+def answer_json(transform: Callable[[Request], Answer], body: Any) -> Any:
     """Return the JSON answer to the records of a request as {"predictions": ...}, for the check at startup.
 
     The format that input_fn reads is unknown: try an array first, then this server's own request forms. If all fail,

@@ -142,7 +142,7 @@ def parse_all(values: Values, column: Column) -> Values:
     raise refuse(fields, column, fits)
 
 
-def guess(values: Values, column: Column) -> NDArray[Any]:
+def infer(values: Values, column: Column) -> NDArray[Any]:
     """Convert to an array of the type that pandas would infer."""
     kinds = {*map(type, values)} - {NoneType}
     if kinds == {int} and None not in values:
@@ -218,7 +218,7 @@ def date_unit() -> str:
 
 
 CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
-    ANY: guess,
+    ANY: infer,
     CATEGORY: to_objects,
     "long": to_whole,
     "integer": to_whole,

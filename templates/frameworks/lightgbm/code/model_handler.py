@@ -12,7 +12,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.categories import UnknownCategoriesError, of_lightgbm
+from serving.categories import UnknownCategoriesError, read_lightgbm
 from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
@@ -45,7 +45,7 @@ def find_columns(model: lgb.Booster) -> InputSchema | None:
     if names == [f"Column_{number}" for number in range(len(names))]:
         return None
     try:
-        categories = of_lightgbm(model)
+        categories = read_lightgbm(model)
     except UnknownCategoriesError:
         return InputSchema([], ARRAY)  # the signature has to tell them
     return InputSchema([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)

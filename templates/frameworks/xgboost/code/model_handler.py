@@ -12,7 +12,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from serving.categories import UnknownCategoriesError, of_xgboost
+from serving.categories import UnknownCategoriesError, read_xgboost
 from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest
 from serving.gpu import choose_device, has_gpu
@@ -57,7 +57,7 @@ def find_columns(model: Model) -> InputSchema | None:
     if not names:
         return None
     try:
-        categories = of_xgboost(model.booster)
+        categories = read_xgboost(model.booster)
     except UnknownCategoriesError:
         return InputSchema([], ARRAY)  # the signature has to tell them
     return InputSchema(
