@@ -32,7 +32,7 @@ BROKEN = {
     "damaged": (put("model.cbm", b"CBM1\x08\0\0\0damaged."), "truncated or damaged"),
     "of another framework": (put("model.cbm", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "with embeddings": (embed, "has embedding features, which decode"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.cbm in .*, only model.bin"),
 }
 

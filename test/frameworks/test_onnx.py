@@ -45,7 +45,7 @@ BROKEN = {
     "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*truncated or damaged"),
     "empty": (put("model.onnx", b""), r"does not load: InvalidArgument: .*No graph was found"),
     "of another framework": (put("model.onnx", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.onnx in .*, only model.bin"),
     "newer format": (change(ir=99), r"needs an onnxruntime newer than .* \(max supported IR version: \d+\)\. Set"),
     "newer operators": (change(opset=99), r"needs an onnxruntime newer than .* is till opset \d+\)\. Set"),

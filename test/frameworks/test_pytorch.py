@@ -60,7 +60,7 @@ CHECKPOINT = r"looks like a PyTorch checkpoint, .*Load it where its class is.*to
 BROKEN = {
     "truncated": (truncate("model.*"), r"does not load: (RuntimeError|BadZipFile): .*truncated or damaged"),
     "of another framework": (write_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, r"Which is the model"),
+    "two candidates": (double, r"has several model files"),
     "another name": (rename, r"There is no model\.pt.* in .*, only model\.bin"),
     "newer": (make_newer, r"with version 99, but the maximum|version SchemaVersion\(major=99.* does not match"),
     "weights": (save_with_torch(nn.Linear(8, 1).state_dict()), CHECKPOINT),

@@ -50,7 +50,7 @@ BROKEN = {
     "newer": (make_newer, "saved by scikit-learn 9.1, but .* is installed|does not load: .*(version|protocol)"),
     "truncated": (truncate("model.*"), "does not load: .*truncated or damaged"),
     "of another framework": (put("model.joblib", b"tree\nversion=v4\n", "model.*"), "LightGBM|There is no model.skops"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.* only model.bin"),
 }
 

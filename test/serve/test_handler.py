@@ -87,7 +87,7 @@ def test_the_connection_of_a_failing_stream_is_dropped(start: Start) -> None:
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         response.read()
     connection.close()
-    assert "secret" in wait_for(lambda: server.log() if "secret" in server.log() else "", "the story")
+    assert "secret" in wait_for(lambda: server.log() if "secret" in server.log() else "", "the traceback")
     mark(server, "go1", "go2")
     assert server.invoke([[1]]).status == 200
 

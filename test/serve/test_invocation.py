@@ -337,9 +337,9 @@ def test_queued_requests_for_streams_are_all_answered() -> None:
 def test_the_traceback_of_a_bug_is_logged_with_the_inference_id(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start("INFO")
     answer(fail(ValueError(SECRET)), inference_id="id-7")
-    story, line = (json.loads(text) for text in capsys.readouterr().err.splitlines())
-    assert story["id"] == line["id"] == "id-7"
-    assert "Traceback" in story["exception"] and SECRET in story["exception"]
+    error, line = (json.loads(text) for text in capsys.readouterr().err.splitlines())
+    assert error["id"] == line["id"] == "id-7"
+    assert "Traceback" in error["exception"] and SECRET in error["exception"]
     assert (line["level"], line["status"], line["together"], line["bytes_in"]) == ("INFO", 500, 1, 8)
     assert SECRET not in json.dumps(line)
 

@@ -113,15 +113,15 @@ def test_a_bug_in_the_handler_is_reported_only_in_the_log(slow: Server) -> None:
     assert (reply.status, list(reply.json())) == (500, ["error"])
     for secret in ("secret-state", "KeyError", "Traceback", ".py"):
         assert secret not in reply.body.decode()
-    (story, line) = [json.loads(line) for line in slow.log().splitlines() if "id-42" in line]
-    assert "secret-state" in story["exception"]
+    (error, line) = [json.loads(line) for line in slow.log().splitlines() if "id-42" in line]
+    assert "secret-state" in error["exception"]
     assert (line["id"], line["status"]) == ("id-42", 500)
 
 
 def test_a_request_without_an_id_gets_one_for_the_log(slow: Server) -> None:
     slow.invoke(["bug"])
-    story, line = [json.loads(line) for line in slow.log().splitlines()][-2:]
-    assert story["id"] == line["id"]
+    error, line = [json.loads(line) for line in slow.log().splitlines()][-2:]
+    assert error["id"] == line["id"]
 
 
 def test_sigterm_finishes_accepted_requests_and_exits_with_0(slow: Server) -> None:

@@ -142,9 +142,9 @@ def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, lim
     if settings.workers <= copies or environ.get("SM_WORKERS"):
         return settings
     logging.warning(
-        "Starting %d workers instead of %d: the process with the model uses %d MB of the container's %d MB.",
-        copies,
+        "Workers reduced from %d to %d: the process with the model uses %d MB of the container's %d MB.",
         settings.workers,
+        copies,
         used // 2**20,
         limit // 2**20,
     )
