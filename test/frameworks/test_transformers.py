@@ -173,7 +173,7 @@ def test_what_a_client_asks_for_is_what_it_gets(server: Server, folder: Path) ->
         ({"inputs": ["good", 3]}, "one string per record"),
         ({"inputs": [["good"]]}, "something else in record 1"),
         ({"inputs": ["good", ""]}, "The text of record 2 is empty"),
-        ({"inputs": "good", "parameters": {"topk": 2}}, "There is no parameter 'topk'. The parameters are top_k, truncate"),
+        ({"inputs": "good", "parameters": {"topk": 2}}, "no parameter 'topk'. The parameters are top_k, truncate"),
         ({"inputs": "good", "parameters": {"top_k": "2"}}, "top_k is not a whole number"),
         ({"inputs": "good " * 40, "parameters": {"truncate": False}}, "Record 1 has 42 tokens: this model takes 32"),
     ],
