@@ -90,7 +90,11 @@ def test_the_pooling_of_sentence_transformers_is_read(pooling: object, known: st
 @pytest.mark.parametrize(
     ("modules", "pooling", "message"),
     [
-        ([TRANSFORMER, POOLING], {"pooling_mode_max_tokens": True}, "with pooling_mode_max_tokens, which is not built in"),
+        (
+            [TRANSFORMER, POOLING],
+            {"pooling_mode_max_tokens": True},
+            "with pooling_mode_max_tokens, which is not built in",
+        ),
         ([TRANSFORMER, POOLING], {"pooling_mode": ["mean", "max"]}, "with mean, max, which is not built in"),
         ([TRANSFORMER, POOLING, DENSE], {"pooling_mode": "mean"}, "with mean, Dense, which is not built in"),
         ([TRANSFORMER], {}, "with no pooling, which is not built in"),
