@@ -27,12 +27,12 @@ def embed(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.cbm"), r"does not load: CatBoostError: .*cut off or damaged"),
-    "empty": (put("model.cbm", b""), "cut off or damaged"),
-    "damaged": (put("model.cbm", b"CBM1\x08\0\0\0damaged."), "cut off or damaged"),
+    "truncated": (truncate("model.cbm"), r"does not load: CatBoostError: .*truncated or damaged"),
+    "empty": (put("model.cbm", b""), "truncated or damaged"),
+    "damaged": (put("model.cbm", b"CBM1\x08\0\0\0damaged."), "truncated or damaged"),
     "of another framework": (put("model.cbm", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "with embeddings": (embed, "has embedding features, which decode"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.cbm in .*, only model.bin"),
 }
 
@@ -99,7 +99,7 @@ def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tm
             (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a text nor a whole number."),
             ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a text nor a whole number."),
             (["red", "x", 1, "bad"], 'Record 2: column 2 is "x", not a number.'),
-            (["red", 1.5, 1], "Expected 4 features a record, got 3 in record 2."),
+            (["red", 1.5, 1], "Expected 4 features per record, got 3 in record 2."),
             ("red", "Record 2 is not a list of numbers and strings."),
         ]:
             reply = server.invoke({"instances": [known, record]})

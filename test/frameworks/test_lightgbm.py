@@ -22,9 +22,9 @@ def make_newer(model_dir: Path) -> None:
 BROKEN = {
     "truncated": (truncate("model.txt"), "model.txt is cut off"),
     "of another framework": (put("model.txt", XGBOOST), r"looks like an XGBoost model \(model.json\)"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.txt in .*, only model.bin"),
-    "newer": (make_newer, "saved by LightGBM 9, and .* is installed"),
+    "newer": (make_newer, "saved by LightGBM 9, but .* is installed"),
 }
 
 

@@ -42,10 +42,10 @@ def replace(graph: str) -> Any:
 
 
 BROKEN = {
-    "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*cut off or damaged"),
+    "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*truncated or damaged"),
     "empty": (put("model.onnx", b""), r"does not load: InvalidArgument: .*No graph was found"),
     "of another framework": (put("model.onnx", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.onnx in .*, only model.bin"),
     "newer format": (change(ir=99), r"needs an onnxruntime newer than .* \(max supported IR version: \d+\)\. Set"),
     "newer operators": (change(opset=99), r"needs an onnxruntime newer than .* is till opset \d+\)\. Set"),
@@ -100,9 +100,9 @@ def test_inputs_and_outputs_have_names(one: Path, tmp_path: Path) -> None:
         assert refusal(server, {"inputs": {**columns, "age": [1, 1]}}).startswith(
             "Expected the inputs size, rooms, town"
         )
-        assert "one number (int64) a record" in refusal(server, {"inputs": {**columns, "rooms": [1.5, 2]}})
-        assert "one text a record" in refusal(server, {"inputs": {**columns, "town": [1, 2]}})
-        assert "2 numbers (float32) a record, got 1" in refusal(server, {"inputs": {**columns, "size": [[1], [2]]}})
+        assert "one number (int64) per record" in refusal(server, {"inputs": {**columns, "rooms": [1.5, 2]}})
+        assert "one string per record" in refusal(server, {"inputs": {**columns, "town": [1, 2]}})
+        assert "2 numbers (float32) per record, got 1" in refusal(server, {"inputs": {**columns, "size": [[1], [2]]}})
         assert "different numbers of records" in refusal(server, {"inputs": {**columns, "rooms": [1]}})
 
 

@@ -58,9 +58,9 @@ def write_lightgbm(model_dir: Path) -> None:
 CHECKPOINT = r"looks like a PyTorch checkpoint, .*Load it where its class is.*torch\.jit\.script.*torch\.export"
 
 BROKEN = {
-    "truncated": (truncate("model.*"), r"does not load: (RuntimeError|BadZipFile): .*cut off or damaged"),
+    "truncated": (truncate("model.*"), r"does not load: (RuntimeError|BadZipFile): .*truncated or damaged"),
     "of another framework": (write_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, r"Which is the model"),
+    "two candidates": (double, r"has several model files"),
     "another name": (rename, r"There is no model\.pt.* in .*, only model\.bin"),
     "newer": (make_newer, r"with version 99, but the maximum|version SchemaVersion\(major=99.* does not match"),
     "weights": (save_with_torch(nn.Linear(8, 1).state_dict()), CHECKPOINT),
@@ -183,8 +183,8 @@ def test_inputs_and_outputs_go_by_their_names(one: Path, tmp_path: Path) -> None
             ({"sizes": [RECORD]}, "Expected the inputs "),
             ({"sizes": [RECORD], "town": [3]}, "Expected the inputs "),
             ([RECORD], "This model has 2 inputs"),
-            ({"sizes": [RECORD], "city": [1.5]}, "(int64) a record"),
-            ({"sizes": [RECORD[:7]], "city": [1]}, "8 numbers (float32) a record, got 7"),
+            ({"sizes": [RECORD], "city": [1.5]}, "(int64) per record"),
+            ({"sizes": [RECORD[:7]], "city": [1]}, "8 numbers (float32) per record, got 7"),
         ):
             reply = server.invoke({"inputs": inputs})
             assert reply.status == 400, reply.body

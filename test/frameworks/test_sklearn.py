@@ -47,10 +47,10 @@ class Saved:
 
 
 BROKEN = {
-    "newer": (make_newer, "saved by scikit-learn 9.1, and .* is installed|does not load: .*(version|protocol)"),
-    "truncated": (truncate("model.*"), "does not load: .*cut off or damaged"),
+    "newer": (make_newer, "saved by scikit-learn 9.1, but .* is installed|does not load: .*(version|protocol)"),
+    "truncated": (truncate("model.*"), "does not load: .*truncated or damaged"),
     "of another framework": (put("model.joblib", b"tree\nversion=v4\n", "model.*"), "LightGBM|There is no model.skops"),
-    "two candidates": (double, "Which is the model"),
+    "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.* only model.bin"),
 }
 
@@ -77,10 +77,10 @@ def test_a_forest_of_scikit_learn_1_3_is_served_only_where_that_is_allowed(
     with Server(project, "fastapi", **environment) as server:
         if allowed:
             assert server.wait_until_ready().invoke({"instances": [[1.0] * 8]}).status == 200
-            assert "saved by scikit-learn 1.3.2, is served by" in server.log()
+            assert "saved by scikit-learn 1.3.2 and is served by" in server.log()
         else:
             assert server.wait() != 0
-            assert "saved by scikit-learn 1.3.2, and " in server.last_line()
+            assert "saved by scikit-learn 1.3.2, but " in server.last_line()
 
 
 def run_with(packages: str, program: str, *arguments: object) -> str:
@@ -110,12 +110,12 @@ OLD, NOW = "numpy<2 scikit-learn==1.3.2", "scikit-learn==1.9.1"
 @pytest.mark.parametrize(
     ("model", "then", "now", "allowed", "message"),
     [
-        (XGBOOST, f"{OLD} xgboost==1.7.6", NOW, False, "'xgboost'. Add xgboost to requirements.in, in the version"),
-        (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", False, "saved by XGBoost 1.7.6, and 3.2.0 is"),
+        (XGBOOST, f"{OLD} xgboost==1.7.6", NOW, False, "'xgboost'. Add xgboost to requirements.in, at the version"),
+        (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", False, "saved by XGBoost 1.7.6, but 3.2.0 is"),
         (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", True, "It is loaded."),
         (LIGHTGBM, f"{OLD} lightgbm==4.7.0", f"{OLD} lightgbm==3.3.5", False, "cannot predict: .* set lightgbm to the"),
-        (FOREST, "numpy<2 scikit-learn==1.2.2", NOW, False, "saved by scikit-learn 1.2.2, and 1.9.1 is installed"),
-        (BOOSTING, "numpy<2 scikit-learn==1.5.2", NOW, False, "saved by scikit-learn 1.5.2, and 1.9.1 is installed"),
+        (FOREST, "numpy<2 scikit-learn==1.2.2", NOW, False, "saved by scikit-learn 1.2.2, but 1.9.1 is installed"),
+        (BOOSTING, "numpy<2 scikit-learn==1.5.2", NOW, False, "saved by scikit-learn 1.5.2, but 1.9.1 is installed"),
         (
             IMPUTER,
             OLD,

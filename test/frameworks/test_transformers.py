@@ -64,7 +64,7 @@ def add_code(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*cut off or damaged"),
+    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*truncated or damaged"),
     "of another framework": (put("model.safetensors", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "no weights": (leave_out("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
     "no config": (leave_out("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),
@@ -72,7 +72,7 @@ BROKEN = {
     "pickles": (put("pytorch_model.bin", b"\x80\x04", "*.safetensors"), r"are pickles \(\*\.bin\)"),
     "for something else": (
         edit("config.json", architectures=["BertForTokenClassification"]),
-        "BertForTokenClassification is for none of text-class",
+        "BertForTokenClassification is not a model for text-class",
     ),
     "without the head": (
         edit("config.json", architectures=["BertForCausalLM"]),
@@ -169,11 +169,11 @@ def test_what_a_client_asks_for_is_what_it_gets(server: Server, folder: Path) ->
     ("body", "message"),
     [
         ({"inputs": []}, "no records"),
-        ({"inputs": {"text": "good"}}, "one text a record"),
-        ({"inputs": ["good", 3]}, "one text a record"),
+        ({"inputs": {"text": "good"}}, "one string per record"),
+        ({"inputs": ["good", 3]}, "one string per record"),
         ({"inputs": [["good"]]}, "something else in record 1"),
         ({"inputs": ["good", ""]}, "The text of record 2 is empty"),
-        ({"inputs": "good", "parameters": {"topk": 2}}, "There is no parameter 'topk'. There are top_k, truncate"),
+        ({"inputs": "good", "parameters": {"topk": 2}}, "no parameter 'topk'. The parameters are top_k, truncate"),
         ({"inputs": "good", "parameters": {"top_k": "2"}}, "top_k is not a whole number"),
         ({"inputs": "good " * 40, "parameters": {"truncate": False}}, "Record 1 has 42 tokens: this model takes 32"),
     ],

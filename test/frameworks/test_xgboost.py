@@ -22,9 +22,9 @@ def make_newer(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.*"), r"does not load: XGBoostError: .*cut off or damaged"),
+    "truncated": (truncate("model.*"), r"does not load: XGBoostError: .*truncated or damaged"),
     "of another framework": (put("model.json", LIGHTGBM, "model.*"), r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, r"Which is the model"),
+    "two candidates": (double, r"has several model files"),
     "another name": (rename, r"There is no model.json or model.ubj in .*, only model.bin"),
     "newer": (make_newer, r"XGBoost 9"),
 }

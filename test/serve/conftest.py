@@ -1,4 +1,4 @@
-"""Puts the templates on sys.path as they stand, and gives the tests projects and running servers."""
+"""Puts the templates on sys.path, and provides projects and running servers."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ serving.__path__.append(str(TEMPLATES / "multi-model/code/serving"))
 
 
 class Samples(dict[str, Path]):
-    """The folders that train.py wrote model/ and test/ into, by the format of the model; made when asked for."""
+    """Folders with the model/ and test/ that train.py writes, by model format; created on first use."""
 
     def __init__(self, make_folder: Callable[[str], Path]) -> None:
         self.make_folder = make_folder
@@ -37,7 +37,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def variant(request: pytest.FixtureRequest) -> str:
-    """Each way to serve: fastapi, flask with gunicorn alone, flask behind nginx."""
+    """Each web server: fastapi, flask with only gunicorn, flask behind nginx."""
     if request.param == "flask-nginx" and not shutil.which("nginx"):
         pytest.skip("nginx is not installed")
     return str(request.param)
@@ -45,35 +45,35 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def sample(samples: dict[str, Path]) -> Path:
-    """The sample that a module's tests serve: the one that starts quickest."""
+    """The sample that tests serve: the one that starts fastest."""
     return samples["json"]
 
 
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's folder code/ with scikit-learn's handler, beside model/; its modules are those of this test only."""
+    """A project's code/ with scikit-learn's handler, next to model/. Its modules are removed after the test."""
     (tmp_path / "model").mkdir()
     code = tmp_path / "code"
     code.mkdir()
     shutil.copy(SKLEARN_HANDLER, code)
     monkeypatch.syspath_prepend(code)
-    for name in ("__main__", "__mp_main__"):  # which serving/user_code.py replaces
+    for name in ("__main__", "__mp_main__"):  # serving/user_code.py replaces them
         monkeypatch.setitem(sys.modules, name, sys.modules["__main__"])
     forget_code()
     yield code
     forget_code()
-    user_code.install(code)  # which forgets what it knew
+    user_code.install(code)  # clears its state
 
 
 @pytest.fixture
 def project(variant: str, sample: Path, tmp_path: Path) -> Path:
-    """A project with the sample model, for the test to change."""
+    """A project with the sample model, which the test can change."""
     return assemble(tmp_path / "project", variant, sample)
 
 
 @pytest.fixture(scope="module")
 def server(variant: str, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The sample model, served; one server for all tests of a module."""
+    """A server of the sample model, shared by all tests of a module."""
     folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, sample)
     with Server(folder, variant) as running:
         yield running.wait_until_ready()

@@ -1,7 +1,7 @@
-"""A server that keeps the whole contract, or breaks it in exactly one way: `contract_server.py --break RULE`.
+"""A server that meets the whole contract, or breaks it in exactly one way: `contract_server.py --break RULE`.
 
-It needs nothing but Python, so that it is also the program of an image; there the environment variable BREAK says the
-same. The model is a file model.json in SM_MODEL_DIR, {"weights": [...]}; a prediction is the weighted sum of a record.
+It needs only Python, so that it can also run in an image, where the environment variable BREAK is used instead of the
+option. The model is model.json in SM_MODEL_DIR, {"weights": [...]}; a prediction is the weighted sum of a record.
 """
 
 import ast
@@ -25,7 +25,7 @@ MB = 2**20
 JSON, CSV, JSON_LINES, NPY = "application/json", "text/csv", "application/jsonlines", "application/x-npy"
 KEYS = ("instances", "inputs", "features", "input", "data")
 
-BREAKS = {  # a way to break the contract -> a part of the rule that finds it
+BREAKS = {  # a way to break the contract -> part of the name of the rule that detects it
     "ping-refused": "/ping answers 200",
     "ping-slow": "/ping answers 200",
     "accepts-one": "accepted within 250 ms",
@@ -91,11 +91,11 @@ BREAKS = {  # a way to break the contract -> a part of the rule that finds it
     "no-model-traceback": "without a model",
     "spoiled-model-serves": "broken model",
 }
-CONTAINER_BREAKS = [*BREAKS][[*BREAKS].index("needs-root") :]  # what only shows in a container
+CONTAINER_BREAKS = [*BREAKS][[*BREAKS].index("needs-root") :]  # only visible in a container
 
 
 class Refused(Exception):
-    """A request that gets an error for an answer."""
+    """An error to answer a request with."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -105,19 +105,19 @@ class Refused(Exception):
 how = os.environ.get("BREAK", "")
 weights: list[float] = []
 latest: list[Any] = []
-served: list[None] = []  # one for each request
-at_work: list[object] = []  # the handlers of requests that are not answered yet
+served: list[None] = []  # one entry per request
+at_work: list[object] = []  # handlers of running requests
 turn = threading.Lock()
 stopping = threading.Event()
 
 
 def broken(name: str) -> bool:
-    """Whether this is how the contract is broken."""
+    """Whether to break the contract in this way."""
     return how == name
 
 
 def decode(body: bytes, content_type: str | None) -> list[Any]:
-    """The records in a body."""
+    """Decode the records of a body."""
     if content_type is None and broken("content-type-needed"):
         raise Refused(415, "A Content-Type is needed.")
     media_type = (content_type or JSON).partition(";")[0].strip().lower()
@@ -177,10 +177,10 @@ def from_npy(body: bytes) -> list[Any]:
 
 
 def predict(records: list[Any]) -> list[float]:
-    """The weighted sum of each record."""
+    """Return the weighted sum of each record."""
     for record in records:
         if len(record) != len(weights) and not broken("any-shape"):
-            expected = "others" if broken("shape-untold") else f"{len(weights)} features a record"
+            expected = "others" if broken("shape-untold") else f"{len(weights)} features per record"
             raise Refused(400, f"Expected {expected}, got {len(record)}.")
     if broken("mixes-answers"):
         latest[:] = records
@@ -192,7 +192,7 @@ def predict(records: list[Any]) -> list[float]:
 
 
 def choose_answer(accept: str | None) -> str:
-    """The media type that Accept likes best."""
+    """Choose the media type that Accept prefers."""
     if accept is None or (accept == "*/*" and not broken("accept-exact")):
         return JSON
     liked = []
@@ -253,7 +253,7 @@ LEAKS = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Handles a connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -268,10 +268,12 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(2.5)
             self.answer(500 if broken("ping-refused") else 200, b"")
         elif self.path == "/execution-parameters" and not broken("parameters-missing"):
-            told = {name: str(value) if broken("parameters-as-text") else value for name, value in PARAMETERS.items()}
+            parameters = {
+                name: str(value) if broken("parameters-as-text") else value for name, value in PARAMETERS.items()
+            }
             if broken("parameters-too-many"):
-                told["MaxConcurrentTransforms"] = 17  # x 6 MB = 102 MB
-            self.answer(200, json.dumps(told).encode())
+                parameters["MaxConcurrentTransforms"] = 17  # x 6 MB = 102 MB
+            self.answer(200, json.dumps(parameters).encode())
         elif self.path == "/metrics":
             self.show_metrics()
         else:
@@ -314,15 +316,15 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, content, JSON if broken("csv-is-json") and media_type == CSV else media_type)
 
     def read_body(self) -> bytes:
-        """The whole body, chunked or not, even if it is too large: the client reads its answer only then."""
+        """Read the whole body, chunked or not, even if too large: clients read the answer only after sending it."""
         if self.headers["Transfer-Encoding"] == "chunked" and not broken("no-chunks"):
             body = b"".join(self.read_chunks())
         else:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        most = 25 * MB
+        limit = 25 * MB
         if os.environ.get("SAGEMAKER_BATCH") == "true" and not broken("batch-limit"):
-            most = 100 * MB
-        if len(body) > (most // 2 if broken("half-the-size") else most) and not broken("any-size"):
+            limit = 100 * MB
+        if len(body) > (limit // 2 if broken("half-the-size") else limit) and not broken("any-size"):
             raise Refused(413, "The body is too large.")
         return body
 
@@ -343,7 +345,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def send_error(self, code: int, *_: object) -> None:
-        """What is not HTTP ends here."""
+        """Answer invalid HTTP."""
         if broken("noise-kills"):
             os._exit(3)
         self.close_connection = True
@@ -352,7 +354,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(code, b'{"error": "This is not HTTP."}')
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
@@ -368,7 +370,7 @@ class Server(ThreadingHTTPServer):
 
 
 def load_model(folder: Path) -> None:
-    """Fills in the weights. Ends the program in plain words if there is no model."""
+    """Load the weights. Exit with an error message if there is no model."""
     file = folder / "model.json"
     if file.exists():
         try:
@@ -386,7 +388,7 @@ def load_model(folder: Path) -> None:
 
 
 def stop(server: Server) -> None:
-    """Serves what has begun, and no more."""
+    """Finish running requests and stop."""
     if broken("sigterm-drops"):
         os._exit(0)
     if broken("sigterm-status"):
@@ -411,7 +413,7 @@ def main() -> int:
         if not broken("sigterm-ignored"):
             signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, args=[server]).start())
         server.serve_forever(poll_interval=0.05)
-    time.sleep(1)  # what was sent before may just be arriving
+    time.sleep(1)  # requests sent before may still be arriving
     while at_work:
         time.sleep(0.01)
     return 0

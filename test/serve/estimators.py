@@ -1,16 +1,16 @@
-"""Estimators of scikit-learn to compare answers of."""
+"""scikit-learn estimators whose predictions are compared."""
 
 import re
 from typing import Any
 
 from sklearn.utils import all_estimators
 
-# Those that have other estimators inside, several outputs, or one class.
+# Estimators with nested estimators, several outputs, or a single class.
 NOT_ALONE = re.compile("MultiTask|Voting|Stacking|OneClass")
 
 
 def list_estimators() -> list[Any]:
-    """All of scikit-learn's trees and linear models, small ones."""
+    """All of scikit-learn's tree ensembles and linear models, with small parameters."""
     kinds = [kind for _, kind in all_estimators(["classifier", "regressor"])]
     rooms = ("sklearn.ensemble", "sklearn.linear_model", "sklearn.svm", "sklearn.tree")
     chosen = [kind() for kind in kinds if kind.__module__.startswith(rooms) and not NOT_ALONE.search(kind.__name__)]

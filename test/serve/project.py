@@ -24,18 +24,18 @@ VARIANTS = ("fastapi", "flask", "flask-nginx")
 SKLEARN_HANDLER = TEMPLATES / "frameworks/sklearn/code/model_handler.py"
 CODE = {"features", "helpers", "inference", "model_handler", "other", "train"}  # the modules that tests write
 TIMEOUT = 30.0
-STARTING = 120.0  # seconds: TensorFlow takes long to import while all processors are taken
+STARTING = 120.0  # seconds; importing TensorFlow takes long while all CPUs are busy
 
 
 def forget_code() -> None:
-    """What tests wrote into code/ is imported again when it is next asked for."""
+    """Make modules that tests wrote into code/ be imported again."""
     for name in CODE & {*sys.modules}:
         del sys.modules[name]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered."""
+    """A server's response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -45,7 +45,7 @@ class Reply:
         return json.loads(self.body)
 
 
-# The handler that reads a sample's model, by the ending of that.
+# The handler for a sample's model, by file extension.
 HANDLERS = {
     ".json": "custom/code/model_handler.py",
     ".joblib": "sklearn/code/model_handler.py",
@@ -55,7 +55,7 @@ HANDLERS = {
 
 
 def assemble(folder: Path, variant: str, sample: Path, multi_model: bool = False) -> Path:
-    """The project as the generator lays it out, with the model and the requests of `sample`."""
+    """Lay out a project as the generator does, with the model and the requests of `sample`."""
     handler = HANDLERS[next((sample / "model").glob("model.*")).suffix]
     for source in ("container", f"servers/{variant.partition('-')[0]}", *(["multi-model"] if multi_model else [])):
         shutil.copytree(TEMPLATES / source / "code", folder / "code", dirs_exist_ok=True)
@@ -66,9 +66,9 @@ def assemble(folder: Path, variant: str, sample: Path, multi_model: bool = False
 
 
 def write_sample(folder: Path, model_format: str) -> Path:
-    """The project's sample_model/train.py, its one value filled in as the generator does.
+    """Write the project's sample_model/train.py, with its one value filled in as by the generator.
 
-    The model is scikit-learn's, or in json the linear one of `custom`, which starts in a fifth of the time.
+    The model is scikit-learn's; in json, the linear one of `custom`, which starts in a fifth of the time.
     """
     framework = "custom" if model_format == "json" else "sklearn"
     template = (TEMPLATES / f"frameworks/{framework}/sample_model/train.py.ejs").read_text()
@@ -83,17 +83,17 @@ PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def lock_nothing(folder: Path, *parts: str, image: str = PYTHON) -> None:
-    """lock.sh, the lock of a project that asks for no package, and environments in `parts` that have it installed.
+    """Create lock.sh, a lock without packages, and virtual environments in `parts` that have it installed.
 
-    The environments run this interpreter, whatever Python the image is said to have.
+    The environments run this interpreter, whatever Python version `image` is.
     """
     shutil.copy(TEMPLATES / "project/lock.sh", folder)
     python = f"{image}\n"
     (folder / ".python-version").write_text(python)
     for part in parts:
-        body = asked = "# nothing to install\n"
-        (folder / part / "requirements.in").write_text(asked)
-        check = hashlib.sha256(f"{asked}{python}{body}".encode()).hexdigest()[:16]
+        body = requirements = "# nothing to install\n"
+        (folder / part / "requirements.in").write_text(requirements)
+        check = hashlib.sha256(f"{requirements}{python}{body}".encode()).hexdigest()[:16]
         (folder / part / "requirements.txt").write_text(f"# Check: {check}\n{body}")
         environment = folder / part / ".venv"
         (environment / "bin").mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def lock_nothing(folder: Path, *parts: str, image: str = PYTHON) -> None:
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
-    """What `condition` returns once that is true."""
+    """Wait until `condition` returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := condition():
@@ -118,7 +118,7 @@ def find_free_port() -> int:
 
 
 def list_children(pid: int) -> list[int]:
-    """The processes that `pid` has started and that still run."""
+    """The running child processes of `pid`."""
     children = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -134,14 +134,14 @@ def list_descendants(pid: int) -> list[int]:
 
 
 class Server:
-    """code/serve as a process of its own: `with Server(...) as server`, which kills it and removes what it leaves."""
+    """Runs code/serve as a process: `with Server(...) as server`, which kills it and cleans up after it."""
 
     def __init__(self, folder: Path, variant: str, **environ: str) -> None:
         self.folder = folder
         self.variant = variant
         self.port = find_free_port()
         self.scratch = tempfile.TemporaryDirectory()
-        os.chmod(self.scratch.name, 0o755)  # nginx's workers are another user's
+        os.chmod(self.scratch.name, 0o755)  # nginx's workers run as another user
         self.environ = {
             "SM_MODEL_DIR": str(folder / "model"),
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
@@ -152,7 +152,7 @@ class Server:
     def __enter__(self) -> "Server":
         keep = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
         if self.variant == "flask":
-            keep["PATH"] = "/nonexistent"  # where no nginx is
+            keep["PATH"] = "/nonexistent"  # a PATH without nginx
         self.log_file = self.folder / "server.log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
@@ -181,7 +181,7 @@ class Server:
         return self
 
     def request(self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, **headers: str) -> Reply:
-        """One request; header names are given with underscores for hyphens."""
+        """Send a request. Header names have underscores instead of hyphens."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -192,7 +192,7 @@ class Server:
             connection.close()
 
     def invoke(self, body: object, content_type: str = "application/json", **headers: str) -> Reply:
-        """POST /invocations; a body that is not bytes is sent as JSON."""
+        """POST /invocations. A body that is not bytes is sent as JSON."""
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.request("POST", "/invocations", sent, Content_Type=content_type, **headers)
 
@@ -210,7 +210,7 @@ class Server:
 
 
 class ManyServer(Server):
-    """A server of many models, as SageMaker talks to it."""
+    """A server for many models, with the requests that SageMaker sends."""
 
     def __init__(self, folder: Path, variant: str, **environ: str) -> None:
         super().__init__(folder, variant, SAGEMAKER_MULTI_MODEL="true", **environ)
@@ -223,7 +223,7 @@ class ManyServer(Server):
         return self.request("DELETE", f"/models/{name}")
 
     def ask(self, name: str, body: object, **headers: str) -> Reply:
-        """One invocation; a body that is not bytes is sent as JSON."""
+        """Invoke a model. A body that is not bytes is sent as JSON."""
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.request("POST", f"/models/{name}/invoke", sent, Content_Type="application/json", **headers)
 
@@ -232,7 +232,7 @@ class ManyServer(Server):
 
 
 def read_metrics(server: Server) -> dict[str, float]:
-    """The numbers of GET /metrics, by their names and labels as the text has them."""
+    """The values of GET /metrics, by name and labels as they are in the text."""
     reply = server.request("GET", "/metrics")
     assert reply.status == 200, reply.body
     found: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Quicker ways to the same answers: serving/accelerate.py."""
+"""serving/accelerate.py: faster models with the same predictions."""
 
 import copy
 import logging
@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 
 from serving import accelerate_trees as trees
 from serving.accelerate import accelerate
-from serving.accelerate_method import Method, Way
+from serving.accelerate_method import FastPath, Method
 from serving.models import import_handler, load_model
 
 ROWS, FEATURES, AT_A_TIME = 1000, 6, 100
@@ -73,7 +73,7 @@ def fit(estimator: Any) -> Any:
 
 
 def serve(model: Any, folder: Path, probabilities: bool) -> dict[str, list[Any]]:
-    """What the server answers for all rows, in requests of some rows."""
+    """The server's answers for all rows, sent in requests of a few rows."""
     joblib.dump(model, folder / "model.joblib")
     sys.modules.pop("model_handler", None)
     served = load_model(import_handler(), folder)
@@ -92,7 +92,7 @@ def compare(found: list[Any], expected: NDArray[Any]) -> None:
 
 
 @pytest.mark.parametrize("estimator", [*list_estimators(), *WRAPPED], ids=lambda each: str(each)[:40])
-def test_the_served_predictions_are_those_of_scikit_learn(
+def test_served_predictions_equal_those_of_scikit_learn(
     estimator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fit(copy.deepcopy(estimator))
@@ -123,11 +123,11 @@ def test_the_served_predictions_are_those_of_scikit_learn(
 def test_the_slow_method_is_not_called(estimator: Any, method: str, caplog: pytest.LogCaptureFixture) -> None:
     model = fit(copy.deepcopy(estimator))
     with caplog.at_level(logging.INFO):
-        quick = accelerate(model)
+        fast = accelerate(model)
     assert f"{type(model).__name__} is accelerated" in caplog.text
-    vars(quick)[method].slow = None
-    compare(quick.predict(X[:AT_A_TIME]).tolist(), model.predict(X[:AT_A_TIME]))
-    assert isinstance(quick, type(model))
+    vars(fast)[method].original = None
+    compare(fast.predict(X[:AT_A_TIME]).tolist(), model.predict(X[:AT_A_TIME]))
+    assert isinstance(fast, type(model))
     assert method not in vars(model)
 
 
@@ -152,7 +152,7 @@ def test_the_slow_method_is_not_called(estimator: Any, method: str, caplog: pyte
     [FOREST, HistGradientBoostingClassifier(max_iter=5), LogisticRegression(), WRAPPED[0]],
     ids=lambda each: type(each).__name__,
 )
-def test_what_the_quick_way_is_not_for_is_answered_and_refused_as_before(estimator: Any, rows: Any) -> None:
+def test_other_inputs_are_answered_and_refused_as_before(estimator: Any, rows: Any) -> None:
     model = fit(copy.deepcopy(estimator))
 
     def predict(model: Any) -> Any:
@@ -165,13 +165,13 @@ def test_what_the_quick_way_is_not_for_is_answered_and_refused_as_before(estimat
 
 
 class Careful(RandomForestClassifier):
-    """One of the user's own."""
+    """A user's own class."""
 
     def predict(self, X: Any) -> NDArray[Any]:
         return np.full(len(X), "unknown")
 
 
-def test_a_model_with_a_predict_of_its_own_is_left() -> None:
+def test_a_model_with_its_own_predict_is_not_accelerated() -> None:
     own, patched = fit(Careful(5)), fit(RandomForestClassifier(5))
     patched.predict = lambda X: ["unknown"] * len(X)
     assert accelerate(own) is own
@@ -179,7 +179,7 @@ def test_a_model_with_a_predict_of_its_own_is_left() -> None:
     assert list(accelerate(make_pipeline(StandardScaler(), own).fit(X, LABELS)).predict(X[:2])) == ["unknown"] * 2
 
 
-def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_acceleration_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SM_ACCELERATE", "off")
     model = fit(LogisticRegression())
     assert accelerate(model) is model
@@ -195,19 +195,21 @@ def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=str,
 )
-def test_the_log_says_why_a_model_is_left(model: Any, reason: str | None, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_why_a_model_is_not_accelerated(
+    model: Any, reason: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
     inputs = np.column_stack([X[:, 0] > 0, X[:, 1:]])
     several = isinstance(model, (MultiOutputClassifier, RandomForestClassifier))
     model = copy.deepcopy(model).fit(inputs, np.column_stack([LABELS, LABELS]) if several else LABELS)
     with caplog.at_level(logging.INFO):
-        quick = accelerate(model)
+        fast = accelerate(model)
     if reason:
-        assert quick is model
+        assert fast is model
         assert f"{type(model).__name__} is not accelerated: {reason}" in caplog.text
-    assert np.array_equal(quick.predict(inputs), model.predict(inputs))
+    assert np.array_equal(fast.predict(inputs), model.predict(inputs))
 
 
-def test_trees_that_give_other_numbers_are_left(
+def test_trees_with_different_results_are_not_accelerated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_leaves = trees.add_leaves
@@ -220,10 +222,10 @@ def test_trees_that_give_other_numbers_are_left(
     model = fit(RandomForestClassifier(5))
     with caplog.at_level(logging.INFO):
         assert accelerate(model) is model
-    assert "not accelerated: the answers differ by 1e-08" in caplog.text
+    assert "not accelerated: predictions differ by 1e-08" in caplog.text
 
 
-def test_what_does_not_work_with_quick_estimators_is_left(
+def test_an_estimator_that_fails_with_accelerated_ones_is_not_changed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = fit(VotingClassifier([("a", LogisticRegression()), ("b", FOREST)], voting="soft"))
@@ -235,9 +237,7 @@ def test_what_does_not_work_with_quick_estimators_is_left(
     assert set(model.predict(X)) == set(LABELS)
 
 
-def test_an_ensemble_that_is_too_large_is_left(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_large_ensemble_is_not_accelerated(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(trees, "MAX_SPLITS", 100)
     model = fit(RandomForestClassifier(20))
     with caplog.at_level(logging.INFO):
@@ -245,28 +245,28 @@ def test_an_ensemble_that_is_too_large_is_left(
     assert "splits, more than 100" in caplog.text
 
 
-def test_where_rounding_decides_scikit_learn_decides() -> None:
-    way = Way("predict_proba", lambda X: np.array([[0.4, 0.4 + 1e-12, 0.2]]), len, X)
-    method = Method(fit(FOREST), way)
+def test_scikit_learn_decides_where_rounding_matters() -> None:
+    fast_path = FastPath("predict_proba", lambda X: np.array([[0.4, 0.4 + 1e-12, 0.2]]), len, X)
+    method = Method(fit(FOREST), fast_path)
     method.slow = lambda X: np.array([[0.4 + 1e-12, 0.4, 0.2]])
     assert method(X[:1]).argmax() == 1
-    method.way = way._replace(decides=True)
+    method.fast_path = fast_path._replace(decides=True)
     assert method(X[:1]).argmax() == 0
 
 
-def test_rows_meet_both_sides_of_each_threshold() -> None:
+def test_rows_cover_both_sides_of_each_threshold() -> None:
     features, thresholds = np.array([0, 0, 2]), np.array([0.1, 0.7, 5.0])
     rows = trees.draw_rows(3, features, thresholds, np.float64)
-    assert rows.shape == (trees.ROWS, 3)
+    assert rows.shape == (trees.MAX_ROWS, 3)
     near = {value for each in (0.1, 0.7) for value in (each, np.nextafter(each, 1), np.nextafter(each, 0))}
     assert set(rows[:, 0].tolist()) == near
     assert np.allclose(rows[:, 2], 5)
 
 
-def test_it_is_pickled_and_copied_as_the_model_itself() -> None:
+def test_an_accelerated_model_is_pickled_and_copied_as_the_original() -> None:
     model = fit(FOREST)
-    quick = accelerate(model)
-    for copied in (pickle.loads(pickle.dumps(quick)), copy.deepcopy(quick)):
+    fast = accelerate(model)
+    for copied in (pickle.loads(pickle.dumps(fast)), copy.deepcopy(fast)):
         assert np.array_equal(copied.predict_proba(X), model.predict_proba(X))
 
 
@@ -278,14 +278,14 @@ def test_it_is_pickled_and_copied_as_the_model_itself() -> None:
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_nothing_differs_where_a_difference_would_be_amplified(estimator: Any) -> None:
+def test_results_are_exact_where_differences_would_be_amplified(estimator: Any) -> None:
     model = fit(copy.deepcopy(estimator))
     for method in ("predict", "predict_proba", "score_samples"):
         if hasattr(model, method):
-            quick, slow = (
+            fast, slow = (
                 np.concatenate([getattr(each, method)(x[None]) for x in X[:150]]) for each in (accelerate(model), model)
             )
-    assert np.array_equal(quick, slow)
+    assert np.array_equal(fast, slow)
 
 
 def test_boosting_that_stopped_early_has_fewer_trees() -> None:
@@ -294,7 +294,7 @@ def test_boosting_that_stopped_early_has_fewer_trees() -> None:
     assert np.array_equal(accelerate(model).predict_proba(X[:100]), model.predict_proba(X[:100]))
 
 
-def test_what_treelite_would_be_told_wrongly_does_not_end_the_process() -> None:
+def test_inconsistent_attributes_do_not_crash_treelite() -> None:
     changed = [fit(each) for each in (HistGradientBoostingClassifier(max_iter=50), GradientBoostingClassifier())]
     changed[0].classes_ = np.arange(1000)
     changed[1].n_classes_ = 500
@@ -306,49 +306,49 @@ def test_what_treelite_would_be_told_wrongly_does_not_end_the_process() -> None:
     assert accelerate(uneven) is uneven
 
 
-def test_a_model_without_its_number_of_features_is_served() -> None:
+def test_a_model_without_a_number_of_features_is_served() -> None:
     model = LogisticRegression()
     model.coef_, model.intercept_, model.classes_ = np.array([[1.0, 2.0]]), np.array([0.5]), np.array([0, 1])
     assert accelerate(model).predict(np.array([[1.0, 1.0], [-1.0, -1.0]])).tolist() == [1, 0]
 
 
-def test_a_forest_that_was_trained_with_missing_values_is_accelerated() -> None:
+def test_a_forest_trained_with_missing_values_is_accelerated() -> None:
     inputs = np.where(X > 1, np.nan, X)
     model = RandomForestClassifier(5, random_state=0).fit(inputs, LABELS)
-    quick = accelerate(model)
-    assert quick is not model
-    assert np.array_equal(quick.predict_proba(inputs[:100]), model.predict_proba(inputs[:100]))
+    fast = accelerate(model)
+    assert fast is not model
+    assert np.array_equal(fast.predict_proba(inputs[:100]), model.predict_proba(inputs[:100]))
 
 
-def test_the_order_of_an_array_in_memory_changes_nothing() -> None:
+def test_the_memory_order_of_an_array_changes_nothing() -> None:
     model = fit(make_pipeline(SelectKBest(k=4), StandardScaler(with_mean=False), LogisticRegression()))
     assert np.array_equal(accelerate(model).decision_function(X[:30]), model.decision_function(X[:30]))
 
 
-def test_a_class_of_scikit_learn_that_was_patched_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patched_scikit_learn_class_is_not_accelerated(monkeypatch: pytest.MonkeyPatch) -> None:
     predict = RandomForestClassifier.predict
     monkeypatch.setattr(RandomForestClassifier, "predict", lambda self, X: predict(self, X))
     model = fit(RandomForestClassifier(3))
     assert accelerate(model) is model
 
 
-def test_a_step_that_works_in_place_changes_no_probability(tmp_path: Path) -> None:
+def test_a_step_that_works_in_place_does_not_change_probabilities(tmp_path: Path) -> None:
     model = fit(make_pipeline(StandardScaler(copy=False), LogisticRegression()))
     answer = serve(model, tmp_path, probabilities=True)
     compare(answer["probabilities"], model.predict_proba(X.copy()))
 
 
-def test_a_forest_with_many_classes_takes_few_records_at_a_time() -> None:
+def test_a_forest_with_many_classes_is_accelerated_for_few_records() -> None:
     assert trees.count_records(np.zeros(4000), 300 * 100) == 10
     assert trees.count_records(np.zeros(4000), 100 * 3) == trees.MAX_RECORDS
 
 
-def test_trees_from_before_scikit_learn_1_3_get_what_treelite_reads() -> None:
+def test_trees_from_before_scikit_learn_1_3_get_missing_attributes() -> None:
     model = fit(RandomForestClassifier(3, random_state=0))
     old = copy.copy(model)
     old.estimators_ = [copy.copy(each) for each in model.estimators_]
     for each in old.estimators_:
         each.tree_ = SimpleNamespace(**{name: getattr(each.tree_, name) for name in trees.TREE})
         each.tree_.value = each.tree_.value * each.tree_.n_node_samples[:, None, None]  # counts
-    way = trees.of_forest(old)
-    assert np.allclose(way.quick(X[:5]), model.predict_proba(X[:5]))
+    fast_path = trees.forest_fast_path(old)
+    assert np.allclose(fast_path.run(X[:5]), model.predict_proba(X[:5]))

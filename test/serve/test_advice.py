@@ -1,5 +1,5 @@
-"""What to do about a model that does not load: serving/advice.py. Each advice has a file that needs it here, or where
-its library is, in test/frameworks."""
+"""serving/advice.py: advice for a model that does not load. Each piece of advice is tested with a real file, here or,
+for other libraries, in test/frameworks."""
 
 import ctypes
 import importlib
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("code")
 
 
 def save_as_of(module: str, model: Path) -> None:
-    """Pickles a model whose class is one of a module that nobody has."""
+    """Pickle a model whose class is in a module that does not exist."""
     parts = module.split(".")
     names = [".".join(parts[: end + 1]) for end in range(len(parts))]
     added = {name: ModuleType(name) for name in names if name not in sys.modules}
@@ -62,33 +62,33 @@ def refusal(folder: Path) -> str:
     [
         ("xgboost.core", r"No module named 'xgboost.*'\. Add xgboost to requirements\.in, .*, then run \./lock\.sh\."),
         ("imblearn", r"Add imbalanced-learn to requirements\.in, "),
-        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, beside code/.*, or generate .* --code=PATH"),
+        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, next to code/.*, or generate .* --code=PATH"),
         ("mine.own", r"Put mine\.py, or the folder mine/ "),
         ("sklearn.ensemble.forest", r"no sklearn\.ensemble\.forest in the installed scikit-learn.*lock\.sh"),
         ("numpy._older", r"no numpy\._older in the installed numpy\. .*In requirements\.in, set numpy to "),
     ],
 )
-def test_a_module_that_is_missing(module: str, advice: str, tmp_path: Path) -> None:
+def test_a_missing_module(module: str, advice: str, tmp_path: Path) -> None:
     save_as_of(module, tmp_path / "model/model.pkl")
     assert re.search(advice, refusal(tmp_path / "model"))
 
 
-def test_a_module_of_ones_own_is_found_beside_the_handler(code: Path, tmp_path: Path) -> None:
+def test_a_user_module_is_found_next_to_the_handler(code: Path, tmp_path: Path) -> None:
     save_as_of("features", tmp_path / "model/model.pkl")
     assert "Put features.py, or" in refusal(tmp_path / "model")
     (code / "features.py").touch()
     importlib.invalidate_caches()
-    assert "features beside code/model_handler.py has no Doubled" in refusal(tmp_path / "model")
+    assert "features next to code/model_handler.py has no Doubled" in refusal(tmp_path / "model")
     del sys.modules["features"]
     (code / "features.py").write_text(DOUBLED)
     assert load_model(import_handler(), tmp_path / "model").answer([[3]])["predictions"] == pytest.approx([6])
 
 
-def test_a_package_of_ones_own_that_lacks_a_module(code: Path, tmp_path: Path) -> None:
+def test_a_user_package_that_lacks_a_module(code: Path, tmp_path: Path) -> None:
     save_as_of("features.linear", tmp_path / "model/model.pkl")
     (code / "features").mkdir()
     (code / "features/__init__.py").touch()
-    assert "features beside code/model_handler.py has no features.linear" in refusal(tmp_path / "model")
+    assert "features next to code/model_handler.py has no features.linear" in refusal(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,9 @@ def test_a_package_of_ones_own_that_lacks_a_module(code: Path, tmp_path: Path) -
         ("json", "json of this Python has no Older. Generate the project with the --python-version of"),
     ],
 )
-def test_a_class_that_is_gone(module: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_that_no_longer_exists(
+    module: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = importlib.import_module(module)
     monkeypatch.setattr(there, "Older", type("Older", (), {"__module__": module}), raising=False)
     (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(there.Older()))
@@ -107,14 +109,16 @@ def test_a_class_that_is_gone(module: str, advice: str, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])
-def test_a_class_of_the_notebook_works_once_its_file_is_where_the_advice_says(project: Path, variant: str) -> None:
+def test_a_class_of_a_notebook_loads_once_the_advice_is_followed(project: Path, variant: str) -> None:
     for path in (project / "model").iterdir():
         path.unlink()
     subprocess.run([sys.executable, "-c", NOTEBOOK, project / "model/model.pkl"], check=True)
     shutil.copy(SKLEARN_HANDLER, project / "code")
     with Server(project, variant) as server:
         assert server.wait() == 1
-    advice = "Put the file that defines Doubled beside code/model_handler.py, or generate the project with --code=FILE."
+    advice = (
+        "Put the file that defines Doubled next to code/model_handler.py, or generate the project with --code=FILE."
+    )
     assert advice in server.last_line()
     (project / "code/notebook.py").write_text(NOTEBOOK)
     with Server(project, variant) as server:
@@ -135,55 +139,60 @@ def save_pickle(path: Path) -> None:
 
 @pytest.mark.parametrize("save", [save_joblib, save_compressed, save_pickle])
 @pytest.mark.parametrize("part", [0, 0.001, 0.1, 0.11, 0.5, 0.99])
-def test_a_file_that_is_cut_off(save: Callable[[Path], None], part: float, tmp_path: Path) -> None:
+def test_a_truncated_file(save: Callable[[Path], None], part: float, tmp_path: Path) -> None:
     path = tmp_path / "model/model.joblib"
     save(path)
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
-    assert "The file is cut off or damaged. Copy it again" in refusal(tmp_path / "model")
+    assert "The file is truncated or damaged. Copy it again" in refusal(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
     ("content", "advice"),
     [
-        (b"tree\nversion=v4\nnum_class=1\n", "like a LightGBM model (model.txt). Save the model that this project"),
+        (
+            b"tree\nversion=v4\nnum_class=1\n",
+            "like a LightGBM model (model.txt). Replace it with the model this project",
+        ),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer. Fetch the file itself: "),
-        (b"PK\x05\x06" + bytes(18), "cut off or damaged"),
+        (b"PK\x05\x06" + bytes(18), "truncated or damaged"),
     ],
 )
-def test_a_file_that_is_none_of_this_kind(content: bytes, advice: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind(content: bytes, advice: str, tmp_path: Path) -> None:
     (tmp_path / "model/model.joblib").write_bytes(content)
     assert advice in refusal(tmp_path / "model")
 
 
 class Compiled:
-    """Pickled, what loads a library of the system, as LightGBM does when it is imported."""
+    """Pickles to a call that loads a system library, as importing LightGBM does."""
 
     def __reduce__(self) -> object:
         return ctypes.CDLL, ("libmissing.so.1",)
 
 
-def test_a_library_of_the_system_that_is_missing(tmp_path: Path) -> None:
+def test_a_missing_system_library(tmp_path: Path) -> None:
     (tmp_path / "model/model.pkl").write_bytes(pickle.dumps(Compiled()))
-    assert "The system lacks libmissing.so.1. In the Dockerfile, above WORKDIR, add RUN" in refusal(tmp_path / "model")
+    assert "The system library libmissing.so.1 is missing. In the Dockerfile, above WORKDIR, add RUN" in refusal(
+        tmp_path / "model"
+    )
 
 
-def test_what_is_not_known_is_an_error_with_the_advice_that_fits_most(code: Path, tmp_path: Path) -> None:
+def test_an_unknown_error_gets_the_fallback_advice(code: Path, tmp_path: Path) -> None:
     (code / "model_handler.py").write_text("def load(d): raise KeyError('x')\ndef predict(m, i): pass\n")
     (tmp_path / "model/any").touch()
     assert "KeyError: 'x'. Save it again with the versions in requirements.txt" in refusal(tmp_path / "model")
 
 
-def test_an_import_of_the_handler_that_fails(code: Path) -> None:
+def test_a_failing_import_of_the_handler(code: Path) -> None:
     (code / "model_handler.py").write_text("import lightgbm\n")
     with pytest.raises(StartError, match=r"does not import: ModuleNotFoundError.*Add lightgbm to requirements\.in"):
         import_handler()
     (code / "model_handler.py").write_text("def load(")
     importlib.invalidate_caches()
-    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Correct it\.$"):
+    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Fix it\.$"):
         import_handler()
 
 
-def test_both_ends_of_a_long_message_are_kept_and_the_first_cause() -> None:
+def test_a_long_message_keeps_both_ends_and_the_first_cause() -> None:
     error = ValueError(f"It does not\nload: {'x ' * 5000}for want of a layer.")
     error.__cause__ = KeyError("layer_7")
     text = describe(error)

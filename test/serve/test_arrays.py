@@ -1,6 +1,6 @@
-"""Numbers in csv and JSON lines: the quick way of serving/arrays.py has the answers of the careful one in content.py.
+"""Numbers in CSV and JSON Lines: the fast path in serving/arrays.py must agree with the slow one in content.py.
 
-A charset other than utf-8, and a list in the place of an array, take the careful one.
+A charset other than utf-8, or a list instead of an array, selects the slow path.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from serving import arrays, content
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON_LINES
 from serving.request import CURRENT, Request
@@ -33,14 +33,14 @@ json_lines = st.lists(st.sampled_from(LINES) | texts)
 
 
 def bits(value: Any) -> Any:
-    """A value that is equal to another one only if that is the same, of the same type."""
+    """A key that is equal only for the same value of the same type."""
     if isinstance(value, list):
         return type(value), [bits(each) for each in value]
     return type(value), value.hex() if isinstance(value, float) else value
 
 
 def read(body: bytes, content_type: str, others: Any = {}) -> Any:  # noqa: B006
-    """The records of a body, or why it is refused."""
+    """The records of a body, or the error."""
     CURRENT.set(Request(body, content_type))
     try:
         return bits(content.decode(body, content_type, others)[0])
@@ -50,7 +50,7 @@ def read(body: bytes, content_type: str, others: Any = {}) -> Any:  # noqa: B006
 
 @settings(max_examples=1000, deadline=None)
 @given(body=bodies, header=st.sampled_from(["", "; header=present"]))
-def test_csv_is_what_the_careful_way_reads(body: bytes, header: str) -> None:
+def test_csv_equals_the_slow_path(body: bytes, header: str) -> None:
     assert read(body, CSV + header) == read(body, f"{CSV}; charset=ascii{header}")
 
 
@@ -60,15 +60,15 @@ def test_csv_is_what_the_careful_way_reads(body: bytes, header: str) -> None:
     header=st.sampled_from(["", "; header=present", "; header=absent"]),
     names=st.sampled_from([("a", "b", "c"), ("1", "2", "3"), ("0",), ("a",)]),
 )
-def test_csv_for_columns_is_what_the_careful_way_reads(body: bytes, header: str, names: tuple[str, ...]) -> None:
-    others = make_reader(Taken([Column(name, NUMBER) for name in names], ARRAY)).decoders()
+def test_csv_for_columns_equals_the_slow_path(body: bytes, header: str, names: tuple[str, ...]) -> None:
+    others = make_reader(InputSchema([Column(name, NUMBER) for name in names], ARRAY)).decoders()
     found, expected = read(body, CSV + header, others), read(body, f"{CSV}; charset=ascii{header}", others)
     assert str(found) == str(expected)
 
 
 @settings(max_examples=400, deadline=None)
 @given(body=st.binary(max_size=30) | json_lines.map("\n".join).map(str.encode))
-def test_json_lines_are_what_the_careful_way_reads(body: bytes) -> None:
+def test_json_lines_equal_the_slow_path(body: bytes) -> None:
     assert read(body, JSON_LINES) == read(body, f"{JSON_LINES}; charset=ascii")
 
 
@@ -83,13 +83,13 @@ def test_json_lines_are_what_the_careful_way_reads(body: bytes) -> None:
         b",".join([b"0.123456789"] * 50_000),
     ],
 )
-def test_csv_of_numbers_takes_the_quick_way(body: bytes) -> None:
+def test_csv_of_numbers_takes_the_fast_path(body: bytes) -> None:
     records = arrays.parse_csv(body, "utf-8")
     assert bits(records) == bits(content.from_csv(body, "ascii")[0])
 
 
 @pytest.mark.parametrize("field", [b"a", b"nan", b"1" * 2**18, b"0." + b"0" * 2**18, b"-0,1e5\n"])
-def test_csv_with_anything_else_does_not(field: bytes) -> None:
+def test_other_csv_takes_the_slow_path(field: bytes) -> None:
     body = b"1,2.5\n" * 25_000 + b"1,%b\n" % field
     assert arrays.parse_csv(body, "utf-8") is None
     assert read(body, CSV) == read(body, f"{CSV}; charset=ascii")
@@ -107,15 +107,15 @@ def edge_cases(values: list[float]) -> Any:
 @settings(max_examples=200, deadline=None)
 @given(array=some | some.map(np.transpose) | st.lists(st.floats(), max_size=30).map(edge_cases))
 @pytest.mark.parametrize("media_type", [CSV, JSON_LINES])
-def test_answers_are_written_as_the_careful_way_writes_them(media_type: str, array: Any) -> None:
+def test_answers_equal_the_slow_path(media_type: str, array: Any) -> None:
     assert content.encode(array, media_type) == content.encode(array.tolist(), media_type)
     assert content.encode({"predictions": array}, media_type) == content.encode(array.tolist(), media_type)
 
 
-def test_a_masked_array_keeps_its_gaps() -> None:
+def test_a_masked_array_keeps_its_mask() -> None:
     assert content.encode(np.ma.array([1.5, 2.5], mask=[False, True]), CSV) == b'1.5\n""\n'
 
 
 @pytest.mark.parametrize("value", [5e-05, 1e-07, 1e16, np.nan, np.inf])
-def test_a_number_that_json_spells_otherwise_is_spelled_as_python_does(value: float) -> None:
+def test_numbers_are_formatted_as_in_python(value: float) -> None:
     assert content.encode(np.array([value]), CSV) == b"%r\n" % value

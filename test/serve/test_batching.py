@@ -1,4 +1,4 @@
-"""Joining, splitting and queueing: serving/batching.py."""
+"""serving/batching.py: joining, splitting and queueing."""
 
 import threading
 from typing import Any
@@ -22,7 +22,7 @@ ROWS = np.arange(6.0).reshape(3, 2)
         [{"a": ROWS[:1], "b": [[1]]}, {"a": ROWS[1:], "b": [[2], [3]]}],
     ],
 )
-def test_what_was_joined_is_split_again(inputs: list[Any]) -> None:
+def test_joined_inputs_are_split_again(inputs: list[Any]) -> None:
     assert shape_of(inputs[0]) == shape_of(inputs[1]) is not None
     counts = [count(each) for each in inputs]
     assert counts == [1, 2]
@@ -41,27 +41,27 @@ def test_what_was_joined_is_split_again(inputs: list[Any]) -> None:
         ({"a": ROWS}, {"a": np.ones((3, 4))}),
     ],
 )
-def test_inputs_of_another_kind_are_not_joined(one: Any, other: Any) -> None:
+def test_inputs_of_different_kinds_are_not_joined(one: Any, other: Any) -> None:
     assert shape_of(one) != shape_of(other)
 
 
 @pytest.mark.parametrize("inputs", ["text", 5, None, np.array(1.0), {}, {"a": 5}, {"a": ROWS, "b": [1]}, object()])
-def test_inputs_that_do_not_count_records_join_nothing(inputs: Any) -> None:
+def test_inputs_without_records_are_not_joined(inputs: Any) -> None:
     assert shape_of(inputs) is None
 
 
 @pytest.mark.parametrize("outputs", [[1, 2], 5.0, {"mean": 2.5}, {"a": [1, 2, 3], "b": 1}, iter([1, 2, 3]), np.eye(2)])
-def test_outputs_without_an_entry_a_record_are_not_split(outputs: Any) -> None:
+def test_outputs_without_one_entry_per_record_are_not_split(outputs: Any) -> None:
     assert split(outputs, [1, 2]) is None
 
 
 class Worker:
-    """A batcher whose thread is held until `go`."""
+    """A batcher whose thread blocks until `go` is set."""
 
     def __init__(self, **limits: int) -> None:
         self.batches: list[list[Request]] = []
         self.go = threading.Event()
-        chosen = {"threads": 1, "most": 4, "max_waiting": 8, "max_waiting_bytes": 4 * MAX_BYTES, **limits}
+        chosen = {"threads": 1, "max_requests": 4, "max_waiting": 8, "max_waiting_bytes": 4 * MAX_BYTES, **limits}
         self.batcher = Batcher(self.process, **chosen)
 
     def process(self, batch: list[Request]) -> None:
@@ -69,20 +69,20 @@ class Worker:
         self.go.wait(10)
 
     def start(self, *bodies: bytes) -> None:
-        """Queues a first request, and the others once that is being processed."""
+        """Queue a first request, and the others while it is being processed."""
         self.batcher.submit(Request(b"first"))
         wait_for(lambda: self.batches, "the first batch")
         for body in bodies:
             self.batcher.submit(Request(body))
 
     def finish(self, count: int) -> list[list[bytes]]:
-        """What was processed after the first, when `count` requests were."""
+        """Wait until `count` requests are processed. Return the batches after the first."""
         self.go.set()
         wait_for(lambda: sum(map(len, self.batches)) > count, "all batches")
         return [[request.body for request in batch] for batch in self.batches[1:]]
 
 
-def test_what_waits_is_processed_together_up_to_the_bound() -> None:
+def test_queued_requests_are_processed_together_up_to_the_limit() -> None:
     worker = Worker()
     worker.start(b"1", b"2", b"3", b"4", b"5")
     assert worker.finish(5) == [[b"1", b"2", b"3", b"4"], [b"5"]]
@@ -95,7 +95,7 @@ def test_a_large_request_is_processed_alone() -> None:
     assert worker.finish(4) == [[b"1"], [large], [b"2", b"3"]]
 
 
-def test_only_so_much_may_wait() -> None:
+def test_the_number_of_queued_requests_is_limited() -> None:
     worker = Worker(max_waiting=2)
     worker.start(b"1", b"2")
     with pytest.raises(Overloaded):
@@ -104,7 +104,7 @@ def test_only_so_much_may_wait() -> None:
     worker.batcher.submit(Request(b"4"))
 
 
-def test_only_so_many_bytes_may_wait() -> None:
+def test_the_bytes_of_queued_requests_are_limited() -> None:
     worker = Worker(max_waiting_bytes=10)
     worker.start(b"12345678")
     with pytest.raises(Overloaded):

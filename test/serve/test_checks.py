@@ -1,4 +1,4 @@
-"""The templates' Python, shell and configuration, checked by the tools of each; and the pinned requirements."""
+"""Checks the templates' Python, shell and configuration files with their linters, and the pinned requirements."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ PYTHON = [
 DEPLOY = TEMPLATES / "deploy"
 DEPLOYER = sorted((DEPLOY / "deployer").rglob("*.py"))
 SHELL = [*sorted(TEMPLATES.rglob("*.sh")), DEPLOY / "deployer/run"]
-# What Windows has not got.
+# Not available on Windows.
 POSIX_MODULES = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "crypt", "syslog"}
 POSIX_NAMES = {"fork", "forkpty", "getuid", "geteuid", "getpgid", "setsid", "killpg", "mkfifo", "wait4", "alarm"}
 
@@ -29,14 +29,14 @@ def check(*command: object, cwd: Path | None = None) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
-def test_ruff_is_content(arguments: list[str], samples: dict[str, Path], tmp_path: Path) -> None:
-    """Run in an empty folder: ruff sorts a module as our own where a folder beside it has its name."""
+def test_ruff_passes(arguments: list[str], samples: dict[str, Path], tmp_path: Path) -> None:
+    """Run ruff in an empty folder: it treats modules as first-party if there is a folder of the same name."""
     files = [*PYTHON, samples["joblib"] / "sample_model/train.py", Path(__file__).parents[1]]
     check(BIN / "ruff", *arguments, "--no-cache", "--config", CONFIG, *files, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(("variant", "name"), [("fastapi", "joblib"), ("flask", "skops")])
-def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_path: Path) -> None:
+def test_mypy_passes(variant: str, name: str, samples: dict[str, Path], tmp_path: Path) -> None:
     folder = assemble(tmp_path / "project", variant, samples[name], multi_model=True)
     mypy = [sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path / "mypy"]
     others = [samples[name] / "sample_model/train.py", TEMPLATES / "test/test/local_server.py"]
@@ -46,12 +46,12 @@ def test_mypy_is_content(variant: str, name: str, samples: dict[str, Path], tmp_
     check(*mypy, ".", "serve", *others, cwd=folder / "code")
 
 
-def test_mypy_is_content_with_the_deployer_of_a_default_project(tmp_path: Path) -> None:
+def test_mypy_passes_for_the_deployer_of_a_default_project(tmp_path: Path) -> None:
     check(sys.executable, "-m", "mypy", "--config-file", CONFIG, "--cache-dir", tmp_path, "-p", "deployer", cwd=DEPLOY)
 
 
 @pytest.mark.parametrize("file", DEPLOYER, ids=lambda file: file.relative_to(DEPLOY).as_posix())
-def test_the_deployer_is_for_python_3_9_and_for_windows(file: Path) -> None:
+def test_the_deployer_supports_python_3_9_and_windows(file: Path) -> None:
     tree = ast.parse(file.read_text(), feature_version=(3, 9))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -71,7 +71,7 @@ class Finder:
     def find_spec(self, name, path=None, target=None):
         if name in missing: raise ModuleNotFoundError(f"No module named {name!r}, as on Windows", name=name)
 sys.meta_path.insert(0, Finder())
-import boto3, multiprocessing, subprocess, tempfile, zipfile  # these look for what there is
+import boto3, multiprocessing, subprocess, tempfile, zipfile  # these detect what is available
 for name in missing: sys.modules.pop(name, None)
 for module in (os, signal):
     for name in [*names, "SIGHUP", "SIGPIPE"]:
@@ -82,7 +82,7 @@ for each in pkgutil.walk_packages(deployer.__path__, "deployer."):
 """
 
 
-def test_the_deployer_can_be_imported_where_there_is_no_posix() -> None:
+def test_the_deployer_can_be_imported_without_posix_modules() -> None:
     command = [sys.executable, "-B", "-c", WITHOUT_POSIX, " ".join(POSIX_MODULES - {"posix"}), " ".join(POSIX_NAMES)]
     done = subprocess.run(command, cwd=DEPLOY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -90,17 +90,17 @@ def test_the_deployer_can_be_imported_where_there_is_no_posix() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
-def test_nginx_takes_its_configuration_as_it_stands() -> None:
+def test_nginx_accepts_its_configuration() -> None:
     check("nginx", "-t", "-c", TEMPLATES / "servers/flask/code/nginx.conf")
 
 
-def test_files_that_are_run_are_executable() -> None:
+def test_scripts_are_executable() -> None:
     for file in [*SHELL, TEMPLATES / "container/code/serve", DEPLOY / "deploy.py"]:
         assert file.stat().st_mode & 0o111, file
 
 
 @pytest.mark.parametrize("file", sorted((TEMPLATES / "requirements").glob("*.txt")), ids=lambda file: file.stem)
-def test_a_set_of_requirements_pins_all_and_says_what_needs_it(file: Path) -> None:
+def test_requirements_are_pinned_and_say_what_needs_them(file: Path) -> None:
     lines = file.read_text().splitlines()
     names = {line.partition("==")[0] for line in lines}
     assert lines == sorted(lines, key=lambda line: line.partition("=")[0])
@@ -110,7 +110,7 @@ def test_a_set_of_requirements_pins_all_and_says_what_needs_it(file: Path) -> No
         assert {name.partition("[")[0] for name in via.split(", ") if name} <= names, line
 
 
-def test_files_are_short_enough_to_be_read() -> None:
+def test_files_are_short() -> None:
     for path in PYTHON:
-        most = 750 if path.endswith("/check_contract.py") else 250  # a whole program in one file, to be copied alone
-        assert len(Path(path).read_text().splitlines()) <= most, path
+        max_lines = 750 if path.endswith("/check_contract.py") else 250  # a standalone program in one file
+        assert len(Path(path).read_text().splitlines()) <= max_lines, path

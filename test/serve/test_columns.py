@@ -1,4 +1,4 @@
-"""Requests by column: serving/columns.py, values.py, tables.py and signature.py."""
+"""serving/columns.py, values.py, tables.py and signature.py: requests by column."""
 
 import contextlib
 import csv
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, Taken, to_frame
+from serving.columns import ANY, ARRAY, FRAME, NUMBER, ROWS, Column, Columns, InputSchema, to_frame
 from serving.errors import BadRequest, StartError
 from serving.models import load_model
 from serving.request import CURRENT, Request
@@ -39,7 +39,7 @@ LISTS = [list(record.values()) for record in RECORDS]
 def read(body: Any, content_type: str = "application/json", columns: list[Column] = COLUMNS, form: str = FRAME) -> Any:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     CURRENT.set(Request(sent, content_type))
-    reader = make_reader(Taken(columns, form))
+    reader = make_reader(InputSchema(columns, form))
     return reader.decoders()[content_type.partition(";")[0]](sent, "utf-8")[0]
 
 
@@ -71,7 +71,7 @@ FORMS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_the_same_request(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_forms_of_a_request_are_equivalent(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.values.date_unit", lambda: "us")
     found = read(*FORMS[form])
     assert isinstance(found, Columns)
@@ -108,20 +108,20 @@ def without(name: str) -> dict[str, Any]:
         (change(age=2**63), f"Record 2: age is {2**63}, too large for 64 bits."),
         (change(age=None), "Record 2: age is missing."),
         (change(income=[1]), "Record 2: income is [1], not a number."),
-        (change(city=5), "Record 2: city is 5, not a text."),
+        (change(city=5), "Record 2: city is 5, not a string."),
         (change(since="2024-02-30"), 'Record 2: since is "2024-02-30", not a date like 2024-05-31'),
         (change(since="yesterday"), 'Record 2: since is "yesterday", not a date like 2024-05-31'),
         (change(vip="yes"), 'Record 2: vip is "yes", not true or false.'),
         (without("city"), "Record 2: city is missing."),
         (change(ctiy="Oslo"), "Record 2: there is no column ctiy. Did you mean city?"),
-        (change(qqqq=1), "Record 2: there is no column qqqq. There are age, income, city, since, vip."),
+        (change(qqqq=1), "Record 2: there is no column qqqq. The columns are age, income, city, since, vip."),
         ([[31, 1, "Oslo", None, [True]]], "Record 1: vip is [true], not true or false."),
-        ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object with the columns by name."),
+        ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object of values by column name."),
         ({"instances": [LISTS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
         ({"instances": [LISTS[0], [1]]}, "Record 2 has 1 value instead of 5: age, income, city, since, vip."),
         ({"instances": []}, "The request has no records."),
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
-        ({"columns": [["age"]], "instances": [[1]]}, 'The request has ["age"] for the name of a column.'),
+        ({"columns": [["age"]], "instances": [[1]]}, 'The request has the column name ["age"], which is not a string.'),
         ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
         (
             {"dataframe_split": {"columns": NAMES}},
@@ -136,7 +136,7 @@ def without(name: str) -> dict[str, Any]:
         ({"inputs": {"age": [1, 2], "city": ["a"], "vip": [True, True]}}, "The columns differ in length: city has 1"),
     ],
 )
-def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: str) -> None:
+def test_errors_name_record_and_column(body: Any, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read(body)
     assert str(caught.value).startswith(message)
@@ -145,7 +145,11 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        (write_csv(LISTS), "text/csv; header=present", "The request: there is no column 31. There are age, income,"),
+        (
+            write_csv(LISTS),
+            "text/csv; header=present",
+            "The request: there is no column 31. The columns are age, income,",
+        ),
         (write_csv(LISTS, *NAMES), "text/csv; header=absent", 'Record 1: age is "age", not a whole number.'),
         (write_csv(LISTS, *NAMES[:4], "vpi"), "text/csv", "The request: there is no column vpi. Did you mean vip?"),
         (write_csv(LISTS, *NAMES, "age"), "text/csv", "The request has the column age twice."),
@@ -159,7 +163,7 @@ def test_what_does_not_fit_is_told_with_record_and_column(body: Any, message: st
         (b'31,,"Oslo\n', "text/csv", "Record 1 has 3 values instead of 5:"),
     ],
 )
-def test_what_is_wrong_with_csv_is_told_with_record_and_column(body: bytes, content_type: str, message: str) -> None:
+def test_errors_in_csv_name_record_and_column(body: bytes, content_type: str, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read(body, content_type)
     assert str(caught.value).startswith(message)
@@ -184,7 +188,7 @@ def test_ten_thousand_columns() -> None:
     assert [array.tolist() for array in found.values()] == [[at] for at in range(10_000)]
 
 
-def test_an_npy_array_has_the_columns_in_their_order() -> None:
+def test_an_npy_array_has_the_columns_in_order() -> None:
     stream = io.BytesIO()
     np.save(stream, np.array([[1, np.nan], [2, 0.5]]))
     columns = [Column("a", "long", required=True), Column("b", "double")]
@@ -214,24 +218,24 @@ def test_extra_columns_can_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
         (Column("x", NUMBER), "1,true,False", [1, 1, 0]),
     ],
 )
-def test_fields_of_csv_are_read_by_the_type_of_the_column(column: Column, fields: str, expected: list[Any]) -> None:
+def test_csv_fields_are_parsed_by_column_type(column: Column, fields: str, expected: list[Any]) -> None:
     body = "".join(f"{field},0\n" for field in fields.split(",")).encode()
     found = read(body, "text/csv", [column, Column("y", "long")])["x"].tolist()
     assert all(one == two or one != one for one, two in zip(found, expected, strict=True)), found
 
 
-def test_a_model_of_numbers_gets_an_array() -> None:
+def test_a_model_that_takes_only_numbers_gets_an_array() -> None:
     columns = [Column("a", NUMBER), Column("b", NUMBER)]
     by_name = read({"instances": [{"b": 2, "a": 1}, {"a": 3, "b": None}]}, columns=columns, form=ARRAY)
     np.testing.assert_array_equal(by_name, [[1, 2], [3, np.nan]])
     np.testing.assert_array_equal(read(b"1,true\n", "text/csv", columns, ARRAY), [[1, 1]])
     with pytest.raises(BadRequest, match='Record 1: b is "x", not a number'):
         read(b"1,x\n", "text/csv", columns, ARRAY)
-    for lists in ([[1, 2], [3, 4]], [1, 2], [[1]], [["x", 2]]):  # as to_matrix() always had them
+    for lists in ([[1, 2], [3, 4]], [1, 2], [[1]], [["x", 2]]):  # passed to to_matrix() unchanged
         assert read({"instances": lists}, columns=columns, form=ARRAY) == (lists if lists != [1, 2] else [[1, 2]])
 
 
-def test_a_category_is_its_position() -> None:
+def test_a_category_is_passed_as_its_position() -> None:
     columns = [Column("kind", categories=("a", "b")), Column("x", NUMBER)]
     for body, content_type in (
         ({"instances": [{"kind": "b", "x": 1}, {"kind": "other", "x": 2}, {"kind": None, "x": 3}]}, "application/json"),
@@ -240,10 +244,10 @@ def test_a_category_is_its_position() -> None:
         (b"x,kind\n1,b\n2,other\n3,\n", "text/csv"),
     ):
         np.testing.assert_array_equal(read(body, content_type, columns, ARRAY), [[1, 1], [np.nan, 2], [np.nan, 3]])
-    with pytest.raises(BadRequest, match="Record 1: kind is 1, not a text"):
+    with pytest.raises(BadRequest, match="Record 1: kind is 1, not a string"):
         read([[1, 1]], columns=columns, form=ARRAY)
     closed = [columns[0]._replace(closed=True), columns[1]]
-    with pytest.raises(BadRequest, match='Record 2: kind is "c", and this model knows only "a", "b"'):
+    with pytest.raises(BadRequest, match='Record 2: kind is "c", but this model knows only "a", "b"'):
         read([["a", 1], ["c", 1]], columns=closed, form=ARRAY)
 
 
@@ -268,7 +272,7 @@ def test_categories_have_a_type(categories: Any, sent: list[Any], fields: str | 
         read([[wrong, 0], [None, 0]], columns=[columns[0]._replace(closed=True), columns[1]], form=ARRAY)
 
 
-def test_categories_become_those_of_pandas() -> None:
+def test_categories_become_pandas_categories() -> None:
     columns = [Column("kind", categories=("a", "b")), Column("x", "long")]
     frame = to_frame(read([["b", 1], [None, 2], ["new", 3]], columns=columns), columns)
     assert frame["kind"].cat.categories.tolist() == ["a", "b"]
@@ -276,14 +280,14 @@ def test_categories_become_those_of_pandas() -> None:
     assert frame["x"].tolist() == [1, 2, 3]
 
 
-def test_rows_are_in_the_models_order() -> None:
+def test_rows_are_in_the_order_of_the_model() -> None:
     columns = [Column("a"), Column("b")]
     assert read([{"b": "x", "a": 1}], columns=columns, form=ROWS) == [[1, "x"]]
     assert read(b"b,a\nx,1\n", "text/csv", columns, ROWS) == [[1, "x"]]
     assert read([[1, "x"]], columns=columns, form=ROWS) == [[1, "x"]]
 
 
-def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
+def test_columns_can_be_named_like_envelopes() -> None:
     columns = [Column("instances", NUMBER), Column("data", NUMBER)]
     record = {"instances": 1, "data": 2}
     assert read({"instances": [record]}, columns=columns)["data"].tolist() == [2]
@@ -297,20 +301,23 @@ def test_names_that_are_envelopes_too_are_columns_of_a_record() -> None:
         ("[]", "TypeError"),
         ('{"inputs": []}', "it has no inputs"),
         ('{"inputs": [{"name": "a"}]}', "KeyError: 'type'"),
-        ('{"inputs": [{"name": "a", "type": "any"}]}', "there is no type any, only boolean, datetime, double"),
-        ('{"inputs": [{"name": "a", "type": "long"}, {"name": "a", "type": "long"}]}', "two columns have one name"),
+        ('{"inputs": [{"name": "a", "type": "any"}]}', "unknown type any; the types are boolean, datetime, double"),
+        (
+            '{"inputs": [{"name": "a", "type": "long"}, {"name": "a", "type": "long"}]}',
+            "two columns have the same name",
+        ),
     ],
 )
-def test_a_broken_signature_ends_the_start(text: str, message: str, tmp_path: Path) -> None:
+def test_a_broken_signature_is_a_start_error(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "signature.json").write_text(text)
     with pytest.raises(StartError, match=message):
         read_signature(tmp_path)
 
 
-OWN = Taken([Column("a", NUMBER), Column("b", NUMBER, categories=("x", "y"))], ARRAY)
+OWN = InputSchema([Column("a", NUMBER), Column("b", NUMBER, categories=("x", "y"))], ARRAY)
 
 
-def find(own: Taken | None, folder: Path, **signature: Any) -> tuple[Taken | None, Any]:
+def find(own: InputSchema | None, folder: Path, **signature: Any) -> tuple[InputSchema | None, Any]:
     handler = ModuleType("model_handler")
     if own:
         handler.find_columns = lambda _: own  # type: ignore[attr-defined]
@@ -319,33 +326,35 @@ def find(own: Taken | None, folder: Path, **signature: Any) -> tuple[Taken | Non
     return find_columns(handler, None, folder)
 
 
-def test_the_signature_tells_the_types_and_the_model_the_order(tmp_path: Path) -> None:
+def test_types_come_from_the_signature_and_order_from_the_model(tmp_path: Path) -> None:
     assert find(OWN, tmp_path) == (OWN, ())
     inputs = [{"name": "b", "type": "string", "required": False}, {"name": "a", "type": "long"}]
     outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
-    taken, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
-    assert taken == Taken(
+    schema, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
+    assert schema == InputSchema(
         [Column("a", "long", True), Column("b", "string", optional=True, categories=("x", "y"))], ARRAY
     )
     assert names == [Output("price", "double"), Output("risk", "double")]
-    assert find(None, tmp_path)[0] == Taken([Column("b", "string", optional=True), Column("a", "long", True)], FRAME)
+    assert find(None, tmp_path)[0] == InputSchema(
+        [Column("b", "string", optional=True), Column("a", "long", True)], FRAME
+    )
 
 
-def test_a_script_that_answers_requests_reads_them_itself(tmp_path: Path) -> None:
+def test_there_are_no_columns_in_script_mode(tmp_path: Path) -> None:
     handler = ModuleType("model_handler")
     handler.TRANSFORM = handler.find_columns = lambda *_: pytest.fail("called")  # type: ignore[attr-defined]
     (tmp_path / "signature.json").write_text(json.dumps({"inputs": [{"name": "a", "type": "long"}]}))
     assert find_columns(handler, None, tmp_path) == (None, ())
 
 
-def test_what_a_signature_cannot_say_ends_the_start(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="does not tell its columns, or their categories"):
-        find(Taken([]), tmp_path)
-    with pytest.raises(StartError, match=r"the model has more columns \(b\)"):
+def test_a_signature_that_does_not_fit_the_model_is_a_start_error(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="does not contain its columns, or their categories"):
+        find(InputSchema([]), tmp_path)
+    with pytest.raises(StartError, match=r"it lacks columns of the model: b"):
         find(OWN, tmp_path, inputs=[{"name": "a", "type": "long"}, {"name": "c", "type": "long"}])
 
 
-def test_several_outputs_have_the_names_of_the_signature() -> None:
+def test_several_outputs_get_their_names_from_the_signature() -> None:
     named, outputs = [{"price": 1.0, "risk": 2.0}], [Output("price", "double"), Output("risk", None)]
     assert name_outputs(np.array([[1.0, 2.0]]), outputs) == named
     whole = {"predictions": [[1.0, 2.0]], "other": 1}
@@ -364,7 +373,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @given(st.data())
-def test_whatever_a_frame_can_hold_arrives(data: st.DataObject) -> None:
+def test_any_dataframe_arrives_unchanged(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
     columns = [Column(name, data.draw(st.sampled_from([*VALUES]))) for name in names]
     record = st.fixed_dictionaries({each.name: VALUES[each.type] for each in columns})
@@ -390,12 +399,12 @@ def test_whatever_a_frame_can_hold_arrives(data: st.DataObject) -> None:
         ),
     )
 )
-def test_whatever_else_is_sent_is_the_clients_error(body: Any) -> None:
+def test_anything_else_is_a_client_error(body: Any) -> None:
     with contextlib.suppress(BadRequest):
         assert isinstance(read(body), Columns)
 
 
-def test_a_handler_of_ones_own_gets_a_dataframe_as_the_signature_says(tmp_path: Path) -> None:
+def test_a_custom_handler_gets_a_dataframe_with_the_types_of_the_signature(tmp_path: Path) -> None:
     inputs = [
         {"name": "age", "type": "integer"},
         {"name": "plan", "type": "string", "required": False, "categories": ["basic", "pro"]},

@@ -1,4 +1,4 @@
-"""Media types in and out: serving/content.py."""
+"""serving/content.py: media types in and out."""
 
 import io
 import json
@@ -16,13 +16,13 @@ RECORD = [1, 2.5, 3]
 
 
 def decode(body: bytes, content_type: str | None) -> Any:
-    """The records alone."""
+    """Only the records."""
     return content.decode(body, content_type)[0]
 
 
 @pytest.mark.parametrize("key", ["instances", "inputs", "features", "input", "data"])
 @pytest.mark.parametrize(("value", "records"), [([RECORD, RECORD], [RECORD, RECORD]), (RECORD, [RECORD])])
-def test_json_comes_under_any_of_the_usual_keys_one_record_or_many(key: str, value: Any, records: Any) -> None:
+def test_json_has_one_record_or_many_under_any_of_the_usual_keys(key: str, value: Any, records: Any) -> None:
     assert decode(json.dumps({key: value, "other": 1}).encode(), "application/json") == records
 
 
@@ -38,11 +38,11 @@ def test_json_comes_under_any_of_the_usual_keys_one_record_or_many(key: str, val
         ([[]], [[]]),
     ],
 )
-def test_json_may_be_a_bare_array(value: Any, records: Any) -> None:
+def test_json_can_be_a_bare_array(value: Any, records: Any) -> None:
     assert decode(json.dumps(value).encode(), "application/json") == records
 
 
-def test_a_single_text_or_object_is_one_record() -> None:
+def test_a_single_string_or_object_is_one_record() -> None:
     assert decode(b'{"inputs": "a text"}', "application/json") == ["a text"]
     assert decode(b'{"instances": {"age": 3}}', "application/json") == [{"age": 3}]
 
@@ -63,7 +63,7 @@ def test_a_single_text_or_object_is_one_record() -> None:
         b'{"data":1,"input":1}',
     ],
 )
-def test_json_that_is_none_is_refused(body: bytes) -> None:
+def test_invalid_json_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         content.decode(body, "application/json")
 
@@ -80,15 +80,15 @@ def test_json_that_is_none_is_refused(body: bytes) -> None:
         b"\xef\xbb\xbf1,2.5,3\n4,5,6\n",
     ],
 )
-def test_csv_is_read_however_it_was_written(body: bytes) -> None:
+def test_csv_is_read_in_all_its_dialects(body: bytes) -> None:
     assert decode(body, "text/csv") == [[1, 2.5, 3], [4, 5, 6]]
 
 
-def test_csv_keeps_text_and_missing_values() -> None:
+def test_csv_keeps_strings_and_missing_values() -> None:
     assert decode(b'a b,"x,y",,1\n', "text/csv") == [["a b", "x,y", None, 1]]
 
 
-def test_parameters_stand_beside_the_records() -> None:
+def test_parameters_are_read_next_to_the_records() -> None:
     body = b'{"instances": [[1]], "parameters": {"probabilities": true}}'
     assert content.decode(body, JSON) == ([[1]], {"probabilities": True})
     assert content.decode(b'{"instances": [[1]], "parameters": null}', JSON) == ([[1]], {})
@@ -96,12 +96,12 @@ def test_parameters_stand_beside_the_records() -> None:
         content.decode(b'{"instances": [[1]], "parameters": 5}', JSON)
 
 
-def test_csv_that_is_none_is_refused() -> None:
+def test_invalid_csv_is_refused() -> None:
     with pytest.raises(BadRequest):
         content.decode(b'"' + b"a" * 200_000 + b'"', "text/csv")
 
 
-def test_json_lines_have_a_record_a_line_bare_or_in_an_envelope() -> None:
+def test_json_lines_have_one_record_per_line_bare_or_in_an_envelope() -> None:
     assert decode(b'[1, 2]\n{"features": [3, 4]}\r\n\n5\n{"a": 1, "b": 2}', JSON_LINES) == [
         [1, 2],
         [3, 4],
@@ -128,12 +128,12 @@ def test_npy_is_an_array_of_records(dtype: str, version: tuple[int, int], order:
     assert (records == array).all()
 
 
-def test_npy_with_one_axis_is_one_record() -> None:
+def test_npy_with_one_axis_is_a_single_record() -> None:
     assert decode(to_npy([1.0, 2.0]), NPY).tolist() == [[1.0, 2.0]]
 
 
 class Bomb:
-    """Sets off when it is unpickled."""
+    """Fails the test if it is unpickled."""
 
     def __reduce__(self) -> Any:
         return pytest.fail, ("a pickle was loaded",)
@@ -158,7 +158,7 @@ GOOD = to_npy(np.ones((2, 3)))
         pickle.dumps([[1.0]]),
     ],
 )
-def test_npy_that_holds_no_plain_numbers_is_refused(body: bytes) -> None:
+def test_npy_without_plain_numbers_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         decode(body, NPY)
 
@@ -170,13 +170,13 @@ def test_parameters_and_case_of_the_media_type_do_not_matter(header: str | None)
     assert decode(b"[[1]]", header) == [[1]]
 
 
-def test_the_charset_is_honoured() -> None:
+def test_the_charset_is_respected() -> None:
     assert decode("é".encode("latin-1"), "text/csv; charset=ISO-8859-1") == [["é"]]
     assert decode("1,2".encode("utf-16"), "text/csv; charset=utf-16") == [[1, 2]]
 
 
 @pytest.mark.parametrize("header", ["text/html", "json", ";", "text/csv; charset=klingon", "text/csv; charset=zlib"])
-def test_what_cannot_be_read_is_unsupported(header: str) -> None:
+def test_unknown_types_and_charsets_are_unsupported(header: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         content.decode(b"1", header)
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_read_is_unsupported(header: str) -> None:
         ({"predictions": [1], "version": 2}, {"predictions": [1], "version": 2}, "1\n"),
     ],
 )
-def test_outputs_are_written_as_json_and_as_csv(outputs: Any, as_json: Any, as_csv: str) -> None:
+def test_outputs_are_encoded_as_json_and_csv(outputs: Any, as_json: Any, as_csv: str) -> None:
     body = content.encode(outputs, JSON)
     assert json.loads(body) == as_json
     assert body.endswith(b"\n")
@@ -200,7 +200,7 @@ def test_outputs_are_written_as_json_and_as_csv(outputs: Any, as_json: Any, as_c
 
 
 @pytest.mark.parametrize("media_type", [JSON_LINES, NPY])
-def test_outputs_are_written_as_json_lines_and_as_npy(media_type: str) -> None:
+def test_outputs_are_encoded_as_json_lines_and_npy(media_type: str) -> None:
     outputs = np.array([[0.5, 1.5], [2.0, 3.0]])
     assert (np.array(decode(content.encode(outputs, media_type), media_type)) == outputs).all()
 
@@ -208,12 +208,12 @@ def test_outputs_are_written_as_json_lines_and_as_npy(media_type: str) -> None:
 @pytest.mark.parametrize(
     ("outputs", "media_type"), [([{"a": 1}], NPY), ([[1], [1, 2]], NPY), *(({"a": 1}, one) for one in ANSWERS[1:])]
 )
-def test_outputs_that_a_type_cannot_hold_are_not_acceptable(outputs: Any, media_type: str) -> None:
-    with pytest.raises(NotAcceptable, match="Ask for application/json"):
+def test_outputs_that_a_type_cannot_represent_are_not_acceptable(outputs: Any, media_type: str) -> None:
+    with pytest.raises(NotAcceptable, match="Set Accept to application/json"):
         content.encode(outputs, media_type)
 
 
-def test_json_has_null_for_what_is_not_a_number() -> None:
+def test_nan_is_null_in_json() -> None:
     assert json.loads(content.encode(np.array([np.nan, np.inf]), JSON)) == {"predictions": [None, None]}
 
 
@@ -233,22 +233,22 @@ def test_a_handler_can_add_content_types() -> None:
         content.decode(b"one two", "text/other", others)
 
 
-def test_objects_are_lines_of_csv_where_they_hold_plain_values() -> None:
+def test_objects_of_plain_values_are_csv_lines() -> None:
     outputs = [{"label": "good, really", "score": np.float32(0.5)}, {"label": "bad", "score": 1}]
     assert content.encode(outputs, CSV) == b'"good, really",0.5\nbad,1\n'
 
 
 @pytest.mark.parametrize("prediction", [{"place": [1, 2]}, {"place": np.zeros(2)}, {"a": {"b": 1}}, [{"label": "bad"}]])
-def test_predictions_that_hold_objects_or_lists_in_objects_are_no_csv(prediction: Any) -> None:
+def test_nested_predictions_cannot_be_csv(prediction: Any) -> None:
     with pytest.raises(NotAcceptable, match="are objects"):
         content.encode([prediction], CSV)
 
 
-def test_names_that_the_model_does_not_know_are_refused() -> None:
+def test_column_names_are_refused_if_the_model_has_none() -> None:
     with pytest.raises(BadRequest, match="does not know its columns by name"):
         decode(b'{"columns": ["b", "a"], "instances": [[1, 2]]}', JSON)
 
 
-def test_csv_can_have_a_line_of_names() -> None:
+def test_csv_can_have_a_header() -> None:
     assert decode(b"a,b\n1,2\n", "text/csv; header=present") == [[1, 2]]
     assert decode(b"a,b\n1,2\n", CSV) == [["a", "b"], [1, 2]]

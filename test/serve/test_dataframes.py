@@ -1,4 +1,4 @@
-"""MLflow's forms of a DataFrame for models without columns, and DataFrames as answers: serving/dataframes.py."""
+"""serving/dataframes.py: MLflow's DataFrame requests for models without columns, and DataFrames as answers."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def decode(value: object) -> Any:
         ({"dataframe_records": [{"b": 1, "a": 2.5}, {"a": None, "b": 3}]}, ["b", "a"]),
     ],
 )
-def test_a_dataframe_is_records_with_the_names_of_the_request(value: dict[str, Any], names: Any) -> None:
+def test_a_dataframe_is_read_as_records_with_column_names(value: dict[str, Any], names: Any) -> None:
     records, parameters = decode({**value, "params": {"scale": 2}})
     assert (records, records.names, parameters) == (ROWS, names, {"scale": 2})
     assert isinstance(records, Table)
@@ -37,17 +37,17 @@ def test_a_dataframe_is_records_with_the_names_of_the_request(value: dict[str, A
     [
         ({"dataframe_split": []}, 'Expected {"dataframe_split": '),
         ({"dataframe_split": {"columns": "ab", "data": ROWS}}, 'Expected {"dataframe_split": '),
-        ({"dataframe_split": {"columns": ["a"], "data": ROWS}}, "Record 1 is not a list with a value for each column"),
-        ({"dataframe_split": {"data": [[1], 2]}}, "Record 2 is not a list with a value for each column"),
-        ({"dataframe_split": {"data": [1, 2]}}, "Record 1 is not a list with a value for each column"),
+        ({"dataframe_split": {"columns": ["a"], "data": ROWS}}, "Record 1 is not a list with one value per column"),
+        ({"dataframe_split": {"data": [[1], 2]}}, "Record 2 is not a list with one value per column"),
+        ({"dataframe_split": {"data": [1, 2]}}, "Record 1 is not a list with one value per column"),
         ({"dataframe_split": {"data": []}}, "The request has no records"),
         ({"dataframe_records": {"a": 1}}, 'Expected {"dataframe_records": '),
         ({"dataframe_records": [{"a": 1}, 2]}, 'Expected {"dataframe_records": '),
-        ({"dataframe_records": [{"a": 1}, {"b": 1}]}, "Record 2 has other columns than record 1"),
+        ({"dataframe_records": [{"a": 1}, {"b": 1}]}, "The columns of record 2 differ from those of record 1"),
         ({"dataframe_records": []}, "The request has no records"),
     ],
 )
-def test_what_is_no_dataframe_is_refused(value: object, message: str) -> None:
+def test_a_malformed_dataframe_is_refused(value: object, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         decode(value)
 

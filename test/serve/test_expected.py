@@ -1,4 +1,4 @@
-"""model/expected.json: serving/expected.py, with models of scikit-learn, and over whole servers."""
+"""serving/expected.py: model/expected.json, with scikit-learn models, in this process and in servers."""
 
 import json
 import pickle
@@ -33,7 +33,7 @@ def model() -> Any:
 
 
 def write(folder: Path, model: Any, **lists: Any) -> Path:
-    """The model with an expected.json; a list that is None is left out."""
+    """Write the model and its expected.json. Lists that are None are omitted."""
     probabilities = {"probabilities": model.predict_proba(ROWS).tolist()} if hasattr(model, "predict_proba") else {}
     saved = {"inputs": ROWS.tolist(), "predictions": model.predict(ROWS).tolist(), **probabilities, **lists}
     (folder / "model.pkl").write_bytes(pickle.dumps(model))
@@ -51,13 +51,13 @@ def refusal(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_what_agrees_is_loaded(tmp_path: Path, model: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_that_agrees_is_loaded(tmp_path: Path, model: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     load(write(tmp_path, model))
     assert "20 of 20 predictions agree (largest difference 0)." in caplog.text
 
 
-def test_the_largest_difference_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_largest_difference_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     model = LinearRegression().fit(ROWS, ROWS @ [1, 2, 3])
     predictions = model.predict(ROWS)
@@ -66,15 +66,15 @@ def test_the_largest_difference_is_told(tmp_path: Path, caplog: pytest.LogCaptur
     assert "20 of 20 predictions agree (largest difference 3e-09)." in caplog.text
 
 
-def test_the_file_can_say_how_far_numbers_can_differ(tmp_path: Path) -> None:
-    """As tools/convert.py --tolerance writes it."""
+def test_the_file_can_set_the_tolerance(tmp_path: Path) -> None:
+    """tools/convert.py --tolerance writes it."""
     model = LinearRegression().fit(ROWS, ROWS @ [1, 2, 3])
     predictions = (model.predict(ROWS) * (1 + 1e-4)).tolist()
     assert "20 of 20 predictions differ" in refusal(write(tmp_path, model, predictions=predictions))
     load(write(tmp_path, model, predictions=predictions, tolerance=1e-3))
 
 
-def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any) -> None:
+def test_a_model_that_differs_is_refused_with_the_first_records(tmp_path: Path, model: Any) -> None:
     labels = model.predict(ROWS)
     labels[[1, 4, 5, 9]] = "may"
     message = refusal(write(tmp_path, model, predictions=labels.tolist()))
@@ -95,15 +95,15 @@ def test_what_differs_is_refused_with_the_first_rows(tmp_path: Path, model: Any)
             {"scikit-learn": metadata.version("scikit-learn"), "no-such-package": "1"},
             "its columns may be in another order",
         ),
-        (None, "or a step that prepared them may be missing"),
-        (["1.0.2"], "or a step that prepared them may be missing"),
+        (None, "or a preprocessing step may be missing"),
+        (["1.0.2"], "or a preprocessing step may be missing"),
     ],
 )
-def test_the_likely_cause_is_told(versions: Any, cause: str, tmp_path: Path, model: Any) -> None:
+def test_the_error_names_the_likely_cause(versions: Any, cause: str, tmp_path: Path, model: Any) -> None:
     assert cause in refusal(write(tmp_path, model, predictions=["may"] * 20, versions=versions))
 
 
-def test_probabilities_are_compared_too(tmp_path: Path, model: Any) -> None:
+def test_probabilities_are_compared(tmp_path: Path, model: Any) -> None:
     probabilities = model.predict_proba(ROWS)
     probabilities[19] += [1e-4, -1e-4]
     message = refusal(write(tmp_path, model, probabilities=probabilities.tolist()))
@@ -111,7 +111,7 @@ def test_probabilities_are_compared_too(tmp_path: Path, model: Any) -> None:
     assert "record 20: expected probabilities [0." in message
 
 
-def test_a_tolerance_may_be_set(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_can_set_the_tolerance(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path, model, probabilities=(model.predict_proba(ROWS) + 9e-7).tolist())
     load(folder)
     monkeypatch.setenv("SM_EXPECTED_TOLERANCE", "8e-7")
@@ -120,7 +120,7 @@ def test_a_tolerance_may_be_set(tmp_path: Path, model: Any, monkeypatch: pytest.
     assert refusal(folder) == "SM_EXPECTED_TOLERANCE is 'much': set it to a number from 0 to 1, or unset it."
 
 
-def test_it_can_be_switched_off(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_can_be_turned_off(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, model)
     (tmp_path / "expected.json").write_text("broken")
     monkeypatch.setenv("SM_EXPECTED", "off")
@@ -138,12 +138,12 @@ def test_it_can_be_switched_off(tmp_path: Path, model: Any, monkeypatch: pytest.
         ({"inputs": [[1, 2]] * 20}, "The model fails on the inputs of expected.json: BadRequest: Expected 3 features"),
     ],
 )
-def test_a_file_that_is_broken_says_how(lists: dict[str, Any], message: str, tmp_path: Path, model: Any) -> None:
+def test_a_broken_file_is_a_clear_error(lists: dict[str, Any], message: str, tmp_path: Path, model: Any) -> None:
     assert message in refusal(write(tmp_path, model, **lists))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\x80"])
-def test_a_file_of_something_else_says_so(text: str, tmp_path: Path, model: Any) -> None:
+def test_a_file_of_another_kind_is_a_clear_error(text: str, tmp_path: Path, model: Any) -> None:
     write(tmp_path, model)
     (tmp_path / "expected.json").write_bytes(text.encode("latin-1"))
     assert "expected.json is not JSON" in refusal(tmp_path) or "has no list of inputs" in refusal(tmp_path)
@@ -166,7 +166,7 @@ def predict(model, inputs): return {answer}
         ("(value for value in inputs)", "The model fails on the inputs"),
     ],
 )
-def test_handlers_of_all_kinds_are_compared(
+def test_all_kinds_of_handlers_are_compared(
     answer: str, problem: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "model_handler.py").write_text(HANDLER.format(answer=answer))
@@ -202,17 +202,17 @@ def test_handlers_of_all_kinds_are_compared(
         ([], [], 0),
     ],
 )
-def test_a_difference_is_relative_and_what_is_no_number_is_exact(
+def test_differences_are_relative_and_other_values_must_be_equal(
     expected: object, found: object, difference: float
 ) -> None:
     assert measure(expected, found, 1e-6) == pytest.approx(difference)
 
 
-def test_next_to_0_a_difference_is_relative_to_the_smallest_size() -> None:
+def test_differences_near_0_are_relative_to_the_minimum_magnitude() -> None:
     assert [measure(0.0, 1e-9, smallest) for smallest in (1e-6, 1.0)] == pytest.approx([1e-3, 1e-9])
 
 
-def test_it_is_no_model(tmp_path: Path) -> None:
+def test_the_file_is_not_taken_for_a_model(tmp_path: Path) -> None:
     for name in ("expected.json", "signature.json"):
         (tmp_path / name).touch()
     assert list_files(tmp_path) == []
@@ -221,7 +221,7 @@ def test_it_is_no_model(tmp_path: Path) -> None:
 
 
 def expect(project: Path, *predictions: float) -> None:
-    """For the records [1, 1, …] of the sample that the tests serve, linear in all features."""
+    """Write expected.json for records [1, 1, …] of the sample, which is linear in all features."""
     inputs = [[number] * 8 for number in range(len(predictions))]
     (project / "model/expected.json").write_text(json.dumps({"inputs": inputs, "predictions": predictions}))
 
@@ -235,7 +235,7 @@ def predict(sample: Path) -> list[float]:
 def test_a_server_starts_only_if_its_predictions_agree(
     preload: bool, project: Path, sample: Path, variant: str
 ) -> None:
-    """Before it answers a ping, in each of its processes."""
+    """The check runs in each worker before /ping is answered."""
     handler = project / "code/model_handler.py"
     handler.write_text(handler.read_text().replace("PRELOAD = True", f"PRELOAD = {preload}"))
     first, second = predict(sample)
@@ -250,8 +250,8 @@ def test_a_server_starts_only_if_its_predictions_agree(
     assert "record 2: expected predictions" in server.last_line()
 
 
-def test_a_model_with_threads_of_its_own_is_tried_where_it_is_served(samples: dict[str, Path], tmp_path: Path) -> None:
-    """They would not survive the fork: every request would hang."""
+def test_a_model_that_starts_threads_is_checked_in_the_worker(samples: dict[str, Path], tmp_path: Path) -> None:
+    """The threads would not survive the fork, and every request would hang."""
     project = assemble(tmp_path / "project", "fastapi", samples["joblib"])
     model = HistGradientBoostingClassifier(max_iter=5).fit(ROWS.repeat(50, 0), (ROWS[:, 0] > 0).repeat(50))
     write(project / "model", model)
@@ -263,7 +263,9 @@ def test_a_model_with_threads_of_its_own_is_tried_where_it_is_served(samples: di
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])
-def test_of_many_models_one_that_does_not_agree_is_not_loaded(variant: str, sample: Path, tmp_path: Path) -> None:
+def test_a_model_that_does_not_agree_is_not_loaded_in_multi_model_mode(
+    variant: str, sample: Path, tmp_path: Path
+) -> None:
     project = assemble(tmp_path / "project", variant, sample, multi_model=True)
     first, second = predict(sample)
     expect(project, first, second)

@@ -1,4 +1,4 @@
-"""What a model file looks like: serving/file_types.py. The files of the frameworks themselves: test/frameworks."""
+"""serving/file_types.py: kinds of model files. Real files of the frameworks are in test/frameworks."""
 
 import pickle
 import zipfile
@@ -24,7 +24,7 @@ from serving.file_types import recognize
         (b"\x80\0\0\0\0\0\0\0" + b'{"__metadata__":{}}', "safetensors"),
     ],
 )
-def test_a_file_is_known_by_its_start(content: bytes, kind: str, tmp_path: Path) -> None:
+def test_a_file_is_recognized_by_its_first_bytes(content: bytes, kind: str, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(content)
     assert kind in str(recognize(tmp_path / "model"))
 
@@ -39,13 +39,13 @@ def test_a_file_is_known_by_its_start(content: bytes, kind: str, tmp_path: Path)
         ("model/archive_format", "exported program"),
     ],
 )
-def test_an_archive_is_known_by_a_member(member: str, kind: str, tmp_path: Path) -> None:
+def test_an_archive_is_recognized_by_a_member(member: str, kind: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model", "w") as archive:
         archive.writestr(member, "")
     assert kind in str(recognize(tmp_path / "model"))
 
 
-def test_a_saved_model_is_a_folder_and_the_rest_is_not_known(tmp_path: Path) -> None:
+def test_a_saved_model_is_a_folder_and_other_files_are_unknown(tmp_path: Path) -> None:
     for name in ("saved_model.pb", "fingerprint.pb", "notes.txt"):
         (tmp_path / name).write_bytes(b"\x08x" if name.endswith(".pb") else b"x")
     assert recognize(tmp_path) == recognize(tmp_path / "saved_model.pb") == "a TensorFlow SavedModel (saved_model.pb)"

@@ -1,4 +1,4 @@
-"""Whatever a DataFrame can hold within the signature is answered as the model answers that DataFrame."""
+"""For any DataFrame that fits the signature, the server answers what the model predicts for it."""
 
 import json
 import sys
@@ -68,7 +68,7 @@ def to_frame(rows: list[dict[str, Any]]) -> Any:
 
 @pytest.fixture(scope="module", params=["trees", "sums"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Model]:
-    """A pipeline, and the same as the server has it."""
+    """A pipeline, and the served model of it."""
     random = np.random.default_rng(0)
     rows = [
         {
@@ -109,7 +109,7 @@ def ask(model: Model, body: bytes, content_type: str) -> Any:
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS)
-def test_answers_are_those_for_the_frame(served: tuple[Any, Model], rows: list[dict[str, Any]]) -> None:
+def test_answers_equal_predictions_for_the_dataframe(served: tuple[Any, Model], rows: list[dict[str, Any]]) -> None:
     model, server = served
     frame = to_frame(rows)
     records = orjson.dumps({"instances": rows})
@@ -119,7 +119,7 @@ def test_answers_are_those_for_the_frame(served: tuple[Any, Model], rows: list[d
         sent.append((table, "text/csv; header=present"))
     try:
         expected = model.predict(frame)
-    except ValueError:  # a value is missing that the model needs, or it is too large
+    except ValueError:  # a required value is missing or too large
         for body, content_type in sent:
             with pytest.raises(BadRequest, match=r"Record \d: [\w ]+ is (missing|.*, too large)"):
                 ask(server, body, content_type)

@@ -1,4 +1,4 @@
-"""Whatever a client sends: never a 5xx, never a hang, and the server lives. Seeds are fixed; failures print theirs."""
+"""Fuzzing: no input causes a 5xx, a hang or a crash. Seeds are fixed; failures print theirs."""
 
 import contextlib
 import json
@@ -28,13 +28,13 @@ json_bodies = (json_values | envelopes).map(lambda value: json.dumps(value).enco
 
 @pytest.fixture(scope="module")
 def sample(samples: dict[str, Path]) -> Path:
-    """The model is scikit-learn's."""
+    """The scikit-learn model."""
     return samples["joblib"]
 
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: bytes = REQUEST) -> bytes:
-    """Bytes that were well-formed, with a piece taken out, repeated or replaced."""
+    """Well-formed bytes with a piece removed, repeated or replaced."""
     start = draw(st.integers(0, len(whole) - 1))
     end = draw(st.integers(start, len(whole)))
     return whole[:start] + draw(st.binary(max_size=30) | st.just(whole[start:end] * 2)) + whole[end:]
@@ -48,7 +48,7 @@ header_values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_
 
 @settings(max_examples=2000, deadline=None, derandomize=True)
 @given(body=bodies, content_type=media_types | header_values)
-def test_any_body_becomes_records_or_a_refusal(body: bytes, content_type: str) -> None:
+def test_any_body_is_decoded_or_refused(body: bytes, content_type: str) -> None:
     with contextlib.suppress(ServingError):
         records, parameters = content.decode(body, content_type)
         assert isinstance(parameters, dict)
@@ -58,7 +58,7 @@ def test_any_body_becomes_records_or_a_refusal(body: bytes, content_type: str) -
 
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(header=header_values)
-def test_any_header_is_understood_or_refused(header: str) -> None:
+def test_any_header_is_parsed_or_refused(header: str) -> None:
     parse_content_type(header)
     with contextlib.suppress(ServingError):
         assert choose_answer(header, ANSWERS) in ANSWERS
@@ -75,7 +75,7 @@ def fuzz_over_http(examples: int) -> settings:
 
 @pytest.fixture
 def alive(server: Server) -> Iterator[Server]:
-    """A server that answers before and after."""
+    """A server that must answer before and after the test."""
     yield server
     assert server.process.poll() is None
     assert server.request("GET", "/ping").status == 200
@@ -105,7 +105,7 @@ def test_any_route_is_answered_below_500(alive: Server, method: str, path: str) 
 
 @fuzz_over_http(150)
 @given(data=damaged() | st.binary(max_size=300))
-def test_any_bytes_on_the_socket_leave_it_alive(alive: Server, data: bytes) -> None:
+def test_the_server_survives_any_bytes_on_the_socket(alive: Server, data: bytes) -> None:
     answer = exchange(alive, data)
-    # The last is HTTP/0.9, nginx's answer to a request line without a version.
+    # The last is HTTP/0.9, which nginx answers to a request line without a version.
     assert not answer or answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4", b'{"error"'))

@@ -1,4 +1,4 @@
-"""What a handler can do, over HTTP: streams, custom attributes, a media type of its own, batch transform."""
+"""Features of a handler, over HTTP: streams, custom attributes, its own media type, batch transform."""
 
 import http.client
 import json
@@ -40,7 +40,7 @@ Start = Callable[..., Server]
 
 @pytest.fixture
 def start(project: Path, variant: str) -> Iterator[Start]:
-    """Starts a server with HANDLER, in one worker, and more variables."""
+    """Start a server with HANDLER, one worker, and additional environment variables."""
     (project / "code/model_handler.py").write_text(HANDLER)
     servers: list[Server] = []
 
@@ -64,12 +64,12 @@ def open_stream(server: Server, what: str) -> tuple[http.client.HTTPConnection, 
     return connection, connection.getresponse()
 
 
-def test_a_stream_arrives_piece_by_piece_chunked(start: Start) -> None:
+def test_a_stream_arrives_chunked_piece_by_piece(start: Start) -> None:
     server = start()
     connection, response = open_stream(server, "stream")
     assert (response.status, response.headers["Transfer-Encoding"]) == (200, "chunked")
     assert response.headers.get_content_type() == "text/plain"
-    assert response.readline() == b"0\n"  # before the handler has been let go on
+    assert response.readline() == b"0\n"  # while the handler is still blocked
     mark(server, "go0")
     assert response.readline() == b"1\n"
     mark(server, "go1", "go2")
@@ -80,19 +80,19 @@ def test_a_stream_arrives_piece_by_piece_chunked(start: Start) -> None:
     assert json.loads(line)["bytes_out"] == 6
 
 
-def test_a_stream_that_fails_is_cut_off(start: Start) -> None:
+def test_the_connection_of_a_failing_stream_is_dropped(start: Start) -> None:
     server = start()
     connection, response = open_stream(server, "fail")
     mark(server, "go0")
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         response.read()
     connection.close()
-    assert "secret" in wait_for(lambda: server.log() if "secret" in server.log() else "", "the story")
+    assert "secret" in wait_for(lambda: server.log() if "secret" in server.log() else "", "the traceback")
     mark(server, "go1", "go2")
     assert server.invoke([[1]]).status == 200
 
 
-def test_a_stream_whose_client_is_gone_ends(start: Start) -> None:
+def test_a_stream_ends_when_its_client_disconnects(start: Start) -> None:
     server = start()
     connection, response = open_stream(server, "endless")
     mark(server, "go0", "go1", "go2")
@@ -114,14 +114,14 @@ def test_a_stream_is_finished_after_sigterm(start: Start) -> None:
     assert server.wait() == 0
 
 
-def test_custom_attributes_come_back_if_the_handler_sets_them(start: Start) -> None:
+def test_custom_attributes_are_returned_if_the_handler_sets_them(start: Start) -> None:
     server = start()
     name = "X-Amzn-SageMaker-Custom-Attributes"
     assert server.invoke([[1]], **{name: "trace=1"}).headers[name] == "TRACE=1"
     assert server.invoke([[1]]).headers[name] is None
 
 
-def test_batch_transform_sends_up_to_100_mb(start: Start) -> None:
+def test_batch_transform_can_send_up_to_100_mb(start: Start) -> None:
     server = start(SAGEMAKER_BATCH="true")
     assert server.invoke(b"[[1]]".ljust(100 * 2**20)).status == 200
     reply = server.invoke(b"[[1]]".ljust(100 * 2**20 + 1))

@@ -1,4 +1,4 @@
-"""From requests to answers, without a web server: serving/invocation.py, and the log it writes."""
+"""serving/invocation.py: from requests to answers, without a web server; and the log it writes."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from project import wait_for
 
 from serving import logs, settings
 from serving.errors import BadRequest, Overloaded, TooLarge
-from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.invocation import Invoker, execution_parameters, refuse
 from serving.media_types import JSON_LINES
 from serving.models import Model
 from serving.request import Answer, Request, Stream, StreamBroken, current
@@ -31,7 +31,7 @@ def model(predict: Callable[[Any], Any], **others: Any) -> Model:
 
 
 def ask(served: Model, *requests: Request) -> list[Answer]:
-    """The answers to requests that are taken from the queue together."""
+    """The answers to requests taken from the queue together."""
     invoker = Invoker(served, SETTINGS, lambda _: None)
     invoker.unproven = 0
     invoker.run(list(requests))
@@ -53,7 +53,7 @@ def add(inputs: Any) -> list[Any]:
     return [sum(record) for record in inputs]
 
 
-def test_a_good_request_is_answered() -> None:
+def test_a_valid_request_is_answered() -> None:
     good = answer(add, accept="text/csv")
     assert (good.status, good.media_type, good.body) == (200, "text/csv", b"3\n")
 
@@ -62,7 +62,7 @@ def test_a_good_request_is_answered() -> None:
     ("error", "status"),
     [(BadRequest("Too long."), 400), (ValueError(SECRET), 500), (SystemExit(SECRET), 500), (MemoryError(SECRET), 500)],
 )
-def test_an_error_in_the_handler_is_an_answer_that_tells_nothing(error: BaseException, status: int) -> None:
+def test_an_error_in_the_handler_reveals_nothing_to_the_client(error: BaseException, status: int) -> None:
     bad = answer(fail(error))
     assert isinstance(bad.body, bytes)
     assert bad.status == status
@@ -70,7 +70,7 @@ def test_an_error_in_the_handler_is_an_answer_that_tells_nothing(error: BaseExce
     assert SECRET not in bad.body.decode()
 
 
-def test_outputs_that_cannot_be_written_are_a_bug_of_the_handler() -> None:
+def test_outputs_that_cannot_be_encoded_are_a_handler_bug() -> None:
     assert answer(lambda _: object()).status == 500
 
 
@@ -82,23 +82,23 @@ def test_outputs_that_cannot_be_written_are_a_bug_of_the_handler() -> None:
         (b"[[1]]", {"content_type": "text/html"}, 415),
     ],
 )
-def test_the_clients_errors_have_their_statuses(body: bytes, headers: dict[str, str], status: int) -> None:
+def test_client_errors_have_their_statuses(body: bytes, headers: dict[str, str], status: int) -> None:
     assert answer(lambda inputs: inputs, body, **headers).status == status
 
 
-def test_refusals_say_when_to_come_back_or_how_much_is_too_much() -> None:
+def test_refusals_name_the_retry_delay_or_the_size_limit() -> None:
     assert refuse(Overloaded()).headers == {"Retry-After": "1"}
     assert refuse(TooLarge(25 * 2**20)).body == b'{"error":"The body is larger than 25 MB."}'
 
 
-def test_batch_transform_is_told_what_suits_this_server() -> None:
-    body = tell_batch_transform(SETTINGS).body
+def test_execution_parameters_are_answered() -> None:
+    body = execution_parameters(SETTINGS).body
     assert isinstance(body, bytes)
     assert json.loads(body) == {"MaxConcurrentTransforms": 2, "BatchStrategy": "MultiRecord", "MaxPayloadInMB": 6}
 
 
 class Counted:
-    """A predict that remembers how many records it was given each time."""
+    """A predict function that remembers the number of records of each call."""
 
     def __init__(self, predict: Callable[[Any], Any]) -> None:
         self.predict = predict
@@ -113,7 +113,7 @@ def bodies(answers: list[Answer]) -> list[Any]:
     return [json.loads(each.body)["predictions"] for each in answers if isinstance(each.body, bytes)]
 
 
-def test_what_waits_together_is_predicted_at_once_and_each_gets_its_own() -> None:
+def test_queued_requests_are_predicted_together_and_answered_separately() -> None:
     predict = Counted(add)
     requests = [Request(b"[[1, 2]]"), Request(b"[[3, 4], [5, 6]]"), Request(b"7,8", "text/csv")]
     assert bodies(ask(model(predict), *requests)) == [[3], [7, 11], [15]]
@@ -141,7 +141,7 @@ def test_a_failure_to_encode_fails_only_its_own_request() -> None:
     assert [each.status for each in answers] == [500, 200]
 
 
-def test_outputs_that_are_not_one_a_record_turn_batching_off() -> None:
+def test_outputs_without_one_entry_per_record_turn_batching_off() -> None:
     predict = Counted(lambda inputs: {"mean": float(np.mean(inputs))})
     requests = [Request(b"[[1, 2]]"), Request(b"[[3, 4]]")]
     answers = ask(model(predict), *requests)
@@ -152,33 +152,31 @@ def test_outputs_that_are_not_one_a_record_turn_batching_off() -> None:
 @pytest.mark.parametrize(
     ("leaks", "alone"),
     [
-        (lambda inputs: np.cumsum(inputs, axis=0), [[[1, -2]], [[3, 4]]]),  # the first axis is time
+        (lambda inputs: np.cumsum(inputs, axis=0), [[[1, -2]], [[3, 4]]]),  # axis 0 is time
         (lambda inputs: np.sum(inputs, axis=1) / np.max(inputs), [[-1], [1.75]]),
         (
             lambda inputs: np.sort(np.sum(inputs, axis=1))[::-1],
             [[-1], [7]],
-        ),  # the order is another than that of records
+        ),  # the order differs from that of the records
     ],
 )
-def test_records_that_change_each_others_answers_turn_batching_off(
-    leaks: Callable[[Any], Any], alone: list[Any]
-) -> None:
+def test_predictions_that_depend_on_the_batch_turn_batching_off(leaks: Callable[[Any], Any], alone: list[Any]) -> None:
     invoker = Invoker(model(leaks), SETTINGS, lambda _: None)
     requests = [Request(b"[[1, -2]]"), Request(b"[[3, 4]]")]
     invoker.run(requests)
     assert bodies([request.answer for request in requests if request.answer]) == alone
     assert [request.together for request in requests] == [1, 1]
-    assert invoker.batcher.most == 1
+    assert invoker.batcher.max_requests == 1
 
 
-def test_the_first_batches_are_predicted_one_by_one_too() -> None:
+def test_the_first_batches_are_verified_one_by_one() -> None:
     predict = Counted(lambda inputs: np.asarray(inputs, np.float32) @ np.ones(2, np.float32))
     invoker = Invoker(model(predict), SETTINGS, lambda _: None)
     for _ in range(5):
-        invoker.run([Request(b"[[1, 2]]"), Request(b"[[1, 2]]")])  # of which nothing can be learned
+        invoker.run([Request(b"[[1, 2]]"), Request(b"[[1, 2]]")])  # which proves nothing
         invoker.run([Request(b"[[1, 2]]"), Request(b"[[3, 4]]")])
     assert predict.calls == [2, 1, 1] * 6 + [2] * 4
-    assert invoker.batcher.most > 1
+    assert invoker.batcher.max_requests > 1
 
 
 @pytest.mark.parametrize(("served", "chosen"), [({"batching": False}, {}), ({}, {"SM_BATCH_ROWS": "1"})])
@@ -196,7 +194,7 @@ def test_batching_can_be_turned_off(served: dict[str, Any], chosen: dict[str, st
     assert predict.calls == [1] * 20
 
 
-def test_no_more_rows_are_predicted_together_than_settings_allow() -> None:
+def test_batches_have_at_most_batch_rows_records() -> None:
     predict = Counted(add)
     few = settings.read({"SM_BATCH_ROWS": "3"}, Path("/nonexistent"))
     requests = [Request(b"[[1], [2]]"), Request(b"[[3]]"), Request(b"[[4]]"), Request(b"[[5], [6], [7], [8]]")]
@@ -220,14 +218,14 @@ def test_only_requests_with_the_same_parameters_are_predicted_together() -> None
     assert predict_counted.calls == [2, 1]
 
 
-def test_arrays_of_another_shape_are_predicted_apart() -> None:
+def test_arrays_of_different_shapes_are_predicted_separately() -> None:
     predict = Counted(lambda inputs: inputs.sum(axis=1))
     served = model(predict, decode=np.array)
     assert bodies(ask(served, Request(b"[[1, 2]]"), Request(b"[[1, 2, 3]]"), Request(b"[[3, 4]]"))) == [[3], [6], [7]]
     assert sorted(predict.calls) == [1, 2]
 
 
-def test_custom_attributes_reach_the_hooks_and_go_back_only_if_set() -> None:
+def test_custom_attributes_reach_the_hooks_and_are_returned_only_if_set() -> None:
     def encode(outputs: Any) -> Any:
         if sent := current().custom_attributes:
             current().answer_attributes = f"seen={sent}"
@@ -240,7 +238,7 @@ def test_custom_attributes_reach_the_hooks_and_go_back_only_if_set() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "é", "x" * 1025])
-def test_attributes_that_are_no_header_are_a_bug_of_the_handler(value: str) -> None:
+def test_attributes_that_are_not_a_valid_header_are_a_handler_bug(value: str) -> None:
     def encode(outputs: Any) -> Any:
         current().answer_attributes = value
         return outputs
@@ -248,7 +246,7 @@ def test_attributes_that_are_no_header_are_a_bug_of_the_handler(value: str) -> N
     assert ask(model(add, encode=encode), Request(b"[[1]]"))[0].status == 500
 
 
-def test_a_handler_may_write_an_answer_of_its_own_type() -> None:
+def test_a_handler_can_answer_with_its_own_media_type() -> None:
     served = model(lambda _: "<b>3</b>", media_type="text/html")
     html, refused = ask(served, Request(b"[[1]]"), Request(b"[[1]]", accept="application/json"))
     assert (html.status, html.media_type, html.body) == (200, "text/html", b"<b>3</b>")
@@ -256,7 +254,7 @@ def test_a_handler_may_write_an_answer_of_its_own_type() -> None:
 
 
 def read_stream(predict: Callable[[Any], Any], **others: Any) -> tuple[Answer, list[bytes]]:
-    """A streamed answer, read to its end while the prediction thread waits."""
+    """A streamed answer, read until its end while the prediction thread waits."""
     request = Request(b"[[1, 2, 3]]")
     pieces: list[bytes] = []
     invoker = Invoker(model(predict, **others), SETTINGS, lambda _: None)
@@ -284,12 +282,12 @@ def read_stream(predict: Callable[[Any], Any], **others: Any) -> tuple[Answer, l
         ([], "text/plain; charset=utf-8", []),
     ],
 )
-def test_an_iterator_is_answered_piece_by_piece(outputs: list[Any], media_type: str, pieces: list[bytes]) -> None:
+def test_an_iterator_is_streamed(outputs: list[Any], media_type: str, pieces: list[bytes]) -> None:
     good, got = read_stream(lambda _: iter(outputs))
     assert (good.status, good.media_type, got) == (200, media_type, pieces)
 
 
-def test_a_stream_may_have_a_type_of_its_own_and_each_piece_is_encoded() -> None:
+def test_a_stream_can_have_its_own_type_and_each_piece_is_encoded() -> None:
     good, got = read_stream(
         lambda _: iter([1, 2]), media_type="text/event-stream", encode=lambda piece: f"data: {piece}\n\n"
     )
@@ -301,13 +299,13 @@ def yield_and_fail(_: Any) -> Iterator[str]:
     raise ValueError(SECRET)
 
 
-def test_a_stream_that_fails_at_once_has_a_status_and_later_it_breaks() -> None:
+def test_a_stream_has_an_error_status_if_it_fails_at_once_and_breaks_if_later() -> None:
     assert answer(lambda _: map(fail(ValueError(SECRET)), [1])).status == 500
     with pytest.raises(StreamBroken):
         read_stream(yield_and_fail)
 
 
-def test_a_stream_that_nobody_reads_any_more_ends_the_handlers_iterator() -> None:
+def test_an_abandoned_stream_closes_the_handlers_iterator() -> None:
     ended = threading.Event()
 
     def predict(_: Any) -> Iterator[int]:
@@ -322,7 +320,7 @@ def test_a_stream_that_nobody_reads_any_more_ends_the_handlers_iterator() -> Non
     assert ended.is_set()
 
 
-def test_requests_for_streams_that_wait_together_are_each_answered() -> None:
+def test_queued_requests_for_streams_are_all_answered() -> None:
     texts: list[bytes] = []
 
     def deliver(requests: list[Request]) -> None:
@@ -336,17 +334,17 @@ def test_requests_for_streams_that_wait_together_are_each_answered() -> None:
     assert texts == [b"12", b"34"]
 
 
-def test_the_story_of_a_bug_is_in_the_log_under_the_inference_id(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_traceback_of_a_bug_is_logged_with_the_inference_id(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start("INFO")
     answer(fail(ValueError(SECRET)), inference_id="id-7")
-    story, line = (json.loads(text) for text in capsys.readouterr().err.splitlines())
-    assert story["id"] == line["id"] == "id-7"
-    assert "Traceback" in story["exception"] and SECRET in story["exception"]
+    error, line = (json.loads(text) for text in capsys.readouterr().err.splitlines())
+    assert error["id"] == line["id"] == "id-7"
+    assert "Traceback" in error["exception"] and SECRET in error["exception"]
     assert (line["level"], line["status"], line["together"], line["bytes_in"]) == ("INFO", 500, 1, 8)
     assert SECRET not in json.dumps(line)
 
 
-def test_the_log_has_a_line_for_each_request_and_nothing_of_its_content(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_has_a_line_per_request_without_its_content(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start("INFO")
     ask(model(add), Request(b"[[123456, 2]]", inference_id="a"), Request(b"[[3]]"))
     lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
@@ -355,13 +353,15 @@ def test_the_log_has_a_line_for_each_request_and_nothing_of_its_content(capsys: 
     assert "123456" not in json.dumps(lines)
 
 
-def test_above_its_level_the_log_has_no_lines_for_requests(capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_not_logged_above_level_info(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start("WARNING")
     answer(add)
     assert capsys.readouterr().err == ""
 
 
-def test_people_get_plain_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_plain_text_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     logs.start("INFO")
     answer(add, inference_id="a")

@@ -1,4 +1,4 @@
-"""text/libsvm: serving/libsvm.py."""
+"""serving/libsvm.py: text/libsvm."""
 
 import numpy as np
 import pytest
@@ -15,17 +15,17 @@ from serving.libsvm import from_libsvm, to_rows
         (b"1\n", [{}]),
     ],
 )
-def test_a_line_is_a_record_with_or_without_a_label(body: bytes, records: object) -> None:
+def test_a_line_is_one_record_with_or_without_a_label(body: bytes, records: object) -> None:
     assert from_libsvm(body, "utf-8") == (records, {})
 
 
 @pytest.mark.parametrize("line", [b"1 2", b"1 a:1", b"1 1:b", b"1 1:2:3", b"1 -1:2"])
-def test_anything_else_is_the_clients_error_with_its_line(line: bytes) -> None:
+def test_errors_name_the_line(line: bytes) -> None:
     with pytest.raises(BadRequest, match="Line 2 "):
         from_libsvm(b"1 0:1\n" + line, "utf-8")
 
 
-def test_sparse_records_become_rows_and_others_stay() -> None:
+def test_sparse_records_become_dense_and_others_are_unchanged() -> None:
     np.testing.assert_array_equal(to_rows([{0: 1.0}, {}], 2, absent=np.nan), [[1.0, np.nan], [np.nan, np.nan]])
     assert to_rows([[1, 2]], 2, absent=0) == [[1, 2]]
     for records in ([{2: 1.0}], [{"a": 1.0}], [{0: 1.0}, [1, 2]]):
@@ -33,6 +33,6 @@ def test_sparse_records_become_rows_and_others_stay() -> None:
             to_rows(records, 2, absent=0)
 
 
-def test_a_small_body_cannot_fill_the_memory() -> None:
-    with pytest.raises(BadRequest, match="too many records at once: send up to 33554"):
+def test_a_small_body_cannot_exhaust_memory() -> None:
+    with pytest.raises(BadRequest, match="Too many records: send at most 33554 per request"):
         to_rows([{}] * 40_000, 1000, absent=0)

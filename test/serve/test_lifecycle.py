@@ -1,4 +1,4 @@
-"""code/serve as a process: starting, refusing to start, load, signals, processes that die."""
+"""code/serve as a process: start, start errors, load, signals, dying processes."""
 
 import contextlib
 import http.client
@@ -33,7 +33,7 @@ def predict(model, inputs):
 
 @pytest.fixture
 def slow(project: Path, variant: str) -> Iterator[Server]:
-    """One worker with a handler that waits for a sign, fails or dies as it is asked to."""
+    """A server with one worker, whose handler waits, fails or dies on request."""
     (project / "code/model_handler.py").write_text(SLOW)
     with Server(project, variant, SM_WORKERS="1") as server:
         yield server.wait_until_ready()
@@ -44,14 +44,14 @@ def go(server: Server) -> None:
 
 
 def start_waiting(server: Server, pool: ThreadPoolExecutor) -> "Future[Reply]":
-    """A request that the handler works on until `go`."""
+    """Send a request that the handler works on until `go`."""
     request = pool.submit(server.invoke, ["wait"])
     wait_for((server.folder / "code/started").exists, "the handler to start")
     return request
 
 
-def test_a_model_of_scikit_learns_is_served(variant: str, samples: dict[str, Path], tmp_path: Path) -> None:
-    """In joblib; test/frameworks has its other formats, and the other frameworks."""
+def test_a_scikit_learn_model_is_served(variant: str, samples: dict[str, Path], tmp_path: Path) -> None:
+    """In joblib format. Other formats and frameworks are in test/frameworks."""
     folder = assemble(tmp_path / "project", variant, samples["joblib"])
     with Server(folder, variant) as server:
         reply = server.wait_until_ready().invoke((folder / "test/sample_request.json").read_bytes())
@@ -76,14 +76,16 @@ def remove_model(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (break_model, "does not load"),
         (empty_model, "There is no model in"),
         (remove_model, "There is no model in"),
     ],
 )
-def test_without_a_good_model_the_port_stays_closed(project: Path, variant: str, spoil: object, said: str) -> None:
+def test_the_port_stays_closed_without_a_working_model(
+    project: Path, variant: str, spoil: object, message: str
+) -> None:
     spoil(project / "model")  # type: ignore[operator]
     with Server(project, variant) as server:
         while server.process.poll() is None:
@@ -91,42 +93,42 @@ def test_without_a_good_model_the_port_stays_closed(project: Path, variant: str,
                 pass
             time.sleep(0.01)
         assert server.wait() != 0
-        assert said in server.last_line()
+        assert message in server.last_line()
 
 
-def test_a_port_that_is_taken_ends_the_process(project: Path, variant: str) -> None:
+def test_a_taken_port_is_a_start_error(project: Path, variant: str) -> None:
     with Server(project, variant) as server, socket.create_server(("127.0.0.1", server.port)):
         assert server.wait() == 1
-        assert server.last_line().startswith(f"Port {server.port} cannot be opened")
+        assert server.last_line().startswith(f"Cannot open port {server.port}")
 
 
-def test_a_wrong_setting_ends_the_process(project: Path, variant: str) -> None:
+def test_an_invalid_setting_is_a_start_error(project: Path, variant: str) -> None:
     with Server(project, variant, SM_WORKERS="many") as server:
         assert server.wait() == 1
         assert server.last_line().startswith("SM_WORKERS is 'many'")
 
 
-def test_a_bug_in_the_handler_is_told_to_the_log_only(slow: Server) -> None:
+def test_a_bug_in_the_handler_is_reported_only_in_the_log(slow: Server) -> None:
     reply = slow.invoke(["bug"], X_Amzn_SageMaker_Inference_Id="id-42")
     assert (reply.status, list(reply.json())) == (500, ["error"])
     for secret in ("secret-state", "KeyError", "Traceback", ".py"):
         assert secret not in reply.body.decode()
-    (story, line) = [json.loads(line) for line in slow.log().splitlines() if "id-42" in line]
-    assert "secret-state" in story["exception"]
+    (error, line) = [json.loads(line) for line in slow.log().splitlines() if "id-42" in line]
+    assert "secret-state" in error["exception"]
     assert (line["id"], line["status"]) == ("id-42", 500)
 
 
-def test_a_request_without_an_id_is_given_one_for_the_log(slow: Server) -> None:
+def test_a_request_without_an_id_gets_one_for_the_log(slow: Server) -> None:
     slow.invoke(["bug"])
-    story, line = [json.loads(line) for line in slow.log().splitlines()][-2:]
-    assert story["id"] == line["id"]
+    error, line = [json.loads(line) for line in slow.log().splitlines()][-2:]
+    assert error["id"] == line["id"]
 
 
-def test_sigterm_finishes_what_was_accepted_and_ends_with_0(slow: Server) -> None:
+def test_sigterm_finishes_accepted_requests_and_exits_with_0(slow: Server) -> None:
     with ThreadPoolExecutor() as pool:
         request = start_waiting(slow, pool)
         slow.terminate()
-        if slow.variant != "flask":  # gunicorn's workers keep the port until they end
+        if slow.variant != "flask":  # gunicorn's workers keep the port open until they exit
             wait_for(lambda: refuses_connections(slow.port), "the port to close")
         go(slow)
         assert request.result().json() == {"predictions": ["wait"]}
@@ -140,7 +142,7 @@ def refuses_connections(port: int) -> bool:
     return True
 
 
-def test_ping_does_not_wait_for_predictions_and_overload_is_refused(slow: Server) -> None:
+def test_ping_does_not_wait_for_predictions_and_overload_gets_503(slow: Server) -> None:
     capacity = 1 + 128
     with ThreadPoolExecutor(capacity + 10) as pool:
         try:
@@ -157,7 +159,7 @@ def test_ping_does_not_wait_for_predictions_and_overload_is_refused(slow: Server
     assert [(reply.status, reply.headers["Retry-After"]) for reply in refused] == [(503, "1")]
 
 
-def test_a_worker_that_is_killed_is_replaced(slow: Server) -> None:
+def test_a_killed_worker_is_restarted(slow: Server) -> None:
     (killed,) = slow.invoke(["pid"]).json()["predictions"]
     os.kill(killed, signal.SIGKILL)
 
@@ -171,14 +173,14 @@ def test_a_worker_that_is_killed_is_replaced(slow: Server) -> None:
 
 
 @pytest.mark.parametrize("variant", ["flask", "flask-nginx"], indirect=True)
-def test_without_its_web_server_the_process_ends(slow: Server) -> None:
-    """What the supervisor cannot replace, nginx and gunicorn's first process, ends the container when it dies."""
+def test_the_server_stops_if_its_web_server_dies(slow: Server) -> None:
+    """nginx and gunicorn's parent process cannot be restarted: if one dies, the container stops."""
     os.kill(list_children(slow.process.pid)[-1], signal.SIGKILL)
     assert slow.wait() == 1
-    assert "ended (killed by SIGKILL), so the server ends too" in slow.last_line()
+    assert "ended (killed by SIGKILL), so the server stops" in slow.last_line()
 
 
-def test_workers_that_die_again_and_again_end_the_process(slow: Server) -> None:
+def test_the_server_stops_if_workers_keep_dying(slow: Server) -> None:
     def kill_one() -> bool:
         with contextlib.suppress(OSError):
             slow.invoke(["die"])
@@ -190,7 +192,7 @@ def test_workers_that_die_again_and_again_end_the_process(slow: Server) -> None:
     assert list_descendants(slow.process.pid) == []
 
 
-def test_sigterm_while_the_model_loads_ends_at_once(project: Path, variant: str) -> None:
+def test_sigterm_while_the_model_loads_stops_at_once(project: Path, variant: str) -> None:
     handler = "import pathlib, time\ndef load(d):\n  (d / 'loading').touch()\n  time.sleep(60)\ndef predict(m, i): pass"
     (project / "code/model_handler.py").write_text(handler)
     with Server(project, variant) as server:
@@ -200,7 +202,7 @@ def test_sigterm_while_the_model_loads_ends_at_once(project: Path, variant: str)
 
 
 def test_no_prediction_is_lost_when_the_server_stops_under_load(slow: Server) -> None:
-    """Every request that was answered was answered well, until connections are refused."""
+    """Every answered request succeeded, until connections are refused."""
     statuses: list[int] = []
 
     def keep_asking() -> None:
@@ -225,12 +227,12 @@ from serving.errors import ProcessBroken
 def load(model_dir): return None
 def predict(model, inputs):
     if inputs == ["break"]:
-        raise ProcessBroken("It cannot predict any more.")
+        raise ProcessBroken("It can no longer predict.")
     return [os.getpid()] * len(inputs)
 """
 
 
-def test_a_process_that_cannot_predict_any_more_is_replaced(project: Path, variant: str) -> None:
+def test_a_broken_process_is_restarted(project: Path, variant: str) -> None:
     (project / "code/model_handler.py").write_text(BROKEN_FOR_GOOD)
     with Server(project, variant, SM_WORKERS="1") as server:
         server.wait_until_ready()
@@ -245,4 +247,4 @@ def test_a_process_that_cannot_predict_any_more_is_replaced(project: Path, varia
         with contextlib.suppress(OSError, http.client.HTTPException):
             assert server.invoke(["break"]).status >= 500
         wait_for(another, "another process")
-    assert "It cannot predict any more." in server.log()
+    assert "It can no longer predict." in server.log()

@@ -1,4 +1,4 @@
-"""code/serve under load and under attack: many clients, slow ones, strange ones, and SIGTERM in the middle of it."""
+"""code/serve under load: many, slow and malicious clients, and SIGTERM under load."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ def predict(model, inputs):
 
 
 def connect(server: Server, *parts: bytes) -> socket.socket:
-    """A connection on which something has been sent."""
+    """Open a connection and send data."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT)
     for part in parts:
         connection.sendall(part)
@@ -35,7 +35,7 @@ def connect(server: Server, *parts: bytes) -> socket.socket:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """One whole answer with a Content-Length."""
+    """Read a whole response with a Content-Length."""
     answer = b""
     while b"\r\n\r\n" not in answer:
         answer += receive(connection)
@@ -56,18 +56,18 @@ def receive(connection: socket.socket) -> bytes:
 
 
 def exchange(server: Server, data: bytes) -> bytes:
-    """All that is answered to `data` and the end of the client's side; nothing where the server cuts it off."""
+    """Send `data`, close the sending side and return the response; empty if the server drops the connection."""
     answer = b""
     with connect(server) as connection, contextlib.suppress(ConnectionError):
         connection.sendall(data)
-        with contextlib.suppress(OSError):  # ENOTCONN: cut off already
+        with contextlib.suppress(OSError):  # ENOTCONN: already dropped
             connection.shutdown(socket.SHUT_WR)
         while piece := connection.recv(65536):
             answer += piece
     return answer
 
 
-def test_pings_are_answered_while_200_clients_hammer_a_slow_model(project: Path, variant: str) -> None:
+def test_pings_are_answered_while_200_clients_load_a_slow_model(project: Path, variant: str) -> None:
     (project / "code/model_handler.py").write_text(SLOW)
     over = threading.Event()
     statuses: list[int] = []
@@ -97,9 +97,9 @@ def test_pings_are_answered_while_200_clients_hammer_a_slow_model(project: Path,
 
 
 def test_no_request_is_lost_when_the_server_stops_under_load(project: Path, variant: str) -> None:
-    """Each request is answered, until the server has said that it closes the connection, or accepts no more of them.
+    """Every request is answered until the server announces that it closes the connection, or refuses new ones.
 
-    nginx closes an idle connection at once, which a request may meet on its way: one connection a request there.
+    nginx closes idle connections at once, even if a request is already sent: there, use one connection per request.
     """
     statuses: list[bytes] = []
     lost: list[str] = []
@@ -139,7 +139,7 @@ def test_no_request_is_lost_when_the_server_stops_under_load(project: Path, vari
     assert lost == []
 
 
-def test_clients_that_send_slowly_starve_no_others(server: Server) -> None:
+def test_slow_clients_do_not_starve_others(server: Server) -> None:
     parts = [[b"P"], [HEAD % 99], [REQUEST[:-9]], [b"POST /invocations HTTP/1.1\r\n"]]
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(connect(server, *parts[number % len(parts)])) for number in range(400)]
@@ -159,7 +159,7 @@ def test_clients_that_send_slowly_starve_no_others(server: Server) -> None:
 )
 def test_giant_headers_are_refused(server: Server, header: bytes) -> None:
     with connect(server) as connection:
-        with contextlib.suppress(ConnectionError):  # closed before they had left
+        with contextlib.suppress(ConnectionError):  # closed before all of it was sent
             connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             assert connection.recv(20)[9:12] in (b"", b"400", b"431")
@@ -179,7 +179,7 @@ def test_giant_headers_are_refused(server: Server, header: bytes) -> None:
     ],
     ids=["tls", "zeros", "line", "length", "version", "encoding", "path"],
 )
-def test_what_is_not_http_is_refused_in_json_or_cut_off(server: Server, junk: bytes) -> None:
+def test_invalid_http_is_refused_in_json_or_disconnected(server: Server, junk: bytes) -> None:
     answer = exchange(server, junk)
     assert b" 5" not in answer[:12]
     assert b"Traceback" not in answer
@@ -195,7 +195,7 @@ def test_pipelined_requests_are_all_answered(server: Server) -> None:
 
 
 def measure_memory(server: Server) -> int:
-    """Bytes that all processes of the server hold."""
+    """The memory of all processes of the server in bytes."""
     total = 0
     for pid in [server.process.pid, *list_descendants(server.process.pid)]:
         fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
@@ -209,7 +209,7 @@ def test_memory_does_not_grow_over_100_000_requests(server: Server) -> None:
     def ask(count: int) -> None:
         with connect(server) as connection:
             for _ in range(count // 20):
-                connection.sendall(REQUEST * 20)  # pipelined, to be done sooner
+                connection.sendall(REQUEST * 20)  # pipelined, to save time
                 answers = b""
                 while answers.count(b'{"predictions"') < 20:
                     answers += receive(connection)
@@ -219,7 +219,7 @@ def test_memory_does_not_grow_over_100_000_requests(server: Server) -> None:
         with ThreadPoolExecutor(16) as clients:
             list(clients.map(ask, [count // 16] * 16))
 
-    # What the first requests leave behind, such as the allocator's arenas, is no leak; a leak never stops growing.
+    # Memory kept after the first requests, such as allocator arenas, is not a leak; a leak never stops growing.
     ask_all(80_000)
     for _ in range(5):
         before = measure_memory(server)

@@ -1,4 +1,4 @@
-"""What Content-Type and Accept ask for: serving/media_types.py."""
+"""serving/media_types.py: Content-Type and Accept."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from serving.errors import NotAcceptable
 from serving.media_types import ANSWERS, CSV, JSON, JSON_LINES, NPY, choose_answer
 
 
-def test_there_is_an_encoder_for_every_answer() -> None:
+def test_every_answer_type_has_an_encoder() -> None:
     assert tuple(content.ENCODERS) == ANSWERS
 
 
@@ -34,22 +34,22 @@ def test_there_is_an_encoder_for_every_answer() -> None:
         ("application/json;q=0.1, */*;q=0.5", CSV),
     ],
 )
-def test_the_answer_is_what_accept_likes_best(accept: str | None, media_type: str) -> None:
+def test_the_answer_has_the_type_that_accept_prefers(accept: str | None, media_type: str) -> None:
     assert choose_answer(accept, ANSWERS) == media_type
 
 
-def test_the_default_answers_when_the_client_does_not_mind() -> None:
+def test_the_default_type_is_used_if_accept_allows_any() -> None:
     assert choose_answer(None, (CSV, JSON)) == CSV
     assert choose_answer("application/json", (CSV, JSON)) == JSON
 
 
 @pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "*/*;q=0", "application/xml, text/html"])
-def test_an_answer_nobody_wants_is_not_acceptable(accept: str) -> None:
+def test_an_unsupported_accept_is_not_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         choose_answer(accept, ANSWERS)
 
 
-def test_a_handler_with_a_type_of_its_own_answers_in_that_only() -> None:
+def test_a_handler_with_its_own_type_answers_only_in_that() -> None:
     assert choose_answer("text/*", ("text/html; charset=utf-8",)) == "text/html; charset=utf-8"
     with pytest.raises(NotAcceptable, match="text/html"):
         choose_answer("application/json", ("text/html",))

@@ -1,4 +1,4 @@
-"""The memory that is left for models: serving/memory.py, on the files of a system."""
+"""serving/memory.py: the memory available for models, read from files of a system."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from serving import memory
 
 GB = 2**30
-FILES = "anon 1\nactive_file 268435456\ninactive_file 268435456\n"  # half a GB of them
+FILES = "anon 1\nactive_file 268435456\ninactive_file 268435456\n"  # half a GB of file pages
 V2 = {"memory.max": f"{4 * GB}\n", "memory.current": f"{2 * GB}\n", "memory.stat": FILES}
 V1 = {
     "memory/memory.limit_in_bytes": f"{4 * GB}\n",
@@ -31,24 +31,24 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 
 @pytest.mark.parametrize("files", [V2, V1])
-def test_what_is_left_is_nine_tenths_of_the_limit_without_what_is_used(
+def test_free_memory_is_nine_tenths_of_the_limit_minus_used_memory(
     files: dict[str, str], tmp_path: Path, meminfo: Path
 ) -> None:
     free = memory.read_free(write(tmp_path, files), meminfo)
-    assert free == pytest.approx(0.9 * 4 * GB - 1.5 * GB)  # the pages of files are no use that lasts
+    assert free == pytest.approx(0.9 * 4 * GB - 1.5 * GB)  # file pages can be reclaimed
 
 
-def test_it_is_no_more_than_the_machine_has(tmp_path: Path, meminfo: Path) -> None:
+def test_free_memory_is_limited_by_the_machine(tmp_path: Path, meminfo: Path) -> None:
     large = {**V2, "memory.max": f"{4 * GB}\n", "memory.current": f"{GB // 2}\n"}
     assert memory.read_free(write(tmp_path, large), meminfo) == pytest.approx(3 * GB - 0.1 * 4 * GB)
 
 
-def test_it_falls_below_zero_before_the_limit_is_reached(tmp_path: Path, meminfo: Path) -> None:
+def test_free_memory_is_negative_before_the_limit_is_reached(tmp_path: Path, meminfo: Path) -> None:
     full = {**V2, "memory.current": f"{int(4.3 * GB)}\n"}
     assert memory.read_free(write(tmp_path, full), meminfo) < 0
 
 
-def test_where_the_system_tells_nothing_it_is_the_machines(tmp_path: Path) -> None:
+def test_free_memory_is_the_machines_if_there_are_no_cgroups(tmp_path: Path) -> None:
     assert memory.read_free(tmp_path, tmp_path / "none") > GB
 
 
@@ -60,5 +60,5 @@ def test_where_the_system_tells_nothing_it_is_the_machines(tmp_path: Path) -> No
         ({"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"}, 4),
     ],
 )
-def test_the_systems_kills_are_counted(files: dict[str, str], kills: int, tmp_path: Path) -> None:
+def test_out_of_memory_kills_are_counted(files: dict[str, str], kills: int, tmp_path: Path) -> None:
     assert memory.count_kills(write(tmp_path, files)) == kills

@@ -1,4 +1,4 @@
-"""GET /metrics of one model: what the servers count, in all their processes. Many models: test_many_metrics.py."""
+"""GET /metrics of one model, over all processes of a server. For many models see test_many_metrics.py."""
 
 import contextlib
 import http.client
@@ -41,7 +41,7 @@ def predict(model, inputs):
 
 @pytest.fixture(scope="module")
 def counting(variant: str, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two workers whose handler counts, and tells which of them it is."""
+    """A server with two workers, whose handler counts and returns its process id."""
     folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, sample)
     (folder / "code/model_handler.py").write_text(HANDLER)
     with Server(folder, variant, SM_WORKERS="2") as server:
@@ -49,14 +49,14 @@ def counting(variant: str, sample: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def ask(server: Server, *inputs: str) -> int:
-    """The process that answers."""
+    """Send a request and return the process id of the worker that answers."""
     return int(server.invoke({"instances": list(inputs)}).json()["predictions"][0])
 
 
 def ask_both(server: Server) -> set[int]:
-    """Asks until both workers have answered; their process ids."""
+    """Send requests until both workers have answered. Return their process ids."""
     pids: set[int] = set()
-    clients = itertools.count(8, 8)  # nginx keeps its connections, which may all be one worker's
+    clients = itertools.count(8, 8)  # nginx keeps connections alive, which may all go to one worker
 
     def both() -> bool:
         with ThreadPoolExecutor(count := next(clients)) as pool:
@@ -67,7 +67,7 @@ def ask_both(server: Server) -> set[int]:
     return pids
 
 
-def test_the_page_has_what_was_asked_of_all_workers_by_status(server: Server) -> None:
+def test_the_page_counts_requests_of_all_workers_by_status(server: Server) -> None:
     before = read_metrics(server)
     with ThreadPoolExecutor(8) as clients:
         replies = list(clients.map(server.invoke, [BODY] * 40 + [b"{"] * 3 + [b""] * 2))
@@ -78,7 +78,7 @@ def test_the_page_has_what_was_asked_of_all_workers_by_status(server: Server) ->
         name = f'serving_requests_total{{code="{status}"}}'
         assert after[name] - before.get(name, 0) == count, name
     taken = after["serving_queue_seconds_count"] - before["serving_queue_seconds_count"]
-    assert taken == 46  # all but the one that was too large
+    assert taken == 46  # all except the one that was too large
     records = after["serving_prediction_records_sum"] - before["serving_prediction_records_sum"]
     assert records == 40
     calls = after["serving_prediction_seconds_count"] - before["serving_prediction_seconds_count"]
@@ -90,7 +90,7 @@ def test_the_page_has_what_was_asked_of_all_workers_by_status(server: Server) ->
     assert 10 * 2**20 < after["serving_memory_bytes"] < 2**30
 
 
-def test_it_is_prometheus_text_that_is_neither_logged_nor_counted(server: Server) -> None:
+def test_the_page_is_prometheus_text_and_is_neither_logged_nor_counted(server: Server) -> None:
     first, log = server.request("GET", "/metrics"), server.log()
     assert first.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     again = read_metrics(server)
@@ -101,7 +101,7 @@ def test_it_is_prometheus_text_that_is_neither_logged_nor_counted(server: Server
     assert server.request("POST", "/metrics").status == 405
 
 
-def test_buckets_hold_those_below_them(server: Server) -> None:
+def test_buckets_are_cumulative(server: Server) -> None:
     server.invoke(BODY)
     lines = server.request("GET", "/metrics").body.decode().splitlines()
     for metric in ("serving_queue_seconds", "serving_prediction_seconds", "serving_prediction_records"):
@@ -111,7 +111,7 @@ def test_buckets_hold_those_below_them(server: Server) -> None:
         assert counts[-1] > 0
 
 
-def test_a_handler_counts_in_all_workers_together(counting: Server) -> None:
+def test_a_handlers_metrics_are_combined_over_all_workers(counting: Server) -> None:
     pids = ask_both(counting)
     ask(counting, "a", "b", "a")
     assert counting.invoke(["pieces"]).body == b"012"
@@ -123,10 +123,10 @@ def test_a_handler_counts_in_all_workers_together(counting: Server) -> None:
     assert metrics['sizes_bucket{le="1.0"}'] == requests - 1
     assert metrics["sizes_count"] == metrics['sizes_bucket{le="10.0"}'] == requests
     assert metrics["largest"] == max(pids)
-    assert metrics["serving_prediction_seconds_count"] == requests  # streams, too
+    assert metrics["serving_prediction_seconds_count"] == requests  # including streams
 
 
-def test_the_page_answers_while_predictions_run_and_shows_what_waits(project: Path, variant: str) -> None:
+def test_the_page_answers_during_predictions_and_shows_the_queue(project: Path, variant: str) -> None:
     (project / "code/model_handler.py").write_text(HANDLER)
     with Server(project, variant, SM_WORKERS="1") as server, ThreadPoolExecutor(140) as clients:
         server.wait_until_ready()
@@ -148,7 +148,7 @@ def test_the_page_answers_while_predictions_run_and_shows_what_waits(project: Pa
         assert metrics["serving_queue_seconds_count"] == metrics['serving_requests_total{code="200"}'] == 129
 
 
-def test_what_a_killed_worker_has_counted_stays_and_what_it_held_goes(counting: Server) -> None:
+def test_counters_of_a_killed_worker_stay_and_gauges_are_dropped(counting: Server) -> None:
     pids = ask_both(counting)
     with ThreadPoolExecutor(1) as client:
         lost = client.submit(counting.invoke, ["wait"])
@@ -176,7 +176,7 @@ def test_what_a_killed_worker_has_counted_stays_and_what_it_held_goes(counting: 
     assert read_metrics(counting)['seen_total{text="x"}'] > before['seen_total{text="x"}']
 
 
-def test_nothing_is_written_for_it(counting: Server) -> None:
+def test_nothing_is_written_to_disk(counting: Server) -> None:
     ask_both(counting)
     read_metrics(counting)
     written = [path.name for path in Path(counting.scratch.name).rglob("*") if not path.is_dir()]

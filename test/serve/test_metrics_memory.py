@@ -1,4 +1,4 @@
-"""Numbers that processes share: serving/metrics_memory.py; what prometheus_client makes of them: serving/metrics.py."""
+"""serving/metrics_memory.py: numbers shared by processes; and serving/metrics.py, which exports them."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from serving.metrics_memory import Memory, Number, Series
 
 @pytest.fixture(params=["in memory", "on disk"])
 def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Memory:
-    """Memory of this test's own; some systems have no files in memory."""
+    """Memory for this test only. Some systems do not support files in memory."""
     if request.param == "on disk":
         monkeypatch.delattr(os, "memfd_create")
     fresh = Memory()
@@ -38,17 +38,17 @@ def read(memory: Memory) -> dict[str, float]:
 
 
 def fork(work: Callable[[], object]) -> int:
-    """A process that does some work, and then waits to be killed."""
-    done, told = os.pipe()
+    """Fork a process that does some work, and then waits to be killed."""
+    done, ready = os.pipe()
     pid = os.fork()
     if pid == 0:
         work()
-        os.write(told, b"x")
+        os.write(ready, b"x")
         time.sleep(60)
         os._exit(0)
     assert os.read(done, 1) == b"x"
     os.close(done)
-    os.close(told)
+    os.close(ready)
     return pid
 
 
@@ -57,7 +57,7 @@ def kill(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def test_processes_add_up_and_what_a_dead_one_counted_stays(memory: Memory) -> None:
+def test_processes_add_up_and_counts_of_a_dead_one_stay(memory: Memory) -> None:
     calls, open_now, largest = number("calls"), number("open", "gauge"), number("largest", "gauge", "max")
 
     def work() -> None:
@@ -75,7 +75,7 @@ def test_processes_add_up_and_what_a_dead_one_counted_stays(memory: Memory) -> N
     assert read(memory) == {"calls": 5, "open": 1, "largest": 0}
 
 
-def test_a_new_process_takes_the_place_of_a_dead_one(memory: Memory) -> None:
+def test_a_new_process_takes_the_row_of_a_dead_one(memory: Memory) -> None:
     calls, open_now = number("calls"), number("open", "gauge")
     for count in range(1, 6):
         pid = fork(lambda: (calls.inc(), open_now.inc()))
@@ -84,7 +84,7 @@ def test_a_new_process_takes_the_place_of_a_dead_one(memory: Memory) -> None:
     assert memory.numbers[1] == 1  # rows
 
 
-def test_series_that_processes_add_meanwhile_are_told_apart(memory: Memory) -> None:
+def test_series_added_concurrently_do_not_collide(memory: Memory) -> None:
     pids = [fork(lambda name=name: [number(f"{name}{each}").inc(each) for each in range(50)]) for name in "abc"]
     number("a7").inc()
     found = read(memory)
@@ -93,7 +93,7 @@ def test_series_that_processes_add_meanwhile_are_told_apart(memory: Memory) -> N
         kill(pid)
 
 
-def test_threads_lose_nothing(memory: Memory) -> None:
+def test_threads_lose_no_counts(memory: Memory) -> None:
     calls = number("calls")
     threads = [threading.Thread(target=lambda: [calls.inc() for _ in range(5000)]) for _ in range(4)]
     for thread in threads:
@@ -103,7 +103,7 @@ def test_threads_lose_nothing(memory: Memory) -> None:
     assert read(memory) == {"calls": 20_000}
 
 
-def test_a_fork_while_another_thread_counts_holds_nothing_up(memory: Memory) -> None:
+def test_a_fork_while_another_thread_counts_does_not_deadlock(memory: Memory) -> None:
     calls = number("calls")
     with memory.lock:
         forked: list[int] = []
@@ -114,20 +114,20 @@ def test_a_fork_while_another_thread_counts_holds_nothing_up(memory: Memory) -> 
     assert read(memory) == {"calls": 1}
 
 
-def test_there_is_room_for_so_many_series(
+def test_the_number_of_series_is_limited(
     memory: Memory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(metrics_memory, "MAX_NUMBERS", 4)  # one of them is that of what there is no room for
+    monkeypatch.setattr(metrics_memory, "MAX_NUMBERS", 4)  # including NOWHERE, for those that do not fit
     numbers = [number("visits", client=str(each)) for each in range(9)]
     for each in numbers:
         each.inc()
     assert [series.labels["client"] for series, value in memory.read() if value == 1] == ["0", "1", "2"]
     assert [record.getMessage() for record in caplog.records] == [
-        "There are too many metrics: visits {'client': '3'} is not counted."
+        "Too many metrics: visits {'client': '3'} is not counted."
     ]
 
 
-def test_without_memory_to_share_there_is_no_page_and_all_else_works(
+def test_without_shared_memory_only_the_page_is_unavailable(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: str) -> int:
@@ -137,7 +137,7 @@ def test_without_memory_to_share_there_is_no_page_and_all_else_works(
     memory = Memory()
     for module in (metrics_memory, metrics_server, metrics_page):
         monkeypatch.setattr(module, "MEMORY", memory)
-    fault = "There is no memory that the processes can share: Too many open files."
+    fault = "No shared memory for metrics is available: Too many open files."
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, f"GET /metrics answers 503. {fault}")
     ]
@@ -159,7 +159,7 @@ TEXTS = ["plain", "ünï©ode", 'a"b\\c\nd', "", "{x=1}", "+Inf"]
 
 
 def count_at_random(seed: int) -> str:
-    """The page after the same random steps, with prometheus_client's own numbers or those in shared memory."""
+    """The page after random steps, with prometheus_client's own numbers or those in shared memory."""
     registry, pick = CollectorRegistry(), random.Random(seed)
     counter = prometheus_client.Counter("c", "A\ncounter \\.", ["one", "other"], registry=registry)
     histogram = prometheus_client.Histogram("h", "", ["one"], buckets=[-1, 0.25, 1e7], registry=registry)
@@ -175,29 +175,29 @@ def count_at_random(seed: int) -> str:
 
 
 def lines_of(page: str) -> list[str]:
-    """Those with numbers, without the times that metrics were made at."""
+    """The lines with numbers, except for creation times."""
     return sorted(line for line in page.splitlines() if "_created" not in line)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_page_is_that_of_the_library(seed: int, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_equals_that_of_prometheus_client(seed: int, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     count_at_random(seed)
     page = metrics_page.show().body
     assert isinstance(page, bytes)
     monkeypatch.setattr("prometheus_client.values.ValueClass", MutexValue)
     ours = [line for line in lines_of(page.decode()) if "serving_" not in line]
     theirs = lines_of(count_at_random(seed))
-    # With a bound below zero the library leaves out the sum, in one process only.
+    # With a bound below zero, prometheus_client omits the sum, but only in single-process mode.
     assert [line for line in ours if not line.startswith("h_sum")] == theirs
 
 
-def test_a_text_that_is_no_unicode_does_no_harm(memory: Memory) -> None:
+def test_an_invalid_unicode_label_is_harmless(memory: Memory) -> None:
     prometheus_client.Counter("odd", "Help.", ["text"], registry=None).labels("\ud800").inc()
     page = metrics_page.show().body
     assert isinstance(page, bytes)
     assert b'odd_total{text="?"} 1.0\n' in page
 
 
-def test_gauges_that_cannot_be_told_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiprocess_mode can be 'sum' or 'max', and is 'livemin'"):
+def test_unsupported_gauge_modes_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiprocess_mode is 'livemin': set it to 'sum' or 'max'"):
         metrics.Gauge("least", "Help.", registry=None, multiprocess_mode="livemin")

@@ -1,4 +1,4 @@
-"""Loading: serving/models.py and the handlers for scikit-learn."""
+"""serving/models.py and the handlers for scikit-learn: loading models."""
 
 import pickle
 import sys
@@ -39,7 +39,7 @@ def touch(folder: Path, *names: str) -> Path:
         (["model.pkl"], "model.pkl"),
     ],
 )
-def test_the_model_is_the_file_named_model_or_the_only_one(names: list[str], found: str, tmp_path: Path) -> None:
+def test_the_model_is_the_file_named_model_or_the_only_file(names: list[str], found: str, tmp_path: Path) -> None:
     assert find_model_file(touch(tmp_path, *names), ".joblib", ".pkl").name == found
 
 
@@ -50,24 +50,26 @@ def test_the_model_is_the_file_named_model_or_the_only_one(names: list[str], fou
             ["model.onnx"],
             r"There is no model.joblib or model.pkl in .*, only model.onnx. Save your model there as model.j",
         ),
-        (["a.joblib", "b.joblib"], "Which is the model in .*: a.joblib, b.joblib"),
-        (["model.joblib", "model.pkl"], "Which is the model in .*: model.joblib, model.pkl"),
+        (["a.joblib", "b.joblib"], "has several model files: a.joblib, b.joblib"),
+        (["model.joblib", "model.pkl"], "has several model files: model.joblib, model.pkl"),
     ],
 )
-def test_no_model_or_two_are_clear_errors(names: list[str], message: str, tmp_path: Path) -> None:
+def test_no_model_file_or_several_are_clear_errors(names: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(StartError, match=message):
         find_model_file(touch(tmp_path, *names), ".joblib", ".pkl")
 
 
 @pytest.mark.parametrize("name", [".", "missing"])
-def test_a_folder_without_a_model_says_what_to_do(name: str, tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error_with_advice(name: str, tmp_path: Path) -> None:
     folder = touch(tmp_path, ".gitkeep") / name
     with pytest.raises(StartError, match=r"There is no model in .*upload_model\.sh.*SM_MODEL_DIR"):
         load_model(import_handler(), folder)
 
 
-def test_a_broken_model_is_an_error_with_its_story_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(StartError, match=r"does not load: .*cut off or damaged"):
+def test_a_broken_model_is_an_error_with_a_traceback_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(StartError, match=r"does not load: .*truncated or damaged"):
         load_model(import_handler(), touch(tmp_path, "model.joblib"))
     assert caplog.records[-1].exc_info
 
@@ -76,7 +78,7 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(LinearRegression().fit([[0], [1]], [0, 2])))
     model = load_model(import_handler(), tmp_path)
     assert model.encode(model.predict(model.decode([[3]]))).round(6).tolist() == [6]
-    with pytest.raises(BadRequest, match="Expected 1 features a record, got 2"):
+    with pytest.raises(BadRequest, match="Expected 1 features per record, got 2"):
         model.decode([[1, 2]])
     with pytest.raises(BadRequest, match="Record 1 has a missing"):
         model.predict(model.decode([[None]]))
@@ -87,26 +89,26 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
     [
         (
             {"model": LinearRegression(), "columns": []},
-            r"no model with predict or transform, but a dict of model, columns",
+            r"not a model with predict or transform but a dict of model, columns",
         ),
         ((LinearRegression(), None), "but a tuple of LinearRegression, NoneType"),
         (DBSCAN(), r"but a DBSCAN, with .*fit_predict"),
     ],
 )
-def test_what_cannot_predict_is_refused_by_what_it_is(loaded: object, message: str, tmp_path: Path) -> None:
+def test_an_object_that_cannot_predict_is_refused_with_its_type(loaded: object, message: str, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(loaded))
     with pytest.raises(StartError, match=message):
         load_model(import_handler(), tmp_path)
 
 
-def test_a_transformer_transforms(tmp_path: Path) -> None:
+def test_a_transformer_is_served_by_its_transform(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(StandardScaler().fit([[0], [2]])))
     model = load_model(import_handler(), tmp_path)
     assert model.encode(model.predict(model.decode([[3]]))).tolist() == [[2]]
 
 
 class Saved:
-    """Pickled, a linear regression that this version of scikit-learn saved."""
+    """Pickles to a linear regression saved by a given version of scikit-learn."""
 
     def __init__(self, version: str) -> None:
         self.state = {**vars(LinearRegression().fit([[0], [1]], [0, 2])), "_sklearn_version": version}
@@ -116,32 +118,32 @@ class Saved:
 
 
 class Unreadable:
-    """Pickled, what does not load."""
+    """Pickles to something that does not load."""
 
     def __reduce__(self) -> object:
         return getattr, ("", "what an older version had")
 
 
 @pytest.mark.parametrize("others", [(), (Unreadable(),)])
-def test_a_model_of_another_version_is_refused_whether_it_loads_or_not(
+def test_a_model_of_another_version_is_refused_whether_or_not_it_loads(
     others: tuple[object, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps((Saved("0.1"), *others)))
-    message = rf"saved by scikit-learn 0\.1, and {sklearn.__version__} is installed.*SM_ALLOW_VERSION_MISMATCH=true"
+    message = rf"saved by scikit-learn 0\.1, but {sklearn.__version__} is installed.*SM_ALLOW_VERSION_MISMATCH=true"
     with pytest.raises(StartError, match=message):
         load_model(import_handler(), tmp_path)
 
 
-def test_a_model_of_another_version_is_served_with_a_warning_where_that_is_allowed(
+def test_a_model_of_another_version_is_served_with_a_warning_if_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SM_ALLOW_VERSION_MISMATCH", "true")
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved("0.1")))
     load_model(import_handler(), tmp_path)
-    assert f"saved by scikit-learn 0.1, is served by {sklearn.__version__}: its answers may differ" in caplog.text
+    assert f"saved by scikit-learn 0.1 and is served by {sklearn.__version__}: predictions may differ" in caplog.text
 
 
-def test_another_patch_of_the_same_version_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_patch_version_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     patch = ".".join([*sklearn.__version__.split(".")[:2], "99"])
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved(patch)))
     load_model(import_handler(), tmp_path)
@@ -149,13 +151,13 @@ def test_another_patch_of_the_same_version_is_a_warning(tmp_path: Path, caplog: 
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_warnings_that_are_turned_off_hide_no_other_version(tmp_path: Path) -> None:
+def test_another_version_is_detected_even_if_warnings_are_off(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Saved("0.1")))
     with pytest.raises(StartError, match=r"saved by scikit-learn 0\.1"):
         load_model(import_handler(), tmp_path)
 
 
-def test_hooks_are_used_if_the_handler_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_are_used_if_the_handler_defines_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = """
 def load(model_dir): return sorted(path.name for path in model_dir.iterdir() if path.suffix == ".bin")
 def decode(model, records): return [record + 1 for record in records]
@@ -176,7 +178,7 @@ def encode(model, outputs): return {"predictions": outputs, "from": model}
         ("def load(d): raise SystemExit(3)\ndef predict(m, i): pass", "does not load: SystemExit: 3"),
     ],
 )
-def test_a_handler_that_cannot_work_is_a_clear_error(
+def test_a_broken_handler_is_a_clear_error(
     source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_handler(tmp_path, source, monkeypatch)

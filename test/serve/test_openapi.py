@@ -1,4 +1,4 @@
-"""GET /openapi.json and GET /docs: serving/openapi.py, over whole servers and of models in this process."""
+"""serving/openapi.py: GET /openapi.json and GET /docs, in servers and in this process."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from serving import openapi, settings
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.models import Model, import_handler, load_model, open_model
 
 JSON = "application/json"
@@ -46,7 +46,7 @@ def make_frame() -> Any:
 
 
 def write_model(folder: Path) -> None:
-    """A pipeline on columns; one of them it does not use."""
+    """Save a pipeline on columns, one of which it does not use."""
     frame = make_frame()
     columns = ColumnTransformer(
         [
@@ -60,7 +60,7 @@ def write_model(folder: Path) -> None:
 
 
 def describe_model(project: Path) -> None:
-    """Writes signature.json as a person would."""
+    """Write signature.json as a person would."""
     rows = project / "rows.csv"
     make_frame().to_csv(rows, index=False)
     command = [sys.executable, DESCRIBE, project / "model/model.joblib", rows, "--folder", project]
@@ -70,7 +70,7 @@ def describe_model(project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def by_column(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A model with a signature, on each server."""
+    """A server of a model with a signature."""
     project = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["joblib"])
     write_model(project / "model")
     describe_model(project)
@@ -92,7 +92,7 @@ def examples_of(document: Any, media_type: str = JSON) -> list[Any]:
 
 
 def fits(document: Any, name: str, value: Any) -> bool:
-    """Whether a value is what a schema of the document says."""
+    """Whether a value is valid by a schema of the document."""
     schema = {**document["components"]["schemas"][name], "components": document["components"]}
     return bool(Draft202012Validator(schema).is_valid(value))
 
@@ -132,7 +132,7 @@ def test_the_errors_are_described(server: Server, status: str, body: bytes, head
     assert (str(reply.status), fits(document, "Error", reply.json())) == (status, True)
 
 
-def test_every_example_is_answered_as_described(by_column: Server) -> None:
+def test_every_example_is_answered_as_documented(by_column: Server) -> None:
     document = read(by_column)
     operation = document["paths"]["/invocations"]["post"]
     takes, answers = operation["requestBody"]["content"], operation["responses"]["200"]["content"]
@@ -167,7 +167,7 @@ def without(record: dict[str, Any], name: str) -> dict[str, Any]:
     return {other: value for other, value in record.items() if other != name}
 
 
-def test_the_page_shows_the_document_where_it_is_asked_for(by_column: Server) -> None:
+def test_the_docs_page_is_served_if_enabled(by_column: Server) -> None:
     reply = by_column.request("GET", "/docs")
     page = reply.body.decode()
     assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -176,7 +176,7 @@ def test_the_page_shows_the_document_where_it_is_asked_for(by_column: Server) ->
     assert len(re.findall(of_cdn, page)) == page.count("://") == 2
 
 
-def test_a_server_of_many_models_has_no_document(samples: dict[str, Path], tmp_path: Path) -> None:
+def test_a_server_for_many_models_has_no_document(samples: dict[str, Path], tmp_path: Path) -> None:
     project = assemble(tmp_path / "project", "fastapi", samples["json"], multi_model=True)
     with ManyServer(project, "fastapi", SM_DOCS="1") as server:
         server.wait_until_ready()
@@ -184,7 +184,7 @@ def test_a_server_of_many_models_has_no_document(samples: dict[str, Path], tmp_p
 
 
 def describe(model: Model, model_dir: str = "/nowhere") -> Any:
-    """The document of a model in this process."""
+    """The OpenAPI document of a model."""
     answer = openapi.describe(model, settings.read({"SM_MODEL_DIR": model_dir}))
     assert isinstance(answer.body, bytes)
     document = json.loads(answer.body)
@@ -193,7 +193,7 @@ def describe(model: Model, model_dir: str = "/nowhere") -> Any:
 
 
 def make_model(model_dir: Path, **fields: Any) -> Model:
-    """The model of a handler with these functions and switches."""
+    """A model of a handler with these functions and switches."""
     (model_dir / "model.txt").touch()
     steps = {"load": lambda _: None, "predict": lambda _, inputs: inputs}
     return open_model(SimpleNamespace(**steps, **fields), model_dir)  # type: ignore[arg-type]
@@ -209,10 +209,10 @@ def test_without_a_signature_the_example_comes_from_the_model(code: Path) -> Non
     assert fits(document, "Answer", model.answer(body))
 
 
-def test_a_category_is_one_of_those_of_the_training(tmp_path: Path) -> None:
+def test_a_category_is_one_of_those_in_training(tmp_path: Path) -> None:
     city = Column("city", NUMBER, categories=["Oslo", "Rome"])
-    taken = Taken([city._replace(closed=True), city._replace(name="home"), Column("age", NUMBER)], ARRAY)
-    document = describe(make_model(tmp_path, find_columns=lambda _: taken))
+    schema = InputSchema([city._replace(closed=True), city._replace(name="home"), Column("age", NUMBER)], ARRAY)
+    document = describe(make_model(tmp_path, find_columns=lambda _: schema))
     assert document["components"]["schemas"]["Record"]["properties"] == {
         "city": {"enum": ["Oslo", "Rome", None]},
         "home": {"type": ["string", "null"], "examples": ["Oslo", "Rome"]},
@@ -233,7 +233,7 @@ def test_a_category_is_one_of_those_of_the_training(tmp_path: Path) -> None:
         ([{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}], [1, "x", None], None),
     ],
 )
-def test_the_signature_says_what_is_predicted(outputs: Any, good: Any, bad: Any, tmp_path: Path) -> None:
+def test_the_signature_describes_the_predictions(outputs: Any, good: Any, bad: Any, tmp_path: Path) -> None:
     signature = {"inputs": [{"name": "age", "type": "long"}], "outputs": outputs}
     (tmp_path / "signature.json").write_text(json.dumps(signature))
     document = describe(make_model(tmp_path), str(tmp_path))
@@ -241,14 +241,14 @@ def test_the_signature_says_what_is_predicted(outputs: Any, good: Any, bad: Any,
     assert not fits(document, "Answer", {"predictions": bad})
 
 
-def test_a_handler_decides_what_it_takes_and_answers(tmp_path: Path) -> None:
+def test_a_handler_determines_its_content_types(tmp_path: Path) -> None:
     own = {"DECODERS": {"text/x-mine": None}, "MEDIA_TYPE": "image/png", "encode": lambda _, outputs: b"png"}
     operation = describe(make_model(tmp_path, **own))["paths"]["/invocations"]["post"]
     assert "text/x-mine" in operation["requestBody"]["content"]
     assert operation["responses"]["200"]["content"] == {"image/png": {}}
 
 
-def test_a_script_takes_and_answers_anything(tmp_path: Path) -> None:
+def test_a_script_accepts_and_returns_any_type(tmp_path: Path) -> None:
     document = describe(make_model(tmp_path, TRANSFORM=lambda *_: None))
     operation = document["paths"]["/invocations"]["post"]
     assert operation["requestBody"]["content"] == operation["responses"]["200"]["content"] == {"*/*": {}}

@@ -1,4 +1,4 @@
-"""What the files of a Hugging Face model say: serving/pretrained.py. With real models: test_transformers.py."""
+"""serving/pretrained.py: reading the files of a Hugging Face model. Real models are in test_transformers.py."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from serving.pretrained import CLASSIFY, EMBED, GENERATE, check_files, find_task
 
 
 def write(folder: Path, **files: object) -> Path:
-    """Files of JSON; "__" stands for a slash."""
+    """Write JSON files; "__" in a name stands for a slash."""
     for name, content in files.items():
         path = folder / f"{name.replace('__', '/')}.json"
         path.parent.mkdir(exist_ok=True)
@@ -20,7 +20,7 @@ def write(folder: Path, **files: object) -> Path:
     return folder
 
 
-def test_weights_are_safetensors_or_are_allowed_to_be_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_must_be_safetensors_or_allowed_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "README.md").touch()
     for name, message in (("config.json", "no Hugging Face model in"), ("pytorch_model.bin", "only README.md, config")):
         with pytest.raises(StartError, match=message):
@@ -44,9 +44,7 @@ def test_weights_are_safetensors_or_are_allowed_to_be_pickles(tmp_path: Path, mo
         ("BertForMaskedLM", EMBED),
     ],
 )
-def test_the_architecture_says_what_a_model_is_for(
-    architecture: str, task: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_architecture_determines_the_task(architecture: str, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config = SimpleNamespace(architectures=[architecture], is_encoder_decoder=False)
     assert find_task(config, "") == task
     assert find_task(config, "mean") == EMBED
@@ -57,12 +55,12 @@ def test_the_architecture_says_what_a_model_is_for(
 @pytest.mark.parametrize(
     ("architectures", "both", "message"),
     [
-        (None, False, r"names no architecture.* Set SM_TASK to one of text-classif"),
-        (["ViTForImageClassification"], False, r"ViTForImageClassification is for none of .*: write load\(\)"),
-        (["MarianMTModel"], True, r"MarianMTModel is for none of "),
+        (None, False, r"has no architecture.* Set SM_TASK to one of text-classif"),
+        (["ViTForImageClassification"], False, r"ViTForImageClassification is not a model for .*: write load\(\)"),
+        (["MarianMTModel"], True, r"MarianMTModel is not a model for "),
     ],
 )
-def test_a_model_for_something_else_is_not_served(architectures: Any, both: bool, message: str) -> None:
+def test_a_model_for_another_task_is_refused(architectures: Any, both: bool, message: str) -> None:
     with pytest.raises(StartError, match=message):
         find_task(SimpleNamespace(architectures=architectures, is_encoder_decoder=both), "")
 
@@ -81,7 +79,7 @@ DENSE = {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}
         ({"pooling_mode": "lasttoken", "include_prompt": True}, "last"),
     ],
 )
-def test_sentence_transformers_say_how_their_vectors_are_made(pooling: object, known: str, tmp_path: Path) -> None:
+def test_the_pooling_of_sentence_transformers_is_read(pooling: object, known: str, tmp_path: Path) -> None:
     assert read_pooling(tmp_path) == ("", False)
     write(tmp_path, modules=[TRANSFORMER, POOLING], **{"1_Pooling__config": pooling})
     assert read_pooling(tmp_path) == (known, False)
@@ -92,15 +90,17 @@ def test_sentence_transformers_say_how_their_vectors_are_made(pooling: object, k
 @pytest.mark.parametrize(
     ("modules", "pooling", "message"),
     [
-        ([TRANSFORMER, POOLING], {"pooling_mode_max_tokens": True}, "with pooling_mode_max_tokens: change embed"),
-        ([TRANSFORMER, POOLING], {"pooling_mode": ["mean", "max"]}, "with mean, max: change embed"),
-        ([TRANSFORMER, POOLING, DENSE], {"pooling_mode": "mean"}, "with mean, Dense: change embed"),
-        ([TRANSFORMER], {}, "with no pooling: change embed"),
+        (
+            [TRANSFORMER, POOLING],
+            {"pooling_mode_max_tokens": True},
+            "with pooling_mode_max_tokens, which is not built in",
+        ),
+        ([TRANSFORMER, POOLING], {"pooling_mode": ["mean", "max"]}, "with mean, max, which is not built in"),
+        ([TRANSFORMER, POOLING, DENSE], {"pooling_mode": "mean"}, "with mean, Dense, which is not built in"),
+        ([TRANSFORMER], {}, "with no pooling, which is not built in"),
     ],
 )
-def test_vectors_that_are_made_in_another_way_are_not_made_wrongly(
-    modules: object, pooling: object, message: str, tmp_path: Path
-) -> None:
+def test_an_unsupported_pooling_is_refused(modules: object, pooling: object, message: str, tmp_path: Path) -> None:
     write(tmp_path, modules=modules, **{"1_Pooling__config": pooling})
     with pytest.raises(StartError, match=message):
         read_pooling(tmp_path)
@@ -114,5 +114,5 @@ def test_the_default_prompt_of_sentence_transformers_is_used(tmp_path: Path) -> 
     write(tmp_path, config_sentence_transformers={**prompts, "default_prompt_name": None})
     assert read_prompt(tmp_path) == ""
     write(tmp_path, config_sentence_transformers=prompts, **{"1_Pooling__config": {"include_prompt": False}})
-    with pytest.raises(StartError, match="'query: ' before each text and leaves it out of the vector"):
+    with pytest.raises(StartError, match="'query: ' before each text and excludes it from the vector"):
         read_prompt(tmp_path)

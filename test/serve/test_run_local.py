@@ -226,7 +226,7 @@ def test_a_server_is_kept_without_a_request(project: Path) -> None:
     (project / "test/sample_request.json").unlink()
     with keep(project) as script:
         assert "There is no test/sample_request.json, so nothing was sent." in read_errors(project)
-        assert paste_curl(project).stdout == '{"error":"Expected 8 features a record, got 2."}'
+        assert paste_curl(project).stdout == '{"error":"Expected 8 features per record, got 2."}'
         script.send_signal(signal.SIGINT)
         assert script.wait(30) == 0
 
@@ -234,7 +234,7 @@ def test_a_server_is_kept_without_a_request(project: Path) -> None:
 def test_a_server_is_kept_after_a_request_that_failed(project: Path) -> None:
     (project / "it's.csv").write_text("1,2\n")
     with keep(project, str(project / "it's.csv")) as script:
-        assert "run_local.sh: The server answered 400: Expected 8 features a record, got 2.\n" in read_errors(project)
+        assert "run_local.sh: The server answered 400: Expected 8 features per record, got 2.\n" in read_errors(project)
         assert "Expected 8 features" in paste_curl(project).stdout
         script.send_signal(signal.SIGINT)
         assert script.wait(30) == 1
@@ -252,7 +252,7 @@ def test_a_refused_request_fails(project: Path) -> None:
     (project / "test/sample_request.json").write_text('{"instances": [[1]]}')
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Expected 8 features a record, got 1." in done.stderr
+    assert "Expected 8 features per record, got 1." in done.stderr
 
 
 def test_an_old_python_is_refused(project: Path) -> None:

@@ -1,4 +1,4 @@
-"""Script mode: serving/script_mode.py and toolkit.py, compared with AWS's toolkit (PyPI: sagemaker-inference)."""
+"""serving/script_mode.py and toolkit.py, compared with AWS's toolkit (PyPI: sagemaker-inference)."""
 
 import io
 import json
@@ -69,14 +69,14 @@ def ask(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, 
 
 
 class Defaults(DefaultInferenceHandler):  # type: ignore[misc]
-    """What containers of frameworks, made with the toolkit, add to it."""
+    """The toolkit with what AWS's framework containers add to it."""
 
     def default_predict_fn(self, data: Any, model: Any, context: Any = None) -> Any:
         return model.predict(data)
 
 
 class ToolkitContext:
-    """Multi Model Server's, as far as the toolkit needs it."""
+    """The parts of Multi Model Server's context that the toolkit uses."""
 
     def __init__(self, model_dir: Path, headers: dict[str, str]) -> None:
         self.system_properties = {"model_dir": str(model_dir)}
@@ -102,7 +102,7 @@ def ask_toolkit(code: Path, body: bytes, content_type: str | None, accept: str |
 
 
 def compare(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, accept: str | None = None) -> None:
-    """Asserts that both answer the same."""
+    """Assert that both answers are the same."""
     expected = ask_toolkit(code, body, content_type, accept)
     forget_code()
     found = ask(code, body, content_type, accept)
@@ -131,7 +131,7 @@ def save_sparse(matrix: Any) -> bytes:
         (save(np.array([[1, 2], [3, 4]], dtype=np.float32)), NPY),
     ],
 )
-def test_defaults_answer_as_the_toolkit_does(body: bytes, content_type: str, accept: str | None, code: Path) -> None:
+def test_defaults_answer_like_the_toolkit(body: bytes, content_type: str, accept: str | None, code: Path) -> None:
     compare(write(code, MODEL), body, content_type, accept)
 
 
@@ -150,7 +150,7 @@ def test_defaults_answer_as_the_toolkit_does(body: bytes, content_type: str, acc
         (save_sparse(sparse.csr_matrix([[0, 1], [2, 0]])), NPZ),
     ],
 )
-def test_what_a_request_is_read_as_is_what_the_toolkit_reads(body: bytes, content_type: str, code: Path) -> None:
+def test_requests_are_decoded_like_in_the_toolkit(body: bytes, content_type: str, code: Path) -> None:
     shown = "def output_fn(data, accept): return repr((type(data).__name__, getattr(data, 'dtype', 0), str(data)))"
     compare(write(code, ECHO + shown), body, content_type)
 
@@ -166,7 +166,7 @@ def test_what_a_request_is_read_as_is_what_the_toolkit_reads(body: bytes, conten
     ],
 )
 @pytest.mark.parametrize("accept", [JSON, CSV, NPY])
-def test_what_a_prediction_is_written_as_is_what_the_toolkit_writes(prediction: str, accept: str, code: Path) -> None:
+def test_predictions_are_encoded_like_in_the_toolkit(prediction: str, accept: str, code: Path) -> None:
     write(code, f"def model_fn(model_dir): return 0\ndef predict_fn(data, model): return {prediction}")
     if accept == CSV and prediction[0] in "{'":
         expected = ask_toolkit(code, b"[]", JSON, accept)
@@ -210,7 +210,7 @@ def test_an_answer_is_what_the_script_returns(answer: str, accept: str | None, c
     ],
 )
 @pytest.mark.parametrize("context", ["", ", context"])
-def test_functions_get_what_the_toolkit_gives_them(
+def test_functions_get_the_same_arguments_as_in_the_toolkit(
     body: bytes, content_type: str | None, context: str, code: Path
 ) -> None:
     script = f"""
@@ -227,7 +227,7 @@ def transform_fn(model, body, content_type, accept{context}): return repr((model
     compare(write(code, script), body, content_type, CSV)
 
 
-def test_functions_before_and_after_loading_are_called(code: Path) -> None:
+def test_hooks_before_and_after_loading_are_called(code: Path) -> None:
     script = """
 calls = []
 def pre_model_fn(model_dir): calls.append(("pre", type(model_dir).__name__))
@@ -238,12 +238,12 @@ def predict_fn(data, model): return model
     compare(write(code, script))
 
 
-def test_the_script_finds_its_model_in_the_environment_too(code: Path) -> None:
+def test_the_script_can_read_the_model_folder_from_the_environment(code: Path) -> None:
     script = "import os\nHERE = os.environ['SM_MODEL_DIR']\ndef model_fn(model_dir): return HERE == model_dir\n"
     assert ask(write(code, script + "def predict_fn(data, model): return model\n")).body == b"true"
 
 
-def test_the_default_answer_type_is_the_environments(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_the_default_answer_type(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", CSV)
     compare(write(code, MODEL))
 
@@ -276,12 +276,12 @@ def transform_fn(model, body, content_type, accept, context):
         ("def model_fn(model_dir): return sum\ndef input_fn(body, content_type): return [4, 5]", b"9"),
     ],
 )
-def test_the_projects_handler_does_what_the_script_leaves_out(script: str, answer: bytes, code: Path) -> None:
+def test_the_handler_replaces_missing_functions(script: str, answer: bytes, code: Path) -> None:
     assert ask(write(code, script), b"[[1, 2], [3, 4]]").body == answer
 
 
 @pytest.mark.parametrize(("body", "sums"), [(b"1,2,3\n", b"[6]"), (b"1,2.5\n3,4.5\n", b"[3.5, 7.5]"), (b"2", b"[2]")])
-def test_csv_of_any_shape_reaches_the_handler_as_records(body: bytes, sums: bytes, code: Path) -> None:
+def test_csv_of_any_shape_is_passed_to_the_handler_as_records(body: bytes, sums: bytes, code: Path) -> None:
     write(code, "def output_fn(prediction, accept): return str(prediction['sums'])")
     assert ask(code, body, CSV).body == sums
 
@@ -300,21 +300,21 @@ def test_csv_of_any_shape_reaches_the_handler_as_records(body: bytes, sums: byte
         (b"[[1, 2]]", JSON, "image/png", 406),
     ],
 )
-def test_the_clients_errors_have_their_statuses(
+def test_client_errors_have_their_statuses(
     body: bytes, content_type: str, accept: str | None, status: int, code: Path
 ) -> None:
-    """The toolkit has 500 for all of them, and reads the pickle."""
+    """The toolkit answers all of them with 500, and reads the pickle."""
     found = ask(write(code, MODEL), body, content_type, accept)
     assert (found.status, list(json.loads(bytes(found.body)))) == (status, ["error"])
 
 
-def test_media_types_need_not_be_as_exact_as_for_the_toolkit(code: Path) -> None:
+def test_media_types_are_matched_less_strictly_than_in_the_toolkit(code: Path) -> None:
     found = ask(write(code, MODEL), b"1,2\n3,4\n", "Text/CSV; charset=utf-8", f"{CSV};q=0.9, image/png")
     assert (found.status, found.media_type, found.body) == (200, CSV, b"3\n7\n")
 
 
 @pytest.mark.parametrize("error", ["ValueError('secret')", "KeyError('secret')", "SystemExit('secret')"])
-def test_an_error_of_the_script_is_500_and_tells_nothing(
+def test_an_error_of_the_script_is_500_and_reveals_nothing(
     error: str, code: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = ask(write(code, MODEL + f"def input_fn(body, content_type): raise {error}\n"))
@@ -332,7 +332,7 @@ def test_an_error_of_the_script_is_500_and_tells_nothing(
         ("BadRequest('Too wide.')", 400, "Too wide."),
     ],
 )
-def test_errors_with_a_status_have_it(raised: str, status: int, message: str, code: Path) -> None:
+def test_errors_with_a_status_keep_it(raised: str, status: int, message: str, code: Path) -> None:
     imports = "from sagemaker_inference import errors\nfrom serving.errors import BadRequest\n"
     found = ask(write(code, f"{imports}{MODEL}def input_fn(body, content_type): raise {raised}\n"))
     assert (found.status, json.loads(bytes(found.body))) == (status, {"error": message})
@@ -347,25 +347,25 @@ def refusal(code: Path) -> str:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir:\n", r"inference\.py does not import: SyntaxError: .*line 1.*Correct it\."),
+        ("def model_fn(model_dir:\n", r"inference\.py does not import: SyntaxError: .*line 1.*Fix it\."),
         ("import lightgbm\n" + MODEL, r"inference\.py does not import: ModuleNotFoundError.* Add lightgbm to requ"),
         ("from sagemaker_containers.beta import framework\n" + MODEL, r"Add sagemaker-containers to requirements\.in"),
         ("import mine\n" + MODEL, r"Put mine\.py, .* or generate the project with --code=PATH"),
         ("raise SystemExit(3)\n" + MODEL, r"inference\.py does not import: SystemExit: 3"),
-        ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It is called with \(model_dir\), or"),
-        ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\), or with \(data, model, context\)\."),
+        ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It must take \(model_dir\) or"),
+        ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\) or \(data, model, context\)\."),
         ("def input_fn(a, b): pass\ndef transform_fn(a, b, c, d): pass", r"has transform_fn and input_fn\. "),
         ("def model_fn(model_dir): raise OSError('gone')", r"The model in .* does not load: OSError: gone"),
     ],
 )
-def test_a_script_that_cannot_work_ends_the_start(script: str, message: str, code: Path) -> None:
+def test_a_broken_script_is_a_start_error(script: str, message: str, code: Path) -> None:
     with pytest.raises(StartError, match=message):
         load(write(code, script))
 
 
-def test_two_scripts_are_an_error_unless_sagemaker_names_one(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_scripts_are_an_error_unless_the_environment_names_one(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(write(code, MODEL), "def predict_fn(data, model): return 'other'\n", "other.py")
-    assert "Which file answers the requests: inference.py and other.py?" in refusal(code)
+    assert "Several files have functions of SageMaker's script mode: inference.py and other.py." in refusal(code)
     monkeypatch.setenv("SAGEMAKER_PROGRAM", "other.py")
     assert ask(code).body == b'"other"'
 
@@ -373,15 +373,15 @@ def test_two_scripts_are_an_error_unless_sagemaker_names_one(code: Path, monkeyp
 @pytest.mark.parametrize(
     "script", ["# predict_fn", "def main():\n    def predict_fn(data, model): pass\n", "predict_fn_old = None", "def ("]
 )
-def test_what_only_mentions_the_functions_is_no_script(script: str, code: Path) -> None:
+def test_a_file_that_only_mentions_the_functions_is_not_a_script(script: str, code: Path) -> None:
     model = load(write(code, script))
     assert model.transform is None
 
 
-def test_the_log_says_which_file_and_which_functions(code: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_the_script_and_its_functions(code: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     ask(write(code, MODEL + "predict_fn = lambda data, model: 1\n", "mine.py"))
-    assert "Script mode: mine.py answers the requests, with its model_fn, predict_fn." in caplog.text
+    assert "Script mode: requests are answered by model_fn, predict_fn in mine.py." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -393,13 +393,13 @@ def test_the_log_says_which_file_and_which_functions(code: Path, caplog: pytest.
         ("PRELOAD = False\ndef predict_fn(data, model): return data\n", False),
     ],
 )
-def test_a_model_of_the_script_is_loaded_in_each_process(script: str, preloads: bool, code: Path) -> None:
-    """As the toolkit does, for it may have threads or use CUDA."""
+def test_the_script_loads_its_model_in_each_worker(script: str, preloads: bool, code: Path) -> None:
+    """As in the toolkit, because it could start threads or use CUDA."""
     write(code, script)
     assert Loader(import_handler(), code.parent / "model").preloads == preloads
 
 
-def test_the_script_is_imported_where_its_model_is_loaded(code: Path) -> None:
+def test_the_script_is_imported_in_the_process_that_loads_its_model(code: Path) -> None:
     write(code, MODEL)
     handler = import_handler()
     assert "inference" not in sys.modules
@@ -415,7 +415,7 @@ INPUTS: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize("source", [source for _, source in INPUTS], ids=[name for name, _ in INPUTS])
-def test_the_model_is_tried_before_it_serves(source: str, code: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_model_is_checked_before_it_is_served(source: str, code: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     expected = code.parent / "model/expected.json"
     expected.write_text(json.dumps({"inputs": [[1, 2], [3, 4]], "predictions": [3, 7]}))
@@ -426,7 +426,7 @@ def test_the_model_is_tried_before_it_serves(source: str, code: Path, caplog: py
     assert "1 of 2 predictions differ" in refusal(code)
 
 
-def test_an_answer_that_cannot_be_compared_says_so(code: Path) -> None:
+def test_an_answer_that_cannot_be_compared_is_an_error(code: Path) -> None:
     (code.parent / "model/expected.json").write_text(json.dumps({"inputs": [[1]], "predictions": [1]}))
     write(code, MODEL + "def output_fn(prediction, accept): return 'some text'\n")
     assert "The model fails on the inputs of expected.json: JSONDecodeError" in refusal(code)
@@ -448,7 +448,7 @@ def test_a_script_is_served(variant: str, preload: str, project: Path) -> None:
         replies = [server.invoke(b"\xff", "application/octet-stream", Accept="a/b") for _ in range(4)]
         assert {(reply.status, reply.body) for reply in replies} == {(200, b"bytes ['model.json']")}
         assert replies[0].headers["Content-Type"] == "text/x-mine"
-        assert "Script mode: inference.py answers the requests, with its model_fn, transform_fn." in server.log()
+        assert "Script mode: requests are answered by model_fn, transform_fn in inference.py." in server.log()
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])
@@ -459,7 +459,7 @@ def test_a_script_is_served(variant: str, preload: str, project: Path) -> None:
         ("import lightgbm\ndef model_fn(model_dir): pass\n", "inference.py does not import: ModuleNotFoundError"),
     ],
 )
-def test_a_script_that_cannot_load_its_model_ends_the_server(
+def test_a_script_that_cannot_load_its_model_stops_the_server(
     script: str, message: str, variant: str, project: Path
 ) -> None:
     write(project / "code", script)
@@ -481,14 +481,14 @@ def test_many_models_are_served_by_one_script(variant: str, samples: dict[str, P
             assert server.load_from(folder, name).status == 200, server.log()
         for name in ("one", "two"):
             assert server.ask(name, [[1]]).body == f"str ['{name}']".encode()
-        assert "Script mode: inference.py" in server.log()
+        assert "in inference.py." in server.log()
 
 
-def test_the_functions_are_called_request_by_request(code: Path) -> None:
+def test_the_functions_are_called_once_per_request(code: Path) -> None:
     write(code, ECHO + "calls = []\ndef output_fn(data, accept): calls.append(1); return str(len(calls))\n")
     requests = [Request(b"[[1]]", JSON) for _ in range(3)]
     deliver: Callable[[list[Request]], None] = lambda _: None  # noqa: E731
     invoker = Invoker(load(code), SETTINGS, deliver)
-    assert invoker.batcher.most == 1
+    assert invoker.batcher.max_requests == 1
     invoker.run(requests)
     assert [request.answer and request.answer.body for request in requests] == [b"1", b"2", b"3"]

@@ -1,4 +1,4 @@
-"""code/serve over HTTP: the same for every server, with the sample model."""
+"""code/serve over HTTP with the sample model: all servers behave the same."""
 
 import http.client
 import io
@@ -16,17 +16,17 @@ CSV = ",".join(map(str, RECORD)).encode()
 
 @pytest.fixture(scope="module")
 def sample(samples: dict[str, Path]) -> Path:
-    """The model is scikit-learn's."""
+    """The scikit-learn model."""
     return samples["joblib"]
 
 
 @pytest.fixture(scope="module")
 def prediction(server: Server) -> float:
-    """The model's own answer for RECORD."""
+    """The model's prediction for RECORD."""
     return float(server.invoke([RECORD]).json()["predictions"][0])
 
 
-def test_ping_is_good(server: Server) -> None:
+def test_ping_is_200(server: Server) -> None:
     assert server.request("GET", "/ping").status == 200
 
 
@@ -68,7 +68,7 @@ def test_npy_in_and_out(server: Server, prediction: float) -> None:
     assert np.load(io.BytesIO(reply.body), allow_pickle=False).tolist() == pytest.approx([prediction] * 2)
 
 
-def test_batch_transform_is_told_what_suits_this_server(server: Server) -> None:
+def test_execution_parameters_are_answered(server: Server) -> None:
     reply = server.request("GET", "/execution-parameters")
     assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
     assert {*reply.json()} == {"MaxConcurrentTransforms", "BatchStrategy", "MaxPayloadInMB"}
@@ -79,7 +79,7 @@ def test_probabilities_of_a_model_that_has_none_are_the_clients_error(server: Se
     assert (reply.status, reply.json()) == (400, {"error": "This model has no probabilities."})
 
 
-def test_json_is_the_answer_for_anything(server: Server) -> None:
+def test_json_is_the_default_answer(server: Server) -> None:
     assert server.invoke([RECORD], Accept="*/*").headers["Content-Type"] == "application/json"
     assert server.request("POST", "/invocations", json.dumps(RECORD).encode()).status == 200
 
@@ -97,14 +97,14 @@ def test_json_is_the_answer_for_anything(server: Server) -> None:
         (400, pickle.dumps([RECORD]), "application/x-npy", "*/*"),
     ],
 )
-def test_the_clients_errors(server: Server, status: int, body: bytes, content_type: str, accept: str) -> None:
+def test_client_errors(server: Server, status: int, body: bytes, content_type: str, accept: str) -> None:
     reply = server.invoke(body, content_type, Accept=accept)
     assert (reply.status, list(reply.json())) == (status, ["error"])
     assert reply.headers["Content-Type"] == "application/json"
 
 
-def test_the_number_of_features_expected_is_told(server: Server) -> None:
-    assert server.invoke([[1, 2, 3]]).json() == {"error": "Expected 8 features a record, got 3."}
+def test_errors_name_the_expected_number_of_features(server: Server) -> None:
+    assert server.invoke([[1, 2, 3]]).json() == {"error": "Expected 8 features per record, got 3."}
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_body_over_25_mb_is_too_large(server: Server) -> None:
     assert server.request("POST", "/invocations", iter(chunks), Content_Type="application/json").status == 413
 
 
-def test_a_body_of_25_mb_is_read(server: Server) -> None:
+def test_a_body_of_25_mb_is_accepted(server: Server) -> None:
     body = json.dumps([RECORD]).encode().ljust(25 * 2**20)
     assert server.invoke(body).status == 200
 
 
-def test_a_connection_serves_many_requests(server: Server) -> None:
+def test_a_connection_is_kept_alive(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     for _ in range(3):
         connection.request("POST", "/invocations", json.dumps(RECORD), {"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""Settings from the environment and from the container's limits: serving/settings.py."""
+"""serving/settings.py: settings from the environment and the container's limits."""
 
 import dataclasses
 import os
@@ -36,7 +36,7 @@ def v1(quota: int) -> dict[str, str]:
         (v1(20000), 1),
     ],
 )
-def test_cpus_are_those_the_container_may_use(
+def test_cpus_are_limited_by_the_container(
     files: dict[str, str], cpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
@@ -50,27 +50,27 @@ def test_cpus_are_those_the_container_may_use(
         ({"memory/memory.limit_in_bytes": "536870912\n"}, 2**29),
     ],
 )
-def test_memory_is_what_the_container_may_use(files: dict[str, str], limit: int, tmp_path: Path) -> None:
+def test_memory_is_limited_by_the_container(files: dict[str, str], limit: int, tmp_path: Path) -> None:
     assert settings.read_memory_limit(write_cgroup(tmp_path, files)) == limit
 
 
 @pytest.mark.parametrize("files", [{}, {"memory.max": "max"}, {"memory/memory.limit_in_bytes": f"{2**63 - 4096}"}])
-def test_without_a_limit_it_is_the_machines(files: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_limit_memory_is_the_machines(files: dict[str, str], tmp_path: Path) -> None:
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert settings.read_memory_limit(write_cgroup(tmp_path, files)) == machine
 
 
-def test_the_memory_of_this_process_is_known() -> None:
+def test_used_memory_is_positive() -> None:
     assert 2**20 < settings.read_used_memory() < settings.read_memory_limit()
 
 
-def test_the_defaults_serve_on_8080_with_a_worker_for_each_cpu(tmp_path: Path) -> None:
+def test_defaults_are_port_8080_and_one_worker_per_cpu(tmp_path: Path) -> None:
     chosen = settings.read({}, write_cgroup(tmp_path, {"cpu.max": "100000 100000"}))
     assert (chosen.model_dir, chosen.port, chosen.answers[0]) == (Path("/opt/ml/model"), 8080, "application/json")
     assert (chosen.cpus, chosen.workers, chosen.threads, chosen.max_body) == (1, 1, 1, 25 * 2**20)
 
 
-def test_the_environment_decides(tmp_path: Path) -> None:
+def test_the_environment_overrides_defaults(tmp_path: Path) -> None:
     environ = {
         "SM_MODEL_DIR": "/models",
         "SAGEMAKER_BIND_TO_PORT": "9000",
@@ -92,7 +92,7 @@ def test_the_environment_decides(tmp_path: Path) -> None:
     assert (chosen.batch_rows, chosen.max_body, chosen.docs) == (1, 100 * 2**20, True)
 
 
-def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SM_LOG_LEVEL": ""}, tmp_path) == settings.read({}, tmp_path)
 
 
@@ -110,27 +110,27 @@ def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
         ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "image/png"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(name: str, value: str, tmp_path: Path) -> None:
+def test_an_invalid_value_is_named_in_the_error(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(StartError, match=name):
         settings.read({name: value}, tmp_path)
 
 
 @pytest.mark.parametrize(("quota", "workers", "share"), [("8", "8", "1"), ("8", "2", "4"), ("1", "4", "1")])
-def test_math_threads_share_the_cpus_with_the_workers(
+def test_math_threads_and_workers_share_the_cpus(
     quota: str, workers: str, share: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     cgroup = write_cgroup(tmp_path, {"cpu.max": f"{quota}00000 100000"})
     environ = {"MKL_NUM_THREADS": "7"}
     given = dict(environ)
-    for chosen in ("1", workers):  # what was set once is set anew when the workers are known
+    for chosen in ("1", workers):  # variables set before are updated once the workers are known
         settings.limit_math_threads(settings.read({"SM_WORKERS": chosen}, cgroup), given, environ)
     assert environ["OMP_NUM_THREADS"] == environ["OPENBLAS_NUM_THREADS"] == share
     assert environ["MKL_NUM_THREADS"] == "7"
     assert settings.count_math_threads(environ) == int(share)
 
 
-def test_a_handler_may_ask_for_one_process_and_one_thread(tmp_path: Path) -> None:
+def test_a_handler_can_require_one_process_and_one_thread(tmp_path: Path) -> None:
     chosen = dataclasses.replace(settings.read({}, tmp_path), workers=4, threads=2)
     assert settings.fit_handler(chosen, {}, preload=True, thread_safe=True) == chosen
     one = settings.fit_handler(chosen, {}, preload=False, thread_safe=False)
@@ -150,7 +150,7 @@ GIGABYTE = 2**30
         (3 * GIGABYTE, 4 * GIGABYTE, {"SM_WORKERS": "4"}, 4),
     ],
 )
-def test_there_are_no_more_workers_than_copies_of_the_model_fit(
+def test_workers_are_limited_by_memory(
     used: int, limit: int, environ: dict[str, str], workers: int, tmp_path: Path
 ) -> None:
     chosen = dataclasses.replace(settings.read({}, tmp_path), workers=4)

@@ -1,4 +1,4 @@
-"""The stages of a request in the log at SM_LOG_LEVEL=DEBUG: serving/stages.py."""
+"""serving/stages.py: the stages of a request in the log at SM_LOG_LEVEL=DEBUG."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ STAGES = ["read", "wait", "decode", "join", "predict", "encode", "write"]
 
 
 def find_lines(server: Server, message: str, count: int) -> list[Any]:
-    """The lines of the log with this message, once there are so many."""
+    """Wait until the log has `count` lines with this message, and return them."""
 
     def find() -> list[Any] | None:
         lines = [json.loads(line) for line in server.log().splitlines() if f'"message":"{message}"' in line]
@@ -46,7 +46,7 @@ def find_lines(server: Server, message: str, count: int) -> list[Any]:
 
 
 def check(server: Server) -> None:
-    """The stages of two requests, of which the server has answered the last alone."""
+    """Check the stages of two requests, the last of which was answered alone."""
     stages, request = find_lines(server, "stages", 2)[-1], find_lines(server, "invocation", 2)[-1]
     assert list(stages) == ["time", "level", "message", *([] if "model" not in stages else ["model"]), "id", *STAGES]
     assert (stages["level"], stages["id"]) == ("DEBUG", request["id"])
@@ -55,7 +55,7 @@ def check(server: Server) -> None:
     assert sum(stages[stage] for stage in STAGES) >= request["ms"] - 0.1
 
 
-def test_each_request_has_its_stages_in_the_log(variant: str, sample: Path, tmp_path: Path) -> None:
+def test_stages_of_each_request_are_logged(variant: str, sample: Path, tmp_path: Path) -> None:
     folder = assemble(tmp_path / "project", variant, sample)
     (folder / "code/model_handler.py").write_text(SLOW)
     with Server(folder, variant, SM_LOG_LEVEL="DEBUG", SM_WORKERS="1") as server:
@@ -65,7 +65,7 @@ def test_each_request_has_its_stages_in_the_log(variant: str, sample: Path, tmp_
         check(server)
 
 
-def test_those_of_many_models_have_them_too(sample: Path, tmp_path: Path) -> None:
+def test_stages_are_logged_for_many_models(sample: Path, tmp_path: Path) -> None:
     folder = assemble(tmp_path / "project", "fastapi", sample, multi_model=True)
     (folder / "code/model_handler.py").write_text(SLOW)
     with ManyServer(folder, "fastapi", SM_LOG_LEVEL="DEBUG") as server:
@@ -87,7 +87,7 @@ def test_a_script_has_one_stage(sample: Path, tmp_path: Path) -> None:
         assert (stages["decode"], stages["join"], stages["encode"]) == (0, 0, 0)
 
 
-def test_they_are_not_noted_at_other_levels(sample: Path, tmp_path: Path) -> None:
+def test_stages_are_not_recorded_at_other_levels(sample: Path, tmp_path: Path) -> None:
     with Server(assemble(tmp_path / "project", "fastapi", sample), "fastapi") as server:
         server.wait_until_ready()
         server.invoke([[1.0] * 8])

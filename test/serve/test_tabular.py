@@ -1,4 +1,4 @@
-"""Records to a matrix: serving/tabular.py."""
+"""serving/tabular.py: records to a matrix."""
 
 from typing import Any
 
@@ -23,9 +23,9 @@ def test_a_missing_value_is_nan() -> None:
     ("records", "message"),
     [
         ([], "The request has no records."),
-        ([[]], "Expected 2 features a record, got 0."),
-        ([[1, 2, 3]], "Expected 2 features a record, got 3."),
-        ([[1, 2], [1]], "Expected 2 features a record, got 1 in record 2."),
+        ([[]], "Expected 2 features per record, got 0."),
+        ([[1, 2, 3]], "Expected 2 features per record, got 3."),
+        ([[1, 2], [1]], "Expected 2 features per record, got 1 in record 2."),
         ([[1, 2], [1, "red"]], "Record 2: 'red' is not a number."),
         ([[1, 2], [1, "x" * 99]], f"Record 2: '{'x' * 39} is not a number."),
         ([[1, [2]]], "Record 1: [2] is not a number."),
@@ -36,18 +36,18 @@ def test_a_missing_value_is_nan() -> None:
         ([[1, 2], 5], "Record 2 is not a list of numbers."),
     ],
 )
-def test_the_client_is_told_what_is_wrong(records: list[Any], message: str) -> None:
+def test_errors_name_the_wrong_record(records: list[Any], message: str) -> None:
     with pytest.raises(BadRequest) as error:
         to_matrix(records, features=2)
     assert str(error.value) == message
 
 
-def test_without_a_number_of_features_the_first_record_sets_it() -> None:
-    with pytest.raises(BadRequest, match="Expected 2 features a record, got 1 in record 2"):
+def test_the_first_record_sets_the_number_of_features_by_default() -> None:
+    with pytest.raises(BadRequest, match="Expected 2 features per record, got 1 in record 2"):
         to_matrix([[1, 2], [1]])
 
 
-def test_a_refused_matrix_is_the_clients_error_only_if_it_is_not_finite() -> None:
+def test_a_refused_matrix_is_a_client_error_only_if_it_is_not_finite() -> None:
     check_finite(np.array([[1.0]]))
     with pytest.raises(BadRequest, match="Record 2 has a missing, infinite or too large value"):
         check_finite(np.array([[1.0], [np.inf]]))

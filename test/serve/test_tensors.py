@@ -1,4 +1,4 @@
-"""Records to one array for each input, and outputs to predictions: serving/tensors.py."""
+"""serving/tensors.py: records to one array per input, and outputs to predictions."""
 
 import contextlib
 import warnings
@@ -27,7 +27,7 @@ PAIRS = Input("pairs", "float32", (2, 2))
 
 
 def to_array(values: Any, expected: Input) -> Any:
-    """What the only input of a model gets."""
+    """The array for a model's only input."""
     return to_inputs(values, [expected])[expected.name]
 
 
@@ -58,7 +58,7 @@ def to_array(values: Any, expected: Input) -> Any:
         (PAIRS, [[1, 2]] * 4, [[1, 2]] * 4),
     ],
 )
-def test_values_become_an_array_of_the_inputs_type_and_shape(expected: Input, values: Any, array: Any) -> None:
+def test_values_become_an_array_of_the_expected_type_and_shape(expected: Input, values: Any, array: Any) -> None:
     found = to_array(values, expected)
     assert found.dtype == np.dtype(object if expected.dtype == "str" else expected.dtype)
     assert found.tolist() == array
@@ -67,44 +67,48 @@ def test_values_become_an_array_of_the_inputs_type_and_shape(expected: Input, va
 @pytest.mark.parametrize(
     ("expected", "values", "message"),
     [
-        (ROWS, [[1, 2, 3]], "Expected 2 numbers (float32) a record, got 3 in record 1."),
-        (ROWS, [[1, 2], [1]], "Expected 2 numbers (float32) a record, got 1 in record 2."),
-        (ROWS, [1, 2, 3], "Expected 2 numbers (float32) a record, got a single value in record 1."),
-        (ROWS, [[1, 2], [1, "red"]], "Expected 2 numbers (float32) a record, got something else in record 2."),
-        (ROWS, [[1, {}]], "Expected 2 numbers (float32) a record, got something else in record 1."),
-        (ROWS, [[[1, 2]]], "Expected 2 numbers (float32) a record, got shape (1, 2) in record 1."),
-        (ROWS, [[]], "Expected 2 numbers (float32) a record, got 0 in record 1."),
-        (ROWS, "red", "Expected 2 numbers (float32) a record."),
-        (ROWS, 5, "Expected 2 numbers (float32) a record."),
-        (ROWS, np.ones((1, 3)), "Expected 2 numbers (float32) a record, got 3 in record 1."),
-        (IMAGES, [[1, 2]], "Expected numbers (float32) of shape (2, 3) a record, got 2 in record 1."),
-        (NUMBERS, [1, 1.5], "Expected one number (int64) a record, got something else in record 2."),
-        (NUMBERS, [1, None], "Expected one number (int64) a record, got something else in record 2."),
-        (NUMBERS, ["1"], "Expected one number (int64) a record, got something else in record 1."),
-        (NUMBERS, [2**63], "Expected one number (int64) a record, got something else in record 1."),
-        (NUMBERS, [[1, 2]] * 2, "Expected one number (int64) a record, got 2 in record 1."),
-        (NUMBERS, np.array([[np.nan]]), "Expected one number (int64) a record, got something else in record 1."),
-        (COLUMN, [[1, 2]], "Expected one number (float64) a record, got 2 in record 1."),
-        (BYTES, [256], "Expected one number (uint8) a record, got something else in record 1."),
-        (FLAGS, [0.5], "Expected one boolean a record, got something else in record 1."),
-        (TEXTS, ["a", 1], "Expected one text a record, got something else in record 2."),
-        (TEXTS, np.ones((1, 1)), "Expected one text a record, got something else in record 1."),
+        (ROWS, [[1, 2, 3]], "Expected 2 numbers (float32) per record, got 3 in record 1."),
+        (ROWS, [[1, 2], [1]], "Expected 2 numbers (float32) per record, got 1 in record 2."),
+        (ROWS, [1, 2, 3], "Expected 2 numbers (float32) per record, got a single value in record 1."),
+        (ROWS, [[1, 2], [1, "red"]], "Expected 2 numbers (float32) per record, got something else in record 2."),
+        (ROWS, [[1, {}]], "Expected 2 numbers (float32) per record, got something else in record 1."),
+        (ROWS, [[[1, 2]]], "Expected 2 numbers (float32) per record, got shape (1, 2) in record 1."),
+        (ROWS, [[]], "Expected 2 numbers (float32) per record, got 0 in record 1."),
+        (ROWS, "red", "Expected 2 numbers (float32) per record."),
+        (ROWS, 5, "Expected 2 numbers (float32) per record."),
+        (ROWS, np.ones((1, 3)), "Expected 2 numbers (float32) per record, got 3 in record 1."),
+        (IMAGES, [[1, 2]], "Expected numbers (float32) of shape (2, 3) per record, got 2 in record 1."),
+        (NUMBERS, [1, 1.5], "Expected one number (int64) per record, got something else in record 2."),
+        (NUMBERS, [1, None], "Expected one number (int64) per record, got something else in record 2."),
+        (NUMBERS, ["1"], "Expected one number (int64) per record, got something else in record 1."),
+        (NUMBERS, [2**63], "Expected one number (int64) per record, got something else in record 1."),
+        (NUMBERS, [[1, 2]] * 2, "Expected one number (int64) per record, got 2 in record 1."),
+        (NUMBERS, np.array([[np.nan]]), "Expected one number (int64) per record, got something else in record 1."),
+        (COLUMN, [[1, 2]], "Expected one number (float64) per record, got 2 in record 1."),
+        (BYTES, [256], "Expected one number (uint8) per record, got something else in record 1."),
+        (FLAGS, [0.5], "Expected one boolean per record, got something else in record 1."),
+        (TEXTS, ["a", 1], "Expected one string per record, got something else in record 2."),
+        (TEXTS, np.ones((1, 1)), "Expected one string per record, got something else in record 1."),
         (ANY, [[1], [1, 2]], "Expected numbers (float32), in the same shape for all."),
         (ANY, {"a": 1}, "Expected the inputs any, got a."),
-        (RAGGED, [[1, 2], [1]], "Expected a list of numbers (int64) a record, in the same shape for all."),
+        (RAGGED, [[1, 2], [1]], "Expected a list of numbers (int64) per record, in the same shape for all."),
         (PAIRS, [[1, 2]] * 3, "This model takes 2 records at a time, got 3."),
-        (ROWS, [[1, 2], [1, None]], "Record 2 has a missing or infinite value. Expected 2 numbers (float32) a record."),
-        (ROWS, [[1, "inf"]], "Record 1 has a missing or infinite value. Expected 2 numbers (float32) a record."),
-        (ROWS, [[1, 1e39]], "Record 1 has a missing or infinite value. Expected 2 numbers (float32) a record."),
-        (ROWS, [[1, 10**400]], "Expected 2 numbers (float32) a record, got something else in record 1."),
-        (HALVES, [1e5], "Record 1 has a missing or infinite value. Expected one number (float16) a record."),
+        (
+            ROWS,
+            [[1, 2], [1, None]],
+            "Record 2 has a missing or infinite value. Expected 2 numbers (float32) per record.",
+        ),
+        (ROWS, [[1, "inf"]], "Record 1 has a missing or infinite value. Expected 2 numbers (float32) per record."),
+        (ROWS, [[1, 1e39]], "Record 1 has a missing or infinite value. Expected 2 numbers (float32) per record."),
+        (ROWS, [[1, 10**400]], "Expected 2 numbers (float32) per record, got something else in record 1."),
+        (HALVES, [1e5], "Record 1 has a missing or infinite value. Expected one number (float16) per record."),
         (ROWS, [], "The request has no records."),
         (ROWS, np.ones((0, 2)), "The request has no records."),
         (PAIRS, np.ones((0, 2)), "The request has no records."),
         (NUMBERS, [[]], "The request has no records."),
     ],
 )
-def test_the_client_is_told_what_was_expected(expected: Input, values: Any, message: str) -> None:
+def test_errors_name_what_was_expected(expected: Input, values: Any, message: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(BadRequest) as error:
@@ -120,7 +124,7 @@ def test_the_client_is_told_what_was_expected(expected: Input, values: Any, mess
         [{"rows": [1, 2], "texts": "a"}, {"texts": "b", "rows": [3, 4]}],
     ],
 )
-def test_several_inputs_come_by_name(records: Records) -> None:
+def test_several_inputs_are_given_by_name(records: Records) -> None:
     arrays = to_inputs(records, [ROWS, TEXTS])
     assert {name: array.tolist() for name, array in arrays.items()} == {
         "rows": [[1, 2], [3, 4]],
@@ -129,7 +133,7 @@ def test_several_inputs_come_by_name(records: Records) -> None:
 
 
 @pytest.mark.parametrize("records", [{"rows": [1, 2], "column": 3}, [{"rows": [1, 2], "column": 3}]])
-def test_one_record_may_come_alone(records: Records) -> None:
+def test_a_single_record_is_accepted(records: Records) -> None:
     arrays = to_inputs(records, [ROWS, COLUMN])
     assert {name: array.tolist() for name, array in arrays.items()} == {"rows": [[1, 2]], "column": [[3]]}
 
@@ -142,7 +146,7 @@ def test_one_record_may_come_alone(records: Records) -> None:
         ({}, "Expected the inputs rows, texts, got none."),
         ({"rows": [[1, 2]], "text": ["a"]}, "Expected the inputs rows, texts, got rows, text."),
         ([{"rows": [1, 2]}], "Expected the inputs rows, texts, got rows."),
-        ([{"rows": [1, 2], "texts": "a"}, {"rows": [1, 2]}], "Every record needs the inputs rows, texts."),
+        ([{"rows": [1, 2], "texts": "a"}, {"rows": [1, 2]}], "Every record must have the inputs rows, texts."),
         ({"rows": [[1, 2]], "texts": []}, "The request has no records."),
         (
             {"rows": [[1, 2]] * 2, "texts": ["a"]},
@@ -150,15 +154,15 @@ def test_one_record_may_come_alone(records: Records) -> None:
         ),
     ],
 )
-def test_a_client_with_other_names_or_counts_is_told(records: Records, message: str) -> None:
+def test_wrong_names_and_counts_are_client_errors(records: Records, message: str) -> None:
     with pytest.raises(BadRequest) as error:
         to_inputs(records, [ROWS, TEXTS])
     assert str(error.value) == message
 
 
-def test_a_long_text_among_numbers_takes_no_more_memory_than_it_has() -> None:
+def test_a_long_string_among_numbers_does_not_exhaust_memory() -> None:
     with pytest.raises(BadRequest, match="something else in record 1"):
-        to_array(["x" * 10**7] + [1] * 10**5, NUMBERS)  # as an array of texts: 4 TB
+        to_array(["x" * 10**7] + [1] * 10**5, NUMBERS)  # as an array of strings: 4 TB
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([2**63, 10**400, 1e39])
@@ -181,7 +185,7 @@ named = st.dictionaries(st.sampled_from("abc"), values | rows | scalars, max_siz
 
 @settings(max_examples=1000, deadline=None, derandomize=True)
 @given(records=st.lists(values, max_size=3) | rows | named | st.lists(named, max_size=3), expected=inputs)
-def test_any_records_become_what_the_model_expects_or_a_refusal(records: Records, expected: list[Input]) -> None:
+def test_any_records_are_converted_or_refused(records: Records, expected: list[Input]) -> None:
     with contextlib.suppress(BadRequest), warnings.catch_warnings():
         warnings.simplefilter("error")
         arrays = to_inputs(records, expected)
@@ -198,7 +202,7 @@ def test_any_records_become_what_the_model_expects_or_a_refusal(records: Records
 
 
 @pytest.mark.parametrize(("size", "counts"), [(None, [6]), (6, [6]), (2, [2, 2, 2]), (1, [1] * 6)])
-def test_a_model_of_a_fixed_number_of_records_runs_as_often_as_needed(size: int | None, counts: list[int]) -> None:
+def test_a_model_with_a_fixed_number_of_records_runs_as_often_as_needed(size: int | None, counts: list[int]) -> None:
     ran = []
 
     def run(inputs: Arrays) -> dict[str, Any]:
@@ -211,7 +215,7 @@ def test_a_model_of_a_fixed_number_of_records_runs_as_often_as_needed(size: int 
     assert outputs["names"] == [{"a": float(x)} for x in range(6)]
 
 
-def test_all_that_a_model_of_one_record_at_a_time_gives_is_that_records() -> None:
+def test_all_outputs_for_a_single_record_belong_to_it() -> None:
     def run(inputs: Arrays) -> dict[str, Any]:
         return {"letters": np.arange(inputs["x"][0]), "score": inputs["x"] / 2}
 
@@ -221,7 +225,7 @@ def test_all_that_a_model_of_one_record_at_a_time_gives_is_that_records() -> Non
     assert [entry.tolist() for entry in run_in_slices(run, {"x": np.array([3])}, 1)["letters"]] == [[0, 1, 2]]
 
 
-def test_the_only_output_is_the_prediction_and_several_are_an_object_a_record() -> None:
+def test_a_single_output_is_the_prediction_and_several_are_objects() -> None:
     label, scores = np.array([1, 0]), np.array([[0.1, 0.9], [0.8, 0.2]])
     assert to_predictions({"scores": scores}) is scores
     both = to_predictions({"label": label, "scores": scores})
@@ -235,6 +239,6 @@ def test_the_only_output_is_the_prediction_and_several_are_an_object_a_record() 
     }
 
 
-def test_outputs_that_have_not_one_entry_a_record_are_answered_by_name() -> None:
+def test_outputs_without_one_entry_per_record_are_answered_by_name() -> None:
     outputs = {"scores": np.ones((2, 3)), "loss": np.float32(1)}
     assert to_predictions(outputs) == {"predictions": outputs}

@@ -1,4 +1,4 @@
-"""What a pickle names in `__main__`: serving/user_code.py, with models that scripts have really saved."""
+"""serving/user_code.py: names of `__main__` in pickles that were saved by real scripts."""
 
 import importlib
 import json
@@ -19,7 +19,7 @@ from serving import user_code
 from serving.errors import StartError
 from serving.models import Model, import_handler, load_model
 
-# It has no main guard: whoever runs it whole trains, and leaves a file beside it.
+# It has no main guard: running all of it trains, and creates a file next to it.
 TRAIN = """
 import pickle
 import sys
@@ -48,7 +48,7 @@ print(model.predict([[3]])[0])
 
 
 class Trained(NamedTuple):
-    """A script, the model that it saved, and what that predicted for 3."""
+    """A script, the model it saved, and the model's prediction for 3."""
 
     script: Path
     model: bytes
@@ -56,7 +56,7 @@ class Trained(NamedTuple):
 
 
 def train(script: str, folder: Path, typed: str = "") -> Trained:
-    """Runs a script that saves a model, somewhere else than in the project."""
+    """Run a script that saves a model, outside of the project."""
     path, model = folder / "train.py", folder / "model.pkl"
     path.write_text(script)
     done = subprocess.run([sys.executable, path, model], check=True, capture_output=True, text=True, input=typed)
@@ -70,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def put(trained: Trained, project: Path, script: bool = True) -> float:
-    """Puts a model into a project, and the script that saved it beside the handler; what it should predict for 3."""
+    """Copy a model into a project, and its script next to the handler. Return the expected prediction for 3."""
     (project / "model/model.pkl").write_bytes(trained.model)
     if script:
         shutil.copy(trained.script, project / "code")
@@ -88,14 +88,14 @@ def refusal(code: Path) -> str:
 
 
 def look_up(code: Path, source: str, name: str) -> Any:
-    """A name of `__main__` that a script defines."""
+    """Look up a name of `__main__` that a script defines."""
     (code / "train.py").write_text(source)
     user_code.install(code)
     return getattr(sys.modules["__main__"], name)
 
 
 @pytest.mark.parametrize("variant", ["fastapi", "flask"])
-def test_a_model_is_served_with_its_script_which_does_not_train_again(
+def test_a_model_is_served_with_its_script_without_training_again(
     variant: str, project: Path, trained: Trained
 ) -> None:
     for path in (project / "model").iterdir():
@@ -105,12 +105,14 @@ def test_a_model_is_served_with_its_script_which_does_not_train_again(
     with Server(project, variant, SM_WORKERS="2") as server:
         server.wait_until_ready()
         assert server.invoke([[3]]).json()["predictions"] == pytest.approx([prediction])
-        assert "What the model names in __main__ comes from train.py." in server.log()
+        assert "Names of __main__ in the model are loaded from train.py." in server.log()
     assert not (project / "code/trained").exists()
 
 
 @pytest.mark.parametrize("variant", ["fastapi"])
-def test_so_it_is_for_many_models(variant: str, samples: dict[str, Path], tmp_path: Path, trained: Trained) -> None:
+def test_many_models_are_served_with_their_script(
+    variant: str, samples: dict[str, Path], tmp_path: Path, trained: Trained
+) -> None:
     project = assemble(tmp_path / "project", variant, samples["json"], multi_model=True)
     prediction = put(trained, project)
     folders = [tmp_path / name / "model" for name in ("one", "two", "three")]
@@ -120,13 +122,13 @@ def test_so_it_is_for_many_models(variant: str, samples: dict[str, Path], tmp_pa
     shutil.copy(SKLEARN_HANDLER, project / "code")
     with ManyServer(project, variant) as server:
         server.wait_until_ready()
-        for folder in folders:  # what the first one needed is imported ahead for those after it
+        for folder in folders:  # modules of the first model are preloaded for the others
             assert server.load_from(folder, folder.parent.name).status == 200, server.log()
             assert server.ask(folder.parent.name, [[3]]).json()["predictions"] == pytest.approx([prediction])
     assert not (project / "code/trained").exists()
 
 
-def test_a_model_is_tried_against_what_it_predicted_in_training(
+def test_a_model_is_checked_against_its_predictions_in_training(
     code: Path, trained: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -134,7 +136,7 @@ def test_a_model_is_tried_against_what_it_predicted_in_training(
     (code.parent / "model/expected.json").write_text(json.dumps({"inputs": [[3]], "predictions": [prediction]}))
     load(code)
     assert "1 of 1 predictions agree" in caplog.text
-    assert "comes from train.py. Its lines 20-24 are not run." in caplog.text
+    assert "are loaded from train.py. Lines 20-24 are skipped." in caplog.text
 
 
 CONSTANTS = [
@@ -201,8 +203,8 @@ def test_plain_constants_are_set(source: str, value: object, code: Path) -> None
         "del A",
     ],
 )
-def test_a_name_that_takes_more_is_not_set_and_is_explained(statement: str, code: Path) -> None:
-    """Not even where it was a constant before: with another value than in training the model would be wrong."""
+def test_a_name_set_by_an_unsafe_statement_is_undefined_and_explained(statement: str, code: Path) -> None:
+    """Even if it was set to a constant before: with another value than in training the model would be wrong."""
     mark = code.parent / "mark"
     source = f"""
 from pathlib import Path
@@ -214,7 +216,7 @@ class Made:
 """
     with pytest.raises(NameError) as caught:
         look_up(code, source, "A")
-    left = user_code.find_left_out(caught.value)
+    left = user_code.find_skipped(caught.value)
     assert left and (left.name, left.path.name) == ("A", "train.py") and left.line >= 7
     assert not mark.exists()
 
@@ -239,7 +241,7 @@ def answer(): return fast, VERSION
     assert look_up(code, source, "answer")() == (None, 3)
 
 
-def test_what_is_under_the_main_guard_counts_for_the_script_was_run(code: Path) -> None:
+def test_the_body_of_the_main_guard_is_included(code: Path) -> None:
     source = """
 if __name__ == "__main__":
     LIMIT = 3
@@ -250,7 +252,7 @@ if __name__ == "__main__":
     assert look_up(code, source, "Limited").limit == 3
 
 
-def test_data_classes_and_annotations_find_their_module(code: Path) -> None:
+def test_dataclasses_and_annotations_find_their_module(code: Path) -> None:
     source = """
 from __future__ import annotations
 from dataclasses import dataclass, field
@@ -263,7 +265,7 @@ class Tree:
     assert tree.__module__ == "train" and pickle.loads(pickle.dumps(tree([tree()]))) == tree([tree()])
 
 
-def test_a_name_that_serve_has_too_is_the_scripts(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_the_script_take_precedence_over_those_of_serve(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("main", "logs"):
         monkeypatch.setattr(sys.modules["__main__"], name, json, raising=False)
     script = "import nothing_there, json as other, sys as system\ndef main(): return 'mine'\nlogs = [system.maxsize]"
@@ -271,14 +273,14 @@ def test_a_name_that_serve_has_too_is_the_scripts(code: Path, monkeypatch: pytes
     assert sys.modules["__main__"].logs == [sys.maxsize]
 
 
-def test_a_script_whose_name_is_taken_has_another(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_with_the_name_of_another_module_is_renamed(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "train", json)
     made = look_up(code, "class Made: pass", "Made")
     assert sys.modules["train"] is json
     assert vars(sys.modules[made.__module__])["Made"] is made
 
 
-def test_a_file_is_run_once_and_not_at_all_if_it_was_imported(code: Path) -> None:
+def test_a_file_is_run_once_and_not_at_all_if_already_imported(code: Path) -> None:
     main: Any = look_up(code, "class One: pass\nclass Two: pass", "One") and sys.modules["__main__"]
     assert sys.modules[main.One.__module__] is sys.modules[main.Two.__module__]
     assert main.One is main.One is sys.modules["__mp_main__"].One
@@ -289,8 +291,8 @@ def test_a_file_is_run_once_and_not_at_all_if_it_was_imported(code: Path) -> Non
     assert main.One is imported.One
 
 
-def test_what_joblib_sends_to_a_process_of_its_own_does_not_import_the_script(code: Path) -> None:
-    """That would train."""
+def test_joblib_workers_do_not_import_the_script(code: Path) -> None:
+    """Importing it would train."""
     made = look_up(code, "class Made:\n    level = 3\n", "Made")
     sent = cloudpickle.dumps(made)
     program = "import pickle, sys; print(pickle.load(sys.stdin.buffer).level)"
@@ -298,7 +300,7 @@ def test_what_joblib_sends_to_a_process_of_its_own_does_not_import_the_script(co
     assert done.stdout == b"3\n"
 
 
-def test_packages_beside_the_handler_are_searched_too(code: Path) -> None:
+def test_packages_next_to_the_handler_are_searched(code: Path) -> None:
     (code / "helpers").mkdir()
     (code / "helpers/__init__.py").touch()
     (code / "helpers/constants.py").write_text("LEVEL = 3\n")
@@ -308,7 +310,7 @@ def test_packages_beside_the_handler_are_searched_too(code: Path) -> None:
     assert main.level() == 3
 
 
-def test_neither_the_handler_nor_the_server_is_searched(code: Path) -> None:
+def test_the_handler_and_the_server_are_not_searched(code: Path) -> None:
     (code / "serving").mkdir()
     for path in (code / "serving/__init__.py", code / "serving/other.py", code / "model_handler.py"):
         path.write_text("class Hidden: pass\n")
@@ -317,55 +319,55 @@ def test_neither_the_handler_nor_the_server_is_searched(code: Path) -> None:
     assert not hasattr(sys.modules["__main__"], "__no_such_name__")
 
 
-def test_a_name_that_two_files_define_is_an_error_with_both(code: Path, trained: Trained) -> None:
+def test_a_name_defined_in_two_files_is_an_error_that_names_both(code: Path, trained: Trained) -> None:
     put(trained, code.parent)
     shutil.copy(trained.script, code / "features.py")
-    assert "features.py and train.py both define. Delete one of the two, or rename it there." in refusal(code)
+    assert "is defined in features.py and train.py. Remove or rename it in all but one." in refusal(code)
 
 
-def test_a_file_that_only_uses_the_name_for_a_value_is_no_second_one(code: Path, trained: Trained) -> None:
+def test_a_file_that_only_assigns_the_name_is_not_a_second_definition(code: Path, trained: Trained) -> None:
     prediction = put(trained, code.parent)
     (code / "features.py").write_text("from train import scale\nShifted = scale = None\n")
     assert load(code).answer([[3]])["predictions"] == pytest.approx([prediction])
 
 
-def test_a_file_that_is_no_python_is_an_error_with_its_line(code: Path, trained: Trained) -> None:
+def test_a_file_with_a_syntax_error_is_named_with_its_line(code: Path, trained: Trained) -> None:
     put(trained, code.parent)
     (code / "train.py").write_text("FACTOR = 2\nclass Shifted(:\n")
-    assert re.search(r"The model needs \w+, and train\.py, line 2, is not Python: .*Correct it", refusal(code))
+    assert re.search(r"The model needs \w+, but train\.py, line 2, is not valid Python: .*Fix it", refusal(code))
 
 
-def test_what_no_file_defines_gets_the_advice_for_it(code: Path, trained: Trained) -> None:
+def test_a_name_that_no_file_defines_gets_advice(code: Path, trained: Trained) -> None:
     put(trained, code.parent, script=False)
     assert re.search(
-        r"Put the file that defines \w+ beside code/model_handler\.py, or generate the project with --code=FILE",
+        r"Put the file that defines \w+ next to code/model_handler\.py, or generate the project with --code=FILE",
         refusal(code),
     )
 
 
-def test_a_function_that_needs_what_is_left_out_ends_the_start(code: Path, tmp_path: Path) -> None:
+def test_a_function_that_needs_a_skipped_name_is_a_start_error(code: Path, tmp_path: Path) -> None:
     source = TRAIN.replace("FACTOR = 2.0", "FACTOR = float(sys.stdin.read())")
     put(train(source, tmp_path, "2"), code.parent)
     message = refusal(code)
     assert "cannot predict: NameError: name 'FACTOR' is not defined. Line 11 of train.py, which sets FACTOR" in message
-    assert "Move FACTOR into a module beside it and import it from there, or make it a plain constant." in message
+    assert "Move FACTOR into a module next to it and import it from there, or make it a plain constant." in message
 
 
-def test_a_constant_that_needs_what_is_left_out_names_that(code: Path) -> None:
+def test_a_constant_that_needs_a_skipped_name_names_it(code: Path) -> None:
     source = "rows = open(__file__).read()\nCOUNT = len(rows)\ndef count(): return COUNT\n"
     with pytest.raises(NameError) as caught:
         look_up(code, source, "count")()
-    left = user_code.find_left_out(caught.value)
+    left = user_code.find_skipped(caught.value)
     assert left and (left.wanted, left.name, left.line) == ("COUNT", "rows", 1)
 
 
-def test_an_import_for_training_only_may_fail(code: Path, trained: Trained) -> None:
+def test_an_import_needed_only_for_training_can_fail(code: Path, trained: Trained) -> None:
     prediction = put(trained, code.parent)
     (code / "train.py").write_text(f"import mlflow\nfrom matplotlib import pyplot as plt\n{TRAIN}")
     assert load(code).answer([[3]])["predictions"] == pytest.approx([prediction])
 
 
-def test_an_import_that_is_needed_and_fails_gets_the_advice_for_it(code: Path, trained: Trained) -> None:
+def test_a_failing_import_that_is_needed_gets_advice(code: Path, trained: Trained) -> None:
     put(trained, code.parent)
     source = TRAIN.replace("class Shifted(LinearRegression)", "class Shifted(ngboost.NGBRegressor)")
     (code / "train.py").write_text(f"import ngboost\n{source}")
@@ -374,9 +376,9 @@ def test_an_import_that_is_needed_and_fails_gets_the_advice_for_it(code: Path, t
     assert "Add ngboost to requirements.in, " in message
 
 
-def test_a_module_that_imports_what_is_left_out_is_told_so(code: Path, trained: Trained) -> None:
+def test_importing_a_skipped_name_is_explained(code: Path, trained: Trained) -> None:
     put(trained, code.parent)
     handler = code / "model_handler.py"
     late = "    from train import file\n"
     handler.write_text(re.sub(r"(    require\(model.*\n)", rf"\1{late}", handler.read_text()))
-    assert "Line 22 of train.py, which sets file, is not run" in refusal(code)
+    assert "Line 22 of train.py, which sets file, is skipped" in refusal(code)

@@ -291,7 +291,7 @@ def refuse_pickle(server: Server) -> None:
 def refuse_shape(server: Server) -> None:
     reply = server.post(server.write([[*record, 0] for record in server.records])).expect(400)
     width = str(len(server.records[0]))
-    require(width in str(reply.body), f"{reply}; expected that it tells how many features a record has: {width}")
+    require(width in str(reply.body), f"{reply}; expected that it tells how many features per record has: {width}")
 
 
 def word_refusals(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""A quicker way to what a method of an estimator returns."""
+"""A fast implementation of an estimator's method."""
 
 import sys
 from collections.abc import Callable
@@ -9,48 +9,48 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-TOLERANCE = 1e-9  # of what a quick way returns, relative to numbers above 1
+TOLERANCE = 1e-9  # for a fast implementation, relative to numbers above 1
 
 
-class Way(NamedTuple):
-    """How a method can be had quicker, and what that has to be compared with before it is used."""
+class FastPath(NamedTuple):
+    """A fast implementation of a method, and the reference it must be compared with before it is used."""
 
     method: str
-    quick: Callable[[Array], Array | None]  # None: not for these records, of shape (records, features)
+    run: Callable[[Array], Array | None]  # takes shape (records, features); None: use the method itself
     reference: Callable[[Array], Array]  # the method itself, in one thread
-    rows: Array  # to compare the two on
-    most: int = sys.maxsize  # records of a call: with more, the method itself is as quick
-    decides: bool = False  # the prediction is where a record has its largest number, or the sign of its only one
+    rows: Array  # records to compare the two on
+    max_rows: int = sys.maxsize  # per call; for more records, the method itself is as fast
+    decides: bool = False  # whether the prediction is the largest number of a record, or the sign of its only one
 
 
 class Method:
-    """A method of an estimator that takes the quick way where it can. It is pickled as the method itself."""
+    """A method of an estimator that uses the fast implementation if it can. It is pickled as the method itself."""
 
-    def __init__(self, estimator: Any, way: Way) -> None:
-        self.slow = getattr(estimator, way.method)
-        self.__name__ = way.method  # some estimators ask for that of the methods of others
-        self.features = way.rows.shape[1]
-        self.way = way
+    def __init__(self, estimator: Any, fast_path: FastPath) -> None:
+        self.original = getattr(estimator, fast_path.method)
+        self.__name__ = fast_path.method  # some estimators read it from methods of others
+        self.features = fast_path.rows.shape[1]
+        self.fast_path = fast_path
 
     def __call__(self, X: Any, *args: Any, **options: Any) -> Any:
-        """What the method returns for X. It is called itself for all but float64 of shape (records, features)."""
+        """Call the method for X: the fast implementation for float64 of shape (records, features), if it applies."""
         if self.takes(X) and not args and not options:
-            found = self.way.quick(X)
-            if found is not None and not (self.way.decides and is_close(found)):
+            found = self.fast_path.run(X)
+            if found is not None and not (self.fast_path.decides and is_close(found)):
                 return found
-        return self.slow(X, *args, **options)
+        return self.original(X, *args, **options)
 
     def takes(self, X: Any) -> bool:
-        """Whether it is an array for the quick way."""
+        """Whether X is an array for the fast implementation."""
         fits = type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.shape[1] == self.features
-        return fits and 0 < len(X) <= self.way.most
+        return fits and 0 < len(X) <= self.fast_path.max_rows
 
     def __reduce__(self) -> Any:
-        return getattr, (self.slow.__self__, self.__name__)
+        return getattr, (self.original.__self__, self.__name__)
 
 
 def is_close(found: Array) -> bool:
-    """Whether rounding could decide what is predicted for one of the records."""
+    """Whether rounding could change the prediction for one of the records."""
     if found[0].size == 1:
         margins = np.abs(found)
     else:

@@ -1,7 +1,7 @@
-"""Ensembles of scikit-learn's trees: treelite finds the leaves, in one call of native code for all trees.
+"""Ensembles of scikit-learn trees: treelite finds the leaves, in one native call for all trees.
 
-The values of the leaves are scikit-learn's own and are added up in its order, so that the answers are the same, bit by
-bit: what follows, such as an isotonic calibration, can make much of the smallest difference.
+Leaf values are scikit-learn's own and are summed in its order, so that results are bit for bit the same: later steps,
+such as an isotonic calibration, can amplify the smallest difference.
 """
 
 import copy
@@ -13,43 +13,42 @@ from typing import Any
 
 import numpy as np
 
-from serving.accelerate_method import Array, Way
+from serving.accelerate_method import Array, FastPath
 
 FORESTS = ("RandomForestClassifier", "ExtraTreesClassifier", "RandomForestRegressor", "ExtraTreesRegressor")
 BOOSTINGS = ("GradientBoostingClassifier", "GradientBoostingRegressor")
 HISTOGRAMS = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
-# What treelite reads of a tree.
+# The attributes of a tree that treelite reads.
 TREE = (
     *("node_count", "children_left", "children_right", "feature", "threshold"),
     *("value", "impurity", "n_node_samples", "weighted_n_node_samples"),
 )
 
-MAX_SPLITS, MAX_VALUES = 1_000_000, 8_000_000  # of an ensemble: reading them takes about a second, and 300 MB
-# Of a call: records, records times splits, records times the values that are added up. scikit-learn goes tree by tree,
-# which is slow for one record and quick for hundreds.
+MAX_SPLITS, MAX_VALUES = 1_000_000, 8_000_000  # per ensemble: reading them takes about a second and 300 MB
+# Per call: records, records times splits, records times summed values. scikit-learn evaluates tree by tree, which is
+# slow for one record and fast for hundreds.
 MAX_RECORDS, MAX_VISITS, MAX_ADDED = 256, 20_000_000, 300_000
-ROWS, NUMBERS = 500, 2_000_000  # for the comparison, at most
+MAX_ROWS, MAX_NUMBERS = 500, 2_000_000  # for the comparison
 
 
-def find_way(estimator: Any) -> Way | None:
-    """The quick way of a fitted ensemble; None for all other estimators.
+def find_fast_path(estimator: Any) -> FastPath | None:
+    """A fast implementation of a fitted ensemble; None for all other estimators.
 
-    Raises ValueError for an ensemble that has several outputs or is too large, and what treelite raises for one that it
-    cannot read.
+    Raises ValueError if the ensemble has several outputs or is too large, and treelite's error if it cannot be read.
     """
     kind = type(estimator).__name__
     if kind in FORESTS and hasattr(estimator, "estimators_"):
-        return of_forest(estimator)
+        return forest_fast_path(estimator)
     if kind in BOOSTINGS and hasattr(estimator, "estimators_"):
-        return of_boosting(estimator)
+        return boosting_fast_path(estimator)
     if kind in HISTOGRAMS and hasattr(estimator, "_predictors"):
-        return of_histograms(estimator)
+        return histogram_fast_path(estimator)
     if kind == "IsolationForest" and hasattr(estimator, "_decision_path_lengths"):
-        return of_isolation(estimator)
+        return isolation_fast_path(estimator)
     return None
 
 
-def of_forest(forest: Any) -> Way:
+def forest_fast_path(forest: Any) -> FastPath:
     """Probabilities of shape (records, classes), or predictions of shape (records,): the averages of the trees."""
     if forest.n_outputs_ > 1:
         raise ValueError("it has several outputs")
@@ -63,11 +62,11 @@ def of_forest(forest: Any) -> Way:
         means = add(X, 0.0) / len(values)
         return means if classes else means.ravel()
 
-    return way_of(forest, "predict_proba" if classes else "predict", average, len(values) * values[0].shape[1])
+    return make_fast_path(forest, "predict_proba" if classes else "predict", average, len(values) * values[0].shape[1])
 
 
-def of_boosting(model: Any) -> Way:
-    """Sums that begin with an initial prediction, of shape (records,), or (records, classes) for more than two."""
+def boosting_fast_path(model: Any) -> FastPath:
+    """The initial prediction plus the sum of the trees, of shape (records,); (records, classes) for more than two."""
     if not isinstance(model.init, (str, type(None))):
         raise ValueError("its initial predictions are those of an estimator")
     stages = model.estimators_
@@ -78,11 +77,13 @@ def of_boosting(model: Any) -> Way:
         sums = add(X, first)
         return sums.ravel() if sums.shape[1] == 1 else sums
 
-    return way_of(model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate, stages.size)
+    return make_fast_path(
+        model, "decision_function" if hasattr(model, "classes_") else "predict", evaluate, stages.size
+    )
 
 
-def of_isolation(forest: Any) -> Way:
-    """Scores of shape (records,), from the lengths of the paths to the leaves."""
+def isolation_fast_path(forest: Any) -> FastPath:
+    """Scores of shape (records,), from the path lengths to the leaves."""
     lengths = zip(forest._decision_path_lengths, forest._average_path_length_per_tree, strict=True)
     add = add_leaves(forest, [(path + average - 1.0)[:, None] for path, average in lengths])
     longest: Any = import_module("sklearn.ensemble._iforest")._average_path_length([forest._max_samples])
@@ -91,11 +92,11 @@ def of_isolation(forest: Any) -> Way:
         scores: Array = -(2 ** -(add(X, 0.0).ravel() / (len(forest.estimators_) * longest)))
         return scores
 
-    return way_of(forest, "score_samples", score, len(forest.estimators_))
+    return make_fast_path(forest, "score_samples", score, len(forest.estimators_))
 
 
-def way_of(model: Any, method: str, evaluate: Callable[[Array], Array], added: int) -> Way:
-    """That of trees that take float32: scikit-learn refuses what is no finite number then."""
+def make_fast_path(model: Any, method: str, evaluate: Callable[[Array], Array], added: int) -> FastPath:
+    """The implementation for trees on float32. Values that are not finite in float32 are left to scikit-learn."""
     splits = find_splits(model)
     rows = draw_rows(model.n_features_in_, *splits, np.float32)
 
@@ -106,11 +107,11 @@ def way_of(model: Any, method: str, evaluate: Callable[[Array], Array], added: i
 
     single = copy.copy(model)
     single.n_jobs = 1
-    return Way(method, check, getattr(single, method), rows, count_records(splits[0], added), method != "predict")
+    return FastPath(method, check, getattr(single, method), rows, count_records(splits[0], added), method != "predict")
 
 
-def of_histograms(model: Any) -> Way:
-    """The sums, of shape (records, 1 or classes), of histogram-based boosting: it takes any float64."""
+def histogram_fast_path(model: Any) -> FastPath:
+    """The sums of histogram-based boosting, of shape (records, 1 or classes). It takes any float64."""
     if model.is_categorical_ is not None:
         raise ValueError("it takes categories")
     if any(len(stage) != model.n_trees_per_iteration_ for stage in model._predictors):
@@ -125,21 +126,21 @@ def of_histograms(model: Any) -> Way:
     first, slow = model._baseline_prediction, partial(model._raw_predict, n_threads=1)
 
     def evaluate(X: Array) -> Array:
-        return np.asfortranarray(add(X, first))  # as scikit-learn has it: the softmax that follows rounds by the order
+        return np.asfortranarray(add(X, first))  # scikit-learn's order, which affects rounding in softmax
 
-    return Way("_raw_predict", evaluate, slow, rows, count_records(splits, len(trees)), hasattr(model, "classes_"))
+    return FastPath("_raw_predict", evaluate, slow, rows, count_records(splits, len(trees)), hasattr(model, "classes_"))
 
 
 def count_records(splits: Array, added: int) -> int:
-    """The most records for which this is quicker. `added`: the values that are added up for each."""
+    """The maximum number of records for which this is faster. `added`: values summed per record."""
     return max(1, min(MAX_RECORDS, MAX_VISITS // max(1, len(splits)), MAX_ADDED // added))
 
 
 def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[Array, Any], Array]:
-    """Records to sums over the trees, of shape (records, outputs), which begin with `first`.
+    """Create a function from records to `first` plus the sums over the trees, of shape (records, outputs).
 
-    `values` are those of each tree's nodes, of shape (nodes, outputs). Where each output has trees of its own, `each`
-    of them take turns. One thread finds the leaves: more would not survive a fork.
+    `values` are the node values of each tree, of shape (nodes, outputs). If each output has its own trees, `each` is
+    the number of outputs, whose trees alternate. Leaves are found in one thread: more would not survive a fork.
     """
     if sum(map(np.size, values)) > MAX_VALUES:
         raise ValueError(f"its nodes have more than {MAX_VALUES:,} values")
@@ -158,15 +159,15 @@ def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[
 
 
 def is_recent(model: Any) -> bool:
-    """Whether its trees are of scikit-learn 1.3 or newer, and know where NaN goes."""
+    """Whether the trees are from scikit-learn 1.3 or newer, which store the direction of NaN."""
     return hasattr(np.ravel(model.estimators_)[0].tree_, "missing_go_to_left")
 
 
 def complete(model: Any, each: int) -> Any:
-    """The ensemble with all that treelite reads, which trusts its input: a wrong number ends the process.
+    """Return a copy with consistent values of everything treelite reads: it crashes the process on wrong numbers.
 
-    Boosting that stopped early has fewer trees than n_estimators, and a user can change the classes. Leaves do not need
-    the initial predictions of boosting, some of which treelite refuses.
+    Boosting that stopped early has fewer trees than n_estimators, and users can change the classes. The initial
+    predictions of boosting, some of which treelite refuses, are not needed to find leaves.
     """
     copied = copy.copy(model)
     if each > 1 or type(model).__name__ in (*BOOSTINGS, *HISTOGRAMS):
@@ -182,7 +183,7 @@ def complete(model: Any, each: int) -> Any:
 
 
 def add_missing(estimator: Any) -> Any:
-    """A tree that sends NaN to the right."""
+    """Return a copy of a tree that sends NaN to the right."""
     tree, copied = estimator.tree_, copy.copy(estimator)
     missing = np.zeros(tree.node_count, dtype=np.uint8)
     copied.tree_ = SimpleNamespace(**{name: getattr(tree, name) for name in TREE}, missing_go_to_left=missing)
@@ -190,7 +191,7 @@ def add_missing(estimator: Any) -> Any:
 
 
 def find_splits(model: Any) -> tuple[Array, Array]:
-    """The features and the thresholds of all splits. The trees of an isolation forest number the features they got."""
+    """The features and thresholds of all splits. Trees of an isolation forest number only the features they use."""
     trees = [estimator.tree_ for estimator in np.ravel(model.estimators_)]
     own = getattr(model, "estimators_features_", [np.arange(model.n_features_in_)] * len(trees))
     pairs = [(tree.feature >= 0, tree, features) for tree, features in zip(trees, own, strict=True)]
@@ -199,20 +200,20 @@ def find_splits(model: Any) -> tuple[Array, Array]:
 
 
 def draw_rows(count: int, features: Array, thresholds: Array, kind: Any) -> Array:
-    """Records of `count` features, each value at a threshold of its feature, or the next number below or above it.
+    """Draw records of `count` features, each value at a threshold of its feature, or the next number below or above.
 
-    Raises ValueError where there are more than MAX_SPLITS splits, or some of other features.
+    Raises ValueError if there are more than MAX_SPLITS splits, or splits on unknown features.
     """
     if len(features) > MAX_SPLITS:
         raise ValueError(f"it has {len(features):,} splits, more than {MAX_SPLITS:,}")
     if max(features, default=0) >= count:
-        raise ValueError("its trees have more features than it says")
+        raise ValueError("its trees use more features than n_features_in_")
     features, thresholds = features[np.isfinite(thresholds)], thresholds[np.isfinite(thresholds)]
     random = np.random.default_rng(0)
     order = np.argsort(features, kind="stable")
     starts = np.searchsorted(features[order], np.arange(count + 1))
     sizes = np.diff(starts)
-    rows = max(1, min(ROWS, NUMBERS // count))
+    rows = max(1, min(MAX_ROWS, MAX_NUMBERS // count))
     places = starts[:-1] + (random.random((rows, count)) * sizes).astype(int)
     known = np.append(thresholds[order], 0.0)  # for features without a split
     values = known[np.where(sizes > 0, places, len(thresholds))].astype(kind)

@@ -1,4 +1,4 @@
-"""Adaptive batching: what waits while a prediction runs is predicted together next. Nothing ever waits on purpose."""
+"""Adaptive batching: requests that arrive during a prediction form the next batch. No request is ever delayed."""
 
 import logging
 import os
@@ -17,73 +17,73 @@ from serving.request import Request
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 2**20  # of requests that are predicted together; a larger request is predicted alone
+MAX_BYTES = 2**20  # per batch; a larger request is predicted alone
 
 
 class Batcher:
-    """The queue of requests, and the threads that take them from it and have them answered."""
+    """A queue of requests and the threads that process them in batches."""
 
     def __init__(
         self,
         process: Callable[[list[Request]], None],
         threads: int,
-        most: int,
+        max_requests: int,
         max_waiting: int,
         max_waiting_bytes: int,
     ) -> None:
-        """`process` gets up to `most` requests at a time; it must not raise."""
+        """`process` gets up to `max_requests` requests at a time; it must not raise."""
         self.process = process
-        self.most = most
+        self.max_requests = max_requests
         self.max_waiting = max_waiting
         self.max_waiting_bytes = max_waiting_bytes
         self.waiting = 0
         self.waiting_bytes = 0
-        self.counting = threading.Lock()
-        self.shown = metrics_server.QUEUE.cell()
+        self.lock = threading.Lock()
+        self.gauge = metrics_server.QUEUE.cell()
         self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
         for number in range(threads):
             threading.Thread(target=self.work, name=f"prediction-{number}", daemon=True).start()
 
     def submit(self, request: Request) -> None:
-        """Queues a request, from any thread. Raises Overloaded if too much waits already."""
+        """Queue a request, from any thread. Raises Overloaded if the queue is full."""
         size = len(request.body)
-        with self.counting:
+        with self.lock:
             if self.waiting >= self.max_waiting or self.waiting_bytes + size > self.max_waiting_bytes:
                 raise Overloaded
             self.waiting += 1
             self.waiting_bytes += size
-            self.shown[0] = self.waiting
+            self.gauge[0] = self.waiting
         request.queued = time.perf_counter()
         self.queue.put(request)
 
     def work(self) -> None:
-        """The life of a prediction thread. If it cannot go on, the process ends with it, and is replaced."""
-        latest = 0  # requests that were taken
-        kept: list[Request] = []  # taken, but too large for the batch it was taken for
+        """Process batches in a prediction thread. If it fails, the process exits and is restarted."""
+        latest = 0  # size of the last batch
+        kept: list[Request] = []  # taken from the queue, but too large for that batch
         try:
             while True:
                 first = kept[0] if kept else self.queue.get()
                 if self.queue.qsize() + 1 < latest:
-                    time.sleep(0)  # fewer than last time: the web server may be in the middle of handing over more
+                    time.sleep(0)  # fewer than last time: give the web server a chance to submit more
                 batch, kept = self.gather(first)
                 latest = len(batch)
                 size, now = 0, time.perf_counter()
                 for request in batch:
                     size += len(request.body)
                     request.waited = now - request.queued
-                with self.counting:
+                with self.lock:
                     self.waiting -= len(batch)
                     self.waiting_bytes -= size
-                    self.shown[0] = self.waiting
+                    self.gauge[0] = self.waiting
                 self.process(batch)
         except BaseException:
             log.critical("A prediction thread failed.", exc_info=True)
             os._exit(1)
 
     def gather(self, first: Request) -> tuple[list[Request], list[Request]]:
-        """What is predicted next, beginning with `first`, and what was taken too much: no request or one."""
+        """Return the next batch, starting with `first`, and at most one request that no longer fit into it."""
         batch, size = [first], len(first.body)
-        while len(batch) < self.most:
+        while len(batch) < self.max_requests:
             try:
                 request = self.queue.get_nowait()
             except queue.Empty:
@@ -96,7 +96,7 @@ class Batcher:
 
 
 def join(inputs: Sequence[Any]) -> Any:
-    """The inputs of several requests as one. They have the same `shape_of`, which is not None."""
+    """Concatenate the inputs of several requests. They have the same `shape_of`, which is not None."""
     first = inputs[0]
     if isinstance(first, dict):
         return type(first)((name, join([each[name] for each in inputs])) for name in first)
@@ -106,7 +106,7 @@ def join(inputs: Sequence[Any]) -> Any:
 
 
 def shape_of(inputs: Any) -> Hashable:
-    """What inputs must have in common to be joined: kind, type and shape of a record. None: they cannot be joined."""
+    """A key that inputs must share to be joined: kind, type and shape of a record. None: they cannot be joined."""
     if isinstance(inputs, dict):
         shapes = tuple((name, shape_of(value)) for name, value in inputs.items())
         fits = shapes and None not in dict(shapes).values() and count(inputs) is not None
@@ -127,12 +127,12 @@ def count(values: Any) -> int | None:
 
 
 def is_pandas(values: Any) -> bool:
-    """Whether it is a DataFrame or a Series."""
+    """Whether `values` is a DataFrame or a Series."""
     return hasattr(values, "iloc")
 
 
 def split(outputs: Any, counts: Iterable[int]) -> list[Any] | None:
-    """The outputs for joined inputs, request by request; None if they do not have one entry a record."""
+    """Split the outputs for joined inputs by request. None if there is not exactly one entry per record."""
     ends = list(accumulate(counts, initial=0))
     if count(outputs) != ends[-1]:
         return None
@@ -147,7 +147,7 @@ def cut(outputs: Any, start: int, end: int) -> Any:
 
 
 def agree(one: Any, other: Any) -> bool:
-    """Whether outputs are the same but for rounding, which can differ with the number of records."""
+    """Whether outputs are equal up to rounding, which can depend on the number of records."""
     if hasattr(one, "columns") and hasattr(other, "columns"):
         one, other = ({name: frame[name].to_numpy() for name in frame} for frame in (one, other))
     if isinstance(one, dict) and isinstance(other, dict):

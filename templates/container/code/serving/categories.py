@@ -1,4 +1,4 @@
-"""The categories of pandas that a booster was trained with: it takes a value as its position among them."""
+"""The pandas categories that a booster was trained with. It represents a value by its position among them."""
 
 import json
 import re
@@ -10,14 +10,14 @@ Categories = Mapping[str, Sequence[Any]]  # by column
 
 
 class UnknownCategoriesError(Exception):
-    """A booster has categories, and does not tell them, or their columns."""
+    """A booster has categories, but they, or their columns, cannot be read from it."""
 
 
-def of_lightgbm(booster: Any) -> Categories:
-    """Those of a lightgbm.Booster. It has a list for each column of categories, and does not say which these are.
+def read_lightgbm(booster: Any) -> Categories:
+    """The categories of a lightgbm.Booster. It has a list for each categorical column, but not which columns these are.
 
-    Trees split by categories those that have no order, and whole numbers that the training named. Raises
-    UnknownCategoriesError where more than one choice of columns fits.
+    Only unordered categories, and integer columns declared categorical in training, are listed as categorical features.
+    Raises UnknownCategoriesError if more than one choice of columns fits.
     """
     lists = booster.pandas_categorical or []
     text = booster.model_to_string(num_iteration=1)
@@ -33,7 +33,7 @@ def of_lightgbm(booster: Any) -> Categories:
 
 
 def choose(values: Sequence[str], lists: Sequence[Any], split: set[int], start: int = 0) -> Iterator[list[int]]:
-    """The places that the lists can have, in their order."""
+    """Yield the column positions that the lists could have, in order."""
     if not lists:
         yield []
         return
@@ -43,16 +43,16 @@ def choose(values: Sequence[str], lists: Sequence[Any], split: set[int], start: 
 
 
 def fits(values: str, categories: Sequence[Any], split: bool) -> bool:
-    """Whether the values of a column, 0:2:1 or a range as [0:2], can be positions among categories."""
+    """Whether the values of a column, such as 0:2:1 or the range [0:2], can be positions among the categories."""
     numbers = [float(each) for each in re.findall(r"-?[\d.]+(?:e[+-]?\d+)?", values)]
     positions = all(-1 <= number < len(categories) and number.is_integer() for number in numbers)
     return positions and (split or numbers == [0, len(categories) - 1])
 
 
-def of_xgboost(booster: Any) -> Categories:
-    """Those of an xgboost.Booster, which keeps them since XGBoost 3.1. Its own function for this needs pyarrow.
+def read_xgboost(booster: Any) -> Categories:
+    """The categories of an xgboost.Booster, stored since XGBoost 3.1. Its own function for this needs pyarrow.
 
-    Raises UnknownCategoriesError for one that does not keep them.
+    Raises UnknownCategoriesError if they are not stored.
     """
     names, types = booster.feature_names or (), booster.feature_types or ()
     columns = [name for name, kind in zip(names, types, strict=False) if kind == "c"]
@@ -61,14 +61,14 @@ def of_xgboost(booster: Any) -> Categories:
     raw = bytes(booster.save_raw("json"))
     start = raw.find(b'{"enc":[')
     encoded = json.JSONDecoder().raw_decode(raw[start:].decode())[0]["enc"] if start >= 0 else ()
-    known = {name: read(each) for name, each in zip(names, encoded, strict=False) if each["values"]}
+    known = {name: decode(each) for name, each in zip(names, encoded, strict=False) if each["values"]}
     if not known.keys() >= {*columns}:
         raise UnknownCategoriesError
     return known
 
 
-def read(encoded: Mapping[str, Any]) -> list[Any]:
-    """The categories of a column: numbers, or texts as their bytes and where each begins."""
+def decode(encoded: Mapping[str, Any]) -> list[Any]:
+    """Decode the categories of a column: numbers, or strings stored as bytes and offsets."""
     values, offsets = encoded["values"], encoded.get("offsets")
     if offsets is None:
         return list(values)

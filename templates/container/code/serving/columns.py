@@ -1,6 +1,6 @@
-"""Columns that a model takes by name, and the values of a request as one array for each.
+"""The columns a model takes by name, and the values of a request as one array per column.
 
-The columns are those of model/signature.json (signature.py), or else those that the model itself knows.
+The columns come from model/signature.json (signature.py) or, without it, from the model itself.
 """
 
 import importlib
@@ -10,22 +10,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Types of columns that the model does not tell: each request decides; some number; a category, as CSV has it.
+# Column types beyond those of a signature. ANY: inferred from each request. NUMBER: any number. CATEGORY: a string or
+# a whole number, or a boolean; a CSV field is a string, unless it is true or false.
 ANY, NUMBER, CATEGORY = "any", "number", "category"
 
 
 class Column(NamedTuple):
-    """A column that the model takes."""
+    """An input column of the model."""
 
     name: str
     type: str = ANY
-    required: bool = False  # no record has null for it
-    optional: bool = False  # a record can leave it out
-    gap: Any = np.nan  # what stands for a missing text or boolean in a DataFrame: NaN or None
-    categories: Sequence[Any] = ()  # the value is one of these, and arrives as its position; any other is missing,
-    closed: bool = False  # or refused, where this is True
-    example: Any = None  # a value, for the documentation
-    values: Sequence[Any] = ()  # the only ones that the model takes, if it does not take any
+    required: bool = False  # whether null is refused
+    optional: bool = False  # whether a record can omit it
+    gap: Any = np.nan  # replaces a missing string or boolean in a DataFrame: NaN or None
+    categories: Sequence[Any] = ()  # a value is passed on as its position among these; others count as missing
+    closed: bool = False  # refuse values that are not in `categories`
+    example: Any = None  # for the documentation
+    values: Sequence[Any] = ()  # the only values the model takes; empty: any
 
 
 class Columns(dict[str, NDArray[Any]]):
@@ -35,23 +36,23 @@ class Columns(dict[str, NDArray[Any]]):
 FRAME, COLUMNS, ARRAY, ROWS = "frame", "columns", "array", "rows"
 
 
-class Taken(NamedTuple):
-    """What a model takes by name."""
+class InputSchema(NamedTuple):
+    """The columns a model takes by name, and the form it takes them in."""
 
     columns: Sequence[Column]
-    # What becomes of them: FRAME, a pandas.DataFrame for predict(); or what decode() gets: COLUMNS, one array for each,
-    # ARRAY, of numbers of shape (records, columns), or ROWS, a list of values for each record.
+    # FRAME: predict() gets a pandas.DataFrame. Otherwise decode() gets COLUMNS, one array per column; ARRAY, numbers of
+    # shape (records, columns); or ROWS, a list of values per record.
     form: str = FRAME
-    frames: bool = False  # whether predict() takes a DataFrame, too, where the signature has more than numbers
+    frames: bool = False  # whether predict() also takes a DataFrame, for a signature with more than numbers
 
 
 def to_frame(values: Columns, columns: Sequence[Column]) -> Any:
-    """The columns as a pandas.DataFrame."""
-    pandas = importlib.import_module("pandas")  # which not all images have
+    """Convert columns to a pandas.DataFrame."""
+    pandas = importlib.import_module("pandas")  # not in every image
     frame = pandas.DataFrame(values, copy=False)
     for column in columns:
         if column.gap is None and values[column.name].dtype == object:
-            frame[column.name] = pandas.Series(values[column.name], dtype=object)  # which keeps None
+            frame[column.name] = pandas.Series(values[column.name], dtype=object)  # keeps None
         elif column.categories:
             codes = np.nan_to_num(values[column.name], nan=-1).astype(int)
             frame[column.name] = pandas.Categorical.from_codes(codes, column.categories)

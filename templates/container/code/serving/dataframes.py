@@ -1,4 +1,4 @@
-"""DataFrames in JSON: MLflow's two forms of one in a request for a model without columns, and one in an answer."""
+"""DataFrames in JSON: MLflow's two request forms, for a model without columns, and one form for answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,20 +7,20 @@ from serving.errors import BadRequest
 
 
 class Table(list[Any]):
-    """Records as lists of values. `names` are the columns of the request, if it names them."""
+    """Records as lists of values. `names` are the request's column names, if it has any."""
 
     names: Sequence[Any] | None = None
 
 
 def read_table(value: dict[str, Any]) -> Table | None:
-    """The records in {"dataframe_split": ...} or {"dataframe_records": ...}; None in any other object."""
+    """Read {"dataframe_split": ...} or {"dataframe_records": ...}; None for any other object."""
     if "dataframe_split" in value:
         return from_split(value["dataframe_split"])
     return from_objects(value["dataframe_records"]) if "dataframe_records" in value else None
 
 
 def from_split(split: Any) -> Table:
-    """{"columns": [...], "data": [[...], ...]}."""
+    """Read {"columns": [...], "data": [[...], ...]}."""
     found = split if isinstance(split, dict) else {}
     names, rows = found.get("columns"), found.get("data")
     if not isinstance(rows, list) or not isinstance(names, list | None):
@@ -29,14 +29,14 @@ def from_split(split: Any) -> Table:
         raise BadRequest("The request has no records.")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list) or len(row) != len(rows[0] if names is None else names):
-            raise BadRequest(f"Record {number} is not a list with a value for each column.")
+            raise BadRequest(f"Record {number} is not a list with one value per column.")
     table = Table(rows)
     table.names = names
     return table
 
 
 def from_objects(records: Any) -> Table:
-    """A list of objects with the same keys: the first one's order is that of the columns."""
+    """Read a list of objects with the same keys. The first object sets the column order."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise BadRequest('Expected {"dataframe_records": [{...}, ...]}.')
     if not records:
@@ -44,14 +44,14 @@ def from_objects(records: Any) -> Table:
     names = list(records[0])
     for number, record in enumerate(records, 1):
         if record.keys() != {*names}:
-            raise BadRequest(f"Record {number} has other columns than record 1.")
+            raise BadRequest(f"The columns of record {number} differ from those of record 1.")
     table = Table([record[name] for name in names] for record in records)
     table.names = names
     return table
 
 
 def to_records(frame: Any) -> list[dict[str, Any]]:
-    """A pandas.DataFrame as one object a row; a date that is missing is None."""
+    """Convert a pandas.DataFrame to one object per row, with None for missing dates."""
     frame = frame.rename(columns=str)
     dates = frame.select_dtypes(["datetime", "datetimetz"])
     texts = {name: [None if date != date else date.isoformat() for date in dates[name]] for name in dates}

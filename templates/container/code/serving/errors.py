@@ -1,35 +1,35 @@
-"""What can go wrong, with the HTTP status each error has for the client.
+"""Errors and their HTTP statuses.
 
-The message of a ServingError goes to the client, as {"error": message}, so it never names a path, a library or a class.
-Every other exception is a bug on this side of the wire: status 500, its story in the log only.
+The message of a ServingError goes to the client as {"error": message}, so it never names a path, a library or a class.
+Any other exception is a bug on the server's side: status 500, with the details in the log only.
 """
 
-CANNOT_START = 3  # the exit status of a process whose model does not load: another would fail in the same way
+CANNOT_START = 3  # exit status of a process whose model does not load; restarting it would not help
 
 
 class StartError(Exception):
-    """The server cannot start. The message says what is wrong and what to do; it becomes the last line of the log."""
+    """The server cannot start. The message says what is wrong and what to do, and is the last line of the log."""
 
 
 class ProcessBroken(BaseException):
-    """This process cannot predict any more, as with CUDA after a device error: it ends, and another takes its place."""
+    """This process can no longer predict, for example after a CUDA device error: it exits and is restarted."""
 
 
 class ServingError(Exception):
-    """A request that gets an error for an answer."""
+    """An error to answer a request with."""
 
     status = 500
-    key = "error"  # of the message in the answer
+    key = "error"  # JSON key of the message
 
 
 class BadRequest(ServingError):
-    """The body does not parse, or its records do not have the shape that the model takes."""
+    """The body does not parse, or its records do not fit the model."""
 
     status = 400
 
 
 class NotAcceptable(ServingError):
-    """None of the media types in Accept can be answered."""
+    """The answer cannot be written in any media type in Accept."""
 
     status = 406
 
@@ -44,13 +44,13 @@ class TooLarge(ServingError):
 
 
 class UnsupportedMediaType(ServingError):
-    """The Content-Type is none that can be read."""
+    """The Content-Type is not supported."""
 
     status = 415
 
 
 class Overloaded(ServingError):
-    """So many requests wait already that this one would only be late. Answered with Retry-After."""
+    """The queue is full. Answered with Retry-After."""
 
     status = 503
 
@@ -59,18 +59,18 @@ class Overloaded(ServingError):
 
 
 class HandlerFailed(ServingError):
-    """The handler raised something of its own: a bug in it, which the log tells."""
+    """The handler raised an unexpected exception, which is in the log."""
 
     def __init__(self) -> None:
         super().__init__("The model failed on this request. The reason is in the log of the endpoint.")
 
 
 class RouteError(ServingError):
-    """No such route, or not with this method: what the web framework found wrong with a request."""
+    """No such route, or the method is not allowed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            "No such route, or not with this method. There are GET /ping, GET /execution-parameters, GET /metrics, and "
-            "GET /openapi.json and POST /invocations for one model, /models for many."
+            "No such route, or the method is not allowed. Routes: GET /ping, GET /execution-parameters, GET /metrics; "
+            "for one model GET /openapi.json and POST /invocations, for many models /models."
         )
         self.status = status

@@ -1,4 +1,4 @@
-"""What scikit-learn's estimators know of the columns that they were trained on, and which values they refuse."""
+"""The columns that scikit-learn estimators were trained on, and the values they refuse."""
 
 import ast
 import re
@@ -10,42 +10,42 @@ from numpy.typing import NDArray
 
 from serving import categories
 from serving.categories import UnknownCategoriesError
-from serving.columns import ANY, ARRAY, CATEGORY, FRAME, NUMBER, Column, Taken
+from serving.columns import ANY, ARRAY, CATEGORY, FRAME, NUMBER, Column, InputSchema
 from serving.errors import BadRequest
 from serving.values import show
 
 TEXT = re.compile(r"could not convert string to float: (.*)", re.DOTALL)
 BOOSTERS = ("lightgbm.", "xgboost.")
-SPARSE = "convertible to a numeric"  # what scipy says of texts
+SPARSE = "convertible to a numeric"  # scipy's error for strings
 UNKNOWN = re.compile(r"Found unknown categories (\[.*\]) in column \d+ during transform", re.DOTALL)
 
 
-def find_columns(model: Any) -> Taken | None:
-    """The columns of a model that was trained on a DataFrame, with the types that its steps tell; None of any other.
+def find_columns(model: Any) -> InputSchema | None:
+    """The columns of a model trained on a DataFrame, with the types its steps reveal; None for any other model.
 
-    A model whose steps all take numbers, and pick none by name, gets an array: that is faster. There are no columns
-    where only a later step picks some by name: then the signature has to tell them.
+    A model whose steps all take numbers and select none by name gets an array, which is faster. The list of columns is
+    empty if only a later step selects some by name, or if categories are unknown: the signature must then have them.
     """
     names = find_names(model)
     known: dict[str, Column] = {}
     try:
-        for column in learn(model, names) if names else ():
+        for column in infer_columns(model, names) if names else ():
             if column.name not in known or known[column.name].type == ANY:
                 known[column.name] = column
         for name in (name for step in walk(model) for name in find_categories(step)):
             if name not in known or not known[name].categories:
-                raise UnknownCategoriesError  # a column of categories reaches a later step
+                raise UnknownCategoriesError  # a categorical column reaches a later step
     except UnknownCategoriesError:
-        return Taken([], FRAME, frames=True)
+        return InputSchema([], FRAME, frames=True)
     columns = [known.get(name, Column(name)) for name in names]
     frame = any(column.type != NUMBER or column.categories for column in columns) or any(
-        map(selects if names else picks_names, walk(model))
+        map(selects if names else selects_by_name, walk(model))
     )
-    return Taken(columns, FRAME if frame else ARRAY, frames=True) if names or frame else None
+    return InputSchema(columns, FRAME if frame else ARRAY, frames=True) if names or frame else None
 
 
 def find_names(model: Any) -> list[str]:
-    """The names of the columns of the training. LightGBM and CatBoost number those that have none."""
+    """The column names in training. LightGBM and CatBoost number unnamed columns, which does not count."""
     for attribute in ("feature_names_in_", "feature_name_", "feature_names_"):
         names = getattr(model, attribute, None)
         if names is not None and any(str(name) not in (f"Column_{at}", f"{at}") for at, name in enumerate(names)):
@@ -54,67 +54,69 @@ def find_names(model: Any) -> list[str]:
 
 
 def selects(estimator: Any) -> bool:
-    """Whether an estimator picks some of its columns."""
+    """Whether an estimator selects columns."""
     return hasattr(estimator, "transformers_")
 
 
-def picks_names(estimator: Any) -> bool:
-    """Whether an estimator picks some of its columns by name."""
+def selects_by_name(estimator: Any) -> bool:
+    """Whether an estimator selects columns by name."""
     choices = [columns for *_, columns in getattr(estimator, "transformers_", ())]
     return any(isinstance(each, str) or (isinstance(each, list) and str in map(type, each)) for each in choices)
 
 
 def walk(estimator: Any) -> Iterator[Any]:
-    """An estimator and those inside it."""
+    """Yield an estimator and those nested in it."""
     yield estimator
-    for each in [*inside(estimator), *(step for _, step in steps_of(estimator))]:
+    for each in [*nested_estimators(estimator), *(step for _, step in steps_of(estimator))]:
         yield from walk(each)
 
 
 def steps_of(estimator: Any) -> Sequence[tuple[str, Any]]:
-    """The steps of a pipeline, or the parts of a union, by name."""
+    """The named steps of a pipeline, or parts of a union."""
     return getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None) or ()
 
 
-def inside(estimator: Any) -> Iterator[Any]:
-    """The estimators that a search, a vote, a calibration or the like has trained on all of its columns."""
+def nested_estimators(estimator: Any) -> Iterator[Any]:
+    """The estimators that a search, a vote, a calibration or the like fitted on all of its columns."""
     names = getattr(estimator, "feature_names_in_", ())
     fitted = [value for name, value in vars(estimator).items() if name[-1:] == "_"] if hasattr(estimator, "fit") else []
     for value in fitted:
         for each in value if isinstance(value, list) else [value]:
-            each = getattr(each, "estimator", each) if not hasattr(each, "fit") else each  # of a calibration
+            each = getattr(each, "estimator", each) if not hasattr(each, "fit") else each  # in a calibration
             if hasattr(each, "fit") and np.array_equal(getattr(each, "feature_names_in_", ()), names) and len(names):
                 yield each
 
 
-def learn(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
-    """What an estimator with these columns knows of them."""
+def infer_columns(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
+    """The columns of an estimator, with the types it reveals."""
     if hasattr(estimator, "steps"):
-        return learn(next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names)
+        return infer_columns(
+            next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names
+        )
     parts = list(parts_of(estimator, names))
     if parts:
-        columns = [column for part, own in parts for column in learn(part, own)]
+        columns = [column for part, own in parts for column in infer_columns(part, own)]
         rest = NUMBER if hasattr(estimator, "_preprocessor") else ANY  # the trees that follow take numbers
         return [column._replace(type=rest) if column.type == ANY else column for column in columns]
     if hasattr(estimator, "build_analyzer"):
         return [Column(name, "string") for name in names]
     if hasattr(estimator, "categories_"):
-        return [of_values(name, values) for name, values in zip(names, estimator.categories_, strict=True)]
+        return [column_of_values(name, values) for name, values in zip(names, estimator.categories_, strict=True)]
     module = type(estimator).__module__
     if module.startswith(BOOSTERS):
-        return of_booster(estimator, names)
+        return columns_of_booster(estimator, names)
     if hasattr(estimator, "get_cat_feature_indices"):  # CatBoost's
         strings = {*estimator.get_cat_feature_indices(), *estimator.get_text_feature_indices()}
         return [Column(name, CATEGORY if at in strings else NUMBER) for at, name in enumerate(names)]
     if not module.startswith("sklearn.") or module.endswith("._function_transformer"):
         return [Column(name) for name in names]
     if hasattr(estimator, "statistics_"):
-        return of_imputer(estimator, names)
+        return columns_of_imputer(estimator, names)
     return [Column(name, NUMBER) for name in names]
 
 
-def of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
-    """The columns of a SimpleImputer. Only a mean or a median is of numbers for sure; a constant tells nothing."""
+def columns_of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
+    """The columns of a SimpleImputer. Only a mean or a median implies numbers; a constant implies nothing."""
     gap = None if imputer.missing_values is None else np.nan
     for name, value in zip(names, imputer.statistics_, strict=True):
         if imputer.strategy in ("mean", "median"):
@@ -126,37 +128,37 @@ def of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
 
 
 def find_categories(model: Any) -> categories.Categories:
-    """Those of scikit-learn's interface to LightGBM or XGBoost; of any other estimator none."""
+    """The categories of a LightGBM or XGBoost estimator; empty for any other estimator."""
     if not type(model).__module__.startswith(BOOSTERS):
         return {}
     return (
-        categories.of_lightgbm(model.booster_)
+        categories.read_lightgbm(model.booster_)
         if hasattr(model, "booster_")
-        else categories.of_xgboost(model.get_booster())
+        else categories.read_xgboost(model.get_booster())
     )
 
 
-def of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
-    """The columns of scikit-learn's interface to LightGBM or XGBoost."""
+def columns_of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
+    """The columns of a LightGBM or XGBoost estimator."""
     known, closed = find_categories(model), not hasattr(model, "booster_")
     return [Column(name, NUMBER, categories=known.get(name, ()), closed=closed) for name in names]
 
 
 def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequence[str]]]:
-    """The estimators inside one that divides its columns among them, or gives each all of them."""
+    """Yield nested estimators with the columns each gets: some of them, or all."""
     if selects(estimator):
         for name, part, _ in estimator.transformers_:
             indices = estimator._transformer_to_input_indices.get(name, ())
             yield part, [names[index] for index in indices]
-    elif getattr(estimator, "_preprocessor", None) is not None:  # histogram-based gradient boosting's, for categories
+    elif getattr(estimator, "_preprocessor", None) is not None:  # histogram-based gradient boosting with categories
         yield estimator._preprocessor, names
     else:
         yield from ((part, names) for _, part in getattr(estimator, "transformer_list", ()))
-        yield from ((part, names) for part in inside(estimator))
+        yield from ((part, names) for part in nested_estimators(estimator))
 
 
-def of_values(name: str, values: NDArray[Any]) -> Column:
-    """A column with values such as these."""
+def column_of_values(name: str, values: NDArray[Any]) -> Column:
+    """A column with the type of these values."""
     present = [value for value in values if value is not None and value == value]
     gap = None if any(value is None for value in values) else np.nan
     if present and all(isinstance(value, str) for value in present):
@@ -167,7 +169,7 @@ def of_values(name: str, values: NDArray[Any]) -> Column:
 
 
 def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
-    """The client's error that an estimator has found: a missing, too large or unknown value, or a text."""
+    """Convert an estimator's error to one for the client: a missing, too large or unknown value, or a string."""
     message = str(error)
     if found := UNKNOWN.search(message):
         return BadRequest(f"{find_value(found[1], frame)}, which this model was not trained with.")
@@ -179,7 +181,7 @@ def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
     if "nan" in message.lower() and missing.to_numpy().any():
         record = int(missing.any(axis=1).to_numpy().argmax())
         columns = " or ".join(map(str, frame.columns[missing.iloc[record]]))
-        return BadRequest(f"Record {record + 1}: {columns} is missing, and this model needs it.")
+        return BadRequest(f"Record {record + 1}: {columns} is missing, but this model needs it.")
     numbers = frame.select_dtypes("number")
     if "infinity" in message and numbers.size:
         sizes = numbers.abs().fillna(0).to_numpy(dtype=float)
@@ -190,7 +192,7 @@ def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
 
 
 def find_value(listed: str, frame: Any) -> str:
-    """Where the values are that an estimator lists: record and column, if only one column has them."""
+    """Locate the values that an estimator lists: name record and column, if only one column has them."""
     plain = re.sub(r"\bnan\b", "None", re.sub(r"np\.\w+\(([^()]*)\)", r"\1", listed))  # NumPy 2's np.float64(7.0)
     try:
         values = ast.literal_eval(plain)
@@ -204,9 +206,9 @@ def find_value(listed: str, frame: Any) -> str:
 
 
 def find_text(frame: Any, model: Any) -> str | None:
-    """The first text in a column that is not known to have texts."""
-    taken = find_columns(model)
-    texts = {column.name for column in taken.columns if column.type == "string"} if taken else set()
+    """Locate the first string in a column that is not known to contain strings."""
+    schema = find_columns(model)
+    texts = {column.name for column in schema.columns if column.type == "string"} if schema else set()
     for at, name in enumerate(frame.columns):
         for record, value in enumerate(frame[name] if name not in texts else ()):
             if isinstance(value, str):
@@ -215,12 +217,12 @@ def find_text(frame: Any, model: Any) -> str | None:
 
 
 def show_cell(frame: Any, record: int, column: int) -> str:
-    """A value with its place."""
+    """A value with its record and column."""
     value = frame.iloc[record, column]
     shown = show(value.item() if hasattr(value, "item") else value) if value == value and value is not None else "null"
     return f"Record {record + 1}: {frame.columns[column]} is {shown}"
 
 
 def to_records(probabilities: Any) -> Any:
-    """Probabilities record by record. Of a model with several outputs scikit-learn returns an array for each output."""
+    """Probabilities by record. For a model with several outputs scikit-learn returns one array per output."""
     return list(map(list, zip(*probabilities, strict=True))) if isinstance(probabilities, list) else probabilities

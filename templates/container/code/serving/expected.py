@@ -1,8 +1,8 @@
-"""model/expected.json: records, and what the model predicted for them where it was trained.
+"""model/expected.json: records, and the model's predictions for them in the training environment.
 
-{"inputs": [...], "predictions": [...]}, and "probabilities": [...] of a model that has them, all of one length;
-"versions" has those of the libraries there, "tolerance" how far numbers can differ, if not by 1e-6 of their size. The
-server starts only if the model still predicts the same.
+{"inputs": [...], "predictions": [...]} and, if the model has them, "probabilities": [...], lists of the same length.
+"versions" are the library versions in training, "tolerance" is the relative tolerance (default 1e-6). The server starts
+only if the model still predicts the same.
 """
 
 import json
@@ -22,21 +22,21 @@ from serving.settings import read_choice, read_fraction
 log = logging.getLogger(__name__)
 
 FILE = "expected.json"
-# What is compared -> the size that smaller numbers count as. A difference is relative to the size, so that next to 0
-# nothing would agree: rounding makes it 1e-17, and a probability may be 1 less the others, in float32.
+# List -> the smallest magnitude that differences are relative to. Near 0 a relative difference is meaningless: rounding
+# alone gives 1e-17, and a float32 probability can be 1 minus the others.
 KINDS = {"predictions": 1e-6, "probabilities": 1.0}
-BASIC = ("numpy", "pandas", "scipy")  # whose versions seldom change what a model predicts
-SHOWN = 3  # the records that an error shows, of those that differ
+BASIC = ("numpy", "pandas", "scipy")  # their versions seldom change predictions
+MAX_SHOWN = 3  # differing records shown in an error
 
 Lists = dict[str, Any]
-Answer = Callable[[dict[str, Any]], Any]  # the JSON of a request -> that of its answer
+Answer = Callable[[dict[str, Any]], Any]  # JSON of a request -> JSON of the answer
 
 
 def check_predictions(model_dir: Path, answer: Answer) -> None:
-    """Raises StartError if the model does not predict what expected.json says, or if that file is broken.
+    """Raise StartError if the model's predictions differ from expected.json, or if that file is broken.
 
-    Numbers may differ by SM_EXPECTED_TOLERANCE of their size (the file's tolerance, or 1e-6), probabilities by as much
-    in all, whole numbers and texts not at all. SM_EXPECTED=off skips the check.
+    SM_EXPECTED_TOLERANCE (default: the file's tolerance, or 1e-6) is relative for numbers and absolute for
+    probabilities; whole numbers and strings must be equal. SM_EXPECTED=off skips the check.
     """
     path = model_dir / FILE
     if not path.is_file() or read_choice(os.environ, "SM_EXPECTED", "on", ("on", "off")) == "off":
@@ -57,12 +57,12 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
     shown = [f"record {number}: expected {kind} {was!r:.200}, got {now!r:.200}" for number, kind, was, now, _ in wrong]
     raise StartError(
         f"{len({number for number, *_ in wrong})} of {count} predictions differ from {path}: "
-        f"{'; '.join(shown[:SHOWN])}. {find_cause(expected)} SM_EXPECTED=off starts the server all the same."
+        f"{'; '.join(shown[:MAX_SHOWN])}. {find_cause(expected)} SM_EXPECTED=off starts the server anyway."
     )
 
 
 def find_cause(expected: Lists) -> str:
-    """What most likely makes the model differ, and what to do: another version of a library, or other inputs."""
+    """The likely cause of a difference, and what to do: another library version, or different inputs."""
     others = []
     for name, was in expected["versions"].items():
         with suppress(metadata.PackageNotFoundError):
@@ -70,20 +70,17 @@ def find_cause(expected: Lists) -> str:
                 others.append(f"{name} was {was} and is {now}")
     if others:
         return (
-            f"The file was written with other versions: {', '.join(others)}. Set those in requirements.in, then type "
-            "./lock.sh. If the model was trained again, run tools/describe_model.py again."
+            f"The file was written with other versions: {', '.join(others)}. Set those in requirements.in, then run "
+            "./lock.sh. If the model was retrained, run tools/describe_model.py again."
         )
     return (
-        "The model may have been trained again, its columns may be in another order, or a step that prepared them may "
-        "be missing here. Correct that, or run tools/describe_model.py again."
+        "The model may have been retrained, its columns may be in another order, or a preprocessing step may be "
+        "missing here. Fix that, or run tools/describe_model.py again."
     )
 
 
 def read(path: Path) -> Lists:
-    """The lists and the versions of the file. NaN is null there, as in an answer.
-
-    Raises StartError for a file that is broken.
-    """
+    """Read the file. NaN becomes null, as in an answer. Raises StartError if the file is broken."""
     again = "Write it again where the model was trained, or delete it."
     try:
         saved = json.loads(path.read_bytes(), parse_constant=lambda _: None)
@@ -103,41 +100,41 @@ def read(path: Path) -> Lists:
 
 
 def predict(expected: Lists, answer: Answer) -> Lists:
-    """The model's predictions for the inputs, and its probabilities where they are expected and the handler has them.
+    """Predict the inputs, with probabilities if they are expected and the handler supports them.
 
-    Raises StartError if the handler fails, or does not give one prediction for each input.
+    Raises StartError if the handler fails, or does not return one prediction per input.
     """
     request, wanted = {"inputs": expected["inputs"]}, [kind for kind in KINDS if kind in expected]
     try:
         try:
             found = answer({**request, "parameters": dict.fromkeys(wanted[1:], True)})
-        except BadRequest:  # the handler does not know the parameter, or not these inputs
+        except BadRequest:  # the handler does not accept the parameter, or the inputs
             found = answer(request)
     except (Exception, SystemExit) as error:
         log.exception("The model failed on the inputs of %s.", FILE)
-        advice = explain_missing(error) or "Correct them, or predict() in code/model_handler.py."
+        advice = explain_missing(error) or "Fix them, or predict() in code/model_handler.py."
         raise StartError(
             f"The model fails on the inputs of {FILE}: {describe(error)}. {advice} SM_EXPECTED=off starts the server "
-            "all the same."
+            "anyway."
         ) from None
     lists = found if isinstance(found, dict) else {}
     for kind in wanted[1:]:
         if kind not in lists:
-            log.warning("The %s in %s are not compared: code/model_handler.py gives none.", kind, FILE)
+            log.warning("The %s in %s are not compared: code/model_handler.py returns none.", kind, FILE)
             wanted.remove(kind)
     for kind in wanted:
         if not isinstance(lists.get(kind), list) or len(lists[kind]) != len(expected[kind]):
             raise StartError(
-                f"The answer to the {len(expected['inputs'])} inputs of {FILE} is not a list of as many {kind}, so "
-                "that it cannot be compared. Delete the file, or set SM_EXPECTED=off."
+                f"The answer to the {len(expected['inputs'])} inputs of {FILE} is not a list of as many {kind} and "
+                "cannot be compared. Delete the file, or set SM_EXPECTED=off."
             )
     return {kind: lists[kind] for kind in wanted}
 
 
 def measure(expected: Any, found: Any, smallest: float) -> float:
-    """The largest difference of two values, relative to their size, which is at least `smallest`.
+    """The largest difference between two values, relative to their magnitude, which counts as at least `smallest`.
 
-    Infinity if they differ in anything but numbers, or in whole numbers.
+    Infinity if they differ in structure, type, whole numbers, or values other than numbers.
     """
     if is_number(expected) and is_number(found):
         if expected == found:
@@ -152,5 +149,5 @@ def measure(expected: Any, found: Any, smallest: float) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number of JSON."""
+    """Whether `value` is a JSON number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

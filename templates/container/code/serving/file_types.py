@@ -1,14 +1,14 @@
-"""What a model file looks like inside, so that a file of another framework is called by its name."""
+"""Recognizes model files by their contents, so that an error can name the framework of a wrong file."""
 
 import zipfile
 from pathlib import Path
 
 CHECKPOINT = "a PyTorch checkpoint, weights or a module without the program"
 
-# The first bytes of a file -> what it is.
+# First bytes of a file -> kind.
 STARTS = (
     (b"version https://git-lfs", "a Git LFS pointer"),
-    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9", CHECKPOINT),  # as torch.save wrote it before PyTorch 1.6
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9", CHECKPOINT),  # written by torch.save before PyTorch 1.6
     (b"\x80", "a pickle (scikit-learn: model.joblib or model.pkl)"),
     (b"\x89HDF", "an HDF5 file (TensorFlow: model.h5)"),
     (b"tree\n", "a LightGBM model (model.txt)"),
@@ -18,7 +18,7 @@ STARTS = (
     (b"{L", "an XGBoost model in UBJSON (model.ubj)"),
     (b"\x08", "an ONNX model (model.onnx)"),
 )
-# A file inside a zip archive -> what that is; the name's end is enough.
+# End of a file name in a zip archive -> kind of the archive.
 MEMBERS = (
     ("constants.pkl", "a TorchScript file (PyTorch: model.pt)"),
     ("archive_format", "an exported program (PyTorch: model.pt2)"),
@@ -29,7 +29,7 @@ MEMBERS = (
 
 
 def recognize(path: Path) -> str | None:
-    """What the file is, in words; None if that cannot be told."""
+    """Describe the kind of a file; None if it is unknown."""
     if path.is_dir():
         return "a TensorFlow SavedModel (saved_model.pb)" if (path / "saved_model.pb").exists() else None
     try:
@@ -43,8 +43,8 @@ def recognize(path: Path) -> str | None:
             start = file.read(32)
     except OSError:
         return None
-    if start[8:10] == b'{"':  # before that a length, which may look like anything
+    if start[8:10] == b'{"':  # after the length of the header, which can be any bytes
         return "weights in safetensors (Transformers: model.safetensors)"
-    if path.suffix == ".pb" and start.startswith(b"\x08"):  # the files of a SavedModel start as ONNX models do
+    if path.suffix == ".pb" and start.startswith(b"\x08"):  # files of a SavedModel start like ONNX models
         return "a TensorFlow SavedModel (saved_model.pb)" if path.name == "saved_model.pb" else None
     return next((kind for first, kind in STARTS if start.startswith(first)), None)

@@ -1,4 +1,4 @@
-"""Whether predictions run on a GPU, and the line in the log that says so."""
+"""Decides whether predictions run on a GPU, and logs it."""
 
 import logging
 from pathlib import Path
@@ -7,15 +7,15 @@ log = logging.getLogger(__name__)
 
 
 def has_gpu() -> bool:
-    """Whether this container has an NVIDIA GPU. It does not start CUDA, which would not survive a fork."""
+    """Whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def choose_device(built: bool, found: bool) -> str:
-    """ "cuda" or "cpu": a GPU is used if the library is `built` for one and has `found` one."""
+    """Return "cuda" if the library is `built` for a GPU and has `found` one, otherwise "cpu"."""
     if built and found:
         log.info("Predictions run on the GPU.")
         return "cuda"
     if built:
-        log.warning("No GPU was found: predictions run on the CPU, though what is installed is built for a GPU.")
+        log.warning("No GPU was found: predictions run on the CPU, although the installed library supports GPUs.")
     return "cpu"

@@ -1,6 +1,6 @@
 """From requests to answers: content, decode, predict (for several requests at once), encode, content.
 
-Every web server makes one Invoker in each of its processes, submits its requests and is given them back answered.
+A web server creates one Invoker per process, submits requests to it, and gets them back with their answers.
 """
 
 import itertools
@@ -23,8 +23,8 @@ from serving.settings import Settings
 log = logging.getLogger(__name__)
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-PROOFS = 3  # first batches in which two requests are also predicted alone: are their answers the same?
-MOST_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
+PROOFS = 3  # number of first batches in which two requests are also predicted alone, to compare the results
+MAX_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
 
 
 class Prepared(NamedTuple):
@@ -34,14 +34,14 @@ class Prepared(NamedTuple):
     media_type: str  # of the answer
     inputs: Any
     rows: int
-    kind: Hashable  # requests of one kind can be predicted together; None: with no other
+    kind: Hashable  # requests of the same kind can be predicted together; None: predict alone
 
 
 class Invoker:
-    """Has requests predicted, together where that can be. What goes wrong is an answer, too."""
+    """Answers requests, in batches where possible. A request that fails gets an error as its answer."""
 
     def __init__(self, model: Model, settings: Settings, deliver: Callable[[list[Request]], object]) -> None:
-        """`deliver` is called in a prediction thread with requests that have their answers, as soon as they have."""
+        """`deliver` is called in a prediction thread with requests as soon as they have their answers."""
         self.model = model
         self.settings = settings
         self.deliver = deliver
@@ -49,8 +49,8 @@ class Invoker:
         self.batcher = batching.Batcher(
             self.run,
             threads=settings.threads,
-            most=settings.batch_rows if model.batching else 1,
-            max_waiting=settings.waiting,
+            max_requests=settings.batch_rows if model.batching else 1,
+            max_waiting=settings.max_waiting,
             max_waiting_bytes=4 * settings.max_body,
         )
         self.submit = self.batcher.submit
@@ -62,17 +62,17 @@ class Invoker:
             stages.watch(self)
 
     def run(self, requests: list[Request]) -> None:
-        """Answers what was taken from the queue."""
-        prepared = [ready for request in requests if (ready := attempt(request, self.begin, request))]
+        """Answer requests taken from the queue."""
+        prepared = [ready for request in requests if (ready := run_step(request, self.begin, request))]
         self.finish([request for request in requests if request.answer])
         for group in form_groups(prepared, self.settings.batch_rows):
             if len(group) == 1 or not self.predict_together(group):
                 for one in group:
-                    attempt(one.request, self.predict_alone, one)
+                    run_step(one.request, self.predict_alone, one)
                     self.finish([one.request])
 
     def prepare(self, request: Request) -> Prepared:
-        """Reads the headers and the body, and lets the handler decode the records."""
+        """Parse the headers and the body, and decode the records with the handler."""
         media_type = choose_answer(request.accept, self.answers)
         records, request.parameters = content.decode(request.body, request.content_type, self.model.decoders)
         inputs = self.model.decode(records)
@@ -82,26 +82,26 @@ class Invoker:
         return Prepared(request, media_type, inputs, rows or 0, kind)
 
     def predict_together(self, group: Sequence[Prepared]) -> bool:
-        """Answers several requests with one prediction. False if each has to be predicted alone."""
+        """Answer several requests with one prediction. Return False if each must be predicted alone."""
         CURRENT.set(group[0].request)
         counts = [one.rows for one in group]
         try:
             inputs = batching.join([one.inputs for one in group])
             outputs = metrics_server.measure(self.predict, inputs, sum(counts), group[0].request)
         except (Exception, SystemExit):
-            return False  # whose error it is shows when each is predicted alone
+            return False  # predicting each alone shows which request caused the error
         if (parts := batching.split(outputs, counts)) is None:
-            return self.predict_apart("did not return one entry for each record of several requests")
+            return self.stop_batching("did not return one entry per record for a batch of requests")
         if self.unproven and not self.prove(group, parts):
-            return self.predict_apart("answered records of several requests otherwise than alone")
+            return self.stop_batching("returned different predictions for a batch than for its requests alone")
         for one, part in zip(group, parts, strict=True):
             one.request.together = len(group)
-            attempt(one.request, self.respond, one, part)
+            run_step(one.request, self.respond, one, part)
         self.finish([one.request for one in group])
         return True
 
     def prove(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
-        """Whether the first and the last get the same answer alone: the first axis may not count records."""
+        """Whether the first and last request get the same outputs alone. If not, axis 0 may not be records."""
         for one, part in ((group[0], parts[0]), (group[-1], parts[-1])):
             CURRENT.set(one.request)
             try:
@@ -109,46 +109,46 @@ class Invoker:
                     return False
             except (Exception, SystemExit):
                 return False
-        if not batching.agree(group[0].inputs, group[-1].inputs):  # the same ones would prove nothing
+        if not batching.agree(group[0].inputs, group[-1].inputs):  # identical inputs prove nothing
             self.unproven -= 1
         return True
 
-    def predict_apart(self, reason: str) -> bool:
-        """From now on each request is predicted alone. False: those at hand are to be, too."""
+    def stop_batching(self, reason: str) -> bool:
+        """Turn batching off. Return False, so that the current batch is predicted one by one, too."""
         log.warning(
-            f"predict() {reason}, so that these are predicted again one by one, which is slower, as is every request "
-            "from now on. BATCHING = False in model_handler.py spares them the first time."
+            f"predict() {reason}. Batching is turned off: these requests are predicted again one by one, as are all "
+            "further requests, which is slower. Set BATCHING = False in model_handler.py to avoid the first attempt."
         )
-        self.batcher.most = 1
+        self.batcher.max_requests = 1
         return False
 
     def predict_alone(self, one: Prepared) -> None:
-        """Answers one request."""
+        """Answer one request."""
         self.respond(one, metrics_server.measure(self.predict, one.inputs, one.rows, one.request))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
-        """Lets the handler encode the outputs, and writes the answer."""
+        """Encode the outputs with the handler and set the answer."""
         body: bytes | Stream
         if isinstance(outputs, Iterator):
             body, media_type = self.stream(one.request, outputs)
         else:
             encoded, media_type = self.model.encode(outputs), one.media_type
-            as_it_is = self.model.media_type and isinstance(encoded, (bytes, str))
-            body = to_bytes(encoded) if as_it_is else content.encode(encoded, media_type)
+            is_body = self.model.media_type and isinstance(encoded, (bytes, str))
+            body = to_bytes(encoded) if is_body else content.encode(encoded, media_type)
         one.request.answer = Answer(200, body, media_type, answer_headers(one.request))
 
     def stream(self, request: Request, outputs: Iterator[Any]) -> tuple[Stream, str]:
-        """An answer in pieces, and its media type. The first piece is made now, so that its failure has a status."""
+        """A streamed answer and its media type. If the first piece fails, which is made now, it still gets a status."""
         encoded = map(self.model.encode, outputs)
         first = list(itertools.islice(encoded, 1))
         media_type = self.model.media_type or type_of_pieces(first)
         return Stream(request, write_pieces(itertools.chain(first, encoded), outputs)), media_type
 
     def finish(self, requests: list[Request]) -> None:
-        """Logs answered requests and gives them back, if there are any.
+        """Log answered requests, then deliver them, if there are any.
 
-        In this order, so that this thread has nothing left to do while the web server, which shares the interpreter
-        with it, writes the answers. A stream, which is always given back alone, is logged at its end.
+        In this order, this thread does not compete for the interpreter with the web server, which writes the answers.
+        A stream is always delivered alone and logged at its end.
         """
         if not requests:
             return
@@ -163,8 +163,8 @@ class Invoker:
             self.deliver(requests)
 
 
-def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
-    """What a step for this request returns; None if it fails, which is its answer then. The log has a bug's story."""
+def run_step(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a step. If it fails, set an error as the answer, log a bug's traceback and return None."""
     CURRENT.set(request)
     try:
         return step(*arguments)
@@ -177,13 +177,13 @@ def attempt(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def answer_whole(transform: Callable[[Request], Answer], request: Request) -> None:
-    """Answers a request in script mode; nothing is left to predict."""
+    """Answer a request in script mode. Returns None: nothing is left to predict."""
     answer = metrics_server.measure(transform, request, 1, request)
     request.answer = replace(answer, headers={**answer.headers, **answer_headers(request)})
 
 
-def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[Prepared]]:
-    """Those that are predicted together: of one kind, and up to `most_rows` records."""
+def form_groups(prepared: Sequence[Prepared], max_rows: int) -> Iterator[list[Prepared]]:
+    """Group requests to predict together: of one kind, up to `max_rows` records."""
     groups: dict[Hashable, list[Prepared]] = {}
     for number, one in enumerate(prepared):
         groups.setdefault(one.kind or number, []).append(one)
@@ -191,7 +191,7 @@ def form_groups(prepared: Sequence[Prepared], most_rows: int) -> Iterator[list[P
         group, rows = [alike[0]], alike[0].rows
         for one in alike[1:]:
             rows += one.rows
-            if rows > most_rows:
+            if rows > max_rows:
                 yield group
                 group, rows = [], one.rows
             group.append(one)
@@ -207,8 +207,8 @@ def refuse(error: ServingError) -> Answer:
     return Answer(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
 
 
-def tell_batch_transform(settings: Settings) -> Answer:
-    """The answer for GET /execution-parameters (SageMaker: concurrent transforms x payload is at most 100 MB)."""
+def execution_parameters(settings: Settings) -> Answer:
+    """Answer GET /execution-parameters (SageMaker: concurrent transforms x payload is at most 100 MB)."""
     parameters = {
         "MaxConcurrentTransforms": min(16, settings.workers * settings.threads),
         "BatchStrategy": "MultiRecord",
@@ -218,24 +218,24 @@ def tell_batch_transform(settings: Settings) -> Answer:
 
 
 def answer_headers(request: Request) -> Mapping[str, str]:
-    """What the handler wants to go back in X-Amzn-SageMaker-Custom-Attributes."""
+    """The headers of an answer: X-Amzn-SageMaker-Custom-Attributes, if the handler set it."""
     value = request.answer_attributes
     if value is None:
         return {}
-    if not (value.isascii() and value.isprintable() and len(value) <= MOST_ATTRIBUTES):
-        raise ValueError(f"answer_attributes takes up to {MOST_ATTRIBUTES} printable ASCII characters: {value!r}")
+    if not (value.isascii() and value.isprintable() and len(value) <= MAX_ATTRIBUTES):
+        raise ValueError(f"answer_attributes must be at most {MAX_ATTRIBUTES} printable ASCII characters: {value!r}")
     return {CUSTOM_ATTRIBUTES: value}
 
 
 def type_of_pieces(pieces: Sequence[Any]) -> str:
-    """The media type of a stream whose handler names none."""
+    """The media type of a stream if the handler does not set one."""
     if pieces and not isinstance(pieces[0], (bytes, str)):
         return JSON_LINES
     return "application/octet-stream" if pieces and isinstance(pieces[0], bytes) else "text/plain; charset=utf-8"
 
 
 def write_pieces(encoded: Iterator[Any], outputs: Iterator[Any]) -> Generator[bytes, None, None]:
-    """The pieces as bytes: texts and bytes as they are, anything else as a line of JSON."""
+    """Yield the pieces as bytes and close the handler's generator at the end."""
     try:
         yield from map(to_bytes, encoded)
     finally:
@@ -244,7 +244,7 @@ def write_pieces(encoded: Iterator[Any], outputs: Iterator[Any]) -> Generator[by
 
 
 def to_bytes(value: Any) -> bytes:
-    """A text in UTF-8, bytes as they are, anything else as a line of JSON."""
+    """Bytes unchanged, text in UTF-8, anything else as a line of JSON."""
     if isinstance(value, bytes):
         return value
     return value.encode() if isinstance(value, str) else content.to_json_line(value)

@@ -1,4 +1,4 @@
-"""text/libsvm: sparse records, "label index:value index:value …" a line, with indices from 0. The label may lack."""
+"""text/libsvm: one sparse record per line, "label index:value index:value …". Indices start at 0; no label needed."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from serving.content import Parameters, Records, decode_text
 from serving.errors import BadRequest
 
 LIBSVM = "text/libsvm"
-MOST_VALUES = 2**25  # of one request, once it is dense: 256 MB
+MAX_VALUES = 2**25  # per request, as a dense array: 256 MB
 Sparse = dict[int, float]  # index -> value of one record
 
 
 def from_libsvm(body: bytes, charset: str) -> tuple[Records, Parameters]:
-    """Each record as {index: value}; to_rows makes lists of them."""
+    """Decode each record to {index: value}; to_rows makes them dense."""
     lines = [line.partition("#")[0].split() for line in decode_text(body, charset).splitlines()]
     return [parse_line(fields, number) for number, fields in enumerate(lines, 1) if fields], {}
 
 
 def parse_line(fields: list[str], number: int) -> Sparse:
-    """The values of a line by their index, without the label and a "qid:…"."""
+    """Parse the values of a line by index, skipping the label and "qid:…"."""
     if ":" not in fields[0]:
         fields = fields[1:]
     try:
@@ -31,20 +31,20 @@ def parse_line(fields: list[str], number: int) -> Sparse:
 
 
 def to_rows(records: Records, features: int, absent: float) -> Records:
-    """Sparse records as an array of shape (records, features), `absent` where one has no value; others as they are.
+    """Convert sparse records to an array of shape (records, features), with `absent` for values that are not set.
 
-    Raises BadRequest for an index beyond the features, and for so many records that the array would not fit.
+    Other records are returned unchanged. Raises BadRequest for an index out of range, and for too many records.
     """
     if not isinstance(records, list) or not any(isinstance(record, dict) for record in records):
         return records
-    if len(records) * features > MOST_VALUES:
-        raise BadRequest(f"These are too many records at once: send up to {max(1, MOST_VALUES // features)}.")
+    if len(records) * features > MAX_VALUES:
+        raise BadRequest(f"Too many records: send at most {max(1, MAX_VALUES // features)} per request.")
     rows = np.full((len(records), features), absent, dtype=np.float64)
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict) or not all(isinstance(index, int) for index in record):
             raise BadRequest(f"Record {number} is not a list of numbers.")
         if max(record, default=0) >= features:
             last = f"indices from 0 to {features - 1}"
-            raise BadRequest(f"Expected {features} features a record, with {last}, got {max(record)}.")
+            raise BadRequest(f"Expected {features} features per record, with {last}, got {max(record)}.")
         rows[number - 1, list(record)] = list(record.values())
     return rows

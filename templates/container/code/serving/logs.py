@@ -1,6 +1,6 @@
-"""The log, on stderr: one JSON object a line, or plain text when a person runs the server on a terminal.
+"""The log, on stderr: one JSON object per line, or plain text on a terminal.
 
-Lines written while a request is served carry its X-Amzn-SageMaker-Inference-Id, the handler's own lines too.
+Lines logged during a request, including the handler's own, carry its X-Amzn-SageMaker-Inference-Id.
 """
 
 import logging
@@ -16,11 +16,11 @@ from serving.request import CURRENT, Request, Stream
 
 log = logging.getLogger("serving")
 
-FIELDS: dict[str, str] = {}  # that every line of this process has
+FIELDS: dict[str, str] = {}  # added to every line of this process
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object for a record: time, level, message, then the inference id and the exception it may have."""
+    """Formats a record as a JSON object: time, level, message, and the inference id and exception if there are any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": to_iso(record.created), "level": record.levelname, "message": record.getMessage(), **FIELDS}
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def start(level: str = "INFO") -> None:
-    """Sends every logger of the process to stderr, from `level` up."""
+    """Log to stderr from `level` up, for all loggers of the process."""
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(text if sys.stderr.isatty() else JsonFormatter())
@@ -42,14 +42,13 @@ def start(level: str = "INFO") -> None:
 
 
 def write_requests(requests: Iterable[Request]) -> None:
-    """One line for each answered request."""
+    """Log one line per answered request."""
     if log.isEnabledFor(logging.INFO):
         write_lines("INFO", "invocation", map(describe, requests))
 
 
 def write_lines(level: str, message: str, lines: Iterable[Mapping[str, object]]) -> None:
-    """In JSON they are written at once, past the logging module: it takes longer for a line than a small model for a
-    prediction."""
+    """Log several lines. As JSON they bypass the logging module, where one line takes longer than a small model."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonFormatter):
             start = {"time": to_iso(time.time()), "level": level, "message": message, **FIELDS}
@@ -63,7 +62,7 @@ def write_lines(level: str, message: str, lines: Iterable[Mapping[str, object]])
 
 
 def describe(request: Request) -> dict[str, object]:
-    """What the log tells of a request: nothing of its contents."""
+    """The log fields of a request, without its contents."""
     fields: dict[str, object] = {"id": request.inference_id} if request.inference_id else {}
     if answer := request.answer:
         fields["status"] = answer.status
@@ -80,5 +79,5 @@ def to_iso(seconds: float) -> str:
 
 
 def to_json(line: Mapping[str, object]) -> str:
-    """A line of the log."""
+    """A log line."""
     return orjson.dumps(line, default=str).decode()

@@ -1,4 +1,4 @@
-"""What the headers Content-Type and Accept ask for (RFC 9110). Parameters and case never matter."""
+"""Parses the headers Content-Type and Accept (RFC 9110). Parameters and case of media types are ignored."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,12 +14,12 @@ ANSWERS = (JSON, CSV, JSON_LINES, NPY)
 
 @lru_cache(256)
 def parse_content_type(header: str) -> tuple[str, str]:
-    """Media type in lower case, and charset: "Text/CSV; charset=UTF-8" is ("text/csv", "utf-8")."""
+    """Return media type and charset in lower case: "Text/CSV; charset=UTF-8" is ("text/csv", "utf-8")."""
     return header.partition(";")[0].strip().lower(), read_parameter(header, "charset") or "utf-8"
 
 
 def read_parameter(header: str, wanted: str) -> str | None:
-    """A parameter of a media type in lower case, such as charset; None where it is not there."""
+    """Return the value of a parameter such as charset, in lower case; None if it is absent."""
     for parameter in header.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == wanted:
@@ -29,19 +29,19 @@ def read_parameter(header: str, wanted: str) -> str | None:
 
 @lru_cache(256)
 def choose_answer(accept: str | None, offers: Sequence[str]) -> str:
-    """The media type to answer in: the one of `offers` that Accept likes best, the first for no Accept or a tie.
+    """Choose the offer that Accept prefers; the first if there is no Accept, or for a tie.
 
-    Raises NotAcceptable if Accept leaves none of them.
+    Raises NotAcceptable if Accept allows none of them.
     """
     ranges = parse_accept(accept or "*/*")
     best = max(offers, key=lambda offer: rank(offer, ranges))
     if rank(best, ranges)[0] == 0:
-        raise NotAcceptable(f"None of the types in Accept can be answered. Ask for {' or '.join(offers)}.")
+        raise NotAcceptable(f"None of the types in Accept is available. Set Accept to {' or '.join(offers)}.")
     return best
 
 
 def parse_accept(header: str) -> list[tuple[str, float]]:
-    """The media ranges of an Accept header with their q-values, in order. A q that is no number counts as 1."""
+    """Return the media ranges of an Accept header with their q-values, in order. A malformed q counts as 1."""
     ranges = []
     for entry in filter(str.strip, header.lower().split(",")):
         media_range, *parameters = (part.strip() for part in entry.split(";"))
@@ -51,7 +51,7 @@ def parse_accept(header: str) -> list[tuple[str, float]]:
 
 
 def rank(offer: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
-    """How much Accept wants an offer: q-value, then how exactly it is named, then how early."""
+    """Rank an offer by Accept: by q-value, then by how specific the matching range is, then by its position."""
     name = offer.partition(";")[0]
     patterns = ("*/*", name.partition("/")[0] + "/*", name)
     matches = [

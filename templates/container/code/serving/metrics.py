@@ -1,12 +1,12 @@
-"""GET /metrics, and what a handler counts for it:
+"""GET /metrics, and metrics for a handler to define:
 
     from serving.metrics import Counter
 
     ORDERS = Counter("orders_total", "Orders that were scored, by country.", ["country"])
     ORDERS.labels("NO").inc()
 
-Counter, Histogram, Summary and Gauge are prometheus_client's, and count in all processes together. A Gauge is the sum
-over the processes that run, or their largest value with multiprocess_mode="max".
+Counter, Histogram, Summary and Gauge are prometheus_client's; their values are combined over all processes. A Gauge is
+the sum over the running processes or, with multiprocess_mode="max", the maximum.
 """
 
 import os
@@ -29,7 +29,7 @@ PROC = Path("/proc")
 
 
 class Value(Number):
-    """A number, as prometheus_client asks for one."""
+    """A number with the interface that prometheus_client expects."""
 
     def __init__(
         self,
@@ -43,26 +43,26 @@ class Value(Number):
         **_: object,
     ) -> None:
         if multiprocess_mode.endswith(("min", "mostrecent")):
-            raise ValueError(f"{metric}: multiprocess_mode can be 'sum' or 'max', and is {multiprocess_mode!r}.")
+            raise ValueError(f"{metric}: multiprocess_mode is {multiprocess_mode!r}: set it to 'sum' or 'max'.")
         encodable = [label.encode(errors="replace").decode() for label in labels]
         merge = "max" if multiprocess_mode.endswith("max") else "sum"
         super().__init__(Series(kind, metric, about, sample, dict(zip(names, encodable, strict=True)), merge))
 
     def get_exemplar(self) -> None:
-        """There are none in this format."""
+        """Return None: the text format has no exemplars."""
 
     def set_exemplar(self, exemplar: object) -> None:
-        """Likewise."""
+        """Do nothing: the text format has no exemplars."""
 
 
 values.ValueClass = Value
 
 
 class Numbers:
-    """What the page shows."""
+    """Collects all metrics."""
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics, with the numbers of all processes."""
+        """Yield all metrics, combined over all processes."""
         found: dict[str, Metric] = {}
         for series, number in MEMORY.read():
             metric = found.setdefault(series.metric, Metric(series.metric, series.help, series.kind))
@@ -73,7 +73,7 @@ class Numbers:
         yield from found.values()
         if PROC.is_dir():
             yield CounterMetricFamily("serving_cpu_seconds", "CPU time of all processes.", read_cpu_seconds())
-            yield GaugeMetricFamily("serving_memory_bytes", "Memory that all processes hold.", read_memory_bytes())
+            yield GaugeMetricFamily("serving_memory_bytes", "Memory used by all processes.", read_memory_bytes())
 
 
 REGISTRY = CollectorRegistry()
@@ -81,12 +81,12 @@ REGISTRY.register(Numbers())
 
 
 def show() -> Answer:
-    """The page."""
+    """Answer GET /metrics."""
     return Answer(200, generate_latest(REGISTRY), TEXT)
 
 
 def accumulate(metric: Metric) -> None:
-    """Adds to each bucket of a histogram those below it, and to the samples how many there are in all."""
+    """Make the buckets of a histogram cumulative, and add a sample with the total count."""
     samples, metric.samples = metric.samples, []
     counts: dict[str, float] = defaultdict(float)
     for name, labels, value, *_ in sorted(samples, key=order_sample):
@@ -99,12 +99,12 @@ def accumulate(metric: Metric) -> None:
 
 
 def order_sample(sample: Sample) -> tuple[str, float]:
-    """Those with the same labels together, buckets by their bounds."""
+    """Sort key: by labels, then by bucket bound."""
     return str({**sample.labels, "le": ""}), float(sample.labels.get("le", "inf"))
 
 
 def list_processes() -> dict[int, list[str]]:
-    """The first process and all that descend from it: what /proc/PID/stat has of each, from its state on."""
+    """The first process and its descendants, each with the fields of /proc/PID/stat from the state on."""
     every: dict[int, list[str]] = {}
     children: dict[int, list[int]] = defaultdict(list)
     for folder in PROC.glob("[0-9]*"):
@@ -119,9 +119,9 @@ def list_processes() -> dict[int, list[str]]:
 
 
 def read_cpu_seconds() -> float:
-    """Of all processes that run, and of those that have ended, which their parents have the time of.
+    """The CPU time of all running processes, and of ended ones, which is included in that of their parents.
 
-    One that ends meanwhile would be counted twice, or not at all: then the processes are read again.
+    A process that ends during the reading would be counted twice, or not at all: in that case they are read again.
     """
     now = list_processes()
     for _ in range(5):
@@ -133,12 +133,12 @@ def read_cpu_seconds() -> float:
 
 
 def read_memory_bytes() -> int:
-    """Of all processes that run. What they share, such as a model that was loaded before the fork, counts once."""
+    """The memory of all running processes. Shared memory, such as a model loaded before the fork, counts once."""
     return sum(read_memory_of(PROC / str(pid)) for pid in list_processes())
 
 
 def read_memory_of(process: Path) -> int:
-    """The bytes that a process holds, with its share of what it has in common with others, where the system tells."""
+    """The proportional set size of a process in bytes; if unavailable, its resident set size."""
     with suppress(OSError, StopIteration):
         lines = (process / "smaps_rollup").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

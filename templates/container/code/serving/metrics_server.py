@@ -1,6 +1,6 @@
-"""What the server counts of its own work, for GET /metrics: once for each batch, where that is enough.
+"""The server's own metrics, for GET /metrics. They are updated once per batch where possible.
 
-No series has a label for the model: SageMaker loads as many models as it likes, under any names.
+No series has a label for the model: the number of models that SageMaker loads, and their names, are unbounded.
 """
 
 import time
@@ -16,7 +16,7 @@ RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096)
 
 
 class Histogram:
-    """Counts values by the least of the bounds that they do not exceed. `buckets` and `sum` are its columns."""
+    """Counts each value in the first bucket whose bound it does not exceed. `buckets` and `sum` are columns."""
 
     def __init__(self, metric: str, about: str, bounds: Sequence[float]) -> None:
         def find(sample: str, **labels: str) -> int:
@@ -27,44 +27,44 @@ class Histogram:
         self.sum = find("sum")
 
     def observe(self, row: "memoryview[float]", value: float) -> None:
-        """Counts a value."""
+        """Count a value."""
         row[self.buckets[bisect_left(self.bounds, value)]] += 1
         row[self.sum] += value
 
 
 def counter(metric: str, about: str, **labels: str) -> Number:
-    """A number that only grows."""
+    """Create a number that only grows."""
     return Number(Series("counter", metric, about, f"{metric}_total", labels))
 
 
 def gauge(metric: str, about: str, merge: str = "sum") -> Number:
-    """A number that is set."""
+    """Create a number that is set."""
     return Number(Series("gauge", metric, about, metric, {}, merge))
 
 
 class Answers(dict[int, int]):
-    """The columns of the answers, by their status."""
+    """The columns of the counters of answers, by status."""
 
     def __missing__(self, status: int) -> int:
-        about = "Answered requests for predictions, by status."
+        about = "Prediction requests answered, by status."
         self[status] = counter("serving_requests", about, code=str(status)).column
         return self[status]
 
 
 ANSWERS = Answers()
-for usual in (200, 400, 500, 503):  # are there from the start, as 0
+for usual in (200, 400, 500, 503):  # start at 0 instead of being absent
     ANSWERS[usual]
-REFUSED = counter("serving_requests_refused", "Requests refused with 503: too many waited already.")
-QUEUE = gauge("serving_queue_requests", "Requests that wait for their prediction.")
-WAITING = Histogram("serving_queue_seconds", "How long requests waited for their prediction.", SECONDS)
-PREDICTING = Histogram("serving_prediction_seconds", "How long predictions took; a stream, to its end.", SECONDS)
-BATCHES = Histogram("serving_prediction_records", "How many records were predicted together.", RECORDS)
-MODELS = gauge("serving_model_processes", "Processes that have a model loaded.")
-LOADED = gauge("serving_model_loaded_timestamp_seconds", "When a model was last loaded, in Unix time.", merge="max")
+REFUSED = counter("serving_requests_refused", "Requests refused with 503 because the queue was full.")
+QUEUE = gauge("serving_queue_requests", "Requests waiting for their prediction.")
+WAITING = Histogram("serving_queue_seconds", "Time requests waited for their prediction.", SECONDS)
+PREDICTING = Histogram("serving_prediction_seconds", "Duration of predictions; of a stream, until its end.", SECONDS)
+BATCHES = Histogram("serving_prediction_records", "Records per prediction.", RECORDS)
+MODELS = gauge("serving_model_processes", "Processes with a loaded model.")
+LOADED = gauge("serving_model_loaded_timestamp_seconds", "Unix time when a model was last loaded.", merge="max")
 
 
 def measure(predict: Callable[[Any], Any], inputs: Any, records: int, request: Request) -> Any:
-    """What `predict` returns. How long that took is kept with the request, or counted at the end of a stream."""
+    """Call `predict` and return its result. The duration is stored in the request, or counted when a stream ends."""
     began = time.perf_counter()
     outputs = predict(inputs)
     if isinstance(outputs, Iterator):
@@ -74,19 +74,19 @@ def measure(predict: Callable[[Any], Any], inputs: Any, records: int, request: R
 
 
 def time_pieces(pieces: Iterator[Any], records: int, began: float) -> Iterator[Any]:
-    """The pieces, timed until the last one, or until nobody wants more."""
+    """Yield the pieces, and count the prediction once they are exhausted or closed."""
     try:
         yield from pieces
     finally:
         with MEMORY.lock:
-            count_prediction(MEMORY.own or MEMORY.mine(), records, time.perf_counter() - began)
+            count_prediction(MEMORY.own or MEMORY.own_row(), records, time.perf_counter() - began)
 
 
 def count_answers(requests: Iterable[Request]) -> None:
-    """Counts answered requests and the predictions that they took. It is short, because each batch ends here."""
+    """Count answered requests and their predictions. This runs for every batch, so it must be fast."""
     total, buckets = 0.0, WAITING.buckets
     with MEMORY.lock:
-        row = MEMORY.own or MEMORY.mine()
+        row = MEMORY.own or MEMORY.own_row()
         for request in requests:
             row[ANSWERS[request.answer.status]] += 1  # type: ignore[union-attr]
             waited = request.waited
@@ -99,6 +99,6 @@ def count_answers(requests: Iterable[Request]) -> None:
 
 
 def count_prediction(row: "memoryview[float]", records: int, seconds: float) -> None:
-    """Counts one. Inputs that do not tell their records are one."""
+    """Count a prediction. Inputs with an unknown number of records count as one record."""
     BATCHES.observe(row, records or 1)
     PREDICTING.observe(row, seconds)

@@ -1,4 +1,4 @@
-"""The model that is served: the user's model_handler.py and what its `load` returned."""
+"""The served model: the user's model_handler.py and what its `load` returned."""
 
 import importlib
 import logging
@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from serving import columns, content, expected, metrics_server, script_mode, signature, tables, user_code, versions
-from serving.advice import CORRECT, advise, describe, look_up
+from serving.advice import FIX_IT, advise, describe, look_up
 from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
@@ -24,42 +24,42 @@ from serving.request import CURRENT, Answer, Request
 
 log = logging.getLogger(__name__)
 
-DESCRIPTIONS = (expected.FILE, signature.FILE)  # lie with a model and are none themselves
+DESCRIPTIONS = (expected.FILE, signature.FILE)  # files in the model folder that are not models
 
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model as three steps, each a function of the handler with the model filled in."""
+    """A loaded model as three steps: the handler's functions with the model bound as their first argument."""
 
     decode: Callable[[Records], Any]  # records of one request -> inputs
     predict: Callable[[Any], Any]  # inputs -> outputs
-    encode: Callable[[Any], Any]  # outputs -> what is written into the answer
-    batching: bool = True  # BATCHING: whether predict may get the records of several requests at once
-    proves_batching: bool = True  # PROVES_BATCHING: whether a record must get the same answer alone and among others
-    media_type: str | None = None  # MEDIA_TYPE: what encode writes, if that is bytes or text of its own
-    decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: content types of its own
-    taken: columns.Taken | None = None  # the columns that it takes by name
-    outputs: Sequence[signature.Output] = ()  # as the signature says
+    encode: Callable[[Any], Any]  # outputs -> what is written to the response
+    batching: bool = True  # BATCHING: whether predict can get the records of several requests at once
+    proves_batching: bool = True  # PROVES_BATCHING: whether to check that batching does not change a prediction
+    media_type: str | None = None  # MEDIA_TYPE: set if encode returns bytes or text of this type
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)  # DECODERS: additional content types
+    schema: columns.InputSchema | None = None  # the columns it takes by name
+    outputs: Sequence[signature.Output] = ()  # from the signature
     loaded: Any = None  # what load returned
-    transform: Callable[[Request], Answer] | None = None  # script mode: answers a whole request, instead of the steps
+    transform: Callable[[Request], Answer] | None = None  # script mode: handles a whole request, replacing the steps
 
     def answer(self, body: Any) -> Any:
-        """The JSON that a client would get for a request of this JSON. Raises what the handler raises."""
+        """Return the JSON a client would get for this JSON. Raises whatever the handler raises."""
         if self.transform:
-            return copy_context().run(script_mode.ask, self.transform, body)
+            return copy_context().run(script_mode.answer_json, self.transform, body)
         return copy_context().run(self.run, Request(orjson.dumps(body)))
 
     def run(self, request: Request) -> Any:
-        """The same, with the request as the current one."""
+        """Run the three steps with `request` as the current request."""
         CURRENT.set(request)
         records, request.parameters = content.decode(request.body, JSON, self.decoders)
         return orjson.loads(content.to_json(self.encode(self.predict(self.decode(records)))))
 
 
 class Loader:
-    """Gives each serving process the model: that of the first process, or one of its own where PRELOAD is False.
+    """Provides each worker with the model: the one preloaded before the fork, or its own if PRELOAD is False.
 
-    PRELOAD = False is for libraries that do not survive a fork, and for GPUs.
+    PRELOAD = False is for GPUs and for libraries that do not survive a fork.
     """
 
     def __init__(self, handler: ModuleType, model_dir: Path) -> None:
@@ -68,20 +68,20 @@ class Loader:
         self.model_dir = model_dir
         self.open = partial(open_model, handler, model_dir)
         self.model: Model | None = None
-        self.reason = mmap.mmap(-1, 4096)  # shared with the processes that are forked from this one
+        self.reason = mmap.mmap(-1, 4096)  # shared with the workers forked from this process
 
     def preload(self) -> None:
-        """Loads the model in the first process. Raises StartError as open_model does.
+        """Load the model in the parent process. Raises StartError as open_model does.
 
-        It is tried after the fork only: the threads of a prediction, such as OpenMP's, would not survive that.
+        The model is checked only after the fork: threads that a prediction starts, such as OpenMP's, do not survive it.
         """
         self.model = self.open()
 
     def __call__(self) -> Model:
-        """The model, in a serving process. If it cannot be served, that ends the process and the server with it."""
+        """Return the model, in a worker. If it cannot be served, end the worker and, with it, the server."""
         try:
             model = self.model or self.open()
-            try_out(model, self.model_dir)
+            check_model(model, self.model_dir)
             metrics_server.MODELS.set(1)
             return model
         except StartError as error:
@@ -90,28 +90,28 @@ class Loader:
             raise SystemExit(CANNOT_START) from None
 
     def check(self) -> None:
-        """Raises StartError, in the first process, if the model cannot be served in another."""
+        """Raise StartError, in the parent process, if a worker could not serve the model."""
         if reason := self.reason[:].rstrip(b"\0").decode(errors="ignore"):
             raise StartError(reason)
 
 
 def load_model(handler: ModuleType, model_dir: Path) -> Model:
-    """Loads the model and tries it. Raises StartError as open_model and try_out do."""
+    """Load and check the model. Raises StartError as open_model and check_model do."""
     model = open_model(handler, model_dir)
-    try_out(model, model_dir)
+    check_model(model, model_dir)
     metrics_server.MODELS.set(1)
     return model
 
 
 def open_model(handler: ModuleType, model_dir: Path) -> Model:
-    """Loads the model. Raises StartError for a folder that is missing or empty, and for a model that does not load.
+    """Load the model. Raises StartError if the folder is missing or empty, or the model does not load.
 
-    The log has the whole story of a failure, before the error is raised.
+    The traceback of a failure is logged before StartError is raised.
     """
     if not list_files(model_dir):
         raise StartError(
-            f"There is no model in {model_dir}. Deployed: upload your model files (deploy/upload_model.sh). "
-            "On this machine: set SM_MODEL_DIR to the folder that has them."
+            f"There is no model in {model_dir}. On an endpoint: upload your model files with deploy/upload_model.sh. "
+            "On this machine: set SM_MODEL_DIR to the folder with your model files."
         )
     try:
         with versions.check_versions(list_files(model_dir)):
@@ -120,61 +120,61 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
         raise
     except (Exception, SystemExit) as error:
         log.exception("load() in model_handler.py failed.")
-        advice = advise(error, find_other(model_dir))
+        advice = advise(error, find_mismatch(model_dir))
         raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     metrics_server.LOADED.set(time.time())
     transform = getattr(handler, "TRANSFORM", None)
     try:
-        taken, outputs = signature.find_columns(handler, loaded, model_dir)
-    except AttributeError as error:  # of a model that another version of its library saved
+        schema, outputs = signature.find_columns(handler, loaded, model_dir)
+    except AttributeError as error:  # from a model saved by another version of its library
         versions.refuse_incomplete(loaded, error)
         raise
     decoders = getattr(handler, "DECODERS", {})
     return Model(
-        decode=partial(decode, handler, loaded, taken),
-        predict=partial(predict, handler, loaded, taken),
+        decode=partial(decode, handler, loaded, schema),
+        predict=partial(predict, handler, loaded, schema),
         encode=partial(encode, handler, loaded, outputs),
         batching=bool(getattr(handler, "BATCHING", True)),
         proves_batching=bool(getattr(handler, "PROVES_BATCHING", True)),
         media_type=getattr(handler, "MEDIA_TYPE", None),
-        decoders={**tables.make_reader(taken).decoders(), **decoders} if taken else decoders,
-        taken=taken,
+        decoders={**tables.make_reader(schema).decoders(), **decoders} if schema else decoders,
+        schema=schema,
         outputs=outputs,
         loaded=loaded,
         transform=partial(transform, loaded, model_dir) if transform else None,
     )
 
 
-def decode(handler: ModuleType, loaded: Any, taken: columns.Taken | None, records: Records) -> Any:
-    """What the handler makes of records; columns that become a DataFrame stay as they are."""
-    if isinstance(records, columns.Columns) and taken and taken.form == columns.FRAME:
+def decode(handler: ModuleType, loaded: Any, schema: columns.InputSchema | None, records: Records) -> Any:
+    """Decode records with the handler. Columns for a DataFrame are returned unchanged."""
+    if isinstance(records, columns.Columns) and schema and schema.form == columns.FRAME:
         return records
-    return getattr(handler, "decode", pass_on)(loaded, records)
+    return getattr(handler, "decode", identity)(loaded, records)
 
 
-def predict(handler: ModuleType, loaded: Any, taken: columns.Taken | None, inputs: Any) -> Any:
-    """What the handler predicts. Of columns it gets a pandas.DataFrame, where it does not decode them."""
-    if taken and isinstance(inputs, columns.Columns):
-        inputs = columns.to_frame(inputs, taken.columns)
+def predict(handler: ModuleType, loaded: Any, schema: columns.InputSchema | None, inputs: Any) -> Any:
+    """Predict with the handler. Columns it has not decoded are passed as a pandas.DataFrame."""
+    if schema and isinstance(inputs, columns.Columns):
+        inputs = columns.to_frame(inputs, schema.columns)
     return handler.predict(loaded, inputs)
 
 
-def encode(handler: ModuleType, loaded: Any, outputs: Sequence[signature.Output], found: Any) -> Any:
-    """What the handler makes of what predict has found, with several outputs by their names."""
-    return signature.name_outputs(getattr(handler, "encode", pass_on)(loaded, found), outputs)
+def encode(handler: ModuleType, loaded: Any, outputs: Sequence[signature.Output], predicted: Any) -> Any:
+    """Encode predictions with the handler. Several outputs get their names from the signature."""
+    return signature.name_outputs(getattr(handler, "encode", identity)(loaded, predicted), outputs)
 
 
-def try_out(model: Model, model_dir: Path) -> None:
-    """Raises StartError for a model that loads, and yet cannot predict or does not agree with expected.json."""
+def check_model(model: Model, model_dir: Path) -> None:
+    """Raise StartError if the loaded model cannot predict or does not agree with expected.json."""
     versions.check_object(model.loaded, model.answer)
     expected.check_predictions(model_dir, model.answer)
 
 
 def find_model_file(model_dir: Path, *extensions: str) -> Path:
-    """The file named model with one of the extensions, or else the only file with one of them.
+    """Return the file named `model` with one of the extensions; otherwise the only file with one of them.
 
-    Raises StartError, for the last line of the log, if there is none or if there are several.
+    Raises StartError if there is no such file or more than one.
     """
     found = [path for path in list_files(model_dir) if path.suffix in extensions]
     files = [path for path in found if path.stem == "model"] or found
@@ -182,14 +182,14 @@ def find_model_file(model_dir: Path, *extensions: str) -> Path:
         return files[0]
     name = " or ".join(f"model{extension}" for extension in extensions)
     if not files:
-        there = ", ".join(path.name for path in list_files(model_dir))
-        raise StartError(f"There is no {name} in {model_dir}, only {there}. Save your model there as {name}.")
+        names = ", ".join(path.name for path in list_files(model_dir))
+        raise StartError(f"There is no {name} in {model_dir}, only {names}. Save your model there as {name}.")
     names = ", ".join(path.name for path in files)
-    raise StartError(f"Which is the model in {model_dir}: {names}? Name it {name}, or leave only one there.")
+    raise StartError(f"{model_dir} has several model files: {names}. Rename yours to {name}, or remove the others.")
 
 
 def require(loaded: Any, *methods: str) -> None:
-    """Raises StartError for what has none of these methods: it says what was loaded, and what that has instead."""
+    """Raise StartError if the loaded object has none of these methods. The message names what it is and has."""
     if any(callable(getattr(loaded, method, None)) for method in methods):
         return
     if isinstance(loaded, Mapping):
@@ -200,41 +200,41 @@ def require(loaded: Any, *methods: str) -> None:
         names = [name for name in dir(loaded) if not name.startswith("_") and callable(getattr(loaded, name, None))]
         has = f"a {type(loaded).__name__}, with {', '.join(names[:10]) or 'no methods'}"
     raise StartError(
-        f"What was loaded is no model with {' or '.join(methods)}, but {has}. Save the model itself, or take it out in "
-        "load() in code/model_handler.py."
+        f"The loaded object is not a model with {' or '.join(methods)} but {has}. Save only the model, or return the "
+        "model itself from load() in code/model_handler.py."
     )
 
 
-def guess(model_dir: Path) -> str:
-    """What find_other finds, as a sentence."""
-    other = find_other(model_dir)
-    return f"The file looks like {other}. " if other else ""
+def describe_mismatch(model_dir: Path) -> str:
+    """The result of find_mismatch as a sentence; empty if there is none."""
+    kind = find_mismatch(model_dir)
+    return f"The file looks like {kind}. " if kind else ""
 
 
-def find_other(model_dir: Path) -> str | None:
-    """What the only file is that is not what its name says; None if there is none such, or several."""
+def find_mismatch(model_dir: Path) -> str | None:
+    """The actual kind of the one file whose extension is wrong; None if there is no such file, or several."""
     kinds = [kind for path in list_files(model_dir) if (kind := recognize(path)) and path.suffix not in kind]
     return kinds[0] if len(kinds) == 1 else None
 
 
 def list_files(model_dir: Path) -> list[Path]:
-    """What lies in the folder, sorted; nothing if it is missing. Neither dot files nor descriptions count."""
+    """The files in the folder, sorted, without dot files and DESCRIPTIONS; empty if the folder is missing."""
     if not model_dir.is_dir():
         return []
     return sorted(path for path in model_dir.iterdir() if path.name[0] != "." and path.name not in DESCRIPTIONS)
 
 
 def import_handler() -> ModuleType:
-    """The user's model_handler.py, or the script beside it that answers requests in its place (script_mode.py).
+    """Import the user's model_handler.py, or the script next to it that replaces it (script_mode.py).
 
-    From then on, what a pickle names in `__main__` is found in the files beside it (user_code.py). Raises StartError if
-    it does not import or lacks `load` or `predict`, and for a script that cannot be used.
+    Also make names that a pickle expects in `__main__` resolve to the files next to it (user_code.py). Raises
+    StartError if the handler does not import or lacks `load` or `predict`, or if the script cannot be used.
     """
     try:
         handler = importlib.import_module("model_handler")
     except (Exception, SystemExit) as error:
         log.exception("model_handler.py failed.")
-        advice = look_up(error) or CORRECT
+        advice = look_up(error) or FIX_IT
         raise StartError(f"model_handler.py does not import: {describe(error)}. {advice}") from None
     for name in ("load", "predict"):
         if not callable(getattr(handler, name, None)):
@@ -245,6 +245,6 @@ def import_handler() -> ModuleType:
     return script_mode.make_handler(script, handler) if script else handler
 
 
-def pass_on(_: Any, value: Any) -> Any:
-    """What a hook does that the handler does not have."""
+def identity(_: Any, value: Any) -> Any:
+    """The default for a hook that the handler does not define."""
     return value

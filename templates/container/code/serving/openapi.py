@@ -1,11 +1,11 @@
-"""What this server takes and answers: GET /openapi.json, in OpenAPI 3.1, and GET /docs, which shows it in a browser."""
+"""Describes the server's API: GET /openapi.json, in OpenAPI 3.1, and GET /docs, which shows it in a browser."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from serving import content
-from serving.columns import ANY, NUMBER, Column, Taken
+from serving.columns import ANY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest, HandlerFailed, NotAcceptable, Overloaded, TooLarge, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES
 from serving.models import Model
@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 ERRORS = (BadRequest, NotAcceptable, TooLarge, UnsupportedMediaType, HandlerFailed, Overloaded)
 TEXT, WHOLE, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
 DATE = {**TEXT, "format": "date-time", "description": "Such as 2024-05-31 or 2024-05-31T12:00:00."}
-TYPES: Mapping[str, tuple[Schema, Any]] = {  # of a column -> its schema, and a value where it has no example
+TYPES: Mapping[str, tuple[Schema, Any]] = {  # column type -> schema, and a value for columns without an example
     "double": ({"type": "number", "format": "double"}, 0),
     "float": ({"type": "number", "format": "float"}, 0),
     "long": ({"type": "integer", "format": "int64"}, 0),
@@ -30,13 +30,13 @@ TYPES: Mapping[str, tuple[Schema, Any]] = {  # of a column -> its schema, and a 
     NUMBER: ({"type": "number"}, 0),
     ANY: ({}, 0),
 }
-ABOUT = "The keys inputs, features, input and data mean the same as instances. An object can also have parameters."
-RECORDS: Schema = {  # what a model without columns takes
+ABOUT = "The keys inputs, features, input and data are equivalent to instances. An object can also have parameters."
+RECORDS: Schema = {  # the request of a model without columns
     "description": ABOUT,
     "anyOf": [
         {
             **OBJECT,
-            "properties": {"instances": {"description": "The records, as the model takes them."}},
+            "properties": {"instances": {"description": "The records, in the form the model takes."}},
             "oneOf": [{"required": [key]} for key in content.ENVELOPES],
         },
         {"type": "array"},
@@ -45,13 +45,13 @@ RECORDS: Schema = {  # what a model without columns takes
 
 
 def show_docs() -> Answer:
-    """The answer for GET /docs."""
+    """Answer GET /docs."""
     return Answer(200, Path(__file__).with_name("docs.html").read_bytes(), "text/html; charset=utf-8")
 
 
 def describe(model: Model, settings: Settings) -> Answer:
-    """The answer for GET /openapi.json."""
-    anything: Schema = {"*/*": {}}  # what a script takes and answers (script_mode.py)
+    """Answer GET /openapi.json."""
+    anything: Schema = {"*/*": {}}  # for script mode (script_mode.py)
     takes, answers, schemas = (anything, anything, {}) if model.transform else describe_bodies(model, settings)
     schemas["Error"] = keyed(error=TEXT)
     schemas["Limits"] = keyed(MaxConcurrentTransforms=WHOLE, BatchStrategy=TEXT, MaxPayloadInMB=WHOLE)
@@ -59,10 +59,10 @@ def describe(model: Model, settings: Settings) -> Answer:
     invoke = {
         "operationId": "invoke",
         "requestBody": {"required": True, "content": takes},
-        "responses": {"200": respond("What the model answers.", answers), **failures},
+        "responses": {"200": respond("The predictions.", answers), **failures},
     }
     ready = respond("The model is loaded.", {JSON: {}})
-    limits = respond("What suits this server in batch transform.", to_content("Limits"))
+    limits = respond("Recommended settings for batch transform.", to_content("Limits"))
     paths = {
         "/invocations": {"post": invoke},
         "/ping": {"get": {"operationId": "ping", "responses": {"200": ready}}},
@@ -74,21 +74,21 @@ def describe(model: Model, settings: Settings) -> Answer:
 
 
 def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, Schema]:
-    """What /invocations takes and answers by media type, and the schemas that this refers to."""
-    schemas, examples = describe_columns(model.taken) if model.taken else ({"Request": RECORDS}, {})
+    """The request and response bodies of /invocations by media type, and the schemas they refer to."""
+    schemas, examples = describe_columns(model.schema) if model.schema else ({"Request": RECORDS}, {})
     schemas["Answer"] = describe_answer(model)
     takes = to_content("Request", {**content.DECODERS, **model.decoders})
     answers = to_content("Answer", [model.media_type] if model.media_type else settings.answers)
     return {each: {**body, **examples.get(each, {})} for each, body in takes.items()}, answers, schemas
 
 
-def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """The schemas of a request in JSON by column, in each of its forms, and examples by media type."""
-    columns = {column.name: schema_of(column) for column in taken.columns}
-    record = {column.name: example_of(column) for column in taken.columns}
+def describe_columns(inputs: InputSchema) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """The schemas of each JSON form of a request by column, and examples by media type."""
+    columns = {column.name: schema_of(column) for column in inputs.columns}
+    record = {column.name: example_of(column) for column in inputs.columns}
     names, values = list(record), list(record.values())
-    required = [column.name for column in taken.columns if not column.optional]
-    by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(taken).ignores_extra}
+    required = [column.name for column in inputs.columns if not column.optional]
+    by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(inputs).ignores_extra}
     schemas = {
         "Record": {**by_name, "properties": columns},
         "Row": {"type": "array", "prefixItems": [*columns.values()], "minItems": len(names), "maxItems": len(names)},
@@ -114,11 +114,11 @@ def describe_columns(taken: Taken) -> tuple[dict[str, Schema], dict[str, Schema]
 
 
 def describe_answer(model: Model) -> Schema:
-    """An answer in JSON, with the types of the outputs in signature.json."""
+    """The schema of a JSON answer, with the types of the outputs in signature.json."""
     types = [TYPES.get(str(each.type), TYPES[ANY])[0] for each in model.outputs]
     by_name = {str(each.name): schema for each, schema in zip(model.outputs, types, strict=True)}
     several = {"type": ["array", "object"], "prefixItems": types, "properties": by_name}
-    extra = {"description": 'With {"parameters": {"probabilities": true}}, where the model has them.'}
+    extra = {"description": 'Requested by {"parameters": {"probabilities": true}}, if the model supports it.'}
     answer = keyed(
         predictions=array(types[0] if len(types) == 1 else several if types else {}),
         probabilities={**array(array({})), **extra},
@@ -128,7 +128,7 @@ def describe_answer(model: Model) -> Schema:
 
 
 def schema_of(column: Column) -> Schema:
-    """The values of a column."""
+    """The schema of a column's values."""
     if known := column.values or (column.closed and column.categories):
         return {"enum": [*known, *([] if column.required else [None])]}
     schema = TYPES[column.type][0]
@@ -138,33 +138,33 @@ def schema_of(column: Column) -> Schema:
 
 
 def example_of(column: Column) -> Any:
-    """A value of a column."""
+    """An example value of a column."""
     if column.example is not None:
         return column.example
     return column.categories[0] if column.categories else TYPES[column.type][1]
 
 
 def keyed(**properties: Schema) -> Schema:
-    """An object that has all of these."""
+    """The schema of an object with these required properties."""
     return {**OBJECT, "properties": properties, "required": [*properties]}
 
 
 def array(items: Schema) -> Schema:
-    """A list of such values."""
+    """The schema of an array of such items."""
     return {"type": "array", "items": items}
 
 
 def refer(name: str) -> Schema:
-    """One of the document's schemas."""
+    """A reference to one of the document's schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def to_content(name: str, media_types: Iterable[str] = (JSON,)) -> dict[str, Schema]:
-    """A body of this schema in JSON, which is a text or bytes in other media types."""
+    """A body of this schema in JSON, and of text or bytes in other media types."""
     texts = {each: {"schema": TEXT} for each in media_types if each.startswith("text/") or each == JSON_LINES}
     return {each: {"schema": refer(name)} if each == JSON else texts.get(each, {}) for each in media_types}
 
 
 def respond(description: str, bodies: Schema) -> Schema:
-    """A response."""
+    """A response object."""
     return {"description": description, "content": bodies}

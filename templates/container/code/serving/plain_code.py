@@ -1,7 +1,7 @@
-"""Which statements of a script may run when the server starts: imports, classes, functions and plain constants.
+"""Decides which statements of a script are safe to run at startup: imports, classes, functions and plain constants.
 
-A plain constant is made of literals, names, attributes, containers, operators, lambdas and f-strings, and of calls of
-what is in HARMLESS. Such a call does no work worth the name, and touches nothing outside of the script.
+A plain constant consists of literals, names, attributes, containers, operators, lambdas, f-strings, and calls to
+HARMLESS functions, which do little work and have no effects outside of the script.
 """
 
 import ast
@@ -12,7 +12,7 @@ from enum import EnumMeta
 from types import SimpleNamespace
 from typing import Any
 
-# By the module and the name of the function or class itself, whatever the script calls it.
+# By the real module and name of the function or class, whatever the script imports it as.
 HARMLESS = {
     f"{module}.{name}"
     for module, names in {
@@ -46,8 +46,8 @@ HARMLESS = {
     for name in names.split()
 }
 VALUES = (str, bytes, int, float, complex, bool, tuple, list, dict, set, frozenset, range)  # all methods are harmless
-OF_ARRAYS = ("astype", "copy", "reshape", "tolist")
-CHANGES = re.compile(  # the methods that change a container
+ARRAY_METHODS = ("astype", "copy", "reshape", "tolist")
+MUTATORS = re.compile(  # methods that change a container
     "add|append|appendleft|clear|difference_update|discard|extend|insert|intersection_update|pop|popitem|popleft"
     "|remove|reverse|setdefault|sort|symmetric_difference_update|update"
 )
@@ -66,7 +66,7 @@ Names = Mapping[str, Any]
 
 
 def may_run(statement: ast.stmt, names: Names) -> bool:
-    """Whether a statement of a script may run; `names`: what those before it have set."""
+    """Whether a statement is safe to run. `names` are the variables set by earlier statements."""
     if isinstance(statement, (*DEFINITIONS, *IMPORTS, *NEWER)):
         return True
     if isinstance(statement, ast.Assign):
@@ -87,21 +87,21 @@ def may_run(statement: ast.stmt, names: Names) -> bool:
 
 
 def may_run_inside(statement: ast.stmt, names: Names) -> bool:
-    """The same for a statement of an `if` or `try`: those may also print, warn, raise, and do nothing."""
+    """Like may_run, for a statement in an `if` or `try`, which can also print, warn, raise or pass."""
     if isinstance(statement, ast.Expr):
         return is_plain(statement.value, names)
     return isinstance(statement, (ast.Pass, ast.Raise)) or may_run(statement, names)
 
 
 def is_target(target: ast.expr, names: Names) -> bool:
-    """Whether a constant is given to names, or put into what the script has made: a container or a class."""
+    """Whether the target of an assignment is a name, or part of a container or class that the script created."""
     if isinstance(target, (ast.Tuple, ast.List)):
         return all(is_target(each, names) for each in target.elts)
     if isinstance(target, ast.Starred):
         return is_target(target.value, names)
     if isinstance(target, (ast.Attribute, ast.Subscript)):
         base = base_of(target)
-        return base in names and is_changeable(names[base], names) and is_plain(target, names)
+        return base in names and is_mutable(names[base], names) and is_plain(target, names)
     return isinstance(target, ast.Name)
 
 
@@ -117,7 +117,7 @@ def is_plain(node: ast.AST, names: Names) -> bool:
 
 
 def is_harmless(function: ast.expr, names: Names) -> bool:
-    """Whether a plain expression is a function or class that may be called."""
+    """Whether a plain expression is a function or class that is safe to call."""
     try:
         called = eval(compile(ast.Expression(function), "constant", "eval"), {**names})
     except Exception:
@@ -126,7 +126,7 @@ def is_harmless(function: ast.expr, names: Names) -> bool:
     name = getattr(called, "__name__", "")
     if type(owner) in VALUES or getattr(called, "__objclass__", None) in VALUES:
         return True
-    if type(called).__name__ == "ufunc" or (hasattr(owner, "__array__") and name in OF_ARRAYS):
+    if type(called).__name__ == "ufunc" or (hasattr(owner, "__array__") and name in ARRAY_METHODS):
         return True
     if isinstance(called, type) and has_plain_instances(called):
         return True
@@ -136,7 +136,7 @@ def is_harmless(function: ast.expr, names: Names) -> bool:
 
 
 def has_plain_instances(kind: type) -> bool:
-    """Whether it is an enumeration, a named tuple or a data class, which does nothing when it is called."""
+    """Whether the class is an enum, a named tuple or a dataclass, which is safe to call."""
     if isinstance(kind, EnumMeta):
         return True
     return (
@@ -147,16 +147,16 @@ def has_plain_instances(kind: type) -> bool:
 
 
 def changed_names(statement: ast.AST, names: Names) -> Iterator[str]:
-    """The names that a statement sets, or whose values it changes, outside of functions and classes of its own."""
+    """The names that a statement sets, or whose values it mutates, outside of nested functions and classes."""
     yield from set_names(statement)
     for node in walk_scope(statement):
         place: ast.AST | None = None
         if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
             place = node
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and CHANGES.fullmatch(node.func.attr):
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and MUTATORS.fullmatch(node.func.attr):
             place = node.func
         base = base_of(place)
-        if base in names and is_changeable(names[base], names):
+        if base in names and is_mutable(names[base], names):
             yield base
 
 
@@ -172,7 +172,7 @@ def set_names(statement: ast.AST) -> Iterator[str]:
 
 
 def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and what is in it, but for the bodies of functions and classes, and comprehensions."""
+    """Yield a node and its descendants, except for the bodies of functions and classes, and comprehensions."""
     yield node
     if isinstance(node, (*DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
         return
@@ -181,14 +181,14 @@ def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def base_of(place: ast.AST | None) -> str:
-    """The name that a place such as `base.attribute[key]` begins with; empty if it begins with something else."""
+    """The name at the start of a target such as `base.attribute[key]`; empty if it does not start with a name."""
     while isinstance(place, (ast.Attribute, ast.Subscript)):
         place = place.value
     return place.id if isinstance(place, ast.Name) else ""
 
 
-def is_changeable(value: Any, names: Names) -> bool:
-    """Whether a value is a container, or a class or function of the script itself, or an object of such a class."""
+def is_mutable(value: Any, names: Names) -> bool:
+    """Whether a value is a container, or a class or function of the script itself, or an instance of such a class."""
     if isinstance(value, (MutableMapping, MutableSequence, MutableSet, SimpleNamespace)):
         return True
     is_array = hasattr(value, "__array__") and not isinstance(value, type)

@@ -1,7 +1,8 @@
-"""Runs the server's processes: starts them, replaces those that die, and stops them in order on SIGTERM.
+"""Supervises the server's processes: starts them, restarts those that die, and stops them in order on SIGTERM.
 
-SageMaker sends SIGTERM to the process it started and SIGKILL 30 seconds later; requests already accepted have until
-then. If a process cannot be kept alive, the others are stopped and the container ends non-zero, so that it is replaced.
+SageMaker sends SIGTERM to the process it started and SIGKILL 30 seconds later; accepted requests have that long to
+finish. If a process cannot be kept alive, the others are stopped and the container exits non-zero, so that SageMaker
+replaces it.
 """
 
 import logging
@@ -22,7 +23,7 @@ from serving.errors import CANNOT_START, StartError
 
 log = logging.getLogger(__name__)
 
-GRACE = 25.0  # seconds from SIGTERM until what still runs is killed
+GRACE = 25.0  # seconds from SIGTERM to SIGKILL
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
@@ -31,35 +32,35 @@ class Child:
     """A process to keep alive."""
 
     name: str
-    run: Callable[[], object]  # what the process does; when it returns, the process ends with status 0
-    stop: signal.Signals = signal.SIGTERM  # asks it to finish what it has and end
-    restart: bool = True  # replace it when it dies; otherwise its death ends everything
+    run: Callable[[], object]  # the body of the process, which exits with status 0 when it returns
+    stop: signal.Signals = signal.SIGTERM  # asks the process to finish its work and exit
+    restart: bool = True  # whether to restart it when it dies; otherwise the whole server ends
 
 
 class Restarts:
-    """Tells a process that died once from one that dies again and again."""
+    """Limits the rate of restarts."""
 
-    def __init__(self, most: int = 5, seconds: float = 60.0) -> None:
+    def __init__(self, maximum: int = 5, seconds: float = 60.0) -> None:
         self.seconds = seconds
-        self.times: deque[float] = deque(maxlen=most + 1)
+        self.times: deque[float] = deque(maxlen=maximum + 1)
 
     def too_many(self) -> bool:
-        """Counts one more restart: True if it is more than `most` within `seconds`."""
+        """Count a restart. Return True if there were more than `maximum` within `seconds`."""
         self.times.append(time.monotonic())
         return len(self.times) == self.times.maxlen and self.times[-1] - self.times[0] < self.seconds
 
 
 def open_port(port: int, backlog: int) -> socket.socket:
-    """A listening socket on every address. Raises StartError if the port is taken or not allowed."""
+    """Open a listening socket on all addresses. Raises StartError if the port is taken or not allowed."""
     try:
         return socket.create_server(("0.0.0.0", port), backlog=backlog)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise StartError(f"Port {port} cannot be opened: {reason}. Set SAGEMAKER_BIND_TO_PORT to another.") from None
+        raise StartError(f"Cannot open port {port}: {reason}. Set SAGEMAKER_BIND_TO_PORT to another port.") from None
 
 
 class Supervisor:
-    """Keeps layers of processes alive. The first layer is what clients talk to, and is stopped first."""
+    """Keeps layers of processes alive. Clients talk to the first layer, which is stopped first."""
 
     def __init__(self, layers: Sequence[Sequence[Child]], on_stop: Callable[[], object] = lambda: None) -> None:
         self.layers = layers
@@ -69,9 +70,9 @@ class Supervisor:
         self.signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def run(self) -> int:
-        """Runs until SIGTERM or SIGINT (status 0), or until a process cannot be kept alive (status 1)."""
-        # Also for the forks of the children, such as gunicorn's: a signal that meets a process before it has handlers
-        # of its own would be lost on it, and it would never stop.
+        """Run until SIGTERM or SIGINT (status 0), or until a process cannot be kept alive (status 1)."""
+        # This also covers forks made by the children, such as gunicorn's workers: a signal that arrives before a
+        # process has set its own handlers would otherwise be lost, and the process would never stop.
         os.register_at_fork(before=hold_signals, after_in_parent=release_signals, after_in_child=reset_signals)
         for number in SIGNALS:
             signal.signal(number, lambda number, _: self.signals.put(number))
@@ -81,34 +82,34 @@ class Supervisor:
             if self.signals.get() != signal.SIGCHLD:
                 return self.stop()
             for child, status in self.reap():
-                ended = f"Process {child.name} ended ({tell(status)})"
+                ended = f"Process {child.name} ended ({describe_status(status)})"
                 if not child.restart or status == CANNOT_START or self.restarts.too_many():
                     self.stop()
-                    log.critical("%s, so the server ends too. The lines above say why.", ended)
+                    log.critical("%s, so the server stops. The reason is logged above.", ended)
                     return 1
-                log.error("%s. Starting another.", ended)
+                log.error("%s. Restarting it.", ended)
                 self.start(child)
 
     def start(self, child: Child) -> None:
-        """Forks the process."""
+        """Fork the process."""
         pid = os.fork()
         if pid == 0:
-            become(child)
+            run_child(child)
         self.running[pid] = child
 
     def reap(self) -> list[tuple[Child, int]]:
-        """The processes that have ended, with their exit status, or minus the signal that killed them."""
+        """Return the processes that have ended, each with its exit status or the negated signal that killed it."""
         ended = []
         while self.running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            if child := self.running.pop(pid, None):  # as process 1 of a container, orphans are ours to reap too
+            if child := self.running.pop(pid, None):  # None: as PID 1 of a container we also reap orphans
                 ended.append((child, os.waitstatus_to_exitcode(status)))
         return ended
 
     def stop(self) -> int:
-        """Stops layer after layer. Status 0 if all ended by themselves, 1 if some had to be killed."""
+        """Stop the layers in order. Return status 0 if all processes exited, 1 if some had to be killed."""
         deadline = time.monotonic() + GRACE
         self.on_stop()
         for layer in self.layers:
@@ -119,18 +120,18 @@ class Supervisor:
                 self.wait(deadline - time.monotonic())
                 self.reap()
         for pid, child in self.running.items():
-            log.error("Process %s did not end within %d seconds: killed.", child.name, GRACE)
+            log.error("Process %s did not exit within %d seconds and was killed.", child.name, GRACE)
             os.kill(pid, signal.SIGKILL)
         return 1 if self.running else 0
 
     def wait(self, seconds: float) -> None:
-        """Until a signal comes, but no longer than `seconds`."""
+        """Wait for a signal, for up to `seconds`."""
         with suppress(queue.Empty):
             self.signals.get(timeout=max(0.0, seconds))
 
 
-def become(child: Child) -> NoReturn:
-    """The life of a forked process."""
+def run_child(child: Child) -> NoReturn:
+    """Run a child in the forked process, then exit."""
     status = 1
     try:
         child.run()
@@ -145,22 +146,22 @@ def become(child: Child) -> NoReturn:
 
 
 def hold_signals() -> None:
-    """Lets signals wait."""
+    """Block signals."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def release_signals() -> None:
-    """Lets them through."""
+    """Unblock signals."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def reset_signals() -> None:
-    """Lets them through to a new process, where they do what they do by default."""
+    """Restore the default signal handlers in a new process and unblock signals."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     release_signals()
 
 
-def tell(status: int) -> str:
+def describe_status(status: int) -> str:
     """An exit status in words."""
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"

@@ -1,4 +1,4 @@
-"""A request and its answer. The handler sees the request it serves with `current()` in decode, predict and encode."""
+"""A request and its answer. In decode, predict and encode, the handler gets the current request from `current()`."""
 
 import itertools
 import logging
@@ -22,24 +22,24 @@ class Request:
     body: bytes
     content_type: str | None = None
     accept: str | None = None
-    inference_id: str | None = None  # X-Amzn-SageMaker-Inference-Id, or a number of our own for the log
+    inference_id: str | None = None  # X-Amzn-SageMaker-Inference-Id; if absent, an id generated for the log
     custom_attributes: str | None = None  # X-Amzn-SageMaker-Custom-Attributes
-    parameters: dict[str, Any] = field(default_factory=dict)  # "parameters" of a JSON object, once it is decoded
-    answer_attributes: str | None = None  # for the handler to set: the Custom-Attributes of the answer
+    parameters: dict[str, Any] = field(default_factory=dict)  # "parameters" of the JSON body, set when it is decoded
+    answer_attributes: str | None = None  # Custom-Attributes of the answer, for the handler to set
 
-    received: float = field(default_factory=time.perf_counter)  # seconds on a clock of its own
-    queued: float = 0.0  # on the same clock
-    waited: float | None = None  # seconds, once it is taken from the queue
-    prediction: tuple[int, float] | None = None  # records and seconds of the one that it stands first in
-    together: int = 1  # requests that were predicted with this one, itself included
-    answer: "Answer | None" = None  # once there is one
-    waiter: Any = None  # what the web server waits with
-    marks: dict[str, float] | None = None  # at SM_LOG_LEVEL=DEBUG: when stages ended, on the clock of `received`
+    received: float = field(default_factory=time.perf_counter)  # time.perf_counter(), in seconds
+    queued: float = 0.0  # time.perf_counter()
+    waited: float | None = None  # seconds in the queue
+    prediction: tuple[int, float] | None = None  # records and seconds of its batch, on the first request of the batch
+    together: int = 1  # number of requests in its batch
+    answer: "Answer | None" = None
+    waiter: Any = None  # what the web server waits on
+    marks: dict[str, float] | None = None  # at SM_LOG_LEVEL=DEBUG: the time.perf_counter() at the end of each stage
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back to the client."""
+    """The response to the client."""
 
     status: int
     body: "bytes | Stream"
@@ -48,13 +48,13 @@ class Answer:
 
 
 class StreamBroken(Exception):
-    """The handler failed in the middle of its answer: the connection has to be cut, so that the client notices."""
+    """The handler failed in the middle of a stream: the connection must be dropped, so that the client notices."""
 
 
 class Stream:
-    """An answer that comes piece by piece. The web server iterates, in any thread, and closes it in the end.
+    """A streamed response body. The web server iterates over it, in any thread, and must close it.
 
-    Until then the prediction thread waits, so that no more predictions run at a time than there are threads.
+    The prediction thread waits until then, so that there are never more predictions running than threads.
     """
 
     def __init__(self, request: Request, pieces: Generator[bytes, None, None]) -> None:
@@ -79,7 +79,7 @@ class Stream:
         return piece
 
     def close(self) -> None:
-        """Ends the handler's iterator, whether it was read to its end or not."""
+        """Close the handler's iterator, whether or not it is exhausted."""
         try:
             self.pieces.close()
         except (Exception, SystemExit):
@@ -93,16 +93,16 @@ CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 def current() -> Request:
-    """The request that is being served; an empty one outside of a request.
+    """The current request; an empty one outside of a request.
 
-    `decode` and `encode` see their own request. `predict` sees the first of those that are predicted together, of
-    which only the parameters are sure to be those of all.
+    `decode` and `encode` see their own request. `predict` sees the first request of the batch; only its parameters are
+    certain to equal those of the others.
     """
     return CURRENT.get() or Request(b"")
 
 
 def read_request(body: bytes, header: Callable[[str], str | None]) -> Request:
-    """The request with this body; `header` gives the value of a header by its name in lower case."""
+    """Create a request. `header` returns the value of a header, given its name in lower case."""
     return Request(
         body,
         content_type=header("content-type"),

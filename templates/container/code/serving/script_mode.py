@@ -1,9 +1,8 @@
-"""Script mode: SageMaker's own functions, in a Python file beside model_handler.py, answer the requests.
+"""Script mode: a Python file next to model_handler.py answers requests with SageMaker's own functions.
 
 They are `model_fn`, `input_fn`, `predict_fn`, `output_fn`, or `transform_fn` in place of the last three. They are
-called as AWS's SageMaker Inference Toolkit calls them (PyPI: sagemaker-inference), and their answer is sent as it is.
-Defaults stand in for those that are missing (toolkit.py): without a model_fn the model is what load() in
-model_handler.py returns.
+called as AWS's SageMaker Inference Toolkit calls them (PyPI: sagemaker-inference), and their answer is sent unchanged.
+Missing ones have defaults (toolkit.py): without a model_fn, the model is loaded by load() in model_handler.py.
 """
 
 import ast
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from serving import content, toolkit, user_code
-from serving.advice import CORRECT, describe, look_up
+from serving.advice import FIX_IT, describe, look_up
 from serving.errors import StartError
 from serving.media_types import JSON
 from serving.request import CURRENT, Answer, Request
@@ -30,7 +29,7 @@ from serving.toolkit import Context
 
 log = logging.getLogger(__name__)
 
-FUNCTIONS = {  # name -> what it is called with, and then perhaps with the context
+FUNCTIONS = {  # name -> arguments, which an optional context can follow
     "model_fn": "model_dir",
     "input_fn": "body, content_type",
     "predict_fn": "data, model",
@@ -50,24 +49,24 @@ class Script(NamedTuple):
 
     path: Path
     functions: list[str]
-    switches: dict[str, bool]  # those of SWITCHES that it sets
+    switches: dict[str, bool]  # the SWITCHES that it sets
 
 
 def find_script(folder: Path) -> Script | None:
-    """The script of a folder, if there is one. Raises StartError if there are several."""
+    """Return the script in a folder, if there is one. Raises StartError if there are several."""
     found = [script for path in sorted(folder.glob("*.py")) if (script := read_script(path)).functions]
     named = [script for script in found if script.path.name == Path(os.environ.get(PROGRAM, "")).name]
     if len(found) > 1 and len(named) != 1:
         names = " and ".join(script.path.name for script in found)
         raise StartError(
-            f"Which file answers the requests: {names}? Each of them has functions of SageMaker's script mode. Leave "
-            f"them in one only, or set {PROGRAM} to its name."
+            f"Several files have functions of SageMaker's script mode: {names}. Keep them in only one file, or set "
+            f"{PROGRAM} to the name of the file that answers requests."
         )
     return next(iter(named or found), None)
 
 
 def read_script(path: Path) -> Script:
-    """What a file defines, without running it. One that is not Python shows its error when it is imported."""
+    """Read what a file defines, without running it. A syntax error is reported later, on import."""
     source = path.read_bytes()
     if path.name == "model_handler.py" or b"_fn" not in source:
         return Script(path, [], {})
@@ -83,12 +82,12 @@ def read_script(path: Path) -> Script:
 
 
 def make_handler(script: Script, handler: ModuleType) -> ModuleType:
-    """A handler whose requests the script answers. The script is imported where the model is loaded, right before that.
+    """Create a handler that answers requests with the script, which is imported right before the model is loaded.
 
-    If it has a model_fn, each process loads a model of its own, as with the toolkit, unless the script says
+    If the script has a model_fn, each worker loads its own model, as with the toolkit, unless the script sets
     PRELOAD = True: threads and CUDA, which it may start, do not survive a fork.
     """
-    log.info("Script mode: %s answers the requests, with its %s.", script.path.name, ", ".join(script.functions))
+    log.info("Script mode: requests are answered by %s in %s.", ", ".join(script.functions), script.path.name)
     functions = cache(partial(read_functions, script, handler))
     preload = getattr(handler, "PRELOAD", True) and "model_fn" not in script.functions
     served = ModuleType(handler.__name__)
@@ -106,15 +105,15 @@ def make_handler(script: Script, handler: ModuleType) -> ModuleType:
 
 
 def read_functions(script: Script, handler: ModuleType) -> Mapping[str, Function]:
-    """Imports the script: its functions, and the defaults, all of them with a context at the end.
+    """Import the script. Return its functions and the defaults, each taking a context as its last argument.
 
-    Raises StartError if it cannot be imported or used.
+    Raises StartError if the script cannot be imported or used.
     """
     try:
         module = importlib.import_module(script.path.stem)
     except (Exception, SystemExit) as error:
         log.exception("%s failed.", script.path.name)
-        advice = look_up(error) or CORRECT
+        advice = look_up(error) or FIX_IT
         raise StartError(f"{script.path.name} does not import: {describe(error)}. {advice}") from None
     user_code.modules[module.__name__] = module
     found = {
@@ -126,26 +125,25 @@ def read_functions(script: Script, handler: ModuleType) -> Mapping[str, Function
     if "transform_fn" in found and others:
         raise StartError(
             f"{script.path.name} has transform_fn and {', '.join(sorted(others))}. transform_fn replaces them: delete "
-            "one or the other."
+            "it or them."
         )
     return {**toolkit.make_defaults(handler, own_model="model_fn" in found), **found}
 
 
 def take_context(script: Script, name: str, function: Function, arguments: str) -> Function:
-    """The function, called with a context at the end whether it takes one or not."""
+    """Wrap a function so that it can be called with a context, whether it takes one or not."""
     given, taken = len(arguments.split(", ")), len(inspect.signature(function).parameters)
     if taken == given + 1:
         return function
     if taken == given:
         return lambda *values: function(*values[:given])
     raise StartError(
-        f"{name} in {script.path.name} takes {taken} arguments. It is called with ({arguments}), or with "
-        f"({arguments}, context)."
+        f"{name} in {script.path.name} takes {taken} arguments. It must take ({arguments}) or ({arguments}, context)."
     )
 
 
 def load(read: Callable[[], Mapping[str, Function]], model_dir: Path) -> Any:
-    """The model, as model_fn or load() in model_handler.py returns it. Its folder is in SM_MODEL_DIR, too."""
+    """Load the model with model_fn, or load() in model_handler.py. SM_MODEL_DIR is set to its folder."""
     context, folder = Context(model_dir), str(model_dir)
     os.environ.setdefault("SM_MODEL_DIR", folder)
     functions = read()
@@ -158,7 +156,7 @@ def load(read: Callable[[], Mapping[str, Function]], model_dir: Path) -> Any:
 
 
 def transform(functions: Mapping[str, Function], model: Any, model_dir: Path, request: Request) -> Answer:
-    """The answer to a request. Raises ServingError, and what the functions raise."""
+    """Answer a request. Raises ServingError, and what the functions raise."""
     context = Context(model_dir, request)
     accept = toolkit.read_accept(request)
     body = toolkit.read_body(request)
@@ -174,11 +172,11 @@ def transform(functions: Mapping[str, Function], model: Any, model_dir: Path, re
     return Answer(context.status, toolkit.to_bytes(written), str(media_type), context.headers)
 
 
-def ask(transform: Callable[[Request], Answer], body: Any) -> Any:
-    """The JSON that the model answers to the records of a request, as {"predictions": ...}, for the trial at the start.
+def answer_json(transform: Callable[[Request], Answer], body: Any) -> Any:
+    """Return the JSON answer to the records of a request as {"predictions": ...}, for the check at startup.
 
-    What input_fn reads is not known: the records are sent as an array, then in the forms of a request for this server.
-    Raises what the first of them raised if none has an answer.
+    The format that input_fn reads is unknown: try an array first, then this server's own request forms. If all fail,
+    raise the first error.
     """
     records = content.as_records(content.open_envelope(body))
     errors = []

@@ -1,4 +1,4 @@
-"""The settings of the server, from environment variables and from the CPUs and memory that this container may use."""
+"""The server's settings, from environment variables and the CPU and memory limits of the container."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from serving import media_types
 from serving.errors import StartError
 
 CGROUP = Path("/sys/fs/cgroup")
-FULL = 0.9  # of the memory that may be used; the rest is for the system
+MEMORY_FRACTION = 0.9  # of the memory limit; the rest is for the system
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_BODY = 25 * 2**20
 MAX_BATCH_BODY = 100 * 2**20  # batch transform
@@ -28,35 +28,35 @@ MATH_THREADS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the server is told from outside."""
+    """Everything that is configured from outside."""
 
     model_dir: Path
-    multi_model: bool  # SageMaker says which models to load, and when
+    multi_model: bool  # SageMaker loads and unloads models through /models
     port: int
     log_level: str
-    cpus: int  # that this container may use
-    workers: int  # processes that serve, each with the model
-    threads: int  # predictions at a time in each worker
-    batch_rows: int  # records of several requests that are predicted together; 1: each request alone
-    waiting: int  # requests in each worker that may wait for their turn; those beyond get 503
-    max_body: int  # bytes (SageMaker: at most 25 MB a request, 100 MB in batch transform)
-    answers: tuple[str, ...]  # the media types of answers, first that for a client who names none
-    docs: bool  # GET /docs is there
+    cpus: int  # available to this container
+    workers: int  # processes that serve the model
+    threads: int  # concurrent predictions in each worker
+    batch_rows: int  # records per batch of several requests; 1 turns batching off
+    max_waiting: int  # requests queued in each worker; further ones get 503
+    max_body: int  # bytes (SageMaker: at most 25 MB per request, 100 MB in batch transform)
+    answers: tuple[str, ...]  # media types of responses; the first is the default
+    docs: bool  # whether to serve GET /docs
 
 
 def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
-    """Reads the settings. Raises StartError, with the variable's name, for a value that cannot be used."""
+    """Read the settings. Raises StartError, which names the variable, for an invalid value."""
     cpus = count_cpus(cgroup)
     return Settings(
         model_dir=Path(environ.get("SM_MODEL_DIR") or "/opt/ml/model"),
         multi_model=read_multi_model(environ),
-        port=read_number(environ, "SAGEMAKER_BIND_TO_PORT", 8080, most=65535),
+        port=read_number(environ, "SAGEMAKER_BIND_TO_PORT", 8080, maximum=65535),
         log_level=read_choice(environ, "SM_LOG_LEVEL", "INFO", LOG_LEVELS),
         cpus=cpus,
         workers=read_number(environ, "SM_WORKERS", cpus),
         threads=read_number(environ, "SM_THREADS", 1),
-        batch_rows=read_number(environ, "SM_BATCH_ROWS", 256, most=2**20),
-        waiting=128,
+        batch_rows=read_number(environ, "SM_BATCH_ROWS", 256, maximum=2**20),
+        max_waiting=128,
         max_body=MAX_BATCH_BODY if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY,
         answers=read_answers(environ),
         docs=read_choice(environ, "SM_DOCS", "0", ("0", "1")) == "1",
@@ -64,24 +64,24 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
 
 
 def read_multi_model(environ: Mapping[str, str]) -> bool:
-    """Whether many models are served. Raises StartError if this container cannot."""
+    """Whether to serve many models. Raises StartError if this container was not generated for that."""
     name = "SAGEMAKER_MULTI_MODEL"
-    wanted = read_choice(environ, name, "false", ("true", "false")) == "true"
-    if wanted and not Path(__file__).with_name("multi.py").exists():
-        raise StartError(f"{name} is true, and this container serves one model: generate it with --multi-model.")
-    return wanted
+    enabled = read_choice(environ, name, "false", ("true", "false")) == "true"
+    if enabled and not Path(__file__).with_name("multi.py").exists():
+        raise StartError(f"{name} is true, but this container serves one model: generate it with --multi-model.")
+    return enabled
 
 
-def read_number(environ: Mapping[str, str], name: str, default: int, most: int = 1024) -> int:
-    """A whole number from 1 to `most`."""
+def read_number(environ: Mapping[str, str], name: str, default: int, maximum: int = 1024) -> int:
+    """Read a whole number from 1 to `maximum`."""
     text = environ.get(name) or str(default)
-    if not text.isdecimal() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
-        raise StartError(f"{name} is {text[:40]!r}: set it to a whole number from 1 to {most}, or unset it.")
+    if not text.isdecimal() or len(text) > len(str(maximum)) or not 1 <= int(text) <= maximum:
+        raise StartError(f"{name} is {text[:40]!r}: set it to a whole number from 1 to {maximum}, or unset it.")
     return int(text)
 
 
 def read_fraction(environ: Mapping[str, str], name: str, default: float) -> float:
-    """A number from 0 to 1."""
+    """Read a number from 0 to 1."""
     text = environ.get(name) or str(default)
     try:
         number = float(text)
@@ -93,7 +93,7 @@ def read_fraction(environ: Mapping[str, str], name: str, default: float) -> floa
 
 
 def read_choice(environ: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
-    """One of `choices`, in whatever case it was written."""
+    """Read one of `choices`, ignoring case."""
     text = environ.get(name) or default
     for choice in choices:
         if choice.lower() == text.strip().lower():
@@ -102,49 +102,49 @@ def read_choice(environ: Mapping[str, str], name: str, default: str, choices: tu
 
 
 def read_answers(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """All media types of answers, the default one first."""
+    """All media types of responses, the default first."""
     name = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
     default = read_choice(environ, name, media_types.JSON, media_types.ANSWERS)
     return default, *(media_type for media_type in media_types.ANSWERS if media_type != default)
 
 
 def limit_math_threads(settings: Settings, given: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
-    """Shares the CPUs out, so that workers x threads x math threads fits them. Call it before NumPy is imported.
+    """Divide the CPUs so that workers x threads x math threads fits them. Call this before NumPy is imported.
 
-    Left alone, OpenMP and BLAS start a thread for every CPU of the machine in every worker, which is many times
-    slower. A variable that was `given` from outside stays.
+    By default OpenMP and BLAS start one thread per CPU of the machine in every worker, which is many times slower.
+    Variables set by the user (`given`) are not overridden.
     """
     share = max(1, settings.cpus // (settings.workers * settings.threads))
     environ.update({name: str(share) for name in MATH_THREADS if not given.get(name)})
 
 
 def count_math_threads(environ: Mapping[str, str] = os.environ) -> int:
-    """The threads that one prediction may use, for libraries that do not read OMP_NUM_THREADS themselves."""
+    """The number of threads per prediction, for libraries that do not read OMP_NUM_THREADS themselves."""
     return read_number(environ, "OMP_NUM_THREADS", 1)
 
 
 def fit_handler(settings: Settings, given: Mapping[str, str], preload: bool, thread_safe: bool) -> Settings:
-    """The settings as the handler's PRELOAD and THREAD_SAFE allow them."""
+    """Adjust the settings to the handler's PRELOAD and THREAD_SAFE."""
     if not preload and not given.get("SM_WORKERS"):
-        settings = replace(settings, workers=1)  # each would hold a model of its own, and one prediction uses all CPUs
+        settings = replace(settings, workers=1)  # each worker would load its own copy; one prediction uses all CPUs
     if not thread_safe and settings.threads > 1:
-        logging.warning("SM_THREADS is %d: one thread is used, for THREAD_SAFE is False.", settings.threads)
+        logging.warning("SM_THREADS is %d, but THREAD_SAFE is False: using one thread.", settings.threads)
         settings = replace(settings, threads=1)
     return settings
 
 
 def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, limit: float) -> Settings:
-    """The settings with as many workers as `limit` bytes of memory have room for. Call it when the model is loaded.
+    """Reduce the workers to as many as fit in `limit` bytes of memory. Call this once the model is loaded.
 
-    SM_WORKERS has the last word: it is right to set it where the workers share the model's memory, as arrays do.
+    SM_WORKERS overrides this: set it if the workers share the model's memory, as they do with arrays.
     """
     copies = count_copies(used, limit)
     if settings.workers <= copies or environ.get("SM_WORKERS"):
         return settings
     logging.warning(
-        "Workers: %d instead of %d: the process with the model takes %d MB of the %d MB that this container may use.",
-        copies,
+        "Workers reduced from %d to %d: the process with the model uses %d MB of the container's %d MB.",
         settings.workers,
+        copies,
         used // 2**20,
         limit // 2**20,
     )
@@ -152,61 +152,61 @@ def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, lim
 
 
 def count_cpus(cgroup: Path = CGROUP) -> int:
-    """The CPUs this process may use: its affinity, capped by the container's quota, and at least 1."""
+    """The CPUs available to this process: its affinity, capped by the container's quota; at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(affinity, read_first(cgroup, read_quota_v2, read_quota_v1))))
 
 
 def count_copies(used: int, limit: float) -> int:
-    """How many processes fit in `limit` bytes of memory, beside the first, if each comes to hold all `used` bytes.
+    """How many forked processes fit in `limit` bytes, if each ends up with its own copy of all `used` bytes.
 
-    A forked process shares the model with the first one until either writes to it; reference counts are writes too.
+    A forked process shares the model with its parent until either writes to it; updating a reference count is a write.
     """
-    return max(1, int(min(FULL * limit / used - 1, 2**16)))
+    return max(1, int(min(MEMORY_FRACTION * limit / used - 1, 2**16)))
 
 
 def read_memory_limit(cgroup: Path = CGROUP) -> float:
-    """The bytes of memory this container may use: the machine's, capped by the cgroup."""
+    """The memory limit in bytes: the machine's memory, capped by the cgroup."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min(float(machine), read_first(cgroup, read_memory_v2, read_memory_v1))
 
 
 def read_used_memory() -> int:
-    """The bytes of memory that this process holds; where the system does not tell, the most it ever held."""
+    """The resident memory of this process in bytes; its peak on systems without /proc."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def read_first(place: Path, *readers: Callable[[Path], float], default: float = float("inf")) -> float:
-    """What the first reader finds that understands this system; if none does, there is no limit."""
+def read_first(folder: Path, *readers: Callable[[Path], float], default: float = float("inf")) -> float:
+    """The result of the first reader that works on this system; `default` (no limit) if none does."""
     for reader in readers:
         try:
-            return reader(place)
+            return reader(folder)
         except (OSError, ValueError, KeyError, ZeroDivisionError):
             continue
     return default
 
 
 def read_quota_v2(cgroup: Path) -> float:
-    """CPUs, from cpu.max: "150000 100000", in microseconds; "max 100000" is no quota (ValueError)."""
+    """CPUs from cpu.max: "150000 100000", in microseconds. "max 100000", no quota, raises ValueError."""
     quota, period = (cgroup / "cpu.max").read_text().split()
     return int(quota) / int(period)
 
 
 def read_quota_v1(cgroup: Path) -> float:
-    """CPUs, from cpu.cfs_quota_us and cpu.cfs_period_us; a quota of -1 is none."""
+    """CPUs from cpu.cfs_quota_us and cpu.cfs_period_us; -1 means no quota."""
     folder = cgroup / "cpu"
     quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
     return quota / period if quota > 0 else float("inf")
 
 
 def read_memory_v2(cgroup: Path) -> float:
-    """Bytes, from memory.max; "max" is no limit (ValueError)."""
+    """Bytes from memory.max. "max", no limit, raises ValueError."""
     return int((cgroup / "memory.max").read_text())
 
 
 def read_memory_v1(cgroup: Path) -> float:
-    """Bytes, from memory.limit_in_bytes; no limit is a huge number there."""
+    """Bytes from memory.limit_in_bytes; a huge number means no limit."""
     return int((cgroup / "memory" / "memory.limit_in_bytes").read_text())

@@ -1,8 +1,8 @@
-"""model/signature.json: the columns that a model takes, and the names of its outputs.
+"""model/signature.json: the input columns of a model, and the names of its outputs.
 
 {"inputs": [{"name": "city", "type": "string", "required": true, "categories": ["Oslo", "Rome"]}], "outputs": [...]}.
-The types are MLflow's. `required` can be left out, as can `categories`, of pandas, and `"missing": "None"`, where that
-stands for a missing value, and not NaN. `values` are the only ones that the model takes.
+Types are MLflow's. Optional keys: `required`; `categories`, as in pandas; `"missing": "None"` if None, not NaN, stands
+for a missing value; and `values`, the only values that the model takes.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from serving.columns import FRAME, Column, Taken
+from serving.columns import FRAME, Column, InputSchema
 from serving.content import to_plain
 from serving.errors import StartError
-from serving.values import SIGNED
+from serving.values import SIGNATURE_TYPES
 
 FILE = "signature.json"
 
@@ -30,14 +30,14 @@ class Output(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What the file says."""
+    """The contents of the file."""
 
     inputs: Sequence[Column]
     outputs: Sequence[Output] = ()
 
 
 def read_signature(model_dir: Path) -> Signature | None:
-    """The file in a model's folder; None where there is none. Raises StartError if it is broken."""
+    """Read the file in a model's folder; None if there is none. Raises StartError if it is broken."""
     path = model_dir / FILE
     if not path.is_file():
         return None
@@ -45,9 +45,9 @@ def read_signature(model_dir: Path) -> Signature | None:
         saved = json.loads(path.read_bytes())
         columns = [to_column(each) for each in saved["inputs"]]
         outputs = [Output(each.get("name"), each.get("type")) for each in saved.get("outputs") or ()]
-        names, unknown = {column.name for column in columns}, {column.type for column in columns} - SIGNED
-        problem = f"there is no type {min(unknown)}, only {', '.join(sorted(SIGNED))}" if unknown else ""
-        problem = problem or ("two columns have one name" if len(names) < len(columns) else "")
+        names, unknown = {column.name for column in columns}, {column.type for column in columns} - SIGNATURE_TYPES
+        problem = f"unknown type {min(unknown)}; the types are {', '.join(sorted(SIGNATURE_TYPES))}" if unknown else ""
+        problem = problem or ("two columns have the same name" if len(names) < len(columns) else "")
         problem = problem or ("" if columns else "it has no inputs")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         problem = f'it is not {{"inputs": [{{"name": ..., "type": ...}}]}} ({type(error).__name__}: {error})'
@@ -57,7 +57,7 @@ def read_signature(model_dir: Path) -> Signature | None:
 
 
 def to_column(saved: dict[str, Any]) -> Column:
-    """An entry of the inputs."""
+    """Convert an entry of "inputs"."""
     categories = tuple(saved.get("categories") or ())
     required = bool(saved.get("required", True))
     return Column(
@@ -72,11 +72,11 @@ def to_column(saved: dict[str, Any]) -> Column:
     )
 
 
-def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Taken | None, Sequence[Output]]:
-    """The columns that a model takes, if it takes any, and its outputs, if the signature says them.
+def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[InputSchema | None, Sequence[Output]]:
+    """Find the input columns of a model, if it has any, and its outputs, if the signature lists them.
 
-    The handler finds the columns in the model, or the signature says them. Raises StartError where the two do not
-    agree, and for a DataFrame without pandas. A script that answers requests (script_mode.py) takes them as they are.
+    Columns come from the model, through the handler, and from the signature. Raises StartError if the two disagree, or
+    if pandas is needed but not installed. There are none in script mode (script_mode.py).
     """
     if hasattr(handler, "TRANSFORM"):
         return None, ()
@@ -84,26 +84,26 @@ def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Tak
     signature = read_signature(model_dir)
     if found and not found.columns and not signature:
         raise StartError(
-            "The model does not tell its columns, or their categories. Run tools/describe_model.py where it was "
-            "trained: that writes model/signature.json."
+            "The model does not contain its columns, or their categories. Run tools/describe_model.py where it was "
+            "trained to write model/signature.json."
         )
-    taken = merge(found, signature.inputs, model_dir) if signature else found
-    if taken and taken.form == FRAME and util.find_spec("pandas") is None:
+    schema = merge(found, signature.inputs, model_dir) if signature else found
+    if schema and schema.form == FRAME and util.find_spec("pandas") is None:
         raise StartError(
-            "The model takes a DataFrame, and pandas is not installed. Add pandas to requirements.in, in the version "
+            "The model takes a DataFrame, but pandas is not installed. Add pandas to requirements.in, at the version "
             "the model was trained with, then run ./lock.sh."
         )
-    return taken, signature.outputs if signature else ()
+    return schema, signature.outputs if signature else ()
 
 
-def merge(found: Taken | None, inputs: Sequence[Column], model_dir: Path) -> Taken:
-    """The model's own columns in its own order, with the types of the signature."""
+def merge(found: InputSchema | None, inputs: Sequence[Column], model_dir: Path) -> InputSchema:
+    """Combine the model's columns, in its order, with the types of the signature."""
     if not found or not found.columns:
-        return Taken(inputs, found.form if found else FRAME)
+        return InputSchema(inputs, found.form if found else FRAME)
     signed = {column.name: column for column in inputs}
     own_names = {column.name for column in found.columns}
     if own_names - signed.keys():
-        raise refuse(model_dir / FILE, f"the model has more columns ({list_names(own_names - signed.keys())})")
+        raise refuse(model_dir / FILE, f"it lacks columns of the model: {list_names(own_names - signed.keys())}")
     if signed.keys() - own_names:
         raise refuse(model_dir / FILE, f"the model has no columns {list_names(signed.keys() - own_names)}")
     columns = []
@@ -113,11 +113,11 @@ def merge(found: Taken | None, inputs: Sequence[Column], model_dir: Path) -> Tak
         categories = own.categories or each.categories
         columns.append(each._replace(gap=gap, categories=categories, closed=own.closed))
     more = any(column.categories or column.type in ("string", "datetime") for column in columns)
-    return Taken(columns, FRAME if found.frames and more else found.form)
+    return InputSchema(columns, FRAME if found.frames and more else found.form)
 
 
 def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
-    """Predictions of several outputs with names as objects; any others as they are."""
+    """Convert predictions of several named outputs to objects. Return others unchanged."""
     names = [each.name for each in outputs if each.name]
     if len(names) < 2:
         return answer
@@ -131,10 +131,10 @@ def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
 
 
 def list_names(names: Iterable[str]) -> str:
-    """The first of the names."""
+    """The first ten names, sorted."""
     return ", ".join(sorted(names)[:10])
 
 
 def refuse(path: Path, problem: str) -> StartError:
     """The error for a file that cannot be used."""
-    return StartError(f"{path} cannot be used: {problem}. Correct it, or delete it.")
+    return StartError(f"{path} cannot be used: {problem}. Fix it, or delete it.")

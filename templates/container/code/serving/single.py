@@ -1,4 +1,4 @@
-"""Serves one model, which is loaded before the port is opened."""
+"""Serves one model, which is loaded before the port opens."""
 
 import gc
 import logging
@@ -9,7 +9,7 @@ from serving import app, models, settings
 
 
 def run(chosen: settings.Settings, given: Mapping[str, str]) -> int:
-    """Serves until SIGTERM; the exit status. Raises StartError if the model does not load, or the port is taken."""
+    """Serve until SIGTERM. Return the exit status. Raises StartError if the model does not load or the port is busy."""
     loader = models.Loader(models.import_handler(), chosen.model_dir)
     chosen = settings.fit_handler(chosen, given, loader.preloads, loader.thread_safe)
     settings.limit_math_threads(chosen, given, os.environ)
@@ -17,7 +17,7 @@ def run(chosen: settings.Settings, given: Mapping[str, str]) -> int:
         loader.preload()
         used, limit = settings.read_used_memory(), settings.read_memory_limit()
         chosen = settings.limit_workers(chosen, given, used, limit)
-        gc.freeze()  # the model stays; what is not looked at is not copied by the processes that share it
+        gc.freeze()  # keep the collector from touching the model, which would copy its shared pages in every worker
     form = "Starting on port %d: workers %d, threads %d, CPUs %d."
     logging.info(form, chosen.port, chosen.workers, chosen.threads, chosen.cpus)
     status = app.run(chosen, loader)

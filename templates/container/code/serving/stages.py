@@ -1,4 +1,4 @@
-"""Where the time of a request goes: at SM_LOG_LEVEL=DEBUG the log has a line for each. Otherwise none of this runs."""
+"""Measures the stages of each request. At SM_LOG_LEVEL=DEBUG they are logged; otherwise none of this code runs."""
 
 import threading
 import time
@@ -11,16 +11,16 @@ from serving.request import Request
 if TYPE_CHECKING:
     from serving.invocation import Invoker, Prepared
 
-# In their order. decode and encode are a request's own: while those of others in its batch run, it is in wait, join or
-# encode. write ends when the web server has written the answer, or has begun to write a stream.
+# In order. decode and encode are per request: while those of other requests in the batch run, a request is in wait,
+# join or encode. write ends when the web server has written the answer, or has started to write a stream.
 STAGES = ("read", "wait", "decode", "join", "predict", "encode", "write")
 
 
 def watch(invoker: "Invoker") -> None:
-    """Has the ends of stages noted in `marks` of each request. In script mode all of the script's work is predict."""
+    """Record the end of each stage in the `marks` of a request. In script mode, predict covers all of the script."""
     submit, begin, predict, respond = invoker.submit, invoker.begin, invoker.predict, invoker.respond
     work = "predict" if invoker.model.transform else "decode"
-    latest = threading.local()  # prediction of a thread
+    latest = threading.local()  # start and end of the thread's last prediction
 
     def timed_submit(request: Request) -> None:
         request.marks = {}
@@ -46,24 +46,24 @@ def watch(invoker: "Invoker") -> None:
         note(one.request, "encode")
 
     invoker.submit, invoker.begin, invoker.predict = timed_submit, timed_begin, timed_predict
-    setattr(invoker, "respond", timed_respond)  # noqa: B010 (mypy lets no method be replaced otherwise)
+    setattr(invoker, "respond", timed_respond)  # noqa: B010 (mypy forbids assigning to a method)
 
 
 def note(request: Request, stage: str, end: float | None = None) -> None:
-    """Notes when a stage ended: now, if not said."""
+    """Record when a stage ended; by default now."""
     if request.marks is not None:
         request.marks[stage] = end or time.perf_counter()
 
 
 def write_stages(requests: Iterable[Request]) -> None:
-    """One line for each request whose answer is written."""
+    """Log one line per request whose answer has been written."""
     for request in requests:
         note(request, "write")
     write_lines("DEBUG", "stages", map(describe, requests))
 
 
 def describe(request: Request) -> dict[str, object]:
-    """The milliseconds of each stage, 0 for one that the request did not go through. Their sum is all of its time."""
+    """The milliseconds of each stage, 0 for a skipped one. They add up to the total time of the request."""
     fields: dict[str, object] = {"id": request.inference_id} if request.inference_id else {}
     start = request.received
     for stage in STAGES:

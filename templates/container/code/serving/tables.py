@@ -1,7 +1,6 @@
-"""The forms of a request by column, which all mean the same: objects, rows, tables of pandas, CSV, and inputs.
+"""Reads the equivalent forms of a request by column: objects, rows, pandas tables, CSV, and inputs.
 
-Each is read into the values of every column that the model takes. A request that does not fit is refused with its
-record and column.
+Each is converted to the values of every column of the model. Errors name the record and the column.
 """
 
 import difflib
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving import arrays, content
-from serving.columns import ARRAY, COLUMNS, FRAME, NUMBER, ROWS, Column, Taken
+from serving.columns import ARRAY, COLUMNS, FRAME, NUMBER, ROWS, Column, InputSchema
 from serving.content import Decoder, Parameters, Records
 from serving.errors import BadRequest
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, read_parameter
@@ -24,7 +23,7 @@ Cells = Mapping[str, Values]  # the values of the records by column
 
 
 class Reader(NamedTuple):
-    """Reads bodies for a model that takes these columns."""
+    """Reads bodies for a model with these columns."""
 
     columns: Sequence[Column]
     form: str
@@ -32,7 +31,7 @@ class Reader(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether lists are an array of numbers as they are, which decode() reads faster."""
+        """Whether lists can be passed to decode() unchanged, as an array of numbers, which is faster."""
         others = (column.categories or column.required or column.type != NUMBER for column in self.columns)
         return self.form == ARRAY and not any(others)
 
@@ -42,28 +41,28 @@ class Reader(NamedTuple):
         return {**decoders, NPY: self.from_npy} if self.form in (FRAME, COLUMNS) else decoders
 
     def from_json(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
-        """Any form in JSON, with parameters."""
+        """Decode any JSON form, with parameters."""
         value = content.read_json(body, charset)
         parameters = content.read_parameters(value) if isinstance(value, dict) else {}
         return self.convert(self.read(value)), parameters
 
     def from_json_lines(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
-        """One record a line: an object or a list, as it is or in an envelope of its own."""
+        """Decode one record per line: an object or a list, bare or in an envelope."""
         lines = content.read_json_lines(body, charset)
         records = [content.open_envelope(line) if self.is_envelope(line) else line for line in lines]
         return self.convert(self.from_records(records)), {}
 
     def from_csv(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
-        """One record a line, below a line of names or without. An empty field is a missing value."""
+        """Decode one record per line, with or without a header line. An empty field is a missing value."""
         header = read_parameter(current().content_type or "", "header")
         if header != "present" and self.plain and (records := arrays.parse_csv(body, charset)):
             first = body[: body.find(b"\n") + 1 or None].decode()
-            if header == "absent" or not self.are_names(first.split(",")):
+            if header == "absent" or not self.is_header(first.split(",")):
                 return records, {}
-        rows = content.read_csv(body, charset, keeps_spaces=self.form != ARRAY)
+        rows = content.read_csv(body, charset, keep_spaces=self.form != ARRAY)
         if not rows:
             raise BadRequest("The request has no records.")
-        named = header == "present" or (header != "absent" and self.are_names(rows[0]))
+        named = header == "present" or (header != "absent" and self.is_header(rows[0]))
         if not named and self.plain:
             records = [[content.parse_field(field) for field in row] for row in rows]
             if not any(isinstance(value, str) for record in records for value in record):
@@ -72,14 +71,14 @@ class Reader(NamedTuple):
         return self.convert(cells, parse=True), {}
 
     def from_npy(self, body: bytes, charset: str) -> tuple[Records, Parameters]:
-        """An array of numbers, in the columns' order."""
+        """Decode an array of numbers, in column order."""
         array, parameters = content.from_npy(body, charset)
         rows = np.asarray(array, dtype=object)
         rows[rows != rows] = None  # NaN
         return self.convert(self.from_rows(rows.tolist())), parameters
 
     def convert(self, cells: "Cells | list[Any]", parse: bool = False) -> Records:
-        """The values as columns, or as an array; lists without names stay as they are where decode() reads them."""
+        """Convert the values to columns, an array, or rows. Lists for decode() are returned unchanged."""
         if isinstance(cells, list):
             return cells
         if self.form == ROWS:
@@ -88,7 +87,7 @@ class Reader(NamedTuple):
         return columns if self.form in (FRAME, COLUMNS) else np.column_stack(list(columns.values()))
 
     def to_rows(self, cells: Cells, parse: bool) -> list[Any]:
-        """The values record by record. A missing one is None."""
+        """Convert the values to one list per record, with None for missing values."""
         lists = []
         for column in self.columns:
             values = to_array(cells[column.name], column, parse).tolist()
@@ -96,7 +95,7 @@ class Reader(NamedTuple):
         return list(map(list, zip(*lists, strict=True)))
 
     def read(self, value: Any) -> "Cells | list[Any]":
-        """The values in the JSON of a request."""
+        """Read the values from a JSON value."""
         if not isinstance(value, dict):
             return self.from_records(value)
         if "dataframe_split" in value:
@@ -113,29 +112,29 @@ class Reader(NamedTuple):
         return self.from_records(records)
 
     def is_envelope(self, value: Any) -> bool:
-        """Whether an object holds records, and is none itself."""
+        """Whether an object contains records rather than being one."""
         if not isinstance(value, dict):
             return False
         found = [value[name] for name in content.ENVELOPES if name in value]
-        holds = len(found) == 1 and isinstance(found[0], (list, dict))
-        return holds or not value.keys() & {column.name for column in self.columns}
+        has_records = len(found) == 1 and isinstance(found[0], (list, dict))
+        return has_records or not value.keys() & {column.name for column in self.columns}
 
-    def are_names(self, fields: Sequence[str]) -> bool:
-        """Whether the first line of CSV is names: most are known, or with more columns than are known, all required."""
+    def is_header(self, fields: Sequence[str]) -> bool:
+        """Whether a CSV line is a header: most names are known or, if extra columns are ignored, all required are."""
         known = {column.name for column in self.columns}.intersection(map(str.strip, fields))
         if 2 * len(known) > len(fields) or not self.ignores_extra:
             return 2 * len(known) > len(fields)
         return bool(known) and {column.name for column in self.columns if not column.optional} <= known
 
     def from_split(self, split: Any) -> Cells:
-        """MLflow's table: its columns' names and its rows."""
+        """Read MLflow's table: column names and rows."""
         found = split if isinstance(split, dict) else {}
         if not isinstance(found.get("columns"), list | None) or not isinstance(found.get("data"), list):
             raise BadRequest('Expected {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.')
         return self.from_rows(found["data"], found.get("columns"))
 
     def from_records(self, records: Any) -> "Cells | list[Any]":
-        """A list of objects, or of lists in the columns' order; one record alone, too."""
+        """Read a list of objects, or of lists in column order; or a single record."""
         if isinstance(records, dict):
             records = [records]
         if not isinstance(records, list) or not records:
@@ -149,13 +148,13 @@ class Reader(NamedTuple):
         names = {column.name for column in self.columns}
         for number, record in enumerate(records, 1):
             if not isinstance(record, dict):
-                raise BadRequest(f"Record {number} is not an object with the columns by name.")
+                raise BadRequest(f"Record {number} is not an object of values by column name.")
             if record.keys() != names:
                 self.check_names(record, f"Record {number}")
         return {name: [record.get(name) for record in records] for name in names}
 
     def from_rows(self, rows: Sequence[Any], names: Sequence[Any] | None = None) -> Cells:
-        """Lists of values in the order of `names`, or else of the columns."""
+        """Read lists of values in the order of `names`; by default in column order."""
         order = [column.name for column in self.columns] if names is None else names
         if names is not None:
             self.check_names(names, "The request")
@@ -171,7 +170,7 @@ class Reader(NamedTuple):
         return {column.name: cells.get(column.name, [None] * len(rows)) for column in self.columns}
 
     def from_lists(self, lists: Mapping[str, list[Any]]) -> Cells:
-        """The values of each column as a list, by name."""
+        """Read a list of values for each column, by name."""
         self.check_names(lists, "The request")
         count = len(next(iter(lists.values())))
         for name, values in lists.items():
@@ -182,14 +181,14 @@ class Reader(NamedTuple):
         return {column.name: lists.get(column.name, [None] * count) for column in self.columns}
 
     def check_names(self, names: Iterable[Any], where: str) -> None:
-        """Raises BadRequest for a name that is not known, is there twice, or is missing."""
+        """Raise BadRequest for an unknown, duplicate or missing name."""
         known, found = [column.name for column in self.columns], list(names)
         if odd := [name for name in found if not isinstance(name, str)]:
-            raise BadRequest(f"{where} has {show(odd[0])} for the name of a column.")
+            raise BadRequest(f"{where} has the column name {show(odd[0])}, which is not a string.")
         for name in () if self.ignores_extra else found:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
-                hint = f" Did you mean {near[0]}?" if near else f" There are {list_names(known)}."
+                hint = f" Did you mean {near[0]}?" if near else f" The columns are {list_names(known)}."
                 raise BadRequest(f"{where}: there is no column {name[:40] or show(name)}.{hint}")
         if len({*found}) < len(found):
             twice = next(name for at, name in enumerate(found) if name in found[:at])
@@ -200,11 +199,11 @@ class Reader(NamedTuple):
 
 
 def list_names(names: Sequence[Any]) -> str:
-    """The names, or the first of them."""
+    """The names, at most the first ten."""
     return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def make_reader(taken: Taken) -> Reader:
-    """A reader as SM_EXTRA_COLUMNS says: a column that the model does not know is an error (refuse), or left out."""
+def make_reader(schema: InputSchema) -> Reader:
+    """Create a reader. SM_EXTRA_COLUMNS decides whether an unknown column is an error (refuse) or ignored (ignore)."""
     extra = read_choice(os.environ, "SM_EXTRA_COLUMNS", "refuse", ("refuse", "ignore"))
-    return Reader(taken.columns, taken.form, ignores_extra=extra == "ignore")
+    return Reader(schema.columns, schema.form, ignores_extra=extra == "ignore")

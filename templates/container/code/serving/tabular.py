@@ -1,4 +1,4 @@
-"""For models that take rows of numbers, or texts: records to an array, with errors that name the wrong record."""
+"""For models that take rows of numbers, or strings: records to an array, with errors that name the record."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from serving.errors import BadRequest
 
 
 def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float64]:
-    """Records of numbers as an array of shape (records, features). A missing value (null, empty field) is NaN.
+    """Convert records of numbers to an array of shape (records, features). Missing values (null, empty) are NaN.
 
     Raises BadRequest if there are no records, or one is not a list of `features` numbers (None: as many as the first).
     """
@@ -25,39 +25,39 @@ def to_matrix(records: Records, features: int | None = None) -> NDArray[np.float
     if matrix.ndim != 2:
         raise BadRequest(find_fault(records, features))
     if features is not None and matrix.shape[1] != features:
-        raise BadRequest(f"Expected {features} features a record, got {matrix.shape[1]}.")
+        raise BadRequest(f"Expected {features} features per record, got {matrix.shape[1]}.")
     return matrix
 
 
 def to_texts(records: Records) -> NDArray[np.object_]:
-    """Records that are texts, or lists of one text, as an array of shape (records,). Raises BadRequest for others."""
+    """Convert strings, or lists of one string, to an array of shape (records,). Raises BadRequest for others."""
     texts = [record[0] if isinstance(record, list) and len(record) == 1 else record for record in records]
     if not texts:
         raise BadRequest("The request has no records.")
     for number, text in enumerate(texts, start=1):
         if not isinstance(text, str):
-            raise BadRequest(f"Record {number} is not a text.")
+            raise BadRequest(f"Record {number} is not a string.")
     return np.array(texts, dtype=object)
 
 
 def takes_texts(model: Any) -> bool:
-    """Whether a model of scikit-learn takes texts: it is a vectorizer of texts, or a pipeline that begins with one."""
+    """Whether a scikit-learn model takes strings: it is a text vectorizer, or a pipeline that starts with one."""
     model = getattr(model, "best_estimator_", model)
     steps = getattr(model, "steps", None)
     return takes_texts(steps[0][1]) if steps else hasattr(model, "build_analyzer")
 
 
 def check_finite(matrix: NDArray[np.float64]) -> None:
-    """Raises BadRequest for NaN, infinity and what is that in float32: call it when a model has refused its inputs."""
+    """Raise BadRequest for NaN, infinity and what overflows float32. Call this if the model has refused its inputs."""
     faulty = np.flatnonzero(~(np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1))
     if faulty.size:
         raise BadRequest(
-            f"Record {faulty[0] + 1} has a missing, infinite or too large value, which this model does not take."
+            f"Record {faulty[0] + 1} has a missing, infinite or too large value, which this model does not accept."
         )
 
 
 def find_fault(records: list[Any] | NDArray[Any], features: int | None) -> str:
-    """What is wrong with records that are no matrix, for the client. Records count from 1."""
+    """Describe, for the client, why records are not a matrix. Records are counted from 1."""
     expected = features or (len(records[0]) if isinstance(records[0], list) else None)
     for number, record in enumerate(records, start=1):
         if not isinstance(record, list):
@@ -66,12 +66,12 @@ def find_fault(records: list[Any] | NDArray[Any], features: int | None) -> str:
             if not is_number(value):
                 return f"Record {number}: {repr(value)[:40]} is not a number."
         if len(record) != expected:
-            return f"Expected {expected} features a record, got {len(record)} in record {number}."
+            return f"Expected {expected} features per record, got {len(record)} in record {number}."
     return "The records are not lists of numbers."
 
 
 def is_number(value: Any) -> bool:
-    """Whether NumPy makes a float of it."""
+    """Whether NumPy converts the value to a float."""
     try:
         np.float64(value)
     except (TypeError, ValueError, OverflowError):

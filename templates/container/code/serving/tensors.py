@@ -1,4 +1,4 @@
-"""For models that take named arrays: records to one array for each input, checked against what the model expects."""
+"""For models that take named arrays: records to one array per input, checked against what the model expects."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,43 +12,43 @@ from serving.batching import count, cut, join
 from serving.content import Records
 from serving.errors import BadRequest, StartError
 
-Arrays = dict[str, NDArray[Any]]  # by the name of the input
+Arrays = dict[str, NDArray[Any]]  # by input name
 
 
 @dataclass(frozen=True)
 class Input:
-    """What a model expects of one of its inputs."""
+    """Name, type and shape of a model input."""
 
     name: str
-    dtype: str  # NumPy's name of it, such as "float32"; "str" for texts
-    shape: tuple[int | None, ...] | None = None  # the first axis counts the records; None: of any length; or unknown
+    dtype: str  # NumPy's name, such as "float32"; "str" for strings
+    shape: tuple[int | None, ...] | None = None  # axis 0 is the records; a None axis has any length; None: unknown
 
     def __post_init__(self) -> None:
         if self.shape == ():
             raise StartError(
-                f"The input {self.name} is one value for all records: change load() and decode() in model_handler.py, "
-                "which have one for each record."
+                f"The input {self.name} is a single value for all records, but load() and decode() expect one per "
+                "record: change them in code/model_handler.py."
             )
 
     def describe(self) -> str:
-        """The expectation for the client, such as "8 numbers (float32) a record"."""
-        noun = {"str": "text", "bool": "boolean"}.get(self.dtype, "number")
+        """Describe the input for the client, such as "8 numbers (float32) per record"."""
+        noun = {"str": "string", "bool": "boolean"}.get(self.dtype, "number")
         unit = f" ({self.dtype})" if noun == "number" else ""
         if self.shape is None:
             return f"{noun}s{unit}"
         record = self.shape[1:]
         if record in ((), (1,)):
-            return f"one {noun}{unit} a record"
+            return f"one {noun}{unit} per record"
         if len(record) == 1:
-            return f"{record[0] or 'a list of'} {noun}s{unit} a record"
-        return f"{noun}s{unit} of shape ({', '.join(str(length or 'any') for length in record)}) a record"
+            return f"{record[0] or 'a list of'} {noun}s{unit} per record"
+        return f"{noun}s{unit} of shape ({', '.join(str(length or 'any') for length in record)}) per record"
 
 
 def to_inputs(records: Records, expected: Sequence[Input]) -> Arrays:
-    """One array for each expected input, all with the same number of records.
+    """Convert records to one array per expected input, all with the same number of records.
 
-    `records` are plain where the model has one input, else {"name": [...]} or a list of {"name": ...}. Raises
-    BadRequest, with what was expected, for other names, types and shapes, for NaN and infinity, and for no records.
+    `records` are plain if the model has one input, otherwise {"name": [...]} or a list of {"name": ...}. Raises
+    BadRequest, which says what was expected, for other names, types and shapes, NaN, infinity, and no records.
     """
     columns = to_columns(records, expected)
     arrays = {each.name: to_array(columns[each.name], each) for each in expected}
@@ -62,18 +62,18 @@ def to_inputs(records: Records, expected: Sequence[Input]) -> Arrays:
 
 @dataclass(frozen=True)
 class Whole:
-    """The arrays of one request to a model whose inputs do not all count records. It is predicted alone."""
+    """The arrays of one request, for a model whose inputs do not all have records on axis 0. It is predicted alone."""
 
     arrays: Arrays
 
 
 def counts_records(expected: Sequence[Input]) -> bool:
-    """Whether the first axis of each input can count the records: of any length for all of them, or of the same."""
+    """Whether axis 0 of each input can be the records: it has any length, or the same, in all of them."""
     return len({each.shape[0] for each in expected if each.shape}) < 2
 
 
 def to_whole(records: Records, expected: Sequence[Input]) -> Whole:
-    """Each input as the model takes it, from {"name": ...}. Raises BadRequest, with what was expected, as to_inputs."""
+    """Convert {"name": ...} to the arrays of a whole request. Raises BadRequest as to_inputs does."""
     if isinstance(records, list) and len(records) == 1:
         records = records[0]
     if not isinstance(records, dict):
@@ -84,7 +84,7 @@ def to_whole(records: Records, expected: Sequence[Input]) -> Whole:
 
 
 def to_exact(values: Any, expected: Input) -> NDArray[Any]:
-    """The values of one input as an array of its type and shape, which is that of all axes."""
+    """Convert the values of one input to an array of exactly its type and shape."""
     shape = ", ".join(str(length or "any") for length in expected.shape or ())
     wanted = f"The input {expected.name} takes {expected.dtype}" + (f" of shape ({shape})" if shape else "")
     try:
@@ -99,14 +99,14 @@ def to_exact(values: Any, expected: Input) -> NDArray[Any]:
 
 
 def to_columns(records: Records, expected: Sequence[Input]) -> Mapping[str, Any]:
-    """The values of each input, whichever way the records came."""
+    """Return the values of each input, for any form of the records."""
     names = ", ".join(each.name for each in expected)
     columns: Mapping[str, Any]
     if isinstance(records, dict):
         columns = records
     elif isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
         if any(record.keys() != records[0].keys() for record in records):
-            raise BadRequest(f"Every record needs the inputs {names}.")
+            raise BadRequest(f"Every record must have the inputs {names}.")
         columns = {name: [record[name] for record in records] for name in records[0]}
     elif len(expected) == 1:
         return {expected[0].name: records}
@@ -119,7 +119,7 @@ def to_columns(records: Records, expected: Sequence[Input]) -> Mapping[str, Any]
 
 
 def to_array(values: Any, expected: Input) -> NDArray[Any]:
-    """The values of one input as an array of its type and shape, records first; one record alone gets that axis."""
+    """Convert the values of one input to an array of its type and shape. A single record gets an axis for records."""
     if isinstance(values, list) and not values:
         raise BadRequest("The request has no records.")
     try:
@@ -141,12 +141,12 @@ def to_array(values: Any, expected: Input) -> NDArray[Any]:
 
 
 def convert(values: Any, dtype: str) -> NDArray[Any]:
-    """An array of this type. Raises ValueError, TypeError or OverflowError for values that are not of it."""
+    """Convert to an array of this type. Raises ValueError, TypeError or OverflowError for values of another type."""
     target = np.dtype(object if dtype == "str" else dtype)
     if target.kind == "f":
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is an error of its own
+        with np.errstate(over="ignore"):  # too large a number becomes infinity, which is checked later
             return np.asarray(values, dtype=np.float64).astype(target)
-    # As objects: NumPy would make texts of numbers among texts, each as long as the longest.
+    # As objects, because NumPy would convert numbers among strings to strings, each as long as the longest.
     array = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
     kinds = {str} if dtype == "str" else {bool, int, float}
     if "O" in (target.kind, array.dtype.kind) and not kinds.issuperset(map(type, array.flat)):
@@ -159,11 +159,11 @@ def convert(values: Any, dtype: str) -> NDArray[Any]:
 
 
 def fit(array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
-    """The array with an axis for records if it was one record alone, and flat records, as CSV has them, in shape."""
+    """Add an axis for records to a single record, and reshape flat records, as from CSV."""
     record = shape[1:]
     if array.ndim == len(record) and matches(array.shape, record):
         return array[np.newaxis]
-    if record == (1,) and array.ndim < 2:  # a column of a table, as scikit-learn's converter makes them
+    if record == (1,) and array.ndim < 2:  # a table column, as the scikit-learn converter creates them
         return array.reshape(-1, 1)
     if not record and array.ndim == 2 and 1 in array.shape:
         return array.reshape(-1)
@@ -174,12 +174,12 @@ def fit(array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
 
 
 def matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
-    """Whether each axis has the expected length; None is any length."""
+    """Whether each axis has the expected length; None matches any length."""
     return len(shape) == len(expected) and all(want in (None, have) for have, want in zip(shape, expected, strict=True))
 
 
 def find_fault(values: Any, expected: Input) -> str:
-    """What is wrong with the values of an input, for the client. Records count from 1."""
+    """Describe, for the client, what is wrong with the values of an input. Records are counted from 1."""
     wanted = f"Expected {expected.describe()}"
     for number, value in enumerate(values if isinstance(values, (list, np.ndarray)) else [], 1):
         try:
@@ -193,9 +193,9 @@ def find_fault(values: Any, expected: Input) -> str:
 
 
 def run_in_slices(run: Callable[[Arrays], dict[str, Any]], inputs: Arrays, size: int | None) -> dict[str, Any]:
-    """The outputs of a model that takes exactly `size` records at a time (None: any number), run as often as needed.
+    """Run a model that takes exactly `size` records at a time (None: any number) as often as needed.
 
-    Of a model that takes one at a time and gives another number of entries, all of them are that record's.
+    If a model takes one record at a time and returns several entries, all of them belong to that record.
     """
     rows = count(inputs) or 0
     if size is None or rows == size > 1:
@@ -209,9 +209,9 @@ def run_in_slices(run: Callable[[Arrays], dict[str, Any]], inputs: Arrays, size:
 
 
 def to_predictions(outputs: Mapping[str, Any]) -> Any:
-    """The only output as it is; several as one object a record, {"name": value}."""
+    """Return a single output unchanged, several as one object per record, {"name": value}."""
     if len(outputs) == 1:
         return next(iter(outputs.values()))
-    if count(dict(outputs)) is None:  # not one entry a record
+    if count(dict(outputs)) is None:  # not one entry per record
         return {"predictions": outputs}
     return [dict(zip(outputs, values, strict=True)) for values in zip(*outputs.values(), strict=True)]

@@ -1,4 +1,4 @@
-"""For models that take texts: the records and the parameters of a request checked, and CSV with one text a line."""
+"""For models that take text: checks records and parameters, and reads CSV with one text per line."""
 
 import csv
 import io
@@ -11,27 +11,29 @@ from serving.request import current
 
 
 def to_texts(records: Records) -> list[str]:
-    """The texts of one request. Raises BadRequest for records that are no texts, for empty ones, and for none."""
+    """Check the texts of one request. Raises BadRequest if there are none, or one is empty or not a string."""
     if not isinstance(records, list):
-        raise BadRequest("Expected one text a record.")
+        raise BadRequest("Expected one string per record.")
     if not records:
         raise BadRequest("The request has no records.")
     for number, text in enumerate(records, 1):
         if not isinstance(text, str):
-            raise BadRequest(f"Expected one text a record, got something else in record {number}.")
+            raise BadRequest(f"Expected one string per record, got something else in record {number}.")
         if not text.strip():
             raise BadRequest(f"The text of record {number} is empty.")
     return records
 
 
 def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
-    """One text a line, no header; one with a comma, a quote or a line end in it is in quotes. A number is a text."""
+    """Decode one text per line, without a header. Texts with a comma, quote or newline are quoted; numbers are text."""
     rows = csv.reader(io.StringIO(decode_text(body, charset), newline=None), skipinitialspace=True)
     texts: list[str] = []
     try:
         for row in rows:
             if len(row) > 1:
-                raise BadRequest(f"Line {rows.line_num} has {len(row)} fields: put a text with a comma in quotes.")
+                raise BadRequest(
+                    f"Line {rows.line_num} has {len(row)} fields: put text that contains a comma in quotes."
+                )
             texts += row
     except csv.Error as error:
         raise BadRequest(f"The body is not CSV: {error} (line {rows.line_num}).") from None
@@ -39,51 +41,55 @@ def from_csv(body: bytes, charset: str) -> tuple[Records, Parameters]:
 
 
 class Values(NamedTuple):
-    """What a parameter may be: in words, for the client, and as a check."""
+    """The allowed values of a parameter: a description for the client, and a check."""
 
-    words: str
-    fit: Callable[[Any], bool]
+    description: str
+    fits: Callable[[Any], bool]
 
 
 FLAG = Values("true or false", lambda value: isinstance(value, bool))
 
 
-def whole(most: int) -> Values:
+def whole(maximum: int) -> Values:
     """Whole numbers from 1."""
-    return Values(f"a whole number from 1 to {most}", lambda value: type(value) is int and 1 <= value <= most)
+    return Values(f"a whole number from 1 to {maximum}", lambda value: type(value) is int and 1 <= value <= maximum)
 
 
-def number(most: float) -> Values:
+def number(maximum: float) -> Values:
     """Numbers above 0."""
-    return Values(f"a number above 0, up to {most}", lambda value: type(value) in (int, float) and 0 < value <= most)
+    return Values(
+        f"a number above 0, up to {maximum}", lambda value: type(value) in (int, float) and 0 < value <= maximum
+    )
 
 
-def one_or_more(most: int) -> Values:
-    """A text, or a list of them."""
+def one_or_more(maximum: int) -> Values:
+    """A string, or a list of strings."""
 
-    def fit(value: Any) -> bool:
+    def fits(value: Any) -> bool:
         texts = [value] if isinstance(value, str) else value
-        return isinstance(texts, list) and len(texts) <= most and all(isinstance(text, str) and text for text in texts)
+        return (
+            isinstance(texts, list) and len(texts) <= maximum and all(isinstance(text, str) and text for text in texts)
+        )
 
-    return Values(f"a text, or a list of up to {most}", fit)
+    return Values(f"a string, or a list of up to {maximum}", fits)
 
 
 def read_parameters(takes: Mapping[str, Values]) -> Parameters:
-    """The parameters of the request, without those that are null. Raises BadRequest for what is not in `takes`."""
+    """Read the parameters of the request that are not null. Raises BadRequest for names or values not in `takes`."""
     given = {name: value for name, value in current().parameters.items() if value is not None}
     for name, value in given.items():
         if name not in takes:
-            raise BadRequest(f"There is no parameter {name[:40]!r}. There are {', '.join(takes)}.")
-        if not takes[name].fit(value):
-            raise BadRequest(f"The parameter {name} is not {takes[name].words}.")
+            raise BadRequest(f"There is no parameter {name[:40]!r}. The parameters are {', '.join(takes)}.")
+        if not takes[name].fits(value):
+            raise BadRequest(f"The parameter {name} is not {takes[name].description}.")
     return given
 
 
-def form_slices(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The positions of texts that go through a model together: of like lengths, and `most` tokens, padding included."""
+def form_slices(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+    """Group texts, by position, into batches of similar length and up to `max_tokens` tokens, padding included."""
     positions: list[int] = []
     for position in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if positions and (len(positions) + 1) * lengths[position] > most:
+        if positions and (len(positions) + 1) * lengths[position] > max_tokens:
             yield positions
             positions = []
         positions.append(position)
@@ -92,5 +98,5 @@ def form_slices(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
 
 
 def cut_at(text: str, stops: Sequence[str]) -> str:
-    """The text up to the first of these in it."""
+    """Cut the text before the first stop that it contains."""
     return min((text.partition(stop)[0] for stop in stops), key=len, default=text)

@@ -1,8 +1,8 @@
-"""What AWS's SageMaker Inference Toolkit does around the functions of a script (script_mode.py), version 1.10.
+"""Behaves like AWS's SageMaker Inference Toolkit 1.10 around the functions of a script (script_mode.py).
 
-Bytes and content types of its answers are the toolkit's. Errors of clients differ: a body that does not parse is 400
-here, and what cannot be read or answered 415 or 406, where the toolkit has 500; and an npy file with pickles, which run
-code when they are read, is refused.
+Answers have the same bytes and content types. Client errors differ: a body that does not parse is 400, an unsupported
+Content-Type 415, an unsupported Accept 406, where the toolkit answers 500; and npy files with pickles, which can run
+code, are refused.
 """
 
 import importlib
@@ -28,9 +28,9 @@ NPZ = "application/x-npz"
 
 
 class Context:
-    """The last argument of functions that take one more than they need: what Multi Model Server gives them.
+    """The optional last argument of a script's functions, as Multi Model Server passes it.
 
-    Of a request's headers it has Content-Type, Accept, and SageMaker's Inference-Id and Custom-Attributes.
+    The request headers in it are Content-Type, Accept, and SageMaker's Inference-Id and Custom-Attributes.
     """
 
     def __init__(self, model_dir: Path, request: Request | None = None) -> None:
@@ -51,39 +51,39 @@ class Context:
         self.sent = {name: value for name, value in headers.items() if value}
 
     def get_request_id(self, idx: int = 0) -> str | None:
-        """X-Amzn-SageMaker-Inference-Id, or a number of our own."""
+        """X-Amzn-SageMaker-Inference-Id, or a generated id."""
         return self.sent.get("X-Amzn-SageMaker-Inference-Id")
 
     def get_request_header(self, idx: int, key: str) -> str | None:
-        """The value of a header, whatever case its name is in."""
+        """The value of a header, ignoring case."""
         return self.get_request_property(key)
 
     def get_all_request_header(self, idx: int) -> dict[str, str]:
-        """All headers that are known here."""
+        """All available headers."""
         return self.sent
 
     def get_request_properties(self) -> dict[str, str]:
-        """The same, of `context.request_processor[0]`."""
+        """All available headers, for `context.request_processor[0]`."""
         return self.sent
 
     def get_request_property(self, key: str) -> str | None:
-        """The value of a header, of `context.request_processor[0]`."""
+        """The value of a header, for `context.request_processor[0]`."""
         return next((value for name, value in self.sent.items() if name.lower() == key.lower()), None)
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
-        """Sets the status of the answer."""
+        """Set the status of the answer."""
         self.status = HTTPStatus(code).value
 
     def set_response_header(self, idx: int, key: str, value: str) -> None:
-        """Adds a header to the answer."""
+        """Add a header to the answer."""
         self.headers[key] = value
 
     def set_response_content_type(self, idx: int, value: str) -> None:
-        """Does nothing: the toolkit sets it after the functions have run."""
+        """Do nothing: the toolkit overrides the content type after the functions have run."""
 
 
 class Refused(ServingError):
-    """A script raised the toolkit's own error, which has a status."""
+    """The script raised one of the toolkit's errors, which has a status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -92,12 +92,12 @@ class Refused(ServingError):
 
 @cache
 def has_gpu() -> bool:
-    """Whether this container has an NVIDIA GPU. It does not start CUDA, which would not survive a fork."""
+    """Whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def make_defaults(handler: ModuleType, own_model: bool) -> dict[str, Callable[..., Any]]:
-    """The functions that stand in for those a script lacks. `own_model`: whether it has a model_fn."""
+    """The defaults for functions a script lacks. `own_model`: whether it has a model_fn."""
     return {
         "model_fn": lambda model_dir, context: handler.load(Path(model_dir)),
         "input_fn": lambda body, content_type, context: decode(body, content_type),
@@ -107,14 +107,14 @@ def make_defaults(handler: ModuleType, own_model: bool) -> dict[str, Callable[..
 
 
 def predict(model: Any, data: Any) -> Any:
-    """The prediction of a model that is not the handler's: of its method, or of itself."""
+    """Predict with a model from model_fn: call its predict method or, if there is none, the model."""
     return model.predict(data) if hasattr(model, "predict") else model(data)
 
 
 def call(handler: ModuleType, model: Any, data: Any) -> Any:
-    """The prediction of the handler, whose decode gets numbers as records: an array with one axis is one record.
+    """Predict with the handler. Its decode gets numbers as records: a 1-D array is one record.
 
-    Of csv with columns of several types NumPy makes an array of tuples.
+    For CSV with columns of several types, NumPy returns an array of tuples.
     """
     if isinstance(data, np.ndarray) and hasattr(handler, "decode"):
         if data.dtype.names:
@@ -126,19 +126,19 @@ def call(handler: ModuleType, model: Any, data: Any) -> Any:
 
 
 def read_accept(request: Request) -> str:
-    """Accept as it was sent; for a client who does not mind, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT or JSON."""
+    """Accept as it was sent; if missing or */*, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT, which defaults to JSON."""
     return read_answers(os.environ)[0] if request.accept in (None, "", "*/*") else str(request.accept)
 
 
 def read_body(request: Request) -> bytes | str:
-    """The body, as text if it is sent as JSON or csv without a charset."""
+    """The body; as text if it was sent as JSON or CSV without a charset."""
     if request.content_type not in (JSON, CSV):
         return request.body
     return content.decode_text(request.body, "utf-8")
 
 
 def decode(body: bytes | str, content_type: str | None) -> Any:
-    """An array of JSON, csv or npy, a sparse matrix of npz. Without a Content-Type it is read as JSON."""
+    """Decode JSON, CSV or npy to an array, npz to a sparse matrix. Without a Content-Type it is read as JSON."""
     media_type, charset = parse_content_type(content_type or JSON)
     try:
         if media_type == JSON:
@@ -149,18 +149,18 @@ def decode(body: bytes | str, content_type: str | None) -> Any:
         if media_type == NPY and isinstance(body, bytes):
             return np.load(io.BytesIO(body), allow_pickle=False)
         if media_type == NPZ and isinstance(body, bytes):
-            return importlib.import_module("scipy.sparse").load_npz(io.BytesIO(body))  # not all images have it
+            return importlib.import_module("scipy.sparse").load_npz(io.BytesIO(body))  # not in every image
     except ServingError:
         raise
     except ImportError:
         pass
-    except Exception:  # what is wrong with a file of arrays has many names
-        raise BadRequest(f"The body is not {media_type}, or its records differ in length.") from None
+    except Exception:  # a malformed array file raises many kinds of errors
+        raise BadRequest(f"The body is not valid {media_type}, or its records differ in length.") from None
     raise UnsupportedMediaType(f"Content-Type {media_type!r} is not supported. Send {JSON} or {CSV} or {NPY}.")
 
 
 def encode(prediction: Any, accept: str) -> tuple[bytes | str, str]:
-    """The prediction in the first type of Accept that is JSON, csv or npy, and that type."""
+    """Encode the prediction in the first type of Accept that is JSON, CSV or npy. Return it with that type."""
     offers = (JSON, CSV, NPY)
     exact = (each for each in accept.replace(" ", "").split(",") if each in offers)
     media_type = next(exact, None) or choose_answer(accept, offers)
@@ -176,21 +176,21 @@ def encode(prediction: Any, accept: str) -> tuple[bytes | str, str]:
 
 
 def to_list(value: Any) -> Any:
-    """An array, a number of NumPy, or the like, for JSON. Raises TypeError for anything else."""
+    """Convert an array, a NumPy number, or the like for JSON. Raises TypeError for anything else."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"A {type(value).__name__} cannot be written as JSON.")
 
 
 def to_bytes(value: Any) -> bytes:
-    """What Multi Model Server makes of an answer: bytes as they are, a text in UTF-8, anything else as JSON."""
+    """Convert an answer as Multi Model Server does: bytes unchanged, text to UTF-8, anything else to JSON."""
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     return (value if isinstance(value, str) else json.dumps(value, indent=2)).encode()
 
 
 def find_refusal(error: Exception) -> ServingError | None:
-    """The answer for an error of the toolkit's own classes, which a script may raise or run into."""
+    """Convert an error of the toolkit's own classes to a ServingError; None for any other error."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "UnsupportedFormatError" in names:
         return UnsupportedMediaType("The content type is not supported.")

@@ -1,8 +1,8 @@
-"""Finds what a pickle names in `__main__`: classes and functions of the script or notebook that saved it.
+"""Resolves `__main__` names in a pickle: classes and functions of the script or notebook that saved it.
 
-They are looked for in the Python files beside model_handler.py. Of such a file only imports, classes, functions and
-plain constants are run (plain_code.py), never its other statements: a training script would train at each start. A name
-that another statement sets, or changes, stays unset: better an error than another value than in training.
+They are looked up in the Python files next to model_handler.py. Only imports, classes, functions and plain constants of
+such a file are run (plain_code.py); all other statements are skipped, because a training script would train at every
+start. A name that a skipped statement sets or changes stays undefined: an error is better than a wrong value.
 """
 
 import __future__
@@ -23,35 +23,35 @@ from serving.plain_code import DEFINITIONS, IMPORTS, changed_names, may_run, set
 
 log = logging.getLogger(__name__)
 
-MAIN, MP_MAIN = "__main__", "__mp_main__"  # multiprocessing has a name of its own for the script that started it
+MAIN, MP_MAIN = "__main__", "__mp_main__"  # the latter is multiprocessing's name for the main script
 OURS = ("model_handler.py", "serving")
 
 
-class LeftOut(NamedTuple):
-    """A name that a script would have set in a statement that was left out, or that failed."""
+class Skipped(NamedTuple):
+    """A name that is undefined because the statement that sets it was skipped or failed."""
 
     name: str
     path: Path
     line: int
-    error: BaseException | None  # of a statement that was run
+    error: BaseException | None  # if the statement failed
     wanted: str = ""  # the name that needs this one
 
 
-left_out: dict[str, dict[str, LeftOut]] = {}  # what each script lacks, by its path
-# The scripts, by the name each has in sys.modules. No process imports them for others: it would train, or start CUDA.
+skipped_names: dict[str, dict[str, Skipped]] = {}  # by script path, then by name
+# The scripts, by their name in sys.modules. They must never be imported as a whole: they would train, or start CUDA.
 modules: dict[str, ModuleType] = {}
 running = threading.RLock()
 
 
 def install(folder: Path) -> None:
-    """Has names that `__main__` lacks looked up in the Python files of a folder, from now on."""
+    """Make names that `__main__` lacks resolve to the Python files of a folder."""
     read_definitions.cache_clear()
-    left_out.clear()
+    skipped_names.clear()
     for name in modules:
         sys.modules.pop(name, None)
     modules.clear()
     for name in (MAIN, MP_MAIN):
-        # A module of its own, so that names of code/serve are not taken for those of the model.
+        # A new module, so that names in code/serve do not shadow those of the model.
         module = ModuleType(MAIN)
         own = vars(sys.modules.get(name) or sys.modules[MAIN])
         vars(module).update({each: value for each, value in own.items() if each.startswith("__")})
@@ -60,29 +60,27 @@ def install(folder: Path) -> None:
 
 
 def find(folder: Path, name: str) -> Any:
-    """The value of a name of `__main__` (PEP 562).
+    """Look up a name of `__main__` (PEP 562).
 
-    Raises AttributeError where no file has it, StartError where several do or where a file that may have it cannot be
-    read, and NameError where it is left out.
+    Raises AttributeError if no file defines it; StartError if several files do, or if a file that could define it does
+    not parse; NameError if the statement that sets it was skipped or failed.
     """
     if name.startswith("__"):
         raise AttributeError(name)
     paths = find_files(folder, name)
     if len(paths) > 1:
         names = " and ".join(str(path.relative_to(folder)) for path in paths)
-        raise StartError(
-            f"The model needs {name}, which {names} both define. Delete one of the two, or rename it there."
-        )
+        raise StartError(f"The model needs {name}, which is defined in {names}. Remove or rename it in all but one.")
     if not paths:
         raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")
     module = load(folder, paths[0])
-    if not hasattr(module, name) and name in left_out.get(str(paths[0]), {}):
+    if not hasattr(module, name) and name in skipped_names.get(str(paths[0]), {}):
         raise NameError(f"name {name!r} is not defined", name=name)
     return getattr(module, name)
 
 
 def find_files(folder: Path, name: str) -> list[Path]:
-    """The files that define a name; where none has a class or function of that name, those that set it otherwise."""
+    """The files with a class or function of this name; if there are none, those that set the name otherwise."""
     definitions, others, broken = read_definitions(folder)
     paths = definitions.get(name) or others.get(name) or []
     if broken and not paths:
@@ -90,7 +88,7 @@ def find_files(folder: Path, name: str) -> list[Path]:
         place = f"{path.relative_to(folder)}, line {getattr(error, 'lineno', None) or 1}"
         reason = getattr(error, "msg", error)
         raise StartError(
-            f"The model needs {name}, and {place}, is not Python: {reason}. Correct it, or delete the file."
+            f"The model needs {name}, but {place}, is not valid Python: {reason}. Fix it, or delete the file."
         )
     return paths
 
@@ -100,7 +98,7 @@ Places = dict[str, list[Path]]
 
 @cache
 def read_definitions(folder: Path) -> tuple[Places, Places, Mapping[Path, Exception]]:
-    """The files of each class and function, those of each other name that is not imported, and those with errors."""
+    """Map classes and functions to their files, other names that are not imported to theirs, broken files to errors."""
     definitions: Places = {}
     others: Places = {}
     broken: dict[Path, Exception] = {}
@@ -121,36 +119,36 @@ def read_definitions(folder: Path) -> tuple[Places, Places, Mapping[Path, Except
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The user's Python files: those beside model_handler.py, and those of packages there."""
+    """The user's Python files: those next to model_handler.py, and those in packages there."""
     packages = [path.parent for path in folder.glob("*/__init__.py")]
     paths = [*folder.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))]
     return sorted(path for path in paths if path.relative_to(folder).parts[0] not in OURS)
 
 
 def load(folder: Path, path: Path) -> ModuleType:
-    """The module of a file: as it was imported, or else what may run of it, run once."""
+    """The module of a file: the imported one, if there is one; otherwise its safe statements, run once."""
     parts = path.relative_to(folder).with_suffix("").parts
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     with running:
         known = sys.modules.get(name)
         if known is not None and getattr(known, "__file__", None) == str(path):
             return known
-        name = name if known is None else f"{MAIN}.{name}"  # another module has that name
+        name = name if known is None else f"{MAIN}.{name}"  # the name is taken by another module
         return modules.get(name) or run(name, path)
 
 
 def run(name: str, path: Path) -> ModuleType:
-    """Makes a module of what may run of a file. It is in sys.modules, where dataclasses and typing look for it."""
+    """Run the safe statements of a file as a module, which is added to sys.modules for dataclasses and typing."""
     module = ModuleType(name)
     module.__file__ = str(path)
     module.__package__ = name.rpartition(".")[0]
     module.__spec__ = ModuleSpec(name, None, origin=str(path))
     modules[name] = sys.modules[name] = module
-    for library in ("cloudpickle", "joblib.externals.cloudpickle"):  # a process of joblib's would import the script
+    for library in ("cloudpickle", "joblib.externals.cloudpickle"):  # else joblib's workers would import the script
         if library in sys.modules:
             sys.modules[library].register_pickle_by_value(module)
-    missing = left_out[str(path)] = {}
-    skipped: list[str] = []
+    missing = skipped_names[str(path)] = {}
+    skipped_lines: list[str] = []
     ran = True
     tree = ast.parse(path.read_bytes())
     execute = make_executor(tree, path, vars(module))
@@ -160,21 +158,21 @@ def run(name: str, path: Path) -> ModuleType:
         if ran:
             error = execute(statement)
         else:
-            first = str(statement.lineno) if before else skipped.pop().partition("-")[0]
-            skipped.append(f"{first}-{statement.end_lineno}")
+            first = str(statement.lineno) if before else skipped_lines.pop().partition("-")[0]
+            skipped_lines.append(f"{first}-{statement.end_lineno}")
         for each in names:
             if ran and not error:
                 missing.pop(each, None)
             else:
                 vars(module).pop(each, None)
-                missing[each] = LeftOut(each, path, statement.lineno, error)
-    rest = f"Its lines {', '.join(skipped)} are not run." if skipped else "All of it is run."
-    log.info("What the model names in %s comes from %s. %s", MAIN, path.name, rest)
+                missing[each] = Skipped(each, path, statement.lineno, error)
+    rest = f"Lines {', '.join(skipped_lines)} are skipped." if skipped_lines else "No lines are skipped."
+    log.info("Names of %s in the model are loaded from %s. %s", MAIN, path.name, rest)
     return module
 
 
 def make_executor(tree: ast.Module, path: Path, names: dict[str, Any]) -> Callable[[ast.stmt], BaseException | None]:
-    """A function that runs a statement of a file, and returns its error. What fails may never be needed."""
+    """A function that runs a statement and returns its error, if any: the names it sets may not be needed."""
     futures = [node.names for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     features = [getattr(__future__, each.name) for aliases in futures for each in aliases]
     flags = sum(feature.compiler_flag for feature in features)
@@ -190,9 +188,9 @@ def make_executor(tree: ast.Module, path: Path, names: dict[str, Any]) -> Callab
 
 
 def unwrap(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements, with those in `if __name__ == "__main__":` in its place, and each import by itself. No docstring."""
+    """Yield statements: inline the body of `if __name__ == "__main__":`, split imports and drop docstrings."""
     for statement in statements:
-        if isinstance(statement, ast.Import):  # one may be missing
+        if isinstance(statement, ast.Import):  # so that one missing module does not affect the others
             yield from (ast.copy_location(ast.Import([name]), statement) for name in statement.names)
         elif isinstance(statement, ast.If) and ast.unparse(statement.test) in (
             f"__name__ == {MAIN!r}",
@@ -203,26 +201,26 @@ def unwrap(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
 
 
-def find_left_out(error: BaseException) -> LeftOut | None:
-    """The name that an error is about, if a script lacks it. None for any other error."""
+def find_skipped(error: BaseException) -> Skipped | None:
+    """The skipped name that caused a NameError; None for any other error."""
     if not isinstance(error, NameError):
         return None
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     file = trace.tb_frame.f_code.co_filename if trace else ""
-    scripts = list(left_out) if file == __file__ else [file]
+    scripts = list(skipped_names) if file == __file__ else [file]
     return next(filter(None, (find_cause(script, str(error.name)) for script in scripts)), None)
 
 
-def find_in_module(module: str, name: str) -> LeftOut | None:
-    """A name that the script with this name in sys.modules lacks; None if it does not."""
+def find_in_module(module: str, name: str) -> Skipped | None:
+    """The skipped name that `name` needs, in the script with this module name; None if it is not skipped."""
     return find_cause(str(modules[module].__file__), name) if module in modules else None
 
 
-def find_cause(script: str, name: str) -> LeftOut | None:
-    """What a script lacks: of names that need one another the one that is missing first."""
-    missing = left_out.get(script, {})
+def find_cause(script: str, name: str) -> Skipped | None:
+    """The root cause of a skipped name: follow names whose statements failed because another name was undefined."""
+    missing = skipped_names.get(script, {})
     found = missing.get(name)
     while found and isinstance(found.error, NameError) and found.error.name in missing:
         found = missing[found.error.name]

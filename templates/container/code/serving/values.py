@@ -1,4 +1,4 @@
-"""The values of a column as an array in the type of the training, with errors that name the wrong record."""
+"""Converts the values of a column to an array of its training type, with errors that name the record."""
 
 import json
 import math
@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from serving.columns import ANY, CATEGORY, NUMBER, Column, Columns
 from serving.errors import BadRequest
 
-Values = Sequence[Any]  # of one column: plain Python, and None where a value is missing
+Values = Sequence[Any]  # of one column, in plain Python; None for a missing value
 
 
 class Type(NamedTuple):
-    """A type of values, by MLflow's name of it."""
+    """A column type."""
 
     noun: str  # for the client
     dtype: str  # NumPy's
     takes: frozenset[type]
-    parse: Callable[[str], Any] = str  # a field of CSV; raises ValueError or KeyError
+    parse: Callable[[str], Any] = str  # parses a CSV field; raises ValueError or KeyError
 
 
 def parse_number(field: str) -> float | None:
-    """A number, without Python's underscores; NaN is missing."""
+    """Parse a number, without Python's underscores. NaN counts as missing."""
     value = float(field.replace("_", "?"))
     return None if math.isnan(value) else value
 
 
 def parse_whole(field: str) -> float | None:
-    """A whole number as int, any other number as float."""
+    """Parse a whole number as int, any other number as float."""
     try:
         return int(field.replace("_", "?"))
     except ValueError:
@@ -42,7 +42,7 @@ def parse_whole(field: str) -> float | None:
 
 
 def parse_any_number(field: str) -> float | None:
-    """A number, or true or false."""
+    """Parse a number, or true or false."""
     return BOOLEANS[field] if field in BOOLEANS else parse_number(field)
 
 
@@ -55,30 +55,30 @@ TYPES = {
     "long": Type("a whole number", "int64", NUMBERS, parse_whole),
     "integer": Type("a whole number", "int32", NUMBERS, parse_whole),
     "boolean": Type("true or false", "bool", frozenset({bool}), BOOLEANS.__getitem__),
-    "string": Type("a text", "object", TEXTS),
-    ANY: Type("a number, a text or true or false", "object", NUMBERS | TEXTS | {bool}),
-    CATEGORY: Type("a text or a whole number", "object", NUMBERS | TEXTS | {bool}),
+    "string": Type("a string", "object", TEXTS),
+    ANY: Type("a number, a string, true or false", "object", NUMBERS | TEXTS | {bool}),
+    CATEGORY: Type("a string or a whole number", "object", NUMBERS | TEXTS | {bool}),
     NUMBER: Type("a number", "float64", NUMBERS | {bool}, parse_any_number),
     "datetime": Type("a date like 2024-05-31 or 2024-05-31T12:00:00", "datetime64[us]", TEXTS),
 }
-# Of fields of CSV whose type is not known: the first that takes all of a column.
+# For columns of unknown type in CSV: the first of these that parses the whole column.
 PARSERS: Mapping[str, Sequence[Callable[[str], Any]]] = {
     ANY: (parse_whole, BOOLEANS.__getitem__, str),
     CATEGORY: (BOOLEANS.__getitem__, str),
 }
-SIGNED = frozenset(TYPES) - {NUMBER, ANY, CATEGORY}  # those of a signature
+SIGNATURE_TYPES = frozenset(TYPES) - {NUMBER, ANY, CATEGORY}  # MLflow's types, as in a signature
 
 
 def to_columns(cells: Mapping[str, Values], columns: Sequence[Column], parse: bool = False) -> Columns:
-    """The values of each column as an array of its type; `parse`: they are fields of CSV.
+    """Convert the values of each column to an array of its type. `parse`: the values are CSV fields.
 
-    Raises BadRequest, with record and column, for a value of another type and for one that is missing.
+    Raises BadRequest, which names record and column, for a value of another type and for a missing one.
     """
     return Columns((each.name, to_array(cells[each.name], each, parse)) for each in columns)
 
 
 def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
-    """The values of one column as an array of shape (records,)."""
+    """Convert the values of one column to an array of shape (records,)."""
     if column.categories:
         column = column._replace(type=type_of(column.categories))
     if parse:
@@ -95,22 +95,22 @@ def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
 
 
 def check_present(values: Values, column: Column) -> None:
-    """Raises BadRequest for a missing value that the column requires."""
+    """Raise BadRequest if a required value is missing."""
     if column.required and None in values:
         raise BadRequest(f"Record {list(values).index(None) + 1}: {column.name} is missing.")
 
 
 def check_known(values: Values, column: Column, known: Sequence[Any]) -> None:
-    """Raises BadRequest for a value that is not one of those known."""
+    """Raise BadRequest if a value is not among the known ones."""
     if {*values} <= {*known, None}:
         return
     number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and each not in known)
     listed = ", ".join(map(show, known[:5])) + (", ..." if len(known) > 5 else "")
-    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, and this model knows only {listed}.")
+    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, but this model knows only {listed}.")
 
 
 def type_of(categories: Sequence[Any]) -> str:
-    """The type of values such as these."""
+    """The column type of these categories."""
     kinds = {*map(type, categories)}
     if kinds == {bool}:
         return "boolean"
@@ -118,13 +118,13 @@ def type_of(categories: Sequence[Any]) -> str:
 
 
 def to_codes(values: Values, column: Column) -> NDArray[np.float64]:
-    """The positions of values in the column's categories; NaN for a missing one, and for any other, as in training."""
+    """Positions of the values in the column's categories; NaN for missing and unknown values, as in training."""
     codes = {value: float(at) for at, value in enumerate(column.categories)}
     return np.array([codes.get(value, math.nan) for value in values])
 
 
 def parse_all(values: Values, column: Column) -> Values:
-    """Fields of CSV as values; an empty one is missing."""
+    """Parse CSV fields; an empty one is a missing value."""
     fields = values if column.type in ("string", CATEGORY) else [field.strip() for field in values]
     for parse in PARSERS.get(column.type, (TYPES[column.type].parse,)):
         try:
@@ -142,8 +142,8 @@ def parse_all(values: Values, column: Column) -> Values:
     raise refuse(fields, column, fits)
 
 
-def guess(values: Values, column: Column) -> NDArray[Any]:
-    """An array of the type that pandas would give it."""
+def infer(values: Values, column: Column) -> NDArray[Any]:
+    """Convert to an array of the type that pandas would infer."""
     kinds = {*map(type, values)} - {NoneType}
     if kinds == {int} and None not in values:
         return to_whole(values, column._replace(type="long"))
@@ -166,7 +166,7 @@ def to_numbers(values: Values, column: Column) -> NDArray[Any]:
 
 
 def to_whole(values: Values, column: Column) -> NDArray[Any]:
-    """Whole numbers; floats if one is missing, as pandas has them."""
+    """Whole numbers; floats if one is missing, as in pandas."""
     limits = np.iinfo(TYPES[column.type].dtype)
 
     if not all(value is None or isinstance(value, int) or value.is_integer() for value in values):
@@ -179,19 +179,19 @@ def to_whole(values: Values, column: Column) -> NDArray[Any]:
 
 
 def to_booleans(values: Values, column: Column) -> NDArray[Any]:
-    """Booleans; objects if one is missing, or was in the training."""
+    """Booleans; objects if one is missing, now or in training."""
     return to_objects(values, column) if None in values or column.optional else np.array(values)
 
 
 def to_objects(values: Values, column: Column) -> NDArray[Any]:
-    """Texts, or what else is there; what stands for a missing one is the column's gap."""
+    """Objects, such as strings. The column's `gap` replaces missing values."""
     array = np.empty(len(values), dtype=object)
     array[:] = values if None not in values else [column.gap if value is None else value for value in values]
     return array
 
 
 def to_dates(values: Values, column: Column) -> NDArray[Any]:
-    """Dates and times; NaT is missing."""
+    """Dates and times; NaT for missing values."""
     unit = date_unit()
 
     def read(value: str | None) -> Any:
@@ -210,7 +210,7 @@ def to_dates(values: Values, column: Column) -> NDArray[Any]:
 
 @cache
 def date_unit() -> str:
-    """What pandas makes of dates: nanoseconds before version 3, then microseconds."""
+    """The unit of pandas' dates: nanoseconds before version 3, microseconds since."""
     try:
         return "ns" if metadata.version("pandas") < "3" else "us"
     except metadata.PackageNotFoundError:
@@ -218,7 +218,7 @@ def date_unit() -> str:
 
 
 CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
-    ANY: guess,
+    ANY: infer,
     CATEGORY: to_objects,
     "long": to_whole,
     "integer": to_whole,
@@ -229,7 +229,7 @@ CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
 
 
 def refuse(values: Values, column: Column, fits: Callable[[Any], bool], problem: str = "") -> BadRequest:
-    """The error for the first value that does not fit, for not being of the type or for another problem."""
+    """The error for the first value that does not fit: it has another type, or `problem`."""
     number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and not fits(each))
     return BadRequest(
         f"Record {number}: {column.name} is {show(value)}, {problem or 'not ' + TYPES[column.type].noun}."
@@ -237,6 +237,6 @@ def refuse(values: Values, column: Column, fits: Callable[[Any], bool], problem:
 
 
 def show(value: Any) -> str:
-    """A value as the client wrote it, or its beginning."""
+    """A value as the client wrote it, shortened if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:40]}..."

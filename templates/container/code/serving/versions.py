@@ -1,4 +1,4 @@
-"""Which version of its library saved a model, and whether the one that is installed can serve it."""
+"""Which library version saved a model, and whether the installed version can serve it."""
 
 import importlib
 import logging
@@ -18,47 +18,47 @@ from serving.settings import read_choice
 
 log = logging.getLogger(__name__)
 
-# What scikit-learn says of a pickle or a skops file that another version of it saved.
+# The warning scikit-learn gives for a pickle or skops file saved by another version.
 OTHER_VERSION = r"Trying to unpickle estimator \S+ from version (\S+) when using version "
 
 
 def refuse_newer(library: str, saved: str, installed: str) -> None:
-    """Raises StartError for a model that a newer major version of its library has saved."""
+    """Raise StartError if a newer major version of the library saved the model."""
     majors = [int(number) if number.isdecimal() else 0 for number in (saved.split(".")[0], installed.split(".")[0])]
     if majors[0] > majors[1]:
         raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed. Pin {saved} in requirements.in, "
+            f"The model was saved by {library} {saved}, but {installed} is installed. Pin {saved} in requirements.in, "
             f"then run ./lock.sh, or save the model with {installed}."
         )
 
 
 def refuse_other(library: str, saved: str, installed: str, advice: str = "") -> None:
-    """Raises StartError for a model whose file another minor version of its library saved: it may answer differently.
+    """Raise StartError if another minor version of the library saved the model: its predictions may differ.
 
-    SM_ALLOW_VERSION_MISMATCH=true has it served all the same.
+    With SM_ALLOW_VERSION_MISMATCH=true, log a warning instead.
     """
     if saved.split(".")[:2] == installed.split(".")[:2]:
         return
     if read_choice(os.environ, "SM_ALLOW_VERSION_MISMATCH", "false", ("true", "false")) == "false":
         advice = advice or f"Pin {library.lower()}=={saved} in requirements.in, then run ./lock.sh"
         raise StartError(
-            f"The model was saved by {library} {saved}, and {installed} is installed, which may answer differently. "
+            f"The model was saved by {library} {saved}, but {installed} is installed: its predictions may differ. "
             f"{advice}, or save the model again with {installed}, or set SM_ALLOW_VERSION_MISMATCH=true to serve it "
-            "all the same."
+            "anyway."
         )
-    log.warning("This model, saved by %s %s, is served by %s: its answers may differ.", library, saved, installed)
+    log.warning("The model was saved by %s %s and is served by %s: predictions may differ.", library, saved, installed)
 
 
 def advise_release(minor: str) -> str:
-    """What to type for a project with another version of its framework, and with libraries of its time."""
+    """How to regenerate the project with another framework version and matching libraries."""
     return f"In the project's folder, type: ml-container-creator --project-dir=. --framework-version={minor}"
 
 
 @contextmanager
 def check_versions(files: Iterable[Path]) -> Iterator[None]:
-    """Logs each warning that is given inside once. Raises StartError for what another version of a library pickled.
+    """Log each distinct warning from the block once. Raises StartError if another library version pickled the model.
 
-    What goes wrong inside with a model of another version goes wrong for that reason: it is the error that is raised.
+    If the block fails with such a model, the version is taken to be the cause: that StartError replaces its error.
     """
     saved: str | None = None
     with warnings.catch_warnings(record=True) as caught, check_boosters():
@@ -72,14 +72,14 @@ def check_versions(files: Iterable[Path]) -> Iterator[None]:
             texts = list(dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught))
             for text in texts:
                 log.warning("While the model was loaded: %s", text)
-            told = (re.match(OTHER_VERSION, text) for text in texts)
-            if saved := next((found[1] for found in told if found), saved):
+            matches = (re.match(OTHER_VERSION, text) for text in texts)
+            if saved := next((match[1] for match in matches if match), saved):
                 minor = ".".join(saved.split(".")[:2])
                 refuse_other("scikit-learn", saved, metadata.version("scikit-learn"), advise_release(minor))
 
 
 def read_scikit_learn_version(path: Path) -> str | None:
-    """The version in a pickle, plain or as joblib compresses it; None if there is none, or no scikit-learn."""
+    """The scikit-learn version in a pickle, plain or compressed by joblib; None if absent or not installed."""
     if not path.is_file() or not util.find_spec("sklearn"):
         return None
     data = path.read_bytes()
@@ -91,7 +91,7 @@ def read_scikit_learn_version(path: Path) -> str | None:
 
 @contextmanager
 def check_boosters() -> Iterator[None]:
-    """Raises StartError for a booster of XGBoost in a pickle, before XGBoost reads it, if another version saved it."""
+    """Raise StartError if another version saved a pickled XGBoost booster, before XGBoost reads it."""
     if not util.find_spec("xgboost"):
         yield
         return
@@ -111,7 +111,7 @@ def check_boosters() -> Iterator[None]:
 
 
 def read_xgboost_version(saved: bytes) -> str | None:
-    """The version at the end of what XGBoost saves or pickles, in JSON or UBJSON; None if there is none."""
+    """The version at the end of a saved or pickled XGBoost model, JSON or UBJSON; None if there is none."""
     if found := re.search(rb'"version":\[(\d+),(\d+),(\d+)', saved[-60:]):
         return b".".join(found.groups()).decode()
     found = re.search(rb"version\[#L.{8}[iU](.)[iU](.)[iU](.)", saved[-60:], re.DOTALL)
@@ -119,11 +119,11 @@ def read_xgboost_version(saved: bytes) -> str | None:
 
 
 def check_object(loaded: Any, answer: Callable[[Any], Any]) -> None:
-    """Raises StartError for an object with n_features_in_ that lacks what its library looks for when it predicts.
+    """Raise StartError if an object with n_features_in_ lacks an attribute or name that predicting needs.
 
-    Another version of the library pickled it, or it was never fitted; or a script of the user's is not run whole, and
-    what is left out is missing. `answer` is asked about a record of zeros. What
-    else goes wrong may be due to the zeros.
+    Possible causes: another library version pickled it, it was never fitted, or it needs a statement of the user's
+    script that is not run. This calls `answer` with a record of zeros and ignores other errors: the zeros may cause
+    them.
     """
     features = getattr(loaded, "n_features_in_", None)
     if not isinstance(features, int):
@@ -137,13 +137,13 @@ def check_object(loaded: Any, answer: Callable[[Any], Any]) -> None:
 
 
 def refuse_incomplete(loaded: Any, error: BaseException) -> None:
-    """Raises StartError for an error that says that the object, or a script that is not run whole, lacks something."""
+    """Raise StartError if the error is a missing attribute of the object, or a name its script leaves undefined."""
     if isinstance(error, AttributeError):
         package = find_package(type(loaded if error.obj is None else error.obj).__module__)
-        if package is None or package in ("numpy", "pandas"):  # it is the input that lacks something
+        if package is None or package in ("numpy", "pandas"):  # the input lacks an attribute, not the model
             return
         advice = advise_version(package)
-        if isinstance(error, ValueError):  # so is scikit-learn's NotFittedError
+        if isinstance(error, ValueError):  # scikit-learn's NotFittedError is both
             advice = f"Fit the model before you save it. If you did: {advice}"
     else:
         advice = explain_missing(error)

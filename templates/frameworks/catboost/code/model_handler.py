@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from catboost import CatBoost, CatBoostClassifier, CatBoostRegressor
 
-from serving.columns import CATEGORY, NUMBER, ROWS, Column, Taken
+from serving.columns import CATEGORY, NUMBER, ROWS, Column, InputSchema
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file
 from serving.request import current
@@ -34,12 +34,12 @@ def load(model_dir: Path) -> CatBoost:
     return (CatBoostClassifier if len(model.classes_) else CatBoostRegressor)().load_model(path)
 
 
-def find_columns(model: CatBoost) -> Taken | None:
+def find_columns(model: CatBoost) -> InputSchema | None:
     """The columns that requests can name, of a model that was trained with names."""
     names, strings = model.feature_names_, find_strings(model)
     if names == [str(number) for number in range(len(names))]:
         return None
-    return Taken([Column(name, CATEGORY if at in strings else NUMBER) for at, name in enumerate(names)], ROWS)
+    return InputSchema([Column(name, CATEGORY if at in strings else NUMBER) for at, name in enumerate(names)], ROWS)
 
 
 def find_strings(model: CatBoost) -> set[int]:
@@ -76,7 +76,7 @@ def to_rows(records: Any, names: Sequence[str], strings: set[int]) -> list[list[
         if not isinstance(record, list):
             raise BadRequest(f"Record {number} is not a list of numbers and strings.")
         if len(record) != len(names):
-            raise BadRequest(f"Expected {len(names)} features a record, got {len(record)} in record {number}.")
+            raise BadRequest(f"Expected {len(names)} features per record, got {len(record)} in record {number}.")
         rows.append([convert[at](value, f"Record {number}: {names[at]}") for at, value in enumerate(record)])
     return rows
 

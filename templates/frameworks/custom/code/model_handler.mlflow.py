@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from serving.columns import Column, Taken
+from serving.columns import Column, InputSchema
 from serving.dataframes import Table
 from serving.errors import BadRequest, StartError
 from serving.request import current
-from serving.values import SIGNED
+from serving.values import SIGNATURE_TYPES
 
 # Set to True what holds for your model, whatever its code does:
 BATCHING = False  # it may get the records of several requests at once, and returns one prediction a record
@@ -32,7 +32,7 @@ def load(model_dir: Path) -> Any:
     return mlflow.pyfunc.load_model(str(model_dir))
 
 
-def find_columns(model: Any) -> Taken | None:
+def find_columns(model: Any) -> InputSchema | None:
     """The columns of the model's signature; None if they have no names, or hold more than numbers, texts and dates."""
     schema = model.metadata.get_input_schema()
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
@@ -42,7 +42,7 @@ def find_columns(model: Any) -> Taken | None:
         Column(each["name"], each["type"], each.get("required", True) and each["type"] in never_missing)
         for each in schema.to_dict()
     ]
-    return Taken(columns) if SIGNED.issuperset(column.type for column in columns) else None
+    return InputSchema(columns) if SIGNATURE_TYPES.issuperset(column.type for column in columns) else None
 
 
 def decode(model: Any, records: Any) -> Any:

@@ -12,8 +12,8 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.categories import UnknownCategoriesError, of_lightgbm
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.categories import UnknownCategoriesError, read_lightgbm
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest, StartError
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
 from serving.models import find_model_file
@@ -39,16 +39,16 @@ def load(model_dir: Path) -> lgb.Booster:
     return lgb.Booster(model_str=text)
 
 
-def find_columns(model: lgb.Booster) -> Taken | None:
+def find_columns(model: lgb.Booster) -> InputSchema | None:
     """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
     names = model.feature_name()
     if names == [f"Column_{number}" for number in range(len(names))]:
         return None
     try:
-        categories = of_lightgbm(model)
+        categories = read_lightgbm(model)
     except UnknownCategoriesError:
-        return Taken([], ARRAY)  # the signature has to tell them
-    return Taken([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
+        return InputSchema([], ARRAY)  # the signature has to tell them
+    return InputSchema([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
 
 
 def decode(model: lgb.Booster, records: Any) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serving import estimators
 from serving.accelerate import accelerate
-from serving.columns import Taken
+from serving.columns import InputSchema
 from serving.errors import BadRequest
 from serving.models import find_model_file, require
 from serving.request import current
@@ -34,7 +34,7 @@ def load(model_dir: Path) -> Any:
     return accelerate(model)
 
 
-def find_columns(model: Any) -> Taken | None:
+def find_columns(model: Any) -> InputSchema | None:
     """The columns that requests have by name, of a model that was trained on a DataFrame; None of any other."""
     return estimators.find_columns(model)
 

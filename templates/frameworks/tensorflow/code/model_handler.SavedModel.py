@@ -19,7 +19,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from serving.errors import BadRequest, StartError
 from serving.gpu import choose_device
-from serving.models import guess, list_files
+from serving.models import describe_mismatch, list_files
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
 from serving.versions import advise_release, refuse_newer
 
@@ -69,7 +69,7 @@ def find_saved_model(model_dir: Path) -> Path:
     if not folders:
         there = ", ".join(path.name for path in list_files(model_dir))
         raise StartError(
-            f"There is no {FILE} in {model_dir}, only {there}. {guess(model_dir)}"
+            f"There is no {FILE} in {model_dir}, only {there}. {describe_mismatch(model_dir)}"
             "Save your model there with model.export() or tf.saved_model.save()."
         )
     names = ", ".join(str(folder.relative_to(model_dir)) for folder in folders)

@@ -12,8 +12,8 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from serving.categories import UnknownCategoriesError, of_xgboost
-from serving.columns import ARRAY, NUMBER, Column, Taken
+from serving.categories import UnknownCategoriesError, read_xgboost
+from serving.columns import ARRAY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest
 from serving.gpu import choose_device, has_gpu
 from serving.libsvm import LIBSVM, from_libsvm, to_rows
@@ -51,16 +51,18 @@ def load(model_dir: Path) -> Model:
     return Model(booster, learner["objective"]["name"], in_place, (0, int(best) + 1) if best else (0, 0))
 
 
-def find_columns(model: Model) -> Taken | None:
+def find_columns(model: Model) -> InputSchema | None:
     """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
     names = model.booster.feature_names
     if not names:
         return None
     try:
-        categories = of_xgboost(model.booster)
+        categories = read_xgboost(model.booster)
     except UnknownCategoriesError:
-        return Taken([], ARRAY)  # the signature has to tell them
-    return Taken([Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names], ARRAY)
+        return InputSchema([], ARRAY)  # the signature has to tell them
+    return InputSchema(
+        [Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names], ARRAY
+    )
 
 
 def decode(model: Model, records: Any) -> NDArray[Any]:

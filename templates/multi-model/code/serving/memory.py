@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.settings import CGROUP, FULL, read_first, read_memory_limit
+from serving.settings import CGROUP, MEMORY_FRACTION, read_first, read_memory_limit
 
 MEMINFO = Path("/proc/meminfo")
 SMAPS = Path("/proc/self/smaps_rollup")
@@ -15,8 +15,8 @@ def read_free(cgroup: Path = CGROUP, meminfo: Path = MEMINFO) -> float:
     machine when that has no memory left. A tenth of either is kept back for what the models take while they predict.
     """
     limit = read_memory_limit(cgroup)
-    in_container = FULL * limit - read_first(cgroup, read_used_v2, read_used_v1, default=0.0)
-    return min(in_container, read_first(meminfo, read_available, default=float("inf")) - (1 - FULL) * limit)
+    in_container = MEMORY_FRACTION * limit - read_first(cgroup, read_used_v2, read_used_v1, default=0.0)
+    return min(in_container, read_first(meminfo, read_available, default=float("inf")) - (1 - MEMORY_FRACTION) * limit)
 
 
 def read_used_v2(cgroup: Path) -> float:

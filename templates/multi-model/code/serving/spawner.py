@@ -14,7 +14,7 @@ from types import ModuleType
 
 from serving import wire
 from serving.host import Order, live
-from serving.processes import Child, become
+from serving.processes import Child, run_child
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None
                 link.sendall(wire.pack(wire.FAILED, True))
                 continue
             if child:
-                become(Child(order.label, partial(live, link, order, settings, handler)))
+                run_child(Child(order.label, partial(live, link, order, settings, handler)))
 
 
 def reap(*_: object) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from serving.columns import ARRAY, COLUMNS, NUMBER, Column, Columns, Taken
+from serving.columns import ARRAY, COLUMNS, NUMBER, Column, Columns, InputSchema
 from serving.errors import BadRequest, StartError
 from serving.models import find_model_file
 from serving.request import current
@@ -62,14 +62,14 @@ def load(model_dir: Path) -> Model:
     return Model(session, {each.name: each.type for each in session.get_inputs()}, **json.loads(facts))
 
 
-def find_columns(model: Model) -> Taken | None:
+def find_columns(model: Model) -> InputSchema | None:
     """The columns that requests can name. Their types, and the values they can have, are in model/signature.json."""
     texts = {name for name, kind in model.inputs.items() if kind == TEXT}
     columns = [
         Column(name, "string", gap=None) if name in texts else Column(name, NUMBER, closed=model.closed)
         for name in model.names
     ]
-    return Taken(columns, COLUMNS if model.by_column else ARRAY) if columns else None
+    return InputSchema(columns, COLUMNS if model.by_column else ARRAY) if columns else None
 
 
 def decode(model: Model, records: Any) -> Arrays:

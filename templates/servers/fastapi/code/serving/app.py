@@ -1,7 +1,7 @@
-"""The web server: uvicorn, one event loop in each worker process. Predictions run in threads beside it.
+"""The web server: uvicorn, with one event loop per worker process. Predictions run in separate threads.
 
-SageMaker's three routes are answered here, straight on ASGI: an endpoint is asked for nothing else, and a small model
-needs less time than a web framework. All other routes are FastAPI's.
+SageMaker's routes are handled here, directly on ASGI: endpoints get no other requests, and a web framework would take
+longer than a small model. All other routes are FastAPI's.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 from serving import metrics_page, metrics_server, openapi
 from serving.errors import RouteError, ServingError, TooLarge
-from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.invocation import Invoker, execution_parameters, refuse
 from serving.logs import write_requests
 from serving.models import Model
 from serving.processes import Child, Supervisor, open_port
@@ -28,11 +28,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Methods = Mapping[str, Callable[[Scope, Receive], Awaitable[Answer]]]
 
-PATIENCE = 60.0  # seconds that a client may take no piece of a stream before its connection is cut
+SEND_TIMEOUT = 60.0  # seconds for a client to accept a piece of a stream; then the connection is dropped
 
 
 def run(settings: Settings, load: Callable[[], Model]) -> int:
-    """Opens the port and serves until SIGTERM; `load` gives each process its model.
+    """Open the port and serve until SIGTERM. `load` returns the model, in each worker.
 
     Returns the exit status. Raises StartError if the port is taken.
     """
@@ -43,7 +43,7 @@ def run(settings: Settings, load: Callable[[], Model]) -> int:
 
 @cache
 def other_routes() -> Any:
-    """The routes beyond SageMaker's: add yours here. FastAPI is loaded when the first of them is asked for."""
+    """Routes beyond SageMaker's: add yours here. FastAPI is imported on the first request to one of them."""
     from fastapi import FastAPI, Request, Response
     from starlette.exceptions import HTTPException
 
@@ -58,7 +58,7 @@ def other_routes() -> Any:
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its request was whole."""
+    """The client closed the connection before its request was complete."""
 
 
 class App:
@@ -68,7 +68,7 @@ class App:
         self.settings = settings
         self.invoker = Invoker(model, settings, deliver)
         self.describe = cache(partial(openapi.describe, model, settings))
-        self.stopping = False  # from SIGTERM on no connection is kept
+        self.stopping = False  # set on SIGTERM: connections are no longer kept alive
         self.threads = ThreadPoolExecutor(1)  # for GET /metrics
         self.routes: dict[str, Methods] = {
             "/ping": {"GET": self.ping},
@@ -91,11 +91,11 @@ class App:
                 await self.send(await respond(scope, receive), receive, send)
 
     def find(self, path: str) -> Methods | None:
-        """What answers on a path, by method."""
+        """The handlers of a path, by method."""
         return self.routes.get(path)
 
     async def send(self, answer: Answer, receive: Receive, send: Send) -> None:
-        """Sends an answer, whole or piece by piece."""
+        """Send an answer, whole or as a stream."""
         if isinstance(answer.body, Stream):
             await self.send_stream(answer, answer.body, receive, send)
         else:
@@ -103,10 +103,10 @@ class App:
             await send({"type": "http.response.body", "body": answer.body})
 
     async def ping(self, scope: Scope, receive: Receive) -> Answer:
-        return Answer(200, b"{}")  # the model was loaded before the port was opened
+        return Answer(200, b"{}")  # the model is loaded before the port opens
 
     async def execution_parameters(self, scope: Scope, receive: Receive) -> Answer:
-        return tell_batch_transform(self.settings)
+        return execution_parameters(self.settings)
 
     async def metrics(self, scope: Scope, receive: Receive) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self.threads, metrics_page.show)
@@ -121,7 +121,7 @@ class App:
         return await self.predict(self.invoker.submit, scope, receive)
 
     async def predict(self, submit: Callable[[Request], object], scope: Scope, receive: Receive) -> Answer:
-        """Submits a request and waits for its answer."""
+        """Submit a request and wait for its answer."""
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -139,7 +139,7 @@ class App:
             return request.answer
 
     async def send_start(self, answer: Answer, send: Send, *headers: tuple[bytes, bytes]) -> None:
-        """Sends status and headers."""
+        """Send status and headers."""
         lines = [(b"content-type", answer.media_type.encode()), *headers]
         if answer.headers:
             lines += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
@@ -148,28 +148,28 @@ class App:
         await send({"type": "http.response.start", "status": answer.status, "headers": lines})
 
     async def send_stream(self, answer: Answer, stream: Stream, receive: Receive, send: Send) -> None:
-        """Sends piece after piece, until the last one, or until the client is gone. A broken stream is cut off."""
+        """Send a stream until it ends or the client disconnects. If it breaks, drop the connection."""
         in_thread = asyncio.get_running_loop().run_in_executor
-        gone = asyncio.ensure_future(receive())  # after the body only the end of the connection is received
+        gone = asyncio.ensure_future(receive())  # after the body, only a disconnect can be received
         try:
             await self.send_start(answer, send)
             while not gone.done() and (piece := await in_thread(None, next, stream, None)) is not None:
                 message = {"type": "http.response.body", "body": piece, "more_body": True}
-                await asyncio.wait_for(send(message), PATIENCE)
+                await asyncio.wait_for(send(message), SEND_TIMEOUT)
             await send({"type": "http.response.body", "body": b""})
         except (TimeoutError, StreamBroken):
-            return  # without an end to its body uvicorn cuts the connection
+            return  # uvicorn drops the connection if the body does not end
         finally:
             gone.cancel()
             await in_thread(None, stream.close)
 
 
-async def read_body(receive: Receive, announced: int, limit: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to be over the limit, in bytes, and ClientGone."""
+async def read_body(receive: Receive, content_length: int, limit: int) -> bytes:
+    """Read the whole body. Raises TooLarge as soon as it exceeds the limit, in bytes, and ClientGone."""
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
-        if max(announced, size) > limit:
+        if max(content_length, size) > limit:
             raise TooLarge(limit)
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -183,14 +183,14 @@ async def read_body(receive: Receive, announced: int, limit: int) -> bytes:
 
 
 def deliver(requests: list[Request]) -> None:
-    """Hands answered requests to the event loop, all at once."""
-    with suppress(RuntimeError):  # the loop has ended, because no connection was left
+    """Pass answered requests to the event loop, all at once."""
+    with suppress(RuntimeError):  # the loop has ended, because there were no connections left
         requests[0].waiter.get_loop().call_soon_threadsafe(resolve, requests)
 
 
 def resolve(requests: list[Request]) -> None:
-    """Ends the wait of each."""
+    """Wake the coroutine that waits for each request."""
     for request in requests:
         request.waiter.set_result(request.answer)
-    if requests[0].marks is not None:  # those who waited write first
+    if requests[0].marks is not None:  # log after the answers are written
         asyncio.get_running_loop().call_soon(write_stages, requests)

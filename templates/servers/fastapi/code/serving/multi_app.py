@@ -1,4 +1,4 @@
-"""The web server where many models are served: SageMaker's multi-model API, on uvicorn, in one process."""
+"""The web server for many models: SageMaker's multi-model API, on uvicorn, in one process."""
 
 import asyncio
 import socket
@@ -19,18 +19,18 @@ from serving.request import Answer
 from serving.server import BACKLOG, serve
 from serving.settings import Settings
 
-MOST_LOADS = 64  # at a time
+MAX_LOADS = 64  # concurrent
 
 
 def run(settings: Settings, control: socket.socket, spawn: Callable[[], object]) -> int:
-    """Opens the port and serves until SIGTERM; `spawn` is the life of the process at the other end of `control`.
+    """Open the port and serve until SIGTERM. `spawn` runs in the process at the other end of `control`.
 
     Returns the exit status. Raises StartError if the port is taken.
     """
     listener = open_port(settings.port, BACKLOG)
 
     def spawner() -> None:
-        listener.close()  # or the processes of the models would keep the port open
+        listener.close()  # otherwise the model processes would keep the port open
         spawn()
 
     server = Child("server", lambda: serve(MultiApp(settings, control), listener), restart=False)
@@ -39,13 +39,13 @@ def run(settings: Settings, control: socket.socket, spawn: Callable[[], object])
 
 
 class MultiApp(App):
-    """The ASGI application. It predicts nothing itself, so that /ping and the API wait for no model."""
+    """The ASGI application. It makes no predictions itself, so that /ping and the API never wait for a model."""
 
     def __init__(self, settings: Settings, control: socket.socket) -> None:
         self.settings = settings
         self.stopping = False
         self.registry = Registry(control, self.connect)
-        self.threads = ThreadPoolExecutor(MOST_LOADS, "models")
+        self.threads = ThreadPoolExecutor(MAX_LOADS, "models")
         self.routes = {
             "/ping": {"GET": self.ping},
             "/execution-parameters": {"GET": self.execution_parameters},
@@ -72,16 +72,16 @@ class MultiApp(App):
         return await self.in_thread(self.registry.show, name)
 
     async def list_models(self, scope: Scope, receive: Receive) -> Answer:
-        asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        return await self.in_thread(self.registry.list_models, asked.get("limit", ""), asked.get("next_page_token", ""))
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        return await self.in_thread(self.registry.list_models, query.get("limit", ""), query.get("next_page_token", ""))
 
     async def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What a step of the registry answers, which is made in a thread."""
+        """Run a method of the registry in a thread and return its answer."""
         self.loop = asyncio.get_running_loop()
         return await self.loop.run_in_executor(self.threads, attempt, step, *arguments)
 
     def connect(self, line: socket.socket, on_lost: Callable[[], object]) -> Link:
-        """The web server's end of a line to a model's process. Called in a thread."""
+        """Create the web server's end of a connection to a model process. Called in a thread."""
         line.setblocking(False)
         link = EventLink(resolve, on_lost, most=4 * self.settings.max_body)
         link.post = partial(post, self.loop)
@@ -91,7 +91,7 @@ class MultiApp(App):
 
 
 class EventLink(Link, asyncio.Protocol):
-    """A line whose messages the event loop carries."""
+    """A link that sends and receives in the event loop."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.write = transport.write
@@ -105,6 +105,6 @@ class EventLink(Link, asyncio.Protocol):
 
 
 def post(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any) -> None:
-    """Has a function called in the event loop's thread."""
+    """Call a function in the event loop's thread."""
     with suppress(RuntimeError):  # the loop has ended
         loop.call_soon_threadsafe(function, *arguments)

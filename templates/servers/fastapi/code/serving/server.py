@@ -1,4 +1,4 @@
-"""uvicorn as this server uses it: with limits on how a request may arrive, and an end that loses nothing."""
+"""Configures uvicorn: limits on incoming requests, and a graceful shutdown that loses none."""
 
 import asyncio
 import socket
@@ -10,14 +10,14 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that they close it first
-LINGER = 2.0  # seconds that a kept connection stays open after SIGTERM, for a request that is under way
-MAX_ARRIVAL = 60.0  # seconds that a request may take to arrive (SageMaker: as long as its answer may take)
+KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that they close them first
+LINGER = 2.0  # seconds that idle connections stay open after SIGTERM, for a request already sent
+MAX_ARRIVAL = 60.0  # seconds for a request to arrive (SageMaker: as long as for the answer)
 MAX_HEADERS = 2**16  # bytes
 
 
 def serve(app: Any, listener: socket.socket) -> None:
-    """Serves an ASGI application until SIGTERM. Its `stopping` is set then, so that it keeps no connection any more."""
+    """Serve an ASGI application until SIGTERM. `app.stopping` is then set, so that it closes connections."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -37,10 +37,10 @@ def serve(app: Any, listener: socket.socket) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which also ends requests that never arrive, and waits a little for kept connections in the end."""
+    """uvicorn, which also drops requests that do not arrive in time, and lets idle connections linger at shutdown."""
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % 10 == 0:  # each second
+        if counter % 10 == 0:  # every second
             latest = time.monotonic() - MAX_ARRIVAL
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection) and connection.arriving and connection.arriving < latest:
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
 
 
 class Joined:
-    """A transport that sends the head of an answer together with its body: one system call and one packet less."""
+    """A transport that sends the head of an answer together with its body, which saves a system call and a packet."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -72,7 +72,7 @@ class Joined:
             self.flush()
 
     def flush(self) -> None:
-        if self.head and not self.transport.is_closing():  # uvloop raises an error where asyncio passes over it
+        if self.head and not self.transport.is_closing():  # uvloop raises an error, which asyncio does not
             self.transport.write(self.head)
         self.head = b""
 
@@ -85,9 +85,9 @@ class Joined:
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, which knows since when a request is arriving and how large its headers are."""
+    """uvicorn's connection, which also tracks since when a request is arriving and how large its headers are."""
 
-    arriving: float | None = None  # seconds on a monotonic clock; None between requests
+    arriving: float | None = None  # time.monotonic() when the request started to arrive; None between requests
     in_headers = False
     header_bytes = 0
 
@@ -124,7 +124,7 @@ class Connection(HttpToolsProtocol):
         self.refuse(400, "The request is not valid HTTP.")
 
     def refuse(self, status: int, message: str) -> None:
-        """Answers what is no request and closes the connection."""
+        """Answer an invalid request and close the connection."""
         body = orjson.dumps({"error": message})
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)

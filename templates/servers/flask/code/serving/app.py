@@ -1,9 +1,9 @@
-"""The web server: gunicorn, an event loop in each worker process, behind nginx. Predictions run in threads beside it.
+"""The web server: gunicorn behind nginx, with one event loop per worker process. Predictions run in separate threads.
 
-nginx takes slow clients off the workers' hands. Where it is not installed, gunicorn opens the port itself.
+nginx shields the workers from slow clients. If it is not installed, gunicorn opens the port itself.
 
-SageMaker's three routes are answered here, straight on WSGI: an endpoint is asked for nothing else, and a small model
-needs less time than a web framework. All other routes are Flask's.
+SageMaker's routes are handled here, directly on WSGI: endpoints get no other requests, and a web framework would take
+longer than a small model. All other routes are Flask's.
 """
 
 import os
@@ -23,7 +23,7 @@ from gevent.threadpool import ThreadPool
 
 from serving import metrics_page, metrics_server, openapi
 from serving.errors import BadRequest, RouteError, ServingError, TooLarge
-from serving.invocation import Invoker, refuse, tell_batch_transform
+from serving.invocation import Invoker, execution_parameters, refuse
 from serving.logs import write_requests
 from serving.models import Model
 from serving.processes import Child, Supervisor, open_port
@@ -41,7 +41,7 @@ NGINX_CONF = Path(__file__).parents[1] / "nginx.conf"
 
 
 def run(settings: Settings, load: Callable[[], Model]) -> int:
-    """Opens the port and serves until SIGTERM; `load` gives each process its model.
+    """Open the port and serve until SIGTERM. `load` returns the model, in each worker.
 
     Returns the exit status. Raises StartError if the port is taken.
     """
@@ -49,22 +49,22 @@ def run(settings: Settings, load: Callable[[], Model]) -> int:
 
 
 def run_app(settings: Settings, create_app: Callable[[], object], *others: Child) -> int:
-    """Runs nginx and gunicorn, whose workers each make the application; and other processes, which are stopped last."""
-    open_port(settings.port, BACKLOG).close()  # one clear error now, whichever of the two opens it later
+    """Run nginx, gunicorn with the application in each worker, and other processes, which are stopped last."""
+    open_port(settings.port, BACKLOG).close()  # a clear error now, whether nginx or gunicorn opens it later
 
-    def gunicorn(bind: str) -> Child:  # it replaces dead workers itself
+    def gunicorn(bind: str) -> Child:  # it restarts its workers itself
         return Child("gunicorn", Gunicorn(create_app, settings, bind).run, restart=False)
 
     if not shutil.which("nginx"):
         return Supervisor([[gunicorn(f"0.0.0.0:{settings.port}")], others]).run()
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
-        os.chmod(folder, 0o755)  # nginx as root drops to an ordinary user
+        os.chmod(folder, 0o755)  # nginx, if started as root, switches to another user
         return Supervisor([[nginx(settings, Path(folder))], [gunicorn(f"unix:{folder}/serving.sock")], others]).run()
 
 
 @cache
 def other_routes() -> Any:
-    """The routes beyond SageMaker's: add yours here. Flask is loaded when the first of them is asked for."""
+    """Routes beyond SageMaker's: add yours here. Flask is imported on the first request to one of them."""
     from flask import Flask, Response
     from werkzeug.exceptions import HTTPException
 
@@ -103,21 +103,21 @@ class App:
         answer = respond(environ) if respond else refuse(RouteError(405))
         headers = [("Content-Type", answer.media_type), *answer.headers.items()]
         if isinstance(answer.body, Stream):
-            # nginx, too, passes each piece on when it comes.
+            # This header turns off buffering in nginx, too.
             start_response(STATUSES[answer.status], [*headers, ("X-Accel-Buffering", "no")])
             return read_pieces(answer.body)
         start_response(STATUSES[answer.status], [*headers, ("Content-Length", str(len(answer.body)))])
         return [answer.body]
 
     def find(self, path: str) -> Methods | None:
-        """What answers on a path, by method."""
+        """The handlers of a path, by method."""
         return self.routes.get(path)
 
     def ping(self, environ: Environ) -> Answer:
-        return Answer(200, b"{}")  # the model was loaded before the port was opened
+        return Answer(200, b"{}")  # the model is loaded before the port opens
 
     def execution_parameters(self, environ: Environ) -> Answer:
-        return tell_batch_transform(self.settings)
+        return execution_parameters(self.settings)
 
     def metrics(self, environ: Environ) -> Answer:
         return self.threads.apply(metrics_page.show)  # type: ignore[no-any-return]
@@ -132,8 +132,8 @@ class App:
         return self.predict(self.invoker.submit, environ)
 
     def predict(self, submit: Callable[[Request], object], environ: Environ) -> Answer:
-        """Submits a request and waits for its answer."""
-        request = read_request(b"", lambda name: environ.get(name_in_environ(name)))
+        """Submit a request and wait for its answer."""
+        request = read_request(b"", lambda name: environ.get(environ_key(name)))
         try:
             request.body = read_body(environ["wsgi.input"], self.settings.max_body)
             request.waiter = Waiter()
@@ -148,41 +148,41 @@ class App:
 
 
 def read_body(stream: BinaryIO, limit: int) -> bytes:
-    """The whole body, chunked or not. Raises TooLarge over the limit (bytes), BadRequest if it breaks off."""
+    """Read the whole body, chunked or not. Raises TooLarge over the limit (bytes), BadRequest if it is truncated."""
     try:
         body = stream.read(limit + 1)
         if len(body) <= limit:
             return body
-        for _ in range(64):  # a client reads its answer only once it has sent its body: up to 64 MB more
+        for _ in range(64):  # clients read the answer only after sending the body: skip up to 64 MB of it
             if not stream.read(2**20):
                 break
     except OSError:
-        raise BadRequest("The body did not arrive whole.") from None
+        raise BadRequest("The body is incomplete.") from None
     raise TooLarge(limit)
 
 
 @cache
-def name_in_environ(header: str) -> str:
-    """Where WSGI keeps a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
+def environ_key(header: str) -> str:
+    """The WSGI key of a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
     name = header.upper().replace("-", "_")
     return name if name.startswith("CONTENT_") else f"HTTP_{name}"
 
 
 def deliver(requests: list[Request]) -> None:
-    """Hands answered requests to the event loop, all at once."""
+    """Pass answered requests to the event loop, all at once."""
     requests[0].waiter.hub.loop.run_callback_threadsafe(resolve, requests)
 
 
 def resolve(requests: list[Request]) -> None:
-    """Ends the wait of each."""
+    """Wake the greenlet that waits for each request."""
     for request in requests:
         request.waiter.switch(None)
-    if requests[0].marks is not None:  # those who waited have written
+    if requests[0].marks is not None:  # the answers have been written
         write_stages(requests)
 
 
 def read_pieces(stream: Stream) -> Iterator[bytes]:
-    """The pieces of a stream, which the handler makes in another thread than the event loop's."""
+    """Yield the pieces of a stream. The handler runs in a thread, to not block the event loop."""
     in_thread = gevent.get_hub().threadpool.apply
     try:
         while (piece := in_thread(next, (stream, None))) is not None:
@@ -192,7 +192,7 @@ def read_pieces(stream: Stream) -> Iterator[bytes]:
 
 
 def nginx(settings: Settings, folder: Path) -> Child:
-    """nginx with code/nginx.conf, its port, its limit and its paths in /tmp replaced by those of this run."""
+    """nginx with code/nginx.conf, in which the port, the body limit and the paths in /tmp are replaced."""
     conf = NGINX_CONF.read_text().replace("listen 8080", f"listen {settings.port}")
     for unit in ("m", " MB"):
         conf = conf.replace(f"{MAX_BODY // 2**20}{unit}", f"{settings.max_body // 2**20}{unit}")
@@ -200,7 +200,7 @@ def nginx(settings: Settings, folder: Path) -> Child:
     path.write_text(conf.replace("/tmp/serving", f"{folder}/serving"))
 
     def run() -> None:
-        while not (folder / "serving.sock").exists():  # no port before gunicorn can answer
+        while not (folder / "serving.sock").exists():  # open the port only when gunicorn is ready
             time.sleep(0.01)
         os.execvp("nginx", ["nginx", "-e", "stderr", "-c", str(path)])
 

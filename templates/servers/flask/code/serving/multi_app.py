@@ -1,4 +1,4 @@
-"""The web server where many models are served: SageMaker's multi-model API, on gunicorn, in one process."""
+"""The web server for many models: SageMaker's multi-model API, on gunicorn, in one process."""
 
 import socket
 import threading
@@ -24,11 +24,11 @@ from serving.registry import MODELS, Registry, attempt, find_route
 from serving.request import Answer
 from serving.settings import Settings
 
-MOST_LOADS = 64  # at a time
+MAX_LOADS = 64  # concurrent
 
 
 def run(settings: Settings, control: socket.socket, spawn: Callable[[], object]) -> int:
-    """Opens the port and serves until SIGTERM; `spawn` is the life of the process at the other end of `control`.
+    """Open the port and serve until SIGTERM. `spawn` runs in the process at the other end of `control`.
 
     Returns the exit status. Raises StartError if the port is taken.
     """
@@ -37,13 +37,13 @@ def run(settings: Settings, control: socket.socket, spawn: Callable[[], object])
 
 
 class MultiApp(App):
-    """The WSGI application. It predicts nothing itself, so that /ping and the API wait for no model."""
+    """The WSGI application. It makes no predictions itself, so that /ping and the API never wait for a model."""
 
     def __init__(self, settings: Settings, control: socket.socket) -> None:
         self.settings = settings
         self.hub = gevent.get_hub()
         self.registry = Registry(control, self.connect)
-        self.threads = ThreadPool(MOST_LOADS)
+        self.threads = ThreadPool(MAX_LOADS)
         self.routes = {
             "/ping": {"GET": self.ping},
             "/execution-parameters": {"GET": self.execution_parameters},
@@ -69,16 +69,16 @@ class MultiApp(App):
         return self.in_thread(self.registry.show, name)
 
     def list_models(self, environ: Environ) -> Answer:
-        asked = dict(parse_qsl(environ["QUERY_STRING"]))
-        return self.in_thread(self.registry.list_models, asked.get("limit", ""), asked.get("next_page_token", ""))
+        query = dict(parse_qsl(environ["QUERY_STRING"]))
+        return self.in_thread(self.registry.list_models, query.get("limit", ""), query.get("next_page_token", ""))
 
     def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What a step of the registry answers, which is made in a thread."""
+        """Run a method of the registry in a thread and return its answer."""
         return self.threads.apply(attempt, (step, *arguments))  # type: ignore[no-any-return]
 
     def connect(self, line: socket.socket, on_lost: Callable[[], object]) -> Link:
-        """The web server's end of a line to a model's process. Called in a thread."""
-        in_hub = partial(self.hub.loop.run_callback_threadsafe, resolve)  # greenlets are woken by the hub only
+        """Create the web server's end of a connection to a model process. Called in a thread."""
+        in_hub = partial(self.hub.loop.run_callback_threadsafe, resolve)  # only the hub can wake greenlets
         link = GreenLink(in_hub, on_lost, most=4 * self.settings.max_body)
         link.post = self.hub.loop.run_callback_threadsafe
         opened = threading.Event()
@@ -88,30 +88,30 @@ class MultiApp(App):
 
 
 class GreenLink(Link):
-    """A line whose messages two greenlets carry, one for each direction."""
+    """A link with two greenlets, one to send and one to receive."""
 
     def open(self, line: socket.socket, opened: threading.Event) -> None:
-        """Takes the line over, in the thread of the web server."""
+        """Start sending and receiving, in the web server's thread."""
         self.line = Line(line.family, line.type, fileno=line.detach())
-        self.outgoing: SimpleQueue[bytes | None] = SimpleQueue()  # None: nothing more
+        self.outgoing: SimpleQueue[bytes | None] = SimpleQueue()  # None ends it
         self.write = self.outgoing.put
         self.hang_up = partial(self.outgoing.put, None)
-        gevent.spawn(self.carry_out)
-        gevent.spawn(self.carry_in)
+        gevent.spawn(self.send_all)
+        gevent.spawn(self.receive_all)
         opened.set()
 
-    def carry_out(self) -> None:
-        """Sends what is written."""
+    def send_all(self) -> None:
+        """Send everything that is written to the link."""
         while (data := self.outgoing.get()) is not None:
             try:
                 self.line.sendall(data)
             except OSError:
-                return  # the other direction notices, too
-        with suppress(OSError):  # closed, where the process has ended
+                return  # receive_all notices, too
+        with suppress(OSError):  # closed, if the process has ended
             self.line.shutdown(SHUT_WR)
 
-    def carry_in(self) -> None:
-        """Takes what arrives, until the process has ended."""
+    def receive_all(self) -> None:
+        """Receive until the process ends."""
         try:
             while data := self.line.recv(2**16):
                 self.receive(data)

@@ -1,4 +1,4 @@
-"""gunicorn as this server uses it: without its command line, and with its log and its limits as they are here."""
+"""Configures gunicorn: without its command line, with this server's log and limits."""
 
 import logging
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from serving.processes import GRACE, Restarts
 from serving.settings import Settings
 
 BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds; longer than nginx keeps an idle connection, so that nginx closes it first
-LINGER = 2.0  # seconds that a kept connection stays open after SIGTERM, for a request that is under way
+KEEP_ALIVE = 75  # seconds; longer than nginx keeps idle connections, so that nginx closes them first
+LINGER = 2.0  # seconds that idle connections stay open after SIGTERM, for a request already sent
 NOT_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 42\r\nConnection: close\r\n\r\n"
     b'{"error":"The request is not valid HTTP."}'
@@ -33,7 +33,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
     """gunicorn on a port or a unix socket."""
 
     def __init__(self, create_app: Callable[[], object], settings: Settings, bind: str) -> None:
-        self.load = create_app  # called in each worker, for threads do not outlive a fork
+        self.load = create_app  # called in each worker, because threads do not survive a fork
         self.options = {
             "bind": bind,
             "backlog": BACKLOG,
@@ -41,11 +41,11 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "worker_class": EventWorker,
             "worker_connections": BACKLOG,
             "keepalive": KEEP_ALIVE,
-            "timeout": 0,  # a long prediction is no reason to kill a worker; /ping tells whether it lives
-            "graceful_timeout": int(GRACE) - 3,  # its workers end by themselves before it is killed
+            "timeout": 0,  # do not kill a worker for a long prediction; /ping shows whether it is alive
+            "graceful_timeout": int(GRACE) - 3,  # workers end before the supervisor kills gunicorn
             "logger_class": GunicornLog,
             "control_socket_disable": True,
-            "pre_fork": stop_dying(settings.workers, most=0 if settings.multi_model else 5),
+            "pre_fork": limit_restarts(settings.workers, 0 if settings.multi_model else 5),
         }
         super().__init__()
 
@@ -55,13 +55,13 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
 
 
 class EventWorker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's gevent worker, which patches none of Python: gevent serves the connections, and only them.
+    """gunicorn's gevent worker without monkey-patching: gevent serves only the connections.
 
-    Threads, locks and sockets of the handler stay what they are. A thread for each connection instead of a greenlet
-    would get in the way of the predictions: all of them take turns on Python's one interpreter lock.
+    The handler's threads, locks and sockets are not affected. Threads instead of greenlets for the connections would
+    slow down predictions, because all threads share the interpreter lock.
     """
 
-    idle: set[Any]  # greenlets, whose connections wait for their next request
+    idle: set[Any]  # greenlets whose connections wait for the next request
     sockets: list[Any]
 
     def patch(self) -> None:
@@ -98,19 +98,19 @@ class EventWorker(GeventWorker):  # type: ignore[misc]
 
 
 class GunicornLog(Logger):  # type: ignore[misc]
-    """gunicorn's lines, from warnings up, through the log of this server."""
+    """Passes gunicorn's log, from warnings up, to this server's log."""
 
     def setup(self, cfg: object) -> None:
         self.error_log.propagate = True
         self.error_log.setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-def stop_dying(workers: int, most: int) -> Callable[[Arbiter, Worker], None]:
-    """A hook for gunicorn that ends it when workers die again and again, or at all if that loses models."""
-    restarts = Restarts(most)
+def limit_restarts(workers: int, maximum: int) -> Callable[[Arbiter, Worker], None]:
+    """Create a hook that stops gunicorn if workers die too often; with many models, any death would lose models."""
+    restarts = Restarts(maximum)
 
     def pre_fork(_: Arbiter, worker: Worker) -> None:
         if worker.age > workers and restarts.too_many():
-            raise HaltServer("Workers die again and again.", 1)
+            raise HaltServer("Workers keep dying.", 1)
 
     return pre_fork

@@ -1,4 +1,4 @@
-"""The handler service of Multi Model Server (MMS), which calls `handle` in a process of its own for each model."""
+"""The handler service of Multi Model Server (MMS), which calls `handle` in a separate process for each model."""
 
 import fcntl
 import logging
@@ -18,17 +18,17 @@ from serving.request import Answer, Request, Stream, StreamBroken, read_request
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS = 1  # seconds in which MMS reads what a process has said; when that ends, it stops listening at once
-BUSY = "busy"  # a file of the temporary folder, which is locked while a model is at work
+FLUSH_SECONDS = 1  # for MMS to read a process's output, which it stops doing as soon as the process ends
+BUSY = "busy"  # a file in the temporary folder that is locked while a model answers requests
 
-loaded: list[Invoker] = []  # that of the model, once it is loaded
+loaded: list[Invoker] = []  # the invoker of the model, once it is loaded
 
 
 def handle(data: list[Mapping[str, Any]] | None, context: Any) -> list[bytes]:
-    """Called by MMS: first without data, to load the model, then with requests, for their answers.
+    """Called by MMS: first without data, to load the model, then with requests, to answer them.
 
-    Raises MemoryError where there is no room for the model, which MMS answers with 507, and SystemExit where it does
-    not load, which MMS answers with 500; the log tells why.
+    Raises MemoryError if the model does not fit in memory, which MMS answers with 507, and SystemExit if it does not
+    load, which MMS answers with 500; the reason is in the log.
     """
     if data is None:
         loaded.append(load(context.model_name, Path(context.system_properties["model_dir"])))
@@ -41,19 +41,19 @@ def handle(data: list[Mapping[str, Any]] | None, context: Any) -> list[bytes]:
 
 
 def load(name: str, folder: Path) -> Invoker:
-    """Loads a model. Raises MemoryError and SystemExit."""
+    """Load a model. Raises MemoryError and SystemExit."""
     chosen = settings.read(os.environ)
     logs.start(chosen.log_level)
     logs.FIELDS["model"] = name
-    logging.getLogger("mms").setLevel(logging.WARNING)  # a line of metrics for each request
+    logging.getLogger("mms").setLevel(logging.WARNING)  # no line of metrics per request
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")  # if one has to be killed, then not MMS
+        Path("/proc/self/oom_score_adj").write_text("500")  # if out of memory, kill this process rather than MMS
     try:
         model = models.load_model(models.import_handler(), folder)
     except StartError as error:
         log.error("%s", error)
         if not isinstance(error.__context__, MemoryError):
-            time.sleep(LAST_WORDS)
+            time.sleep(FLUSH_SECONDS)
             raise SystemExit(1) from None
     else:
         if memory.read_free() >= 0:
@@ -64,13 +64,13 @@ def load(name: str, folder: Path) -> Invoker:
 
 
 def read(parameters: Mapping[str, Any], headers: Mapping[str, Any]) -> Request:
-    """A request as MMS hands it over. A form, which it takes apart itself, has no body any more."""
+    """Convert a request from MMS. The body of a form is empty, because MMS parses forms itself."""
     texts = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
     return read_request(bytes(parameters.get("body") or b""), texts.get)
 
 
 def write(request: Request, context: Any, number: int) -> bytes:
-    """Tells MMS status and headers of an answer; its body."""
+    """Set status and headers of an answer in the MMS context. Return its body."""
     answer = request.answer
     assert answer and isinstance(answer.body, bytes)
     context.set_response_status(answer.status, HTTPStatus(answer.status).phrase, number)
@@ -81,7 +81,7 @@ def write(request: Request, context: Any, number: int) -> bytes:
 
 
 def join_streams(requests: list[Request]) -> None:
-    """Makes one piece of answers that come in pieces: MMS has no others."""
+    """Join the pieces of streamed answers: MMS does not support streaming."""
     for request in requests:
         answer = request.answer
         if answer and isinstance(answer.body, Stream):

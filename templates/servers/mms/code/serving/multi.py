@@ -1,4 +1,4 @@
-"""Serves many models: SageMaker says which to load, and when. Multi Model Server answers its API for that by itself."""
+"""Serves many models, which SageMaker loads and unloads. Multi Model Server implements the API for that."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,6 @@ from serving import app, models, settings
 
 
 def run(chosen: settings.Settings, given: Mapping[str, str]) -> int:
-    """Serves until SIGTERM; the exit status. Raises StartError if there is no Java, or the port is taken."""
-    models.import_handler()  # what is wrong with it shows now, and not with the first model
+    """Serve until SIGTERM. Return the exit status. Raises StartError if there is no Java, or the port is taken."""
+    models.import_handler()  # report errors in the handler now, not with the first model
     return app.run(chosen)

@@ -1,7 +1,7 @@
-"""Has Multi Model Server (MMS) forget a model that there was no room for.
+"""Unregisters a model that did not fit in memory from Multi Model Server (MMS).
 
-MMS answers 507, but keeps the model on its list, with no process, and refuses to load it again with 409. It empties the
-module of a handler service whose model did not load, so that this is a module of its own.
+MMS answers 507, but keeps the model registered, without a process, and then refuses to load it again with 409. This is
+a separate module because MMS clears the module of a handler service whose model did not load.
 """
 
 import http.client
@@ -15,12 +15,12 @@ import orjson
 
 
 def start(name: str, port: int) -> None:
-    """Starts to wait until MMS has answered 507, in a thread, and returns."""
+    """Unregister the model in a thread, once MMS has answered 507."""
     threading.Thread(target=run, args=(f"/models/{quote(name, safe='')}", port)).start()
 
 
 def run(path: str, port: int) -> None:
-    """Unregisters the model once MMS has given it up, then ends this process, which may hang in MMS's last steps."""
+    """Unregister the model once MMS has given up on it, then end this process, which could hang in MMS's shutdown."""
     for _ in range(1000):
         time.sleep(0.01)
         with suppress(OSError, http.client.HTTPException):
@@ -32,7 +32,7 @@ def run(path: str, port: int) -> None:
 
 
 def call(method: str, path: str, port: int) -> tuple[int, bytes]:
-    """Status and body of MMS's answer."""
+    """Call MMS. Return status and body of its answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request(method, path)
     response = connection.getresponse()

@@ -1,4 +1,4 @@
-"""SGLang: how it is started. https://docs.sglang.ai/advanced_features/server_arguments.html"""
+"""How to start SGLang. Options: https://docs.sglang.ai/advanced_features/server_arguments.html"""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping
 
 from serving.options import Options, command_line
 
-CLASSIFY = "/v1/classify"  # its route that answers labels
-SESSIONS = False  # its own /invocations reads no header
-VARIABLES = "SM_SGLANG_"  # begins the names of variables that are options, as in the image that AWS has of it
+CLASSIFY = "/v1/classify"  # its classification route
+SESSIONS = False  # its own /invocations does not read the session header
+VARIABLES = "SM_SGLANG_"  # prefix of environment variables for options, as in AWS's image
 
 
 def command(options: Options, port: str) -> list[str]:
-    """What starts it."""
+    """The command that starts SGLang."""
     rest = {name: value for name, value in options.items() if name not in ("model", "model-path")}
     own = {"model-path": options.get("model-path", options["model"]), "host": "0.0.0.0", "port": port}
     return ["python3", "-m", "serving.server", *command_line(rest), *command_line(own)]
 
 
 def adapters(folders: Mapping[str, str], rank: int) -> Options:
-    """The options that load LoRA adapters: folders by name, and the highest rank among them."""
+    """The options that load LoRA adapters, given their folders by name and their highest rank."""
     paths = [f"{name}={folder}" for name, folder in folders.items()]
     return {"enable-lora": True, "lora-paths": paths, "max-lora-rank": rank}
 
 
 def model_of_adapter(name: str) -> str:
-    """The `model` of a request that a LoRA adapter answers: BASE:ADAPTER. SGLang does not look at BASE.
+    """The `model` of a request for a LoRA adapter: BASE:ADAPTER. SGLang ignores BASE.
 
-    Without the colon it answers with the base model, whatever the name.
+    Without the colon it would use the base model, whatever the name.
     """
     return f"base:{name}"

@@ -1,4 +1,4 @@
-"""SGLang's server with the adapter before it; it has no option for that. `python3 -m serving.server OPTIONS`"""
+"""SGLang's server with the adapter as middleware, for which it has no option. `python3 -m serving.server OPTIONS`"""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from sglang.srt.utils import kill_process_tree
 
 from serving.adapter import Adapter
 
-if __name__ == "__main__":  # its processes import this file, too
+if __name__ == "__main__":  # SGLang's subprocesses import this file, too
     app.add_middleware(Adapter)
     load_plugins()
     arguments = prepare_server_args(sys.argv[1:])
