@@ -96,8 +96,8 @@ def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tm
         answer = server.invoke({"instances": [missing]}).json()
         np.testing.assert_array_equal(answer["predictions"], model.predict([["green", np.nan, 2, "bad"]]))
         for record, message in [
-            (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a text nor a whole number."),
-            ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a text nor a whole number."),
+            (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a string nor an integer."),
+            ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a string nor an integer."),
             (["red", "x", 1, "bad"], 'Record 2: column 2 is "x", not a number.'),
             (["red", 1.5, 1], "Expected 4 features a record, got 3 in record 2."),
             ("red", "Record 2 is not a list of numbers and strings."),
@@ -124,7 +124,7 @@ def test_features_with_names_are_columns(one: Path, tmp_path: Path) -> None:
             answer = server.invoke(body, media_type).json()
             np.testing.assert_array_equal(answer["predictions"], model.predict(records[:20]))
         reply = server.invoke({"instances": [{"width": 1, "kind": 1.5}]})
-        assert reply.json()["error"] == "Record 1: kind is 1.5, neither a text nor a whole number."
+        assert reply.json()["error"] == "Record 1: kind is 1.5, neither a string nor an integer."
 
 
 def test_a_job_makes_checkpoints_on_its_way_to_the_same_number_of_trees(first: Path, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_what_only_the_model_can_refuse_is_the_clients_error(one: Path, tmp_path
         save(model_dir, "g (int64[N] i) => (float[N] y) { y = Gather(table, i) }", table=np.float32([1, 2, 3]))
         server = serve()
         assert server.invoke({"instances": [0, 2]}).json() == {"predictions": [1, 3]}
-        assert refusal(server, {"instances": [0, 9]}) == "The model does not take inputs of these values or shapes."
+        assert refusal(server, {"instances": [0, 9]}) == "The model does not accept inputs with these values or shapes."
         lines = [json.loads(line) for line in server.log().splitlines()]  # no others, such as onnxruntime's own
         assert any("idx=9 must be within the inclusive range [-3,2]" in line.get("exception", "") for line in lines)
 
@@ -179,7 +179,9 @@ def test_so_are_lengths_that_the_model_leaves_open_and_does_not_take(one: Path, 
         save(model_dir, "g (float[N, A] x) => (float[N, B] y) { y = MatMul(x, w) }", w=np.ones((3, 2), np.float32))
         server = serve()
         assert server.invoke({"instances": [[1, 2, 3]]}).json() == {"predictions": [[6, 6]]}
-        assert refusal(server, {"instances": [[1, 2]]}) == "The model does not take inputs of these values or shapes."
+        assert (
+            refusal(server, {"instances": [[1, 2]]}) == "The model does not accept inputs with these values or shapes."
+        )
 
 
 @pytest.mark.parametrize("environ", [{}, {"SM_WORKERS": "2", "SM_THREADS": "2"}, {"OMP_NUM_THREADS": "2"}])

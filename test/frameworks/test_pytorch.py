@@ -234,7 +234,7 @@ def test_lengths_it_was_not_exported_for_are_the_clients_error(tmp_path: Path) -
     handler = import_handler("pt2")
     model = handler.load(tmp_path)
     assert answer(handler, model, [RECORD] * 4) == [28] * 4
-    with pytest.raises(BadRequest, match=r"does not take inputs of shape \(5, 8\) \(float32\)"):
+    with pytest.raises(BadRequest, match=r"does not accept inputs of shape \(5, 8\) \(float32\)"):
         answer(handler, model, [RECORD] * 5)
 
 
@@ -243,7 +243,7 @@ def test_torchscript_without_a_description_tells_what_it_does_not_take(tmp_path:
     handler = import_handler("pt")
     model = handler.load(tmp_path)
     assert answer(handler, model, [RECORD, RECORD]) == [28, 28]
-    with pytest.raises(BadRequest, match=r"does not take inputs of shape \(2, 7\) \(float32\)"):
+    with pytest.raises(BadRequest, match=r"does not accept inputs of shape \(2, 7\) \(float32\)"):
         answer(handler, model, [RECORD[:7], RECORD[:7]])
 
 

@@ -76,7 +76,7 @@ BROKEN = {
     ),
     "without the head": (
         edit("config.json", architectures=["BertForCausalLM"]),
-        "not one for text-generation: .* no cls",
+        "does not support text-generation: .* no cls",
     ),
     "of other shapes": (edit("config.json", hidden_size=64), "does not load: RuntimeError: .*mismatch"),
     "newer": (edit("config.json", model_type="bert9"), "does not load: ValueError: .*bert9.*transformers_version of"),
@@ -175,7 +175,7 @@ def test_what_a_client_asks_for_is_what_it_gets(server: Server, folder: Path) ->
         ({"inputs": ["good", ""]}, "The text of record 2 is empty"),
         ({"inputs": "good", "parameters": {"topk": 2}}, "There is no parameter 'topk'. There are top_k, truncate"),
         ({"inputs": "good", "parameters": {"top_k": "2"}}, "top_k is not a whole number"),
-        ({"inputs": "good " * 40, "parameters": {"truncate": False}}, "Record 1 has 42 tokens: this model takes 32"),
+        ({"inputs": "good " * 40, "parameters": {"truncate": False}}, "Record 1 has 42 tokens; this model accepts 32"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_told(body: object, message: str, server: Server) -> None:
@@ -307,8 +307,12 @@ def test_a_text_is_continued_as_the_model_would(handler: ModuleType, ask: Any, m
 @pytest.mark.parametrize(
     ("text", "parameters", "message"),
     [
-        ("good " * 20, {"max_new_tokens": 43}, r"22 tokens and is to get 43 \(max_new_tokens\): this model takes 64"),
-        ("good", {}, r"3 tokens and is to get 100"),
+        (
+            "good " * 20,
+            {"max_new_tokens": 43},
+            r"22 tokens plus 43 to generate \(max_new_tokens\); this model accepts 64",
+        ),
+        ("good", {}, r"3 tokens plus 100 to generate"),
         ("good", {"max_new_tokens": 0}, "max_new_tokens is not a whole number"),
         ("good", {"temperature": 0}, "temperature is not a number above 0, up to 10"),
         ("good", {"truncate": True}, "There is no parameter 'truncate'"),
