@@ -44,16 +44,16 @@ def to_completion(request: Json) -> Json:
     if parameters.get("do_sample") is False:
         own["temperature"] = 0
     rest = {name: value for name, value in request.items() if name in ("model", "stream")}
-    return {"prompt": texts_of(request), **own, **rest}
+    return {"prompt": read_texts(request), **own, **rest}
 
 
 def to_input(request: Json) -> Json:
     """Translate a request to one for POST /v1/embeddings or /classify. Raises BadRequest."""
     rest = {"model": request["model"]} if "model" in request else {}
-    return {"input": texts_of(request), **rest}
+    return {"input": read_texts(request), **rest}
 
 
-def texts_of(request: Json) -> str | list[str]:
+def read_texts(request: Json) -> str | list[str]:
     inputs = request["inputs"]
     texts = inputs if isinstance(inputs, list) else [inputs]
     if texts and all(isinstance(text, str) for text in texts):
@@ -64,7 +64,7 @@ def texts_of(request: Json) -> str | list[str]:
 def from_completion(answer: Json, request: Json) -> list[Json]:
     """Translate the response of POST /v1/completions, with the prompts prepended if the request has them returned."""
     choices = sorted(answer["choices"], key=lambda choice: int(choice["index"]))
-    pairs = zip(prompts_of(request), choices, strict=True)
+    pairs = zip(list_prefixes(request), choices, strict=True)
     return [{"generated_text": prompt + choice["text"]} for prompt, choice in pairs]
 
 
@@ -76,7 +76,7 @@ def from_data(answer: Json) -> list[Any]:
     return [{"label": each["label"], "score": max(each["probs"])} for each in data]
 
 
-def prompts_of(request: Json) -> list[str]:
+def list_prefixes(request: Json) -> list[str]:
     """Return the prefix of each generated text: its prompt, or nothing."""
     parameters = request.get("parameters") or {}
     inputs = request["inputs"] if isinstance(request["inputs"], list) else [request["inputs"]]
@@ -89,7 +89,7 @@ class Stream:
 
     def __init__(self, request: Json) -> None:
         self.rest = b""
-        self.texts = prompts_of(request)
+        self.texts = list_prefixes(request)
         self.ended = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -111,7 +111,7 @@ class Stream:
             message = json.loads(data)
             if "error" in message:
                 self.ended = True
-                yield event({"error": message_of(message) or "The model failed on this request."})
+                yield event({"error": read_message(message) or "The model failed on this request."})
                 continue
             for choice in message.get("choices", ()):
                 at, text = int(choice["index"]), choice.get("text", "")
@@ -129,9 +129,9 @@ def event(data: Json) -> bytes:
     return b"data: " + encode(data) + b"\n\n"
 
 
-def message_of(answer: Any) -> str:
+def read_message(answer: Any) -> str:
     """Return the message of an engine's error, whatever its format; empty if there is none."""
     for key in ("error", "message", "detail"):
         if isinstance(answer, dict) and key in answer:
-            return message_of(answer[key])
+            return read_message(answer[key])
     return " ".join(answer.split())[:500] if isinstance(answer, str) else ""
