@@ -18,23 +18,23 @@ from serving.request import Request
 
 
 class FakeSpawner:
-    """Replaces the spawner at the other end of `control`: answers each order with the given messages."""
+    """Replaces the spawner at the other end of `control`: answers each fork request with the given messages."""
 
     def __init__(self, *messages: bytes) -> None:
         self.control, self.theirs = socket.socketpair(type=socket.SOCK_DGRAM)
         self.messages = messages
-        self.orders = 0
+        self.forks = 0
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self) -> None:
         while True:
             _, (file, *_), _, _ = socket.recv_fds(self.theirs, 2**16, 1)
-            self.orders += 1
+            self.forks += 1
             with socket.socket(fileno=file) as connection:
                 connection.sendall(b"".join(self.messages))
 
 
-def order(folder: Path) -> bytes:
+def load_body(folder: Path) -> bytes:
     return json.dumps({"model_name": "a", "url": str(folder)}).encode()
 
 
@@ -49,13 +49,13 @@ def spawner() -> Iterator[FakeSpawner]:
 
 def test_a_model_known_to_be_too_large_is_not_started(spawner: FakeSpawner, tmp_path: Path) -> None:
     registry = Registry(spawner.control, connect)
-    assert registry.load(order(tmp_path), None).status == 200
+    assert registry.load(load_body(tmp_path), None).status == 200
     assert registry.sizes == {("a", str(tmp_path)): 5 * 2**20}
     registry.entries.clear()
     registry.sizes["a", str(tmp_path)] = 2**60
     with pytest.raises(OutOfMemory):
-        registry.load(order(tmp_path), None)
-    assert spawner.orders == 1
+        registry.load(load_body(tmp_path), None)
+    assert spawner.forks == 1
     assert registry.entries == {}
 
 
@@ -74,7 +74,7 @@ def test_a_model_whose_process_ends_while_loading_is_not_registered(
 ) -> None:
     registry = Registry(FakeSpawner(*messages).control, connect)
     with pytest.raises(error):
-        registry.load(order(tmp_path), None)
+        registry.load(load_body(tmp_path), None)
     assert registry.entries == {}
 
 

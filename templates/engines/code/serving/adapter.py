@@ -34,7 +34,7 @@ CLASSIC = {"embed": "/v1/embeddings", "classify": engine.CLASSIFY}  # by SM_TASK
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The request is rejected before it reaches the engine, with a status and a message for the client."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -61,7 +61,7 @@ class Adapter:
         try:
             if header(scope, SESSION):
                 if not engine.SESSIONS:
-                    raise Refused(400, "This engine has no sessions: send the request without a session ID.")
+                    raise Rejected(400, "This engine has no sessions: send the request without a session ID.")
                 await self.app(scope, receive, send)
                 return
             request = parse(scope, await read(scope, receive))
@@ -69,8 +69,8 @@ class Adapter:
             path, body = self.route(request)
         except ClientGone:
             return
-        except Refused as refusal:
-            await answer(send, refusal.status, {"error": str(refusal)})
+        except Rejected as error:
+            await answer(send, error.status, {"error": str(error)})
             return
         except BadRequest as error:
             await answer(send, 400, {"error": str(error)})
@@ -98,12 +98,12 @@ def header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
 
 
 async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
-    """Return the whole body. Raises Refused if it is too large, ClientGone if the client disconnects."""
+    """Return the whole body. Raises Rejected if it is too large, ClientGone if the client disconnects."""
     length = header(scope, b"content-length")
     size, parts = 0, []
     while True:
         if size > MAX_BODY or (length.isdigit() and int(length) > MAX_BODY):
-            raise Refused(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
+            raise Rejected(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -112,21 +112,21 @@ async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         if not message.get("more_body"):
             break
     if size > MAX_BODY:
-        raise Refused(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
+        raise Rejected(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
     return b"".join(parts)
 
 
 def parse(scope: MutableMapping[str, Any], body: bytes) -> Json:
-    """Return the JSON object in a body. Raises Refused."""
+    """Return the JSON object in a body. Raises Rejected."""
     kind = header(scope, b"content-type").partition(b";")[0].strip().lower()
     if kind not in (b"application/json", b""):
-        raise Refused(415, "The content type must be application/json.")
+        raise Rejected(415, "The content type must be application/json.")
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "The body is not valid JSON.") from None
+        raise Rejected(400, "The body is not valid JSON.") from None
     if not isinstance(request, dict):
-        raise Refused(400, 'The body must be a JSON object with "messages", "prompt", "input" or "inputs".')
+        raise Rejected(400, 'The body must be a JSON object with "messages", "prompt", "input" or "inputs".')
     return request
 
 

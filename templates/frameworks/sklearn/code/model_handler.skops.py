@@ -60,8 +60,8 @@ def decode(model: Any, records: Any) -> NDArray[Any]:
 def predict(model: Any, inputs: Any) -> Any:
     """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    A model without predict() transforms the records instead.
-    The records may come from several requests with the same parameters; set BATCHING = False to prevent that.
+    A model without predict() transforms the records instead. The records may come from several requests with the same
+    parameters; set BATCHING = False to prevent that.
     """
     run = model.predict if hasattr(model, "predict") else model.transform
     probabilities = current().parameters.get("probabilities")

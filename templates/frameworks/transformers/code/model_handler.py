@@ -126,8 +126,8 @@ def decode(model: Loaded, records: Records) -> list[list[int]]:
     """Return the tokens of each text of one request. A text that is too long is truncated if allowed, else rejected."""
     texts, parameters = to_texts(records), read_parameters(PARAMETERS[model.task])
     new = count_new_tokens(model, parameters)
-    cut = {"truncation": True, "max_length": model.limit} if not new and parameters.get("truncate", True) else {}
-    tokens: list[list[int]] = model.tokenizer([model.prompt + text for text in texts], verbose=False, **cut)[
+    options = {"truncation": True, "max_length": model.limit} if not new and parameters.get("truncate", True) else {}
+    tokens: list[list[int]] = model.tokenizer([model.prompt + text for text in texts], verbose=False, **options)[
         "input_ids"
     ]
     for record, each in enumerate(tokens, 1):

@@ -30,7 +30,7 @@ OUT_OF_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "unable
 
 
 @dataclass(frozen=True)
-class Order:
+class ForkRequest:
     """The model that a process is forked for."""
 
     folder: str
@@ -38,19 +38,19 @@ class Order:
     modules: list[str]  # imported by earlier models; the spawner imports them before the fork
 
 
-def run_host(link: socket.socket, order: Order, settings: Settings, handler: ModuleType) -> None:
+def run_host(link: socket.socket, request: ForkRequest, settings: Settings, handler: ModuleType) -> None:
     """Run the process until the web server closes the connection and all requests are answered."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the web server handles them, and closes the connection when done
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")  # the kernel kills this process before the web server
-    logs.FIELDS["model"] = order.label
+    logs.FIELDS["model"] = request.label
     link.sendall(wire.pack(wire.STARTED, os.getpid()))
     before = set(sys.modules)
     host = Host(link)
     try:
-        invoker = Invoker(load_model(handler, Path(order.folder)), settings, host.deliver)
+        invoker = Invoker(load_model(handler, Path(request.folder)), settings, host.deliver)
     except (StartError, RuntimeError, MemoryError) as error:
         log.error("%s", error)
         link.sendall(wire.pack(wire.FAILED, is_out_of_memory(error.__context__ or error)))
@@ -84,10 +84,10 @@ class Host:
                 request = Request(*rest)
                 request.waiter = number
                 self.submit(invoker, request)
-            elif orders := self.streams.get(number):
-                orders.put(kind == wire.NEXT)
-        for orders in list(self.streams.values()):
-            orders.put(False)
+            elif pulls := self.streams.get(number):
+                pulls.put(kind == wire.NEXT)
+        for pulls in list(self.streams.values()):
+            pulls.put(False)
         with self.closing:
             self.closing.wait_for(lambda: not self.open)
 
@@ -119,10 +119,10 @@ class Host:
     def send_stream(self, request: Request, stream: Stream) -> None:
         """Send one piece per request for it, so that a slow client does not fill the memory."""
         number: int = request.waiter
-        orders = self.streams[number] = queue.SimpleQueue()
+        pulls = self.streams[number] = queue.SimpleQueue()
         try:
             self.send(pack_answer(request))
-            while orders.get():
+            while pulls.get():
                 piece = next(stream, None)
                 self.send(wire.pack(wire.PIECE, number, piece))
                 if piece is None:

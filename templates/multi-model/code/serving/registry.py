@@ -15,19 +15,19 @@ import orjson
 
 from serving import memory
 from serving.errors import BadRequest, ServingError
-from serving.host import Order
+from serving.host import ForkRequest
 from serving.invocation import refuse
 from serving.link import Link
 from serving.loading import Entry, ModelNotFound, NotLoaded, OutOfMemory, kill, wait_until_loaded
 from serving.processes import GRACE
 from serving.request import Answer, Request
-from serving.spawner import send_order
+from serving.spawner import request_fork
 
 log = logging.getLogger(__name__)
 
 MODELS = "/models"
 INVOKE = "/invoke"
-MAX_MODULES = 1000  # names that fit in one order
+MAX_MODULES = 1000  # names that fit in one fork request
 MAX_SIZES = 10_000  # models whose sizes are kept
 MB = 2**20
 
@@ -59,7 +59,7 @@ class Registry:
 
     def load(self, body: bytes, label: str | None) -> Answer:
         """POST /models. Raises AlreadyLoaded, ModelNotFound, OutOfMemory, NotLoaded or BadRequest."""
-        name, url = read_order(body)
+        name, url = read_load_request(body)
         entry = Entry(name, url, label or name)
         with self.changing:
             if name in self.entries:
@@ -122,7 +122,7 @@ class Registry:
         try:
             known, self.modules = self.modules[:MAX_MODULES], self.modules[MAX_MODULES:]
             with theirs:
-                send_order(self.control, Order(entry.url, entry.label, known), theirs)
+                request_fork(self.control, ForkRequest(entry.url, entry.label, known), theirs)
             size, modules = wait_until_loaded(entry, ours)
         except BaseException:
             ours.close()
@@ -191,11 +191,11 @@ def describe(entry: Entry) -> dict[str, str]:
     return {"modelName": entry.name, "modelUrl": entry.url}
 
 
-def read_order(body: bytes) -> tuple[str, str]:
+def read_load_request(body: bytes) -> tuple[str, str]:
     """Return the name and folder of the model to load. Raises BadRequest."""
     try:
-        order = orjson.loads(body)
-        name, url = order["model_name"], order["url"]
+        fields = orjson.loads(body)
+        name, url = fields["model_name"], fields["url"]
     except (ValueError, TypeError, KeyError):
         name = url = None
     if not (isinstance(name, str) and name and isinstance(url, str) and url):

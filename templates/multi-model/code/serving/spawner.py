@@ -13,31 +13,31 @@ from functools import partial
 from types import ModuleType
 
 from serving import wire
-from serving.host import Order, run_host
+from serving.host import ForkRequest, run_host
 from serving.processes import Child, become
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MAX_ORDER = 2**16  # bytes
+MAX_REQUEST = 2**16  # bytes
 
 
-def send_order(control: socket.socket, order: Order, link: socket.socket) -> None:
-    """Have a process forked for a model. `link` is its end of the connection to the web server."""
-    socket.send_fds(control, [marshal.dumps(astuple(order))], [link.fileno()])
+def request_fork(control: socket.socket, request: ForkRequest, link: socket.socket) -> None:
+    """Request a process for a model from the spawner. `link` is its end of the connection to the web server."""
+    socket.send_fds(control, [marshal.dumps(astuple(request))], [link.fileno()])
 
 
 def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None:
-    """Fork a process for each order until this one is killed.
+    """Fork a process for each request until this one is killed.
 
     It does not track them: each ends when the web server closes its connection.
     """
     signal.signal(signal.SIGCHLD, reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        data, (file, *_), _, _ = socket.recv_fds(control, MAX_ORDER, 1)
-        order = Order(*marshal.loads(data))
-        for name in order.modules:
+        data, (file, *_), _, _ = socket.recv_fds(control, MAX_REQUEST, 1)
+        request = ForkRequest(*marshal.loads(data))
+        for name in request.modules:
             with suppress(Exception):
                 importlib.import_module(name)
         gc.freeze()  # objects that are not collected stay shared with the forked processes
@@ -45,11 +45,11 @@ def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None
             try:
                 child = os.fork() == 0
             except OSError as error:
-                log.error("Cannot start a process for model %s: %s", order.label, error.strerror)
+                log.error("Cannot start a process for model %s: %s", request.label, error.strerror)
                 link.sendall(wire.pack(wire.FAILED, True))
                 continue
             if child:
-                become(Child(order.label, partial(run_host, link, order, settings, handler)))
+                become(Child(request.label, partial(run_host, link, request, settings, handler)))
 
 
 def reap(*_: object) -> None:

@@ -129,10 +129,10 @@ def convert_model(described: Described, tolerance: float) -> tuple[Any, Describe
 def restrict(columns: Any, missing: Sequence[bool], closed: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """Return the columns of the signature, restricted to what the original accepts: known and non-missing values."""
     restricted = []
-    for column, taken in zip(columns, missing):
+    for column, accepted in zip(columns, missing):
         name, kept = column["name"], {key: value for key, value in column.items() if key != "missing"}
         values = {"values": to_json(closed[name])} if name in closed else {}
-        restricted.append({**kept, "required": column["required"] or not taken, **values})
+        restricted.append({**kept, "required": column["required"] or not accepted, **values})
     return restricted
 
 

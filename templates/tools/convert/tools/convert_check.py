@@ -157,9 +157,9 @@ def empty(values: Any) -> Any:
 def time_call(function: Callable[[], Any]) -> float:
     """Return the median time of a call in seconds, over 50 ms of calls."""
     function()
-    taken: list[float] = []
-    while sum(taken) < 0.05:
+    times: list[float] = []
+    while sum(times) < 0.05:
         started = time.perf_counter()
         function()
-        taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
