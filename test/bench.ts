@@ -1,5 +1,5 @@
-// npm run bench: how fast generated servers answer, beside others; how long the command takes, beside Node's own start;
-// what each framework costs.
+// npm run bench: the speed of generated servers compared with others, the duration of the command compared with
+// starting Node, and the cost of each framework.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -9,7 +9,7 @@ import { contenders } from './bench/contenders.js';
 import { measureContent } from './bench/content.js';
 import { program } from './bench/environments.js';
 import { measureFrameworks, prepareSamples } from './bench/frameworks.js';
-import { needLinux, needWrk } from './bench/load.js';
+import { requireLinux, requireWrk } from './bench/load.js';
 import { measureMany } from './bench/many.js';
 import { measure } from './bench/measure.js';
 import { models } from './bench/models.js';
@@ -19,10 +19,10 @@ import {
   columnsSection,
   contentSection,
   frameworksSection,
-  inWords,
   manySection,
   replaceSection,
   stagesSection,
+  toMarkdown,
 } from './bench/section.js';
 import { measureStages } from './bench/stages.js';
 import { bin } from './support/bin.js';
@@ -35,14 +35,14 @@ const options = readOptions(
 );
 const file = join(options.out, 'benchmarks.md');
 mkdirSync(options.out, { recursive: true });
-const good = await (options.section ? renewSection(options.section) : measureAll());
+const succeeded = await (options.section ? renewSection(options.section) : measureAll());
 const minutes = (performance.now() / 60_000).toFixed(1);
 console.error(`bench: wrote ${relative(process.cwd(), file)} after ${minutes} minutes`);
-process.exit(good ? 0 : 1);
+process.exit(succeeded ? 0 : 1);
 
-/** Writes the whole document. False where what is generated did not run. */
+/** Writes the whole document. Returns false if a generated server did not run. */
 async function measureAll(): Promise<boolean> {
-  needWrk();
+  requireWrk();
   if (!existsSync(bin)) spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' });
   const results = await measure(options);
   console.log(findings(results, options));
@@ -55,10 +55,10 @@ async function measureAll(): Promise<boolean> {
   return !results.missing.some(({ name }) => ['fastapi', 'flask'].includes(name));
 }
 
-/** Measures one section and puts it into the document that is there. False where a framework did not run. */
+/** Measures one section and replaces it in the existing document. Returns false if a framework did not run. */
 async function renewSection(name: Section): Promise<boolean> {
-  needLinux();
-  if (name === 'many' || name === 'stages') needWrk();
+  requireLinux();
+  if (name === 'many' || name === 'stages') requireWrk();
   if (name === 'frameworks') return renewFrameworks();
   if (name === 'many') renew(manySection(await measureMany(await prepareSamples(), options)));
   if (name === 'columns') renew(columnsSection(await measureColumns(await prepareSamples(['sklearn']), options)));
@@ -67,14 +67,14 @@ async function renewSection(name: Section): Promise<boolean> {
   return true;
 }
 
-/** Prints a section and puts it into the document. */
+/** Prints a section and replaces it in the document. */
 function renew(paragraphs: readonly string[]): void {
-  const section = inWords(paragraphs);
+  const section = toMarkdown(paragraphs);
   console.log(section);
   writeFileSync(file, replaceSection(existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n\n', section));
 }
 
-/** Writes the section on the frameworks into the document that is there. False where one of them did not run. */
+/** Replaces the section on frameworks in the existing document. Returns false if one of them did not run. */
 async function renewFrameworks(): Promise<boolean> {
   const found = await measureFrameworks(await prepareSamples(), options);
   renew(frameworksSection(found, options));

@@ -23,7 +23,7 @@ const [width, left, right, panelHeight, gap, top] = [960, 64, 24, 230, 62, 130];
 type Bar = { server: string; ratio: number };
 type Panel = { title: string; groups: { count: number; bars: Bar[] }[] };
 
-/** The chart, or undefined where there is nothing to compare. */
+/** Returns the chart, or undefined if there is nothing to compare. */
 export function chart(rows: readonly Row[]): string | undefined {
   const panels = models.map(({ name, title }) => ({ title, groups: groupsOf(rows, name) }));
   const ratios = panels.flatMap(({ groups }) => groups.flatMap(({ bars }) => bars.map(({ ratio }) => ratio)));
@@ -61,10 +61,10 @@ function legend(servers: readonly string[]): string {
   return servers
     .map((server) => {
       const label = server === 'bare' ? 'bare (predicts nothing)' : server;
-      const room = 42 + label.length * 7.5;
-      if (x + room > width) [x, y] = [left, y + 24];
+      const entryWidth = 42 + label.length * 7.5;
+      if (x + entryWidth > width) [x, y] = [left, y + 24];
       const entry = `${box(x, y, 12, 12, server)}${text(x + 18, y + 11, label)}`;
-      x += room;
+      x += entryWidth;
       return entry;
     })
     .join('\n');
@@ -87,7 +87,7 @@ function draw({ title, groups }: Panel, y: number, low: number, high: number): s
   return [text(left, y - 10, title, 'font-weight="600"'), ...grid, ...bars].join('\n');
 }
 
-/** A bar from 1 up to a server that is faster than the pattern, or down to one that is slower. */
+/** A bar from 1 up if the server is faster than the pattern, or down if it is slower. */
 function column({ server, ratio }: Bar, x: number, barWidth: number, place: (ratio: number) => number): string {
   const [from, to] = [place(Math.max(1, ratio)), place(Math.min(1, ratio))];
   const value = ratio.toFixed(ratio < 9.95 ? 1 : 0);

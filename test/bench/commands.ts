@@ -1,4 +1,4 @@
-// How long the command takes beside Node's own start, run in turn; quote the ratio.
+// How long the command takes compared with starting Node, run alternately; quote the ratio.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,18 +13,18 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   'generate a project': [bin, 'demo', '--framework=sklearn', '--include-sample-model', '--skip-prompts'],
 };
 
-/** Wall-clock seconds of one run in a new folder. Throws where it fails. */
+/** Returns the wall-clock seconds of one run in a new folder. Throws if it fails. */
 function time(args: readonly string[]): number {
   const cwd = mkdtempSync(join(tmpdir(), 'ml-bench-'));
-  const began = performance.now();
+  const start = performance.now();
   const { status } = spawnSync(process.execPath, args, { cwd, env: quietEnv, input: '' });
-  const seconds = (performance.now() - began) / 1000;
+  const seconds = (performance.now() - start) / 1000;
   rmSync(cwd, { recursive: true });
   if (status !== 0) throw new Error(`${args.join(' ')} failed`);
   return seconds;
 }
 
-/** The median seconds of each command, by its name; the first is Node's own start. */
+/** Returns the median seconds of each command by name; the first is starting Node alone. */
 export function timeCommands(rounds: number): Record<string, number> {
   const times = new Map(Object.keys(commands).map((name) => [name, [] as number[]]));
   for (let round = 0; round <= rounds; round++) {

@@ -1,16 +1,16 @@
-// What a contender is: how it is asked, and how it is started for a model.
+// The type of a contender: how to start it for a model and how to send it requests.
 import type { Environment } from './environments.js';
 import type { Model } from './models.js';
 
 /** Where a contender is set up for a model. */
 export interface Place {
-  folder: string; // empty, its own
+  folder: string; // its own, empty
   model: Model;
-  file: string; // the model, trained and saved
-  ports: readonly [number, number, number]; // the first is asked
+  file: string; // the saved model
+  ports: readonly [number, number, number]; // requests go to the first
 }
 
-/** A command that serves, once it is set up. */
+/** The command that starts a contender. */
 export interface Launch {
   command: string;
   args: readonly string[];
@@ -25,12 +25,12 @@ export interface Contender {
   ping: string;
   path: string;
   body: (record: readonly number[]) => unknown;
-  // biome-ignore lint/suspicious/noExplicitAny: each server has its own answer, and a check that it is as expected
-  predictions?: (answer: any) => unknown; // none: it does not predict
+  // biome-ignore lint/suspicious/noExplicitAny: each server has its own response format; check() verifies it
+  predictions?: (response: any) => unknown; // undefined: it does not predict
   setUp: (place: Place) => Launch;
 }
 
-/** How SageMaker asks a container, which others do too. */
+/** SageMaker's requests to a container, which other servers accept, too. */
 export const sagemaker = {
   ping: '/ping',
   path: '/invocations',

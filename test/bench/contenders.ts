@@ -1,4 +1,4 @@
-// Who is measured: one entry a server.
+// The contenders: one entry per server.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -9,7 +9,7 @@ import { python } from './models.js';
 import { own } from './ours.js';
 
 const front = has('nginx') ? 'behind nginx' : 'without nginx, which is not installed';
-const workers = '2'; // of all that take a number and are not ours
+const workers = '2'; // for contenders that accept a number, except our own
 
 const others: readonly Contender[] = [
   {
@@ -27,7 +27,7 @@ const others: readonly Contender[] = [
   mlserver('mlserver', 'default settings', {}, {}),
   mlserver(
     'mlserver-batching',
-    'set up for the most requests: adaptive batching, predictions in the process of the server',
+    'tuned for throughput: adaptive batching, predictions in the server process',
     { parallel_workers: 0 },
     { max_batch_size: 64, max_batch_time: 0.002 },
   ),
@@ -65,7 +65,7 @@ const others: readonly Contender[] = [
   {
     ...sagemaker,
     name: 'bare',
-    about: 'the limit: predicts nothing, on one bare uvicorn process with uvloop, httptools and no log',
+    about: 'the upper bound: predicts nothing, on one bare uvicorn process with uvloop, httptools and no log',
     environment: 'ours',
     setUp: ({ ports }) => ({
       command: program('ours', 'uvicorn'),
@@ -74,7 +74,7 @@ const others: readonly Contender[] = [
   },
 ];
 
-/** With the variables that a model asks for. */
+/** Adds the environment variables of the model. */
 const withVariables = (contender: Contender): Contender => ({
   ...contender,
   setUp: (place) => {
@@ -86,7 +86,11 @@ const withVariables = (contender: Contender): Contender => ({
 export const contenders: readonly Contender[] = [
   own('fastapi', ['--model-server=fastapi'], 'a generated project, `--model-server=fastapi`, default settings'),
   own('flask', ['--model-server=flask'], `the same with \`--model-server=flask\`: gunicorn ${front}`),
-  own('fastapi-onnx', ['--model-server=fastapi', '--runtime=onnx'], 'the first, converted: `--runtime=onnx`'),
+  own(
+    'fastapi-onnx',
+    ['--model-server=fastapi', '--runtime=onnx'],
+    'the first with the model converted: `--runtime=onnx`',
+  ),
   ...others.map(withVariables),
 ];
 
@@ -110,7 +114,7 @@ function mlserver(name: string, how: string, settings: object, batching: object)
   };
 }
 
-/** A serving stack of AWS's own images, from its packages: python/NAME_service.py starts it. */
+/** A serving stack from AWS's own images, installed from its packages. python/NAME_service.py starts it. */
 function toolkit(name: 'mms' | 'gevent', packages: readonly string[], how: string): Contender {
   return {
     ...sagemaker,

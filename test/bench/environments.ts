@@ -1,4 +1,4 @@
-// The virtual environments of the contenders, each installed once into .bench of the checkout.
+// The virtual environments of the contenders, each installed once in .bench of the checkout.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,10 @@ import { convertingPins, pinsFor, root } from '../support/tools.js';
 
 const own = (name: string) => () => readFileSync(join(root, `test/bench/requirements/${name}.txt`), 'utf8');
 
-/** Whose environment it is, and the pins of what is in it. */
+/** The pins of each environment, by contender. */
 const requirements = {
-  ours: () => [...new Set([...pinsFor('sklearn', []), ...convertingPins()])].join('\n'), // as in a project without columns: scikit-learn would import pandas
+  // Without pandas, which scikit-learn would import, as in a project without columns.
+  ours: () => [...new Set([...pinsFor('sklearn', []), ...convertingPins()])].join('\n'),
   mlserver: own('mlserver'),
   bentoml: own('bentoml'),
   mlflow: own('mlflow'),
@@ -28,15 +29,15 @@ export const version = (name: Environment, distribution: string): string =>
   requirements[name]().match(new RegExp(`^${distribution}==(.*)$`, 'm'))?.[1] ?? 'unknown';
 
 /**
- * Makes the environment if it is not there or not as it should be: its pins, which are complete, and nothing else.
- * False where that fails; pip says why on stderr.
+ * Creates the environment if it is missing or outdated. Its pins are complete. Returns false if that fails; pip prints
+ * the reason to stderr.
  */
 export function install(name: Environment): boolean {
   const pins = requirements[name]();
   const wanted = createHash('sha256').update(pins).digest('hex');
   const stamp = join(folder(name), 'installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true;
-  console.error(`Installing what ${name} needs into .bench/${name} (once; a minute or two) …`);
+  console.error(`Installing the packages of ${name} in .bench/${name} (once; takes a minute or two) …`);
   if (!run(process.env.PYTHON ?? 'python3', ['-m', 'venv', '--clear', folder(name)])) return false;
   const file = join(folder(name), 'requirements.txt');
   writeFileSync(file, pins);

@@ -1,4 +1,4 @@
-// What each framework costs, with its own sample served by fastapi: the time to the first good ping, memory, the image.
+// The cost of each framework, with its sample served by fastapi: time to the first successful ping, memory, image size.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Framework } from '../../generators/catalog/frameworks.js';
@@ -16,23 +16,23 @@ import type { Options } from './options.js';
 import { readMemory } from './processes.js';
 import { findPort, type Startable, start, stop } from './servers.js';
 
-/** What serving the sample of a framework takes; undefined where that failed. */
+/** The cost of serving the sample of a framework. */
 export interface Costs {
-  seconds: number; // to the first good ping: the median
-  memory: number; // MB, of all its processes after a request
+  seconds: number; // to the first successful ping; the median
+  memory: number; // MB of all processes after a request
   processes: number;
 }
 export interface FrameworkRow {
   framework: string;
-  format: string | undefined; // the first; none where the framework has none of its own
+  format: string | undefined; // its first; undefined if it has none
   costs: Costs | undefined;
 }
 export interface Frameworks {
   rows: readonly FrameworkRow[];
-  images: Images | undefined; // none where there is no Docker, or where they were not asked for
+  images: Images | undefined; // undefined without Docker, or if not requested
 }
 
-/** A framework that can be generated: its project, and the Python of its environment. */
+/** A generated project of a framework, and the Python of its environment. */
 export interface Sample {
   framework: Framework;
   format: string | undefined;
@@ -42,7 +42,7 @@ export interface Sample {
 
 const all = [...new Set(combinations.map(({ framework }) => framework))];
 
-/** Generates a project of each framework, in its first format, and installs what it needs. Throws where that fails. */
+/** Generates a project of each framework in its first format and installs its packages. Throws if that fails. */
 export async function prepareSamples(frameworks: readonly Framework[] = all): Promise<Sample[]> {
   await installTools();
   const samples: Sample[] = [];
@@ -56,7 +56,7 @@ export async function prepareSamples(frameworks: readonly Framework[] = all): Pr
   return samples;
 }
 
-/** Measures them. The images come last: what Docker writes would slow the starts. */
+/** Measures the frameworks. Images come last, because Docker's writes would slow down the starts. */
 export async function measureFrameworks(samples: readonly Sample[], { starts, quick }: Options): Promise<Frameworks> {
   const rows: FrameworkRow[] = [];
   for (const sample of samples) {
@@ -71,10 +71,10 @@ export async function measureFrameworks(samples: readonly Sample[], { starts, qu
   return { rows, images: quick || samples.length === 0 ? undefined : await weighImages(samples) };
 }
 
-/** Trains the sample of a project and serves it, again and again. */
+/** Trains the sample of a project and starts its server repeatedly. */
 async function serve({ framework, project, python }: Sample, starts: number): Promise<Costs> {
   await must(python, [join(project, 'sample_model/train.py')]);
-  // The environment of its tests has pandas, too, which scikit-learn imports where it is installed.
+  // The test environment has pandas, which scikit-learn imports if it is installed.
   const command = framework === 'sklearn' && install('ours') ? program('ours', 'python') : python;
   await must(command, ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
   const port = await findPort();
@@ -84,12 +84,12 @@ async function serve({ framework, project, python }: Sample, starts: number): Pr
   const startable = { launch, port, ping, bin: join(command, '..'), log: join(project, 'server.log') };
   const runs: Costs[] = [];
   for (let time = 0; time <= starts; time++) runs.push(await startOnce(startable, project));
-  const measured = runs.slice(1); // the first brings the files into the page cache
+  const measured = runs.slice(1); // the first loads the files into the page cache
   const middle = (key: keyof Costs) => median(measured.map((each) => each[key]));
   return { seconds: middle('seconds'), memory: middle('memory'), processes: middle('processes') };
 }
 
-/** One start, one request, which has to be answered. */
+/** Starts the server once and sends one request, which must succeed. */
 async function startOnce(startable: Startable, project: string): Promise<Costs> {
   const { pid, port, seconds } = await start(startable);
   try {
@@ -98,7 +98,7 @@ async function startOnce(startable: Startable, project: string): Promise<Costs> 
       sagemaker.path,
       readFileSync(join(project, 'test/sample_request.json'), 'utf8'),
     );
-    if (status !== 200) throw new Error(`the sample request was answered with ${status}: ${text}`);
+    if (status !== 200) throw new Error(`the sample request returned ${status}: ${text}`);
     return { seconds, ...readMemory(pid) };
   } finally {
     await stop(pid);

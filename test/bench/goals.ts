@@ -1,4 +1,4 @@
-// What the generated servers are meant to reach, and whether they did.
+// Performance goals of the generated servers, and whether they are met.
 import { ratiosOf } from './content.js';
 import { models } from './models.js';
 import { countConnections, percent, show } from './numbers.js';
@@ -18,21 +18,21 @@ const base = 'pattern';
 const peers = [['mlserver', 'mlserver-batching'], ['bentoml'], ['mlflow'], ['mms'], ['gevent']];
 const names = models.map(({ name }) => name);
 
-/** By server and model: how many times the requests/s of the pattern, at 1 and at 32 connections. */
+/** By server and model: the required multiple of the pattern's requests/s, at 1 and at 32 connections. */
 const ratios = {
   fastapi: { regression: [2, 10], forest: [14, 45], boosting: [4, 12] },
   'fastapi-onnx': { regression: [3.5, 10], forest: [17, 48] },
   flask: { regression: [1, 2.5], forest: [8, 15] },
 } as const;
 
-/** A server is so many times as fast as the pattern. */
-const times = (server: string, model: string, count: number, least: number): Goal => [
-  `${server}: at least ${least} times the requests/s of ${base} (${model}, ${countConnections(count)})`,
+/** A server is at least `min` times as fast as the pattern. */
+const times = (server: string, model: string, count: number, min: number): Goal => [
+  `${server}: at least ${min} times the requests/s of ${base} (${model}, ${countConnections(count)})`,
   ({ rows }) => {
     const [own, other] = [find(rows, model, count, server), find(rows, model, count, base)];
     if (!own || !other) return;
     const ratio = own.rate / other.rate;
-    return { found: `${show(ratio)} times`, met: ratio >= least };
+    return { found: `${show(ratio)} times`, met: ratio >= min };
   },
 ];
 
@@ -45,7 +45,7 @@ const lower = (server: string, model: string): Goal => [
   },
 ];
 
-/** What the server adds to the library's own time, for a client that is alone. */
+/** The server's overhead over the library's own time, for a single client. */
 const added = (server: string, model: string): Goal => [
   `${server}: at 1 connection no slower than predict plus 0.3 ms (${model}, p50)`,
   ({ rows, predict }) => {
@@ -55,7 +55,7 @@ const added = (server: string, model: string): Goal => [
   },
 ];
 
-/** A server answers more requests than others, however many connections there are, whichever the model. */
+/** A server answers more requests than others for every model and number of connections. */
 const ahead = (server: string, others: readonly string[]): Goal => [
   `${server}: ahead of ${others.join(' and ')} in every row`,
   ({ rows }) => {
@@ -67,28 +67,28 @@ const ahead = (server: string, others: readonly string[]): Goal => [
       }),
     );
     if (pairs.length < names.length * connections.length * others.length) return;
-    const closest = pairs.reduce((least, each) => (each.ratio < least.ratio ? each : least));
+    const closest = pairs.reduce((slowest, each) => (each.ratio < slowest.ratio ? each : slowest));
     const { model, connections: count } = closest.row;
     return { found: `${show(closest.ratio)} times or more (least: ${model}, ${count})`, met: closest.ratio > 1 };
   },
 ];
 
-/** A server comes so near to one that predicts nothing. */
-const near = (server: string, model: string, least: number): Goal => [
-  `${server}: at least ${percent(least)} of the requests/s of bare (${model}, 32 connections)`,
+/** A server reaches at least this share of the speed of one that predicts nothing. */
+const near = (server: string, model: string, min: number): Goal => [
+  `${server}: at least ${percent(min)} of the requests/s of bare (${model}, 32 connections)`,
   ({ rows }) => {
     const [own, limit] = [find(rows, model, 32, server), find(rows, model, 32, 'bare')];
-    return own && limit && { found: `${show((own.rate / limit.rate) * 100)} %`, met: own.rate / limit.rate >= least };
+    return own && limit && { found: `${show((own.rate / limit.rate) * 100)} %`, met: own.rate / limit.rate >= min };
   },
 ];
 
-/** A model among many answers so many of the requests/s of the same model alone. */
-const shared = (least: number): Goal => [
-  `many models: at least ${percent(least)} of the requests/s of one model's server (32 connections)`,
-  ({ many }) => many && { found: `${show((many.among / many.alone) * 100)} %`, met: many.among / many.alone >= least },
+/** One of many models reaches at least this share of the requests/s of the same model alone. */
+const shared = (min: number): Goal => [
+  `many models: at least ${percent(min)} of the requests/s of one model's server (32 connections)`,
+  ({ many }) => many && { found: `${show((many.among / many.alone) * 100)} %`, met: many.among / many.alone >= min },
 ];
 
-/** Types of numbers are read and written at such shares of JSON's speed. */
+/** A content type is read and written at these shares of JSON's speed. */
 const content = (type: string, count: string): Goal => [
   `${type} of ${count} records: at least 0.75 of JSON's speed to read and 0.33 to write`,
   ({ content }) => {
@@ -98,22 +98,22 @@ const content = (type: string, count: string): Goal => [
   },
 ];
 
-const starts = (server: string, most: number): Goal => [
-  `${server}: a good ping within ${most} s of its start`,
+const starts = (server: string, max: number): Goal => [
+  `${server}: a successful ping within ${max} s of its start`,
   ({ starts }) => {
     const seconds = starts[server];
-    return seconds === undefined ? undefined : { found: `${show(seconds)} s`, met: seconds <= most };
+    return seconds === undefined ? undefined : { found: `${show(seconds)} s`, met: seconds <= max };
   },
 ];
 
-/** Images are hardly larger than what they are made of. */
-const small = (most: number): Goal => [
-  `images: at most ${percent(most)} larger than their base and packages`,
+/** Images are hardly larger than their base and packages. */
+const small = (max: number): Goal => [
+  `images: at most ${percent(max)} larger than their base and packages`,
   ({ frameworks }) => {
     const { base, built = {} } = frameworks?.images ?? {};
     if (!base || Object.keys(built).length === 0) return;
     const largest = Math.max(...Object.values(built).map(({ size, packages }) => size / (base.size + packages) - 1));
-    return { found: percent(largest), met: largest <= most };
+    return { found: percent(largest), met: largest <= max };
   },
 ];
 
@@ -148,6 +148,6 @@ const goals: readonly Goal[] = [
   ...Object.keys(ratios).map(answers),
 ];
 
-/** Every goal with what was found. */
+/** Returns every goal with its result. */
 export const judge = (results: Results): Verdict[] =>
   goals.map(([goal, measured]) => ({ goal, ...(measured(results) ?? { found: '', met: undefined }) }));

@@ -1,4 +1,4 @@
-// Requests of the benchmark itself: pings, and the check of the answers. The load is wrk's.
+// Requests of the benchmark itself: pings and checks of the responses. wrk generates the load.
 import http from 'node:http';
 
 export interface Reply {
@@ -6,19 +6,19 @@ export interface Reply {
   text: string;
 }
 
-/** One request on a connection of its own. Rejects where no answer comes. */
+/** Sends one request on its own connection. Rejects if there is no response. */
 export function ask(port: number, path: string, body?: string): Promise<Reply> {
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body ?? '') };
   const options = { host: '127.0.0.1', port, path, agent: false, timeout: 30_000 } as const;
   return new Promise((resolve, reject) => {
-    const request = http.request(body === undefined ? options : { ...options, method: 'POST', headers }, (answer) => {
+    const request = http.request(body === undefined ? options : { ...options, method: 'POST', headers }, (response) => {
       let text = '';
-      answer.setEncoding('utf8').on('data', (chunk: string) => {
+      response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
       });
-      answer.on('error', reject).on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+      response.on('error', reject).on('end', () => resolve({ status: response.statusCode ?? 0, text }));
     });
-    request.on('timeout', () => request.destroy(new Error('no answer within 30 seconds')));
+    request.on('timeout', () => request.destroy(new Error('no response within 30 seconds')));
     request.on('error', reject).end(body);
   });
 }

@@ -1,4 +1,4 @@
-// The images of generated projects: built as deploy/ does, weighed, and removed again.
+// The images of generated projects: built like deploy/ does, measured, and removed again.
 import { entryOf, type Framework } from '../../generators/catalog/frameworks.js';
 import { build, must, run, sizeOfPackages, unique } from '../support/rig.js';
 import { say } from './lineup.js';
@@ -6,15 +6,15 @@ import { say } from './lineup.js';
 export interface Image {
   size: number; // MB
   packages: number; // MB that pip installs
-  cuda?: string | undefined; // the version of CUDA that is in it although the project is for CPUs
+  cuda?: string | undefined; // the version of CUDA that it contains although the project is for CPUs
 }
 
 export interface Images {
   base: { name: string; size: number };
-  built: Readonly<Record<string, Image>>; // by framework; those that could not be built are missing
+  built: Readonly<Record<string, Image>>; // by framework, without those that could not be built
 }
 
-/** Weighs the images of projects, by framework; undefined without Docker and a base image in BASE_IMAGE. */
+/** Measures the images of projects, by framework; undefined without Docker or a base image in BASE_IMAGE. */
 export async function weighImages(
   projects: readonly { framework: Framework; project: string }[],
 ): Promise<Images | undefined> {
@@ -36,23 +36,23 @@ export async function weighImages(
   return { base: { name, size: await weigh(name) }, built };
 }
 
-/** Whether Docker is there and does this. */
+/** Whether Docker is available and the command succeeds. */
 const succeeds = (...args: string[]): Promise<boolean> =>
   run('docker', args).then(
     ({ code }) => code === 0,
     () => false,
   );
 
-/** Megabytes of all layers, unpacked. (What `inspect` says is compressed in some of Docker's image stores.) */
+/** Returns the megabytes of all layers, unpacked. (`inspect` returns the compressed size in some image stores.) */
 async function weigh(image: string): Promise<number> {
   const sizes = await must('docker', ['history', '--human=false', '--format={{.Size}}', image]);
   return sizes.split('\n').reduce((sum, size) => sum + Number(size), 0) / 1e6;
 }
 
-/** The version of CUDA in an image that should have got the build for CPUs from an index of its own. */
+/** Returns the version of CUDA in an image that should have the CPU build from its own index. */
 async function findCuda(image: string, framework: Framework): Promise<string | undefined> {
   const name = entryOf(framework).cpuBuild?.package;
   if (!name) return;
-  const ask = `import ${name}; print(${name}.version.cuda or '')`;
-  return (await must('docker', ['run', '--rm', image, 'python', '-c', ask])) || undefined;
+  const program = `import ${name}; print(${name}.version.cuda or '')`;
+  return (await must('docker', ['run', '--rm', image, 'python', '-c', program])) || undefined;
 }

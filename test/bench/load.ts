@@ -1,10 +1,10 @@
-// Load from wrk, in a process of its own: the same few records in turn, one a request.
+// Load from wrk in a separate process: the same few records in turn, one per request.
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { has } from '../support/tools.js';
 
-/** What one run of load showed: requests a second, milliseconds, requests that were refused or lost. */
+/** The result of one run of load: requests/s, latencies in milliseconds, failed or lost requests. */
 export interface Sample {
   rate: number;
   p50: number;
@@ -12,23 +12,23 @@ export interface Sample {
   errors: number;
 }
 
-/** Ends the benchmark, plainly, where there is no /proc to read. */
-export function needLinux(): void {
-  if (process.platform !== 'linux') refuse('npm run bench needs Linux');
+/** Exits with a message if there is no /proc to read. */
+export function requireLinux(): void {
+  if (process.platform !== 'linux') fail('npm run bench needs Linux');
 }
 
-/** Ends the benchmark, plainly, where wrk is not installed. */
-export function needWrk(): void {
-  needLinux();
-  if (!has('wrk')) refuse('npm run bench needs wrk, which makes the load. On Debian: apt-get install wrk');
+/** Exits with a message if wrk is not installed. */
+export function requireWrk(): void {
+  requireLinux();
+  if (!has('wrk')) fail('npm run bench needs wrk to generate load. On Debian: apt-get install wrk');
 }
 
-function refuse(reason: string): never {
+function fail(reason: string): never {
   console.error(reason);
   process.exit(1);
 }
 
-/** Writes the script that tells wrk what to send and what to print; its path. */
+/** Writes the script that defines what wrk sends and prints, and returns its path. */
 export function writeScript(folder: string, bodies: readonly string[], type = 'application/json'): string {
   const quoted = bodies.map((body) => `[==[${body}]==]`).join(',\n  ');
   const path = join(folder, 'load.lua');
@@ -65,7 +65,7 @@ function done(summary, latency)
 end
 `;
 
-/** Asks a server as fast as it answers, on so many connections. */
+/** Sends requests to a server as fast as it responds, on `connections` connections. */
 export function load(url: string, lua: string, connections: number, seconds: number): Promise<Sample> {
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '--latency', '-s', lua, url];
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// Many models in one container: what one more of them takes in a process of its own, and what it would in one process.
+// Many models in one container: the memory of a model in its own process, compared with all models in one process.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateProject } from '../support/generate.js';
@@ -13,7 +13,7 @@ import type { Options } from './options.js';
 import { readMemory } from './processes.js';
 import { findPort, start, stop } from './servers.js';
 
-/** Megabytes of a model, in its own process and as an object; what one process holds of `count` and after dropping them. */
+/** Megabytes of a model in its own process and as an object, of `count` objects, and after deleting these. */
 export interface ManyRow {
   framework: string;
   own: number;
@@ -24,24 +24,24 @@ export interface ManyRow {
 export interface Many {
   rows: readonly ManyRow[];
   count: number;
-  among: number; // requests/s of a model among many
-  alone: number; // and of the same model alone in one process
+  among: number; // requests/s of one of many models
+  alone: number; // requests/s of the same model alone in one process
 }
 
 const count = 20;
 
-/** Measures every framework, and the way through the web server's process with scikit-learn. */
+/** Measures every framework and, with scikit-learn, the overhead of the web server's separate process. */
 export async function measureMany(samples: readonly Sample[], options: Options): Promise<Many> {
   const rows: ManyRow[] = [];
   let hop = { among: Number.NaN, alone: Number.NaN };
-  // A language model has an endpoint of its own.
+  // Language models have one endpoint each.
   for (const { framework, format, project: single, python } of samples.filter(
     (each) => each.framework !== 'transformers',
   )) {
     say(`${framework}: ${count} models`);
     const project = `${single}-many`;
-    const saved = format ? { modelFormat: format } : {};
-    await generateProject({ framework, ...saved, multiModel: true, includeSampleModel: true }, project);
+    const formatOption = format ? { modelFormat: format } : {};
+    await generateProject({ framework, ...formatOption, multiModel: true, includeSampleModel: true }, project);
     await must(python, [join(project, 'sample_model/train.py')]);
     await must(python, ['-m', 'compileall', '-q', join(project, 'code')]); // as in its image
     const own = await measureProcesses(project, python);
@@ -54,17 +54,17 @@ export async function measureMany(samples: readonly Sample[], options: Options):
   return { rows, count, ...hop };
 }
 
-/** Megabytes that each of `count` models adds to a server that has one already. */
+/** Returns the megabytes that each of `count` models adds to a server with two models. */
 async function measureProcesses(project: string, python: string): Promise<number> {
   return withServer(project, python, { SAGEMAKER_MULTI_MODEL: 'true' }, async (port, pid) => {
-    for (const name of ['first', 'second']) await add(port, project, name); // the second finds all imported
+    for (const name of ['first', 'second']) await add(port, project, name); // the second finds all modules imported
     const before = readMemory(pid).memory;
     for (let number = 0; number < count; number++) await add(port, project, `m${number}`);
     return (readMemory(pid).memory - before) / count;
   });
 }
 
-/** The requests/s of a model through the web server's process and of the same model alone, in turn. */
+/** Returns the requests/s of a model behind the web server's process and of the same model alone, alternately. */
 async function measureHop(project: string, python: string, { seconds, rounds }: Options) {
   const lua = writeScript(project, [request(project)]);
   const rate = (url: string) => load(url, lua, 32, seconds).then((sample) => sample.rate);
@@ -81,7 +81,7 @@ async function measureHop(project: string, python: string, { seconds, rounds }: 
   );
 }
 
-/** Loads the project's model under a name, and asks it once. */
+/** Loads the project's model under a name and sends it one request. */
 async function add(port: number, project: string, name: string): Promise<void> {
   const order = JSON.stringify({ model_name: name, url: join(project, 'model') });
   for (const [path, body] of [
@@ -89,7 +89,7 @@ async function add(port: number, project: string, name: string): Promise<void> {
     [`/models/${name}/invoke`, request(project)],
   ] as const) {
     const { status, text } = await ask(port, path, body);
-    if (status !== 200) throw new Error(`${path} was answered with ${status}: ${text}`);
+    if (status !== 200) throw new Error(`${path} returned ${status}: ${text}`);
   }
 }
 

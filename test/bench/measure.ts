@@ -1,4 +1,4 @@
-// The run: contenders in turn, round after round, so that a machine that gets slower gets slower for all of them.
+// The benchmark run: contenders alternate over several rounds, so that a machine that slows down affects all of them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,38 +14,38 @@ import { type Model, models, timePredict, train, variantModels } from './models.
 import { median } from './numbers.js';
 import { connections, type Options } from './options.js';
 import { variants } from './ours.js';
-import { measureLoad, readUse, settle } from './processes.js';
+import { measureLoad, readUse, waitUntilIdle } from './processes.js';
 import type { Results, Row } from './results.js';
 import { type Server, stop } from './servers.js';
 import { measureStages } from './stages.js';
 
 /** Contenders that are compared with one model. */
 interface Heat {
-  those: readonly Contender[];
+  entrants: readonly Contender[];
   model: Model;
-  starts: number; // of each alone, timed; 0: all at once
+  starts: number; // timed starts of each alone; 0: all at once
   counts: readonly number[]; // of connections
   rounds: number;
   seconds: number;
 }
 
-/** What came of it. */
+/** The result of a heat. */
 interface Outcome {
   rows: Row[];
   predict: number[];
   idle: number;
 }
 
-/** Measures everything. Throws where the generated servers cannot even be installed. */
+/** Measures everything. Throws if the packages of the generated servers cannot be installed. */
 export async function measure(options: Options): Promise<Results> {
   const { part } = options;
   const { present, missing } = installAll(options.servers);
   const samples = part ? [] : await prepareSamples();
   const folder = mkdtempSync(join(tmpdir(), 'ml-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  if (!part) say('the command beside node -e 0');
+  if (!part) say('the command compared with node -e 0');
   const commands = part ? undefined : timeCommands(options.commandRounds);
-  // What takes minutes comes before what takes most of an hour.
+  // The short measurements come first.
   const sections = part
     ? undefined
     : {
@@ -62,12 +62,12 @@ export async function measure(options: Options): Promise<Results> {
   const chosen = models.filter(({ name }) => options.models?.includes(name) ?? true);
   for (const model of chosen) {
     const starts = main.length === 0 ? options.starts : 0;
-    main.push(await compare({ ...options, those: present, model, starts, counts: connections }, notes));
+    main.push(await compare({ ...options, entrants: present, model, starts, counts: connections }, notes));
   }
   const tuned: Outcome[] = [];
   for (const model of part ? [] : variantModels) {
     const { variantConnections: counts, variantSeconds: seconds, rounds } = options;
-    tuned.push(await compare({ those: variants, model, starts: 0, counts, seconds, rounds }, notes));
+    tuned.push(await compare({ entrants: variants, model, starts: 0, counts, seconds, rounds }, notes));
   }
   const after = readUse();
   return {
@@ -84,10 +84,10 @@ export async function measure(options: Options): Promise<Results> {
   };
 }
 
-/** One model with all its contenders, which stay up together and are asked one at a time. */
-async function compare({ those, model, starts, counts, rounds, seconds }: Heat, notes: Notes): Promise<Outcome> {
-  const servers = await lineUp(those, model, starts, notes);
-  if (rounds > 1) await Promise.all(servers.map((server) => ask(server, 8, 2))); // warms up
+/** Compares all contenders for one model. All of them keep running, and one at a time gets load. */
+async function compare({ entrants, model, starts, counts, rounds, seconds }: Heat, notes: Notes): Promise<Outcome> {
+  const servers = await lineUp(entrants, model, starts, notes);
+  if (rounds > 1) await Promise.all(servers.map((server) => measureServer(server, 8, 2))); // warm-up
   const pids = servers.map(({ pid }) => pid);
   const idle = await measureLoad(pids, 2);
   const rows: Row[] = [];
@@ -97,7 +97,7 @@ async function compare({ those, model, starts, counts, rounds, seconds }: Heat, 
     for (let round = 1; round <= rounds; round++) {
       say(`${model.title}: connections ${count}, round ${round} of ${rounds}`);
       if (count === 1) predict.push(timePredict(notes.data, model, seconds));
-      for (const server of servers) samples.get(server)?.push(await ask(server, count, seconds));
+      for (const server of servers) samples.get(server)?.push(await measureServer(server, count, seconds));
     }
     for (const [{ contender }, each] of samples) {
       rows.push({ model: model.name, connections: count, server: contender.name, ...summarize(each) });
@@ -107,10 +107,10 @@ async function compare({ those, model, starts, counts, rounds, seconds }: Heat, 
   return { rows, predict, idle };
 }
 
-/** Loads one server, and waits until it has done what was asked of it. */
-async function ask({ contender, port, lua, pid }: Server, count: number, seconds: number): Promise<Sample> {
+/** Puts load on one server, then waits until it is idle. */
+async function measureServer({ contender, port, lua, pid }: Server, count: number, seconds: number): Promise<Sample> {
   const sample = await load(`http://127.0.0.1:${port}${contender.path}`, lua, count, seconds);
-  await settle(pid);
+  await waitUntilIdle(pid);
   return sample;
 }
 

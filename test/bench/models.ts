@@ -1,4 +1,4 @@
-// What is served: the models that python/train.py trains, and two handlers that only differ in holding the GIL.
+// The models: those that python/train.py trains, and two handlers that differ only in holding the GIL.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,9 +8,9 @@ import { program } from './environments.js';
 export interface Model {
   name: string;
   title: string;
-  /** A handler of python/ in the place of the generated one. */
+  /** A handler in python/ that replaces the generated one. */
   handler?: string;
-  /** Variables for servers that do not set them themselves, as the generated ones do. */
+  /** Variables for servers that, unlike the generated ones, do not set them themselves. */
   env?: Readonly<Record<string, string>>;
 }
 
@@ -23,7 +23,7 @@ const boosting: Model = {
 };
 export const models: readonly Model[] = [regression, forest, boosting];
 
-const work = 'about 0.5 ms a record';
+const work = 'about 0.5 ms per record';
 export const variantModels: readonly Model[] = [
   regression,
   forest,
@@ -31,7 +31,7 @@ export const variantModels: readonly Model[] = [
   { name: 'releases_gil', title: `NumPy matmul, ${work}, releases the GIL`, handler: 'releases_gil.py' },
 ];
 
-/** What is sent, and what has to come back, record for record. */
+/** The records to send and the expected predictions. */
 export interface Data {
   records: readonly (readonly number[])[];
   expected: Readonly<Record<string, readonly number[]>>;
@@ -51,7 +51,7 @@ export function train(folder: string): Data {
   return { records: read('records.json'), expected: read('expected.json'), recordsFile, file };
 }
 
-/** Milliseconds that `model.predict` of one record takes, without any server: the median. */
+/** Returns the median milliseconds of `model.predict` for one record, without a server. */
 export const timePredict = (data: Data, model: Model, seconds: number): number =>
   Number(run(model.env, 'time_predict.py', data.file(model), data.recordsFile, `${seconds}`));
 
@@ -61,6 +61,6 @@ function run(env: Model['env'], script: string, ...args: string[]): string {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  if (status !== 0) throw new Error(`test/bench/python/${script} failed; it says why above`);
+  if (status !== 0) throw new Error(`test/bench/python/${script} failed; see its error above`);
   return stdout;
 }

@@ -1,10 +1,10 @@
-// Numbers, and how they are written.
+// Statistics and number formatting.
 
-/** The middle value, or the upper of the two in the middle; NaN for no values. */
+/** Returns the median, the upper one for an even number of values; NaN for none. */
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-/** 12345.6 as "12,346", 42.19 as "42.2", 0.456 as "0.46": three digits that count, at most two places. */
+/** 12345.6 as "12,346", 42.19 as "42.2", 0.456 as "0.46": three significant digits, at most two decimals. */
 export function show(value: number): string {
   const places = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
   return value.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places });

@@ -1,44 +1,44 @@
-// What npm run bench takes on its command line, and how long it measures.
+// The command line of npm run bench, and its durations.
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../support/tools.js';
 
 export const connections = [1, 8, 32, 64] as const;
 
-/** What can be measured alone, and be replaced in the document. */
+/** Sections that can be measured alone and replaced in the document. */
 export const sections = ['frameworks', 'many', 'columns', 'content', 'stages'] as const;
 export type Section = (typeof sections)[number];
 
-/** How one run of the benchmark goes. */
+/** The options of one benchmark run. */
 export interface Options {
-  seconds: number; // of load in each cell of a table
-  rounds: number; // of every contender in turn; the median counts
-  starts: number; // of every contender, for the time to its first good ping
+  seconds: number; // of load per table cell
+  rounds: number; // over all contenders; the median is reported
+  starts: number; // of each contender, to time its first successful ping
   variantConnections: readonly number[];
   variantSeconds: number;
   commandRounds: number;
-  servers: readonly string[] | undefined; // the contenders, if not all
-  models: readonly string[] | undefined; // the same of the models
-  part: boolean; // nothing but contenders: some of them, or some models
-  section: Section | undefined; // nothing but this one
+  servers: readonly string[] | undefined; // contenders to measure; undefined: all
+  models: readonly string[] | undefined; // models to measure; undefined: all
+  part: boolean; // only some contenders or models, and no other sections
+  section: Section | undefined; // only this section
   out: string; // the folder for benchmarks.md and benchmarks.svg
   quick: boolean;
 }
 
 const usage = `npm run bench -- [flags]
 
-  --quick         short cells, one round: for a first look, about 10 minutes
-  --servers=A,B   nothing but these contenders
-  --models=A,B    nothing but contenders, with these models
-  --frameworks    the section on the frameworks only, replaced in the benchmarks.md that is there
-  --many          the same with that on many models
-  --columns       the same with that on requests by column
-  --content       the same with that on content types
-  --stages        the same with that on the stages of a request
-  --out=FOLDER    where benchmarks.md and benchmarks.svg go (default: docs; with --quick, --servers or --models: .bench)
+  --quick         measure briefly, in one round: a first look in about 10 minutes
+  --servers=A,B   measure only these contenders
+  --models=A,B    measure only contenders, with these models
+  --frameworks    measure only the frameworks, and replace their section in the existing benchmarks.md
+  --many          the same for many models
+  --columns       the same for requests by column
+  --content       the same for content types
+  --stages        the same for the stages of a request
+  --out=FOLDER    folder for benchmarks.md and benchmarks.svg (default: docs; with --quick, --servers or --models: .bench)
 `;
 
-/** The options of a command line. Prints the usage and ends where that is asked for, or where a flag is unknown. */
+/** Parses the command line. Prints the usage and exits for --help or an unknown flag. */
 export function readOptions(args: readonly string[], contenders: readonly string[], known: readonly string[]): Options {
   const flags = {
     quick: { type: 'boolean' },
@@ -61,7 +61,7 @@ export function readOptions(args: readonly string[], contenders: readonly string
     const part = servers !== undefined || models !== undefined;
     if (chosen.length > (part ? 0 : 1)) {
       const flags = sections.map((section) => `--${section}`).join(', ');
-      throw new Error(`only one of --servers and --models, ${flags} can be given`);
+      throw new Error(`pass only one of ${flags}, or --servers and --models`);
     }
     const out = values.out ? resolve(values.out) : join(root, quick || part ? '.bench' : 'docs');
     return { ...(quick ? short : long), servers, models, part, section: chosen[0], out, quick };
@@ -70,11 +70,11 @@ export function readOptions(args: readonly string[], contenders: readonly string
   }
 }
 
-/** The names of a flag, if it is there. Throws where one is unknown. */
+/** Returns the names in a flag, if it was given. Throws if one is unknown. */
 function readNames(flag: string, value: string | undefined, known: readonly string[]): string[] | undefined {
   const names = value?.split(',');
   const unknown = names?.filter((name) => !known.includes(name)) ?? [];
-  if (unknown.length > 0) throw new Error(`--${flag} has no ${unknown.join(', ')}: there are ${known.join(', ')}`);
+  if (unknown.length > 0) throw new Error(`--${flag}: unknown ${unknown.join(', ')}; known are ${known.join(', ')}`);
   return names;
 }
 

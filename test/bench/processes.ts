@@ -1,4 +1,4 @@
-// Processes of this machine, read from /proc: whose children they are, and how long they were on a CPU.
+// The processes of this machine, from /proc: their parents and their CPU time.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -7,11 +7,11 @@ const ticksPerSecond = 100; // USER_HZ, the same on every Linux
 interface Process {
   pid: number;
   parent: number;
-  ticks: number; // on a CPU
-  ended: number; // on a CPU, of the processes it has started that have ended
+  ticks: number; // of CPU time
+  ended: number; // of CPU time of its children that have ended
 }
 
-/** Every process that is no zombie. */
+/** Returns all processes that are not zombies. */
 function list(): Process[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => {
@@ -22,18 +22,18 @@ function list(): Process[] {
       const each = { pid: Number(pid), parent: Number(parent), ticks: user + system, ended: endedUser + endedSystem };
       return state === 'Z' ? [] : [each];
     } catch {
-      return []; // it has ended meanwhile
+      return []; // it has ended since
     }
   });
 }
 
-/** A process and all that it has started, directly or not. */
+/** Returns a process and all its descendants. */
 function familyOf(pid: number, all = list()): Process[] {
   const children = all.filter(({ parent }) => parent === pid);
   return [...all.filter((each) => each.pid === pid), ...children.flatMap((child) => familyOf(child.pid, all))];
 }
 
-/** Ends a process with all that it has started: politely, and what still runs after five seconds by force. */
+/** Ends a process and its descendants: with SIGTERM, and after five seconds with SIGKILL. */
 export async function end(pid: number): Promise<void> {
   const family = familyOf(pid).map((each) => each.pid);
   signal([pid], 'SIGTERM');
@@ -41,7 +41,7 @@ export async function end(pid: number): Promise<void> {
   signal(family, 'SIGKILL');
 }
 
-/** Ends a process with all that it has started, at once. */
+/** Kills a process and its descendants. */
 export const kill = (pid: number): void =>
   signal(
     familyOf(pid).map((each) => each.pid),
@@ -53,12 +53,12 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
     try {
       process.kill(pid, name);
     } catch {
-      // it has ended already
+      // it has already ended
     }
   }
 }
 
-/** Megabytes that a process with all it has started holds, and how many they are; what they share counts once. */
+/** Returns the number and the megabytes of a process and its descendants, counting shared memory once. */
 export function readMemory(pid: number): { memory: number; processes: number } {
   const family = familyOf(pid);
   const kibibytes = family.map((each) => {
@@ -68,7 +68,7 @@ export function readMemory(pid: number): { memory: number; processes: number } {
   return { memory: kibibytes.reduce((sum, each) => sum + each, 0) * 1.024e-3, processes: family.length };
 }
 
-/** The share of one CPU that processes with all they have started use while nobody asks them, over `seconds`. */
+/** Returns the share of one CPU that processes and their descendants use over `seconds`. */
 export async function measureLoad(pids: readonly number[], seconds: number): Promise<number> {
   const used = () => pids.flatMap((pid) => familyOf(pid)).reduce((sum, { ticks }) => sum + ticks, 0);
   const before = used();
@@ -76,16 +76,16 @@ export async function measureLoad(pids: readonly number[], seconds: number): Pro
   return (used() - before) / ticksPerSecond / seconds;
 }
 
-/** Waits until a process with all it has started is at rest: what was asked of it last is answered. Ten seconds at most. */
-export async function settle(pid: number): Promise<void> {
+/** Waits until a process and its descendants have finished their work, for at most ten seconds. */
+export async function waitUntilIdle(pid: number): Promise<void> {
   for (let tries = 0; tries < 50 && (await measureLoad([pid], 0.2)) > 0.1; tries++);
 }
 
 /** Ticks of all CPUs since the machine started. */
 export interface Use {
   all: number;
-  stolen: number; // that the machine's host gave to others
-  others: number; // of processes that neither are this one nor were started by it
+  stolen: number; // that the host gave to other machines
+  others: number; // of processes other than this one and its descendants
 }
 
 export function readUse(): Use {

@@ -1,4 +1,4 @@
-// The results in words, for the terminal and for docs/benchmarks.md.
+// The report of the results, for the terminal and for docs/benchmarks.md.
 import { availableParallelism } from 'node:os';
 import { contenders } from './contenders.js';
 import { judge, type Verdict } from './goals.js';
@@ -6,12 +6,19 @@ import { percent } from './numbers.js';
 import type { Options } from './options.js';
 import { variants } from './ours.js';
 import type { Results } from './results.js';
-import { columnsSection, contentSection, frameworksSection, inWords, manySection, stagesSection } from './section.js';
+import {
+  columnsSection,
+  contentSection,
+  frameworksSection,
+  manySection,
+  stagesSection,
+  toMarkdown,
+} from './section.js';
 import { commandTable, modelsOf, predictTable, serversOf, speedTable, startTable, variantTable } from './tables.js';
 
-const quiet = 0.03; // share of the CPU time that other programs may take before it is said
+const quiet = 0.03; // share of the CPU time that other programs can use without a warning
 
-/** What was found: goals and tables. */
+/** Returns the goals and tables. */
 export function findings(results: Results, options: Options): string {
   const sections: string[][] = [
     ['Goals', goals(results, options)],
@@ -26,14 +33,14 @@ export function findings(results: Results, options: Options): string {
     ...(results.many ? [manySection(results.many)] : []),
     ...(results.commands ? [['The command', commandTable(results.commands, options)]] : []),
   ];
-  return [...warnings(results), ...sections.map(inWords)].join('\n\n');
+  return [...warnings(results), ...sections.map(toMarkdown)].join('\n\n');
 }
 
-/** The whole document. */
+/** Returns the whole document. */
 export const document = (results: Results, options: Options, python: string, picture: boolean): string => `# Benchmarks
 
-Written by \`npm run bench\`, which measures everything here side by side in one run. Quote the ratios: the numbers stand
-for one machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
+Written by \`npm run bench\`, which measures everything here in one run. Quote the ratios: the numbers are those of one
+machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
 ${picture ? '\n![Requests/s as a multiple of the pattern everybody copies](benchmarks.svg)\n' : ''}
 ${findings(results, options)}
 
@@ -52,7 +59,7 @@ function goals(results: Results, { part }: Options): string {
 }
 
 function warnings({ missing, others }: Results): string[] {
-  const busy = `**The machine was busy**: other programs took ${percent(others)} of its CPU time. Run this again.`;
+  const busy = `**The machine was busy**: other programs used ${percent(others)} of its CPU time. Run this again.`;
   return [
     ...missing.map(({ name, reason }) => `**${name} is missing**: ${reason}.`),
     ...(others > quiet ? [busy] : []),
@@ -61,20 +68,20 @@ function warnings({ missing, others }: Results): string[] {
 
 function processes(results: Results, options: Options): string[] {
   const settings = variants.map(({ name, about }) => `- ${name}: ${about}`).join('\n');
-  const text = `Requests/s of \`fastapi\` with other settings. A batch is what came in while the prediction before it ran. The last
-two models take the same time for each record, in a batch or alone, and differ in whether other threads of the process
-get on meanwhile.`;
-  const why = `Why the default is one process for each CPU, with batching: a model that holds Python's interpreter lock gets one CPU
-out of one process, whatever the settings; a model that releases it, or whose predictions take the same time for many records
-as for one, is served about as well by several processes as by one, which predicts more records together. The processes are
-forked after the model is loaded and share its memory until they write to it. Fewer are started where memory does not
-hold a copy for each; \`SM_WORKERS\` decides otherwise.`;
+  const text = `Requests/s of \`fastapi\` with other settings. A batch contains the requests that arrived during the previous prediction.
+The last two models take the same time for each record, in a batch or alone, and differ in whether other threads of the
+process can run meanwhile.`;
+  const why = `Why the default is one process per CPU, with batching: a model that holds Python's GIL uses only one CPU per process,
+whatever the settings. A model that releases it, or that predicts many records as fast as one, is served about as well by
+several processes as by a single one, which predicts larger batches. The processes are forked after the model is loaded and
+share its memory until they write to it. Fewer are started if memory does not hold a copy for each; \`SM_WORKERS\`
+overrides the number.`;
   return ['Processes and batching', text, variantTable(results, options), settings, why];
 }
 
 function starting(results: Results, { starts }: Options): string {
   const how = `with the ${modelsOf(results)[0]?.name} model${starts === 1 ? '' : `: the median of ${starts}`}`;
-  return `Seconds from the start of the process to the first good ping, ${how}.`;
+  return `Seconds from the start of the process to the first successful ping, ${how}.`;
 }
 
 function servers(results: Results): string {
@@ -83,18 +90,18 @@ function servers(results: Results): string {
 }
 
 const method = ({ idle, stolen, others }: Results, { rounds, seconds }: Options, python: string) => `\
-All get the same models, saved with the same scikit-learn and NumPy, and write their logs, as many as they do by default,
-to a file. What uvicorn serves has uvloop and httptools, which it takes up where they are installed: without them MLflow
-took 44 ms for a request that was alone. With histogram gradient boosting the others get \`OMP_NUM_THREADS=1\`,
-which the generated servers set themselves: the OpenMP threads of several workers slow each other down.
+All servers get the same models, saved with the same scikit-learn and NumPy, and write their default logs to a file.
+Servers on uvicorn have uvloop and httptools, which uvicorn uses if they are installed: without them MLflow took 44 ms for
+a single request. With histogram gradient boosting, the others get \`OMP_NUM_THREADS=1\`, which the generated servers set
+themselves: the OpenMP threads of several workers slow each other down.
 
 - Machine: ${availableParallelism()} CPUs for servers and load together, Linux, Python ${python}, Node ${process.versions.node}. While this ran,
-  other programs took ${percent(others)} of the CPU time and the machine's host gave ${percent(stolen)} to others.
-- Load: wrk over loopback, on connections that stay open where the server allows it. A request is one record of 20
-  numbers in the server's own JSON; 16 records take turns.
-- All servers with a model are up at a time, and one is asked at a time: with 1 connection first and with 64 last,
-  each for ${seconds} s in turn${rounds > 1 ? `, in ${rounds} rounds, of which the median counts` : ''}. While nobody asks them they
-  all together use ${percent(idle)} of one CPU.
-- Before it is measured, a server has to answer every record as the model does, one by one and many at a time. A request
-  that fails or gets an error counts as an error, and is shown.
-- A cold start is that of the process, with its files in the page cache; images and machines take their time besides.`;
+  other programs used ${percent(others)} of the CPU time and the host gave ${percent(stolen)} to other machines.
+- Load: wrk over loopback, on connections that stay open if the server allows it. A request is one record of 20
+  numbers in the server's own JSON; 16 records are sent in turn.
+- All servers of a model run at the same time, but only one at a time gets load: first with 1 connection, last with 64,
+  each for ${seconds} s in turn${rounds > 1 ? `, in ${rounds} rounds; the median is reported` : ''}. Without requests, all servers
+  together use ${percent(idle)} of one CPU.
+- Before it is measured, a server must predict every record like the model does, one by one and many at once. A request
+  that fails or returns an error counts as an error, and is shown.
+- A cold start is that of the process, with its files in the page cache; starting machines and pulling images comes on top.`;

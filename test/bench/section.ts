@@ -1,4 +1,4 @@
-// The section on the frameworks in words, and how it is put into a document that is there already.
+// The sections of the report, and their replacement in an existing document.
 import { availableParallelism } from 'node:os';
 import type { ColumnTimes } from './columns.js';
 import { type ContentTimes, ratiosOf } from './content.js';
@@ -9,13 +9,13 @@ import type { Options } from './options.js';
 import { type StageRow, stages } from './stages.js';
 import { table } from './tables.js';
 
-/** A section: its title and its paragraphs. */
-export const inWords = ([title, ...parts]: readonly string[]): string => [`## ${title}`, ...parts].join('\n\n');
+/** Formats a section: its title and its paragraphs. */
+export const toMarkdown = ([title, ...parts]: readonly string[]): string => [`## ${title}`, ...parts].join('\n\n');
 
-/** What is said of the frameworks. */
+/** Returns the section on frameworks. */
 export function frameworksSection({ rows, images }: Frameworks, { starts, quick }: Options): string[] {
   const cuda = Object.values(images?.built ?? {}).find((image) => image.cuda)?.cuda;
-  const head = ['framework', 'format', 'first good ping, s', 'memory, MB (processes)', 'image, MB'];
+  const head = ['framework', 'format', 'first successful ping, s', 'memory, MB (processes)', 'image, MB'];
   const cells = ({ framework, format, costs }: FrameworkRow) => [
     framework,
     format ?? '-',
@@ -26,9 +26,9 @@ export function frameworksSection({ rows, images }: Frameworks, { starts, quick 
   const cpus = `(${availableParallelism()} CPUs)`;
   const how = `The sample of each framework in its first format, served by \`fastapi\` with its default settings:
 ${times}, with all files in the page cache; then the memory of all processes after one request,
-where what they share counts once (Pss). One of the processes watches over the others, which predict. The numbers stand
-for one machine ${cpus}.`;
-  const footnote = `¹ The index of builds for CPUs was not reachable: this image holds PyPI's build with CUDA ${cuda}.`;
+with shared memory counted once (Pss). One of the processes supervises the others, which predict. The numbers are those
+of one machine ${cpus}.`;
+  const footnote = `¹ The index of CPU builds was not reachable: this image has PyPI's build with CUDA ${cuda}.`;
   const found = table(2, head, rows.map(cells));
   return ['Frameworks', `${how}\n${aboutImages(images, quick)}`, found, ...(cuda ? [footnote] : [])];
 }
@@ -42,16 +42,16 @@ function imageCell(images: Frameworks['images'], framework: string): string {
 function aboutImages(images: Frameworks['images'], quick: boolean): string {
   if (images)
     return `Of each image ${show(images.base.size)} MB are its base, \`${images.base.name}\`; no model is in it.`;
-  return quick ? 'A quick run builds no images.' : 'No images were built: Docker was not there, or no `BASE_IMAGE`.';
+  return quick ? 'A quick run builds no images.' : 'No images were built: Docker or `BASE_IMAGE` was missing.';
 }
 
-/** What is said of many models. */
+/** Returns the section on many models. */
 export function manySection({ rows, count, among, alone }: Many): string[] {
   const head = [
     'framework',
     'its own process, MB',
     'object in one process, MB',
-    `of ${count} objects left after dropping them`,
+    `of ${count} objects left after deleting them`,
   ];
   const cells = ({ framework, own, object, taken, left }: ManyRow) => [
     framework,
@@ -59,18 +59,18 @@ export function manySection({ rows, count, among, alone }: Many): string[] {
     show(object),
     percent(Math.max(0, left) / taken),
   ];
-  const how = `What one more model takes in a container of many, in the process of its own that \`--multi-model\` gives it (what it
-shares with others counts once), and what it would take as an object in one process; and how much of ${count} such objects a
-process still holds when they are dropped, after \`gc.collect()\` and \`malloc_trim\`. The end of a process leaves nothing.`;
-  const way = `The way through the web server's process: at 32 connections a model among many answers ${show(among)} requests/s,
-the same one alone in one process ${show(alone)}: ${percent(among / alone)} (scikit-learn, the sample).`;
+  const how = `The memory of one more model in a container of many: in its own process, as with \`--multi-model\` (shared memory is
+counted once), and as an object in a single process; and how much of ${count} such objects the process still holds after they
+are deleted, with \`gc.collect()\` and \`malloc_trim\`. When a process ends, nothing is left.`;
+  const way = `The overhead of the web server's separate process: at 32 connections, one of many models answers ${show(among)} requests/s, the
+same model alone in one process ${show(alone)}: ${percent(among / alone)} (scikit-learn, the sample).`;
   return ['Many models', how, table(1, head, rows.map(cells)), way];
 }
 
-/** What is said of requests by column. */
+/** Returns the section on requests by column. */
 export function columnsSection(times: ColumnTimes): string[] {
-  const how = `One record from the body to the answer, without HTTP, and \`predict()\` of the library alone, taking turns in one
-process: a pipeline of 8 numbers and 2 texts on a DataFrame in four forms of a request, and one of 8 numbers on an array.`;
+  const how = `One record from request body to response body, without HTTP, and \`predict()\` of the library alone, run alternately in one
+process: a pipeline of 8 numbers and 2 texts on a DataFrame with four request formats, and one of 8 numbers on an array.`;
   const rows = Object.entries(times).map(([form, [answer, predict]]) => [
     form,
     show(answer),
@@ -80,10 +80,10 @@ process: a pipeline of 8 numbers and 2 texts on a DataFrame in four forms of a r
   return ['Requests by column', how, table(1, ['form', 'answer, ms', 'predict, ms', 'difference, ms'], rows)];
 }
 
-/** What is said of content types. */
+/** Returns the section on content types. */
 export function contentSection(times: ContentTimes): string[] {
-  const how = `From a body to the matrix that a model gets, and from an array of the same size to the body of an answer, without
-HTTP, all types taking turns in one process: records of 20 numbers with all their digits. A ratio of 0.5 is half of JSON's speed.`;
+  const how = `From a request body to the model's input, and from an array of the same size to a response body, without HTTP. All types
+run alternately in one process: records of 20 numbers with full precision. A ratio of 0.5 is half of JSON's speed.`;
   const rows = Object.entries(times).flatMap(([count, types]) =>
     Object.entries(types).map(([type, [read, write]]) => {
       const [reading, writing] = ratiosOf(times, count, type);
@@ -94,20 +94,20 @@ HTTP, all types taking turns in one process: records of 20 numbers with all thei
   return ['Content types', how, table(2, head, rows)];
 }
 
-/** What is said of the stages of a request. */
+/** Returns the section on the stages of a request. */
 export function stagesSection(rows: readonly StageRow[]): string[] {
   const how = `Milliseconds of each stage of a request, medians of the lines that \`fastapi\` logs at \`SM_LOG_LEVEL=DEBUG\`: read, wait
-(for the prediction before it), decode, join (with the requests that are predicted together), predict, encode, write.`;
+(for the previous prediction), decode, join (with the other requests of the batch), predict, encode, write.`;
   const cells = rows.map(({ what, ms }) => [what, ...stages.map((stage) => show(ms[stage]))]);
   return ['Stages of a request', how, table(1, ['requests', ...stages], cells)];
 }
 
-/** Puts a section in the place of the one with its title, or behind "Cold start"; all else stays as it is. */
+/** Replaces the section with the same title, or inserts it after "Cold start". The rest stays unchanged. */
 export function replaceSection(text: string, section: string): string {
   const parts = text.trimEnd().split(/\n+(?=## )/);
   const find = (title: string) => parts.findIndex((part) => part.startsWith(`${title}\n`));
-  const there = find(section.slice(0, section.indexOf('\n')));
-  if (there >= 0) parts[there] = section;
+  const position = find(section.slice(0, section.indexOf('\n')));
+  if (position >= 0) parts[position] = section;
   else parts.splice(find('## Cold start') + 1 || parts.length, 0, section);
   return `${parts.join('\n\n')}\n`;
 }

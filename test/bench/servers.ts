@@ -1,4 +1,4 @@
-// Starts contenders, checks their answers, ends them.
+// Starts contenders, checks their predictions and stops them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -11,28 +11,28 @@ import { writeScript } from './load.js';
 import type { Data, Model } from './models.js';
 import { end, kill } from './processes.js';
 
-const patience = 60; // seconds until a first good ping
+const startTimeout = 60; // seconds
 
-/** A server that may be started again and again. */
+/** A server that can be started repeatedly. */
 export interface Startable {
   launch: Launch;
   port: number;
   ping: string;
-  bin: string; // of its environment: comes first on its PATH
+  bin: string; // folder of its environment's programs, first in its PATH
   log: string;
 }
 
-/** A contender that is set up for a model. */
+/** A contender set up for a model. */
 export interface Station extends Startable {
   contender: Contender;
   model: Model;
   lua: string;
 }
 
-/** What one that runs has beyond that. */
+/** Properties of a running server. */
 export interface Started {
   pid: number;
-  /** Seconds from the start of the process to the first good ping. */
+  /** Seconds from the start of the process to the first successful ping. */
   seconds: number;
 }
 export type Server = Station & Started;
@@ -56,30 +56,30 @@ export async function setUp(contender: Contender, model: Model, data: Data, fold
   return { contender, model, lua, ...startable };
 }
 
-/** Starts a server and waits for its first good ping. Throws with the end of its log where none comes. */
+/** Starts a server and waits for its first successful ping. Throws with the end of its log if there is none. */
 export async function start<S extends Startable>(startable: S): Promise<S & Started> {
   const { launch, port, ping, bin } = startable;
   const keep = Object.entries(process.env).filter(([name]) => ['HOME', 'LANG', 'TMPDIR'].includes(name));
   const env = { ...Object.fromEntries(keep), PATH: `${bin}:${process.env.PATH}`, ...launch.env };
   const log = openSync(startable.log, 'w');
-  const began = performance.now();
+  const started = performance.now();
   const child = spawn(launch.command, launch.args, {
     cwd: launch.cwd,
     env,
     stdio: ['ignore', log, log],
-    detached: true, // Ctrl-C is for the benchmark, which then ends the servers
+    detached: true, // Ctrl-C reaches only the benchmark, which then stops the servers
   });
-  child.on('error', () => {}); // then it has no pid
+  child.on('error', () => {}); // it has no pid then
   closeSync(log);
   if (child.pid !== undefined) running.add(child.pid);
   while (!(await pings(port, ping))) {
-    if (!isAlive(child) || performance.now() - began > patience * 1000) {
+    if (!isAlive(child) || performance.now() - started > startTimeout * 1000) {
       if (child.pid !== undefined) await stop(child.pid);
-      throw new Error(`no good ping:\n${readFileSync(startable.log, 'utf8').slice(-2000)}`);
+      throw new Error(`no successful ping:\n${readFileSync(startable.log, 'utf8').slice(-2000)}`);
     }
     await pause(10);
   }
-  return { ...startable, pid: child.pid ?? 0, seconds: (performance.now() - began) / 1000 };
+  return { ...startable, pid: child.pid ?? 0, seconds: (performance.now() - started) / 1000 };
 }
 
 const isAlive = (child: ChildProcess) =>
@@ -90,29 +90,29 @@ const pings = (port: number, path: string) =>
     () => false,
   );
 
-/** Ends a server with all its processes. */
+/** Stops a server and all its processes. */
 export async function stop(pid: number): Promise<void> {
   await end(pid);
   running.delete(pid);
 }
 
-/** Sends every record, one by one and then many at a time. Throws where an answer is not the right one for its record. */
+/** Sends every record, one by one and then many at once. Throws if a prediction is wrong. */
 export async function check({ contender, model, port }: Server, { records, expected }: Data): Promise<void> {
   const one = async (number: number) => {
     const { status, text } = await ask(port, contender.path, JSON.stringify(contender.body(records[number] ?? [])));
-    if (status !== 200) throw new Error(`record ${number} was answered with ${status}: ${text}`);
+    if (status !== 200) throw new Error(`record ${number} returned ${status}: ${text}`);
     const wanted = JSON.stringify([expected[model.name]?.[number]]);
     const got = contender.predictions && JSON.stringify(contender.predictions(JSON.parse(text)));
-    if (got && got !== wanted) throw new Error(`record ${number} is ${wanted}, the answer was ${got}`);
+    if (got && got !== wanted) throw new Error(`record ${number}: expected ${wanted}, got ${got}`);
   };
   const numbers = [...records.keys()];
   for (const number of numbers) await one(number);
   await Promise.all([...numbers, ...numbers.toReversed()].map(one));
 }
 
-let lastPort = 20_000; // below those that the system hands out to connections
+let lastPort = 20_000; // below the ephemeral ports
 
-/** A port that nobody listens on. */
+/** Returns an unused port. */
 export async function findPort(): Promise<number> {
   lastPort += 1;
   const server = net.createServer();

@@ -1,4 +1,4 @@
-// Where the time of a request goes, by the log of the generated server itself at SM_LOG_LEVEL=DEBUG.
+// How the time of a request is spent, from the generated server's own log at SM_LOG_LEVEL=DEBUG.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,20 +8,20 @@ import { type Data, models, train } from './models.js';
 import { countConnections, median } from './numbers.js';
 import type { Options } from './options.js';
 import { own } from './ours.js';
-import { settle } from './processes.js';
+import { waitUntilIdle } from './processes.js';
 import { type Server, setUp, start, stop } from './servers.js';
 
 export const stages = ['read', 'wait', 'decode', 'join', 'predict', 'encode', 'write'] as const;
 
-/** The median milliseconds of the stages of requests. */
+/** The median milliseconds of each stage. */
 export interface StageRow {
   what: string;
   ms: Readonly<Record<(typeof stages)[number], number>>;
 }
 
-const records = 10_000; // of a request in csv
+const records = 10_000; // in a CSV request
 
-/** Loads a server of each model with one record a request, and one with many in csv. */
+/** Puts load on a server of each model with one record per request, and on one with many records in CSV. */
 export async function measureStages({ seconds }: Options): Promise<StageRow[]> {
   installAll(['fastapi']);
   const folder = mkdtempSync(join(tmpdir(), 'ml-bench-'));
@@ -55,11 +55,11 @@ async function measureAll(folder: string, data: Data, seconds: number): Promise<
   return rows;
 }
 
-/** The medians of what the log says while the server is loaded. */
+/** Returns the medians of the stages in the log while the server is under load. */
 async function time({ port, contender, log, pid }: Server, lua: string, count: number, seconds: number) {
   const before = readFileSync(log).length;
   await load(`http://127.0.0.1:${port}${contender.path}`, lua, count, seconds);
-  await settle(pid);
+  await waitUntilIdle(pid);
   const lines = readFileSync(log).subarray(before).toString().split('\n');
   const found = lines.filter((line) => line.includes('"message":"stages"')).map((line) => JSON.parse(line));
   return Object.fromEntries(stages.map((stage) => [stage, median(found.map((line) => line[stage]))])) as StageRow['ms'];

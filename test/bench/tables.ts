@@ -1,4 +1,4 @@
-// The results as tables in Markdown.
+// The results as Markdown tables.
 import { models, variantModels } from './models.js';
 import { show } from './numbers.js';
 import { connections, type Options } from './options.js';
@@ -7,13 +7,13 @@ import { find, type Results, type Row } from './results.js';
 
 type Cells = readonly string[];
 
-/** A table whose first `words` columns are words, the others numbers. */
+/** A table whose first `words` columns are text and the others numbers. */
 export function table(words: number, head: Cells, rows: readonly Cells[]): string {
   const line = (cells: Cells) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, column) => (column < words ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
-/** A rate with its errors, so that no number of a faulty run is quoted as a good one. */
+/** A rate with its errors, so that the rate of a faulty run is not quoted. */
 const rate = ({ rate, errors }: Row) => (errors > 0 ? `${show(rate)} (${errors} errors)` : show(rate));
 
 /** The models that were measured. */
@@ -35,7 +35,7 @@ export function speedTable(results: Results, model: string): string {
   return table(2, ['connections', 'server', 'requests/s', 'times pattern', 'p50 ms', 'p99 ms'], rows);
 }
 
-/** Our own server with other settings. */
+/** The generated server with different settings. */
 export function variantTable({ variants: rows }: Results, { variantConnections }: Options): string {
   const cell = (model: string, count: number, variant: string) => {
     const row = find(rows, model, count, variant);
@@ -63,10 +63,10 @@ export function commandTable(commands: Readonly<Record<string, number>>, { comma
     `${(seconds * 1000).toFixed(0)} ms`,
     (seconds / base).toFixed(1),
   ]);
-  return table(1, ['command', `median of ${commandRounds}`, 'beside node -e 0'], rows);
+  return table(1, ['command', `median of ${commandRounds}`, 'times node -e 0'], rows);
 }
 
-/** The time that the models themselves take. */
+/** The prediction times of the models alone. */
 export const predictTable = (results: Results): string =>
   table(
     1,

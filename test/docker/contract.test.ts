@@ -29,8 +29,8 @@ const broken: readonly Broken[] = [
   { how: 'has a fixed port', fails: 'it listens on the port', breaks: 'port-fixed', labels: [] },
   { how: 'listens on another port without the label', fails: 'accept-bind-to-port', labels: [] },
   { how: 'claims to be multi-model', fails: 'multi-models', labels: [bindsToPort, `${label}.multi-models=true`] },
-  { how: 'writes to its file system', fails: 'it writes to nothing', breaks: 'writes' },
-  { how: 'drops its requests', fails: 'requests under way', breaks: 'sigterm-drops' },
+  { how: 'writes to its file system', fails: 'it writes only to', breaks: 'writes' },
+  { how: 'drops its requests', fails: 'requests in flight', breaks: 'sigterm-drops' },
   { how: 'refuses large bodies in batch transform', fails: 'SAGEMAKER_BATCH', breaks: 'batch-limit' },
   { how: 'has files in /opt/ml', fails: 'no files in /opt/ml', stage: 'opt-ml' },
   { how: 'starts with tini', fails: 'tini', stage: 'tini' },
@@ -67,7 +67,7 @@ from check_contract import IMAGE, MODEL, START, Image
 name, folder, wanted = sys.argv[1:]
 image = Image(name, Path(folder), b'{"instances": [[1.0, 2.0, 3.0], [4.5, 5.0, 6.25]]}')
 group = MODEL if any(wanted in rule for rule in MODEL) else IMAGE
-rules = {**START, **{rule: group[rule] for rule in group if "under way" not in rule or wanted in rule}}
+rules = {**START, **{rule: group[rule] for rule in group if "in flight" not in rule or wanted in rule}}
 try:
     check_contract.check(rules, image)
 finally:
@@ -126,7 +126,7 @@ describe('check_contract.py and an image', function () {
   it('that does not start: reports why, and checks nothing more', async () => {
     const { code, out, err } = await check(await make({ breaks: 'needs-root' }), request, model);
     assert.equal(code, 1);
-    assert.match(out, /^fail {2}docker run IMAGE serve.*: it ended with status 1\n0 passed, 1 failed\n$/);
+    assert.match(out, /^fail {2}docker run IMAGE serve.*: it exited with status 1\n0 passed, 1 failed\n$/);
     assert.match(err, /OSError: .*Read-only file system.*\nThe other rules need a container that starts\.\n$/);
   });
 

@@ -1,4 +1,4 @@
-"""The engine's side of a project: the modules of templates/engines with vLLM's, and a server with the adapter."""
+"""The code of a project for an engine: templates/engines with vLLM's modules, and a server with the adapter."""
 
 import atexit
 import os
@@ -19,9 +19,9 @@ TEMPLATES = HERE.parents[1] / "templates"
 
 
 def lay_out(folder: Path, engine: str) -> Path:
-    """code/ as a project has it, without options.json."""
-    for room in ("engines", f"servers/{engine}"):
-        shutil.copytree(TEMPLATES / room / "code", folder, dirs_exist_ok=True)
+    """Create a project's code/ folder, without options.json."""
+    for source in ("engines", f"servers/{engine}"):
+        shutil.copytree(TEMPLATES / source / "code", folder, dirs_exist_ok=True)
     return folder
 
 
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def start(code: Path) -> Iterator[Callable[..., int]]:
-    """Starts a stand-in with variables of its environment; the port."""
+    """Start a stand-in with environment variables and return its port."""
     running: list[subprocess.Popen[bytes]] = []
 
     def run(**variables: str) -> int:
@@ -58,7 +58,7 @@ def start(code: Path) -> Iterator[Callable[..., int]]:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=1)
                 return port
             except OSError:
-                assert time.monotonic() < deadline, "the stand-in does not start"
+                assert time.monotonic() < deadline, "the stand-in did not start"
                 time.sleep(0.1)
 
     yield run

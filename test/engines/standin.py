@@ -1,6 +1,6 @@
-"""A stand-in for an engine's server: routes, errors and streams look as vLLM's do.
+"""A stand-in for an engine's server, with routes, errors and streams like vLLM's.
 
-What reached it is told by GET /seen, and the command that started it by the prompt "command".
+GET /seen returns the last request; the prompt "command" returns the command that started it.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ def error(status: int, message: str) -> JSONResponse:
     return JSONResponse(content, status)
 
 
-def gone(request: dict[str, Any]) -> dict[str, Any]:
+def record(request: dict[str, Any]) -> dict[str, Any]:
     seen.append({**request, "finished": False})
     return seen[-1]
 
 
 @app.middleware("http")
-async def refuse_unknown_models(request: Request, proceed: Any) -> Response:
-    """As an engine does on all of its routes."""
+async def reject_unknown_models(request: Request, proceed: Any) -> Response:
+    """Reject unknown models on all routes, as engines do."""
     body = await request.body()
     if b'"nobody"' in body and json.loads(body).get("model") == "nobody":
         return error(404, "The model `nobody` does not exist.")
@@ -46,14 +46,14 @@ def show_metrics() -> Response:
 
 
 @app.get("/seen")
-def tell() -> list[dict[str, Any]]:
+def show_seen() -> list[dict[str, Any]]:
     return seen[-1:]
 
 
 @app.post("/v1/completions")
 async def complete(request: Request) -> Response:
     body = await request.json()
-    entry = gone({"path": "/v1/completions", **body})
+    entry = record({"path": "/v1/completions", **body})
     if body.get("temperature", 0) > 2:
         return error(400, "temperature must be\n in [0, 2]")
     if body["prompt"] == "fail":
@@ -89,14 +89,14 @@ async def complete(request: Request) -> Response:
 @app.post("/v1/chat/completions")
 async def chat(request: Request) -> Response:
     body = await request.json()
-    gone({"path": "/v1/chat/completions", **body})
+    record({"path": "/v1/chat/completions", **body})
     return JSONResponse({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}]})
 
 
 @app.post("/v1/embeddings")
 async def embed(request: Request) -> Response:
     body = await request.json()
-    gone({"path": "/v1/embeddings", **body})
+    record({"path": "/v1/embeddings", **body})
     texts = body["input"]
     texts = [texts] if isinstance(texts, str) else texts
     return JSONResponse({"data": [{"index": at, "embedding": [at, 0.5]} for at in reversed(range(len(texts)))]})
@@ -111,5 +111,5 @@ async def classify(request: Request) -> Response:
 @app.post("/invocations")
 async def invocations(request: Request) -> Response:
     body = await request.body()
-    gone({"path": "/invocations", "body": body.decode()})
+    record({"path": "/invocations", "body": body.decode()})
     return JSONResponse({"asked": json.loads(body)})

@@ -1,4 +1,4 @@
-"""POST /invocations as the adapter has it, over real connections to a stand-in for the engine."""
+"""POST /invocations through the adapter, over real connections to a stand-in for the engine."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ TEXT = "Once upon a time…"
 
 
 def ask(port: int, body: Any, headers: dict[str, str] = JSON, path: str = "/invocations") -> tuple[int, Any, str]:
-    """Status, content, and content type of an answer."""
+    """Send a request and return status, content and content type of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("POST", path, body if isinstance(body, (bytes, str)) else json.dumps(body), headers)
     response = connection.getresponse()
@@ -29,7 +29,7 @@ def ask(port: int, body: Any, headers: dict[str, str] = JSON, path: str = "/invo
 
 
 def seen(port: int) -> dict[str, Any]:
-    """The request that reached the engine last."""
+    """Return the last request that reached the engine."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/seen")
     return dict(json.loads(connection.getresponse().read())[-1])
@@ -39,7 +39,7 @@ def events(text: str) -> list[Any]:
     return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line.startswith("data: ")]
 
 
-def test_openais_forms_reach_the_engines_own_routes_untouched(port: int) -> None:
+def test_requests_in_openais_formats_reach_the_engines_own_routes_unchanged(port: int) -> None:
     chat = {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 5, "top_k": 3}
     status, content, _ = ask(port, chat)
     assert (status, content["choices"][0]["message"]["content"]) == (200, "Paris")
@@ -62,7 +62,7 @@ FORMS = [CHAT, {"prompt": "Once"}, {"input": ["a"]}, {"inputs": "Once"}]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: next(iter(form)))
-def test_the_adapter_that_sagemakers_header_names_answers(port: int, form: dict[str, Any]) -> None:
+def test_the_adapter_in_sagemakers_header_responds(port: int, form: dict[str, Any]) -> None:
     for body in (form, {**form, "model": "quiet"}):
         assert ask(port, body, ADAPTER)[0] == 200
         assert seen(port)["model"] == "loud"
@@ -72,16 +72,14 @@ def test_the_adapter_that_sagemakers_header_names_answers(port: int, form: dict[
     assert (status, content) == (404, {"error": "The model `nobody` does not exist."})
 
 
-def test_a_request_of_a_session_is_the_engines_own_untouched(port: int) -> None:
+def test_a_request_with_a_session_reaches_the_engine_unchanged(port: int) -> None:
     headers = {**ADAPTER, "X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
     for body in ('{"requestType":  "NEW_SESSION"}', '{"inputs":  "Once"}'):
         assert ask(port, body, headers)[:2] == (200, {"asked": json.loads(body)})
         assert (seen(port)["path"], seen(port)["body"]) == ("/invocations", body)
 
 
-def test_sglang_is_asked_for_an_adapter_in_its_own_way_and_keeps_no_sessions(
-    start: Callable[..., int], tmp_path: Path
-) -> None:
+def test_sglang_gets_adapters_in_its_own_format_and_has_no_sessions(start: Callable[..., int], tmp_path: Path) -> None:
     (tmp_path / "adapters/loud").mkdir(parents=True)
     (tmp_path / "adapters/loud/adapter_config.json").write_text("{}")
     code = lay_out(tmp_path / "code", "sglang")
@@ -95,7 +93,7 @@ def test_sglang_is_asked_for_an_adapter_in_its_own_way_and_keeps_no_sessions(
     assert status == 400 and "no sessions" in content["error"]
 
 
-def test_the_classic_form_is_answered_with_generated_text(port: int) -> None:
+def test_a_classic_request_returns_generated_text(port: int) -> None:
     assert ask(port, {"inputs": "Once"})[:2] == (200, [{"generated_text": TEXT}])
     assert seen(port)["max_tokens"] == 256
     parameters = {"max_new_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": ["."], "do_sample": True, "seed": 1}
@@ -106,19 +104,19 @@ def test_the_classic_form_is_answered_with_generated_text(port: int) -> None:
     assert seen(port)["temperature"] == 0
 
 
-def test_several_texts_have_their_answers_in_their_order_with_what_they_began_with(port: int) -> None:
+def test_several_texts_are_answered_in_order_with_their_prompts(port: int) -> None:
     parameters = {"return_full_text": True, "num_return_sequences": 2}
     content = ask(port, {"inputs": ["A: ", "B: "], "parameters": parameters})[1]
     assert [each["generated_text"] for each in content] == [f"A: {TEXT}"] * 2 + [f"B: {TEXT}"] * 2
 
 
-def test_half_a_surrogate_pair_is_no_obstacle(port: int) -> None:
+def test_a_lone_surrogate_is_answered(port: int) -> None:
     body = {"inputs": "\ud800", "parameters": {"return_full_text": True}}
     assert ask(port, body)[:2] == (200, [{"generated_text": f"?{TEXT}"}])
     assert events(ask(port, {**body, "stream": True})[1])[-1]["generated_text"] == f"?{TEXT}"
 
 
-def test_both_forms_are_streamed(port: int) -> None:
+def test_both_formats_are_streamed(port: int) -> None:
     status, content, kind = ask(port, {"prompt": "Once", "stream": True})
     assert (status, kind) == (200, "text/event-stream")
     assert content.endswith("data: [DONE]\n\n")
@@ -132,23 +130,23 @@ def test_both_forms_are_streamed(port: int) -> None:
     assert [each["index"] for each in events(content)[-2:]] == [0, 1]
 
 
-def test_a_stream_comes_as_it_is_generated_and_ends_when_the_client_goes_away(port: int) -> None:
+def test_a_stream_is_sent_while_it_is_generated_and_ends_when_the_client_disconnects(port: int) -> None:
     body = json.dumps({"inputs": "slowly", "stream": True}).encode()
     head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
-        line.sendall(head % len(body) + body)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head % len(body) + body)
         received = b""
         while b"Once" not in received:
-            received += line.recv(65536)
+            received += connection.recv(65536)
         assert b"upon" not in received
     deadline = time.monotonic() + 10
     while not seen(port).get("cancelled"):
-        assert time.monotonic() < deadline, "the engine goes on for nobody"
+        assert time.monotonic() < deadline, "the engine keeps generating without a client"
         time.sleep(0.05)
     assert not seen(port)["finished"]
 
 
-def test_a_stream_that_breaks_says_so_as_its_last_event(port: int) -> None:
+def test_a_failed_stream_ends_with_an_error_event(port: int) -> None:
     _, content, _ = ask(port, {"inputs": "break", "stream": True})
     assert events(content)[-1] == {"error": "The request was aborted"}
 
@@ -156,48 +154,48 @@ def test_a_stream_that_breaks_says_so_as_its_last_event(port: int) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        (b"{", 400, "not JSON"),
-        (b"[" * 100_000, 400, "not JSON"),
-        (b"\xff\xfe", 400, "not JSON"),
+        (b"{", 400, "not valid JSON"),
+        (b"[" * 100_000, 400, "not valid JSON"),
+        (b"\xff\xfe", 400, "not valid JSON"),
         ([1, 2], 400, "JSON object"),
-        ({"inputs": 5}, 400, "text or a list of texts"),
-        ({"inputs": []}, 400, "text or a list of texts"),
-        ({"inputs": ["a", 1]}, 400, "text or a list of texts"),
+        ({"inputs": 5}, 400, "string or a list of strings"),
+        ({"inputs": []}, 400, "string or a list of strings"),
+        ({"inputs": ["a", 1]}, 400, "string or a list of strings"),
         ({"inputs": "a", "parameters": [1]}, 400, "parameters"),
         ({"inputs": "a", "parameters": {"max_tokens": 1}}, 400, "max_new_tokens"),
         ({"inputs": "a", "parameters": {"\ud800": 1}}, 400, "Unknown parameters: ?"),
-        ({"inputs": "a", "parameters": {"num_return_sequences": "2"}}, 400, "whole number"),
-        ({"inputs": "a", "parameters": {"num_return_sequences": 0}}, 400, "whole number"),
+        ({"inputs": "a", "parameters": {"num_return_sequences": "2"}}, 400, "integer"),
+        ({"inputs": "a", "parameters": {"num_return_sequences": 0}}, 400, "integer"),
         ({"inputs": "a", "parameters": {"temperature": 9}}, 400, "temperature must be in [0, 2]"),
         ({"messages": [], "model": "nobody"}, 404, "nobody"),
         ({"prompt": "busy"}, 503, "overloaded"),
     ],
 )
-def test_what_is_wrong_is_said_in_the_contracts_form(port: int, body: Any, status: int, words: str) -> None:
+def test_errors_have_the_format_of_the_contract(port: int, body: Any, status: int, words: str) -> None:
     got, content, _ = ask(port, body)
     assert got == status
     assert list(content) == ["error"]
     assert words in content["error"]
 
 
-def test_a_failure_of_the_engine_shows_nothing_of_its_inside(port: int) -> None:
+def test_a_failure_of_the_engine_reveals_no_internals(port: int) -> None:
     status, content, _ = ask(port, {"inputs": "fail"})
     assert status == 500
     assert "CUDA" not in content["error"] and "/usr" not in content["error"]
 
 
-def test_other_content_types_and_bodies_that_are_too_large_do_not_reach_the_engine(port: int) -> None:
+def test_other_content_types_and_large_bodies_do_not_reach_the_engine(port: int) -> None:
     assert ask(port, "a,b", {"Content-Type": "text/csv"})[0] == 415
     assert ask(port, {"prompt": "a"}, {"Content-Type": "Application/JSON; charset=utf-8"})[0] == 200
     large = json.dumps({"prompt": "a" * 26 * 2**20}).encode()
     assert ask(port, large)[0] == 413
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     pieces = iter([large[at : at + 2**20] for at in range(0, len(large), 2**20)])
-    with contextlib.suppress(ConnectionError):  # it was refused before all had been sent
+    with contextlib.suppress(ConnectionError):  # rejected before all of it was sent
         connection.request("POST", "/invocations", pieces, JSON, encode_chunked=True)
     assert connection.getresponse().status == 413
 
 
-def test_vectors_and_labels_are_answered_where_the_container_is_told(start: Callable[..., int]) -> None:
+def test_sm_task_selects_vectors_or_labels(start: Callable[..., int]) -> None:
     assert ask(start(SM_TASK="embed"), {"inputs": ["a", "b"]})[1] == [[0, 0.5], [1, 0.5]]
     assert ask(start(SM_TASK="classify"), {"inputs": "a"})[1] == [{"label": "good", "score": 0.9}]

@@ -1,4 +1,4 @@
-"""Which model the engine gets, from the model's folder or from the Hub, and over how many GPUs."""
+"""The model that the engine serves, from SageMaker's folder or from the Hub, and its number of GPUs."""
 
 import http.server
 import json
@@ -29,13 +29,13 @@ def choose(options: dict[str, Any], folder: Path, **environ: str) -> tuple[dict[
     return model.choose(options, variables), variables
 
 
-def test_a_model_that_sagemaker_has_fetched_wins_over_the_hub(tmp_path: Path) -> None:
+def test_a_model_downloaded_by_sagemaker_takes_precedence_over_the_hub(tmp_path: Path) -> None:
     found, environ = choose({**HUB, "revision": "abc"}, write(tmp_path), MODEL_REVISION="def")
     assert found == {"model": str(tmp_path), "load-format": "safetensors"}
     assert environ["HF_HUB_OFFLINE"] == "1"
 
 
-def test_without_one_it_is_the_hubs_at_its_revision(tmp_path: Path) -> None:
+def test_without_a_downloaded_model_the_hub_is_used_at_the_given_revision(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         found, environ = choose(HUB, folder, MODEL_REVISION="a" * 40)
         assert found == {**HUB, "revision": "a" * 40}
@@ -43,7 +43,7 @@ def test_without_one_it_is_the_hubs_at_its_revision(tmp_path: Path) -> None:
     assert choose({**HUB, "revision": "b"}, tmp_path, MODEL_REVISION="a")[0]["revision"] == "b"
 
 
-def test_what_is_no_model_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_incomplete_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="no model"):
         choose({"load-format": "safetensors"}, tmp_path)
     (tmp_path / "notes.txt").write_text("a")
@@ -54,7 +54,7 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
         choose(HUB, tmp_path)
 
 
-def test_pickles_are_loaded_only_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_pickles_are_loaded_only_if_the_options_allow_them(tmp_path: Path) -> None:
     write(tmp_path, None, "pytorch_model.bin")
     with pytest.raises(StartError, match=r"pickles.*OPTION_LOAD_FORMAT=auto"):
         choose(HUB, tmp_path)
@@ -88,13 +88,13 @@ def test_the_gpus_share_the_attention_heads_evenly(
         assert choose(options, write(tmp_path, each), CUDA_VISIBLE_DEVICES=devices)[0][model.PARALLEL] == parallel
 
 
-def test_gpus_that_the_engine_leaves_alone_are_told() -> None:
-    assert "2 of 4 GPUs. OPTION_TENSOR_PARALLEL_SIZE=auto takes" in model.idle_gpus({model.PARALLEL: "2"}, 4)
+def test_unused_gpus_are_reported() -> None:
+    assert "2 of 4 GPUs. Set OPTION_TENSOR_PARALLEL_SIZE=auto" in model.idle_gpus({model.PARALLEL: "2"}, 4)
     assert model.idle_gpus({model.PARALLEL: 2, "data-parallel-size": 2}, 4) == ""
     assert model.idle_gpus({}, 1) == model.idle_gpus({}, 0) == ""
 
 
-def test_adapters_beside_the_model_are_loaded_by_their_names(tmp_path: Path) -> None:
+def test_adapters_in_the_models_folder_are_loaded_by_name(tmp_path: Path) -> None:
     write(tmp_path, None, "model.safetensors", "adapters/b/adapter_config.json", "adapters/a/adapter_config.json")
     (tmp_path / "adapters/a/adapter_config.json").write_text('{"r": 20}')
     found = choose(HUB, tmp_path)[0]
@@ -106,18 +106,18 @@ def test_adapters_beside_the_model_are_loaded_by_their_names(tmp_path: Path) -> 
 
 
 def test_the_token_is_the_text_of_the_secret_or_its_only_value() -> None:
-    assert token.token_in(" hf_a\n") == "hf_a"
-    assert token.token_in('{"HF_TOKEN": "hf_b"}') == "hf_b"
+    assert token.parse_secret(" hf_a\n") == "hf_a"
+    assert token.parse_secret('{"HF_TOKEN": "hf_b"}') == "hf_b"
     with pytest.raises(StartError, match="one value"):
-        token.token_in('{"a": "1", "b": "2"}')
+        token.parse_secret('{"a": "1", "b": "2"}')
 
 
 class Secrets(http.server.BaseHTTPRequestHandler):
-    """What Secrets Manager answers to GetSecretValue: a token for one ARN, and a refusal for any other."""
+    """GetSecretValue of Secrets Manager: a token for one ARN, access denied for any other."""
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        good = asked["SecretId"] == ARN and self.headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        good = request["SecretId"] == ARN and self.headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
         body = {"SecretString": "hf_abc"} if good else {"__type": "AccessDeniedException", "Message": "not yours"}
         self.send_response(200 if good else 400)
         self.end_headers()
@@ -127,7 +127,7 @@ class Secrets(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_the_token_is_read_from_secrets_manager_or_the_start_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_read_from_secrets_manager_or_the_start_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Secrets) as server:
@@ -135,7 +135,7 @@ def test_the_token_is_read_from_secrets_manager_or_the_start_ends(monkeypatch: p
         environ = {"HF_TOKEN_SECRET": ARN, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
         token.fetch(environ)
         assert environ["HF_TOKEN"] == "hf_abc"
-        with pytest.raises(StartError, match=r"other cannot be read. May the role.*not yours"):
+        with pytest.raises(StartError, match=r"other cannot be read. Check that the role.*not yours"):
             token.fetch({**environ, "HF_TOKEN_SECRET": f"{ARN}-other"})
         server.shutdown()
     nothing: dict[str, str] = {}

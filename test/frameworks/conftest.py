@@ -1,8 +1,8 @@
-"""Projects of one framework, as the generator writes them, in the environment of its requirements (test/frameworks.ts):
+"""Generated projects of one framework, in an environment with its requirements (test/support/frameworks.ts):
 
     pytest test/frameworks --framework=xgboost --projects=FOLDER
 
-What is particular to a framework is in its test_FRAMEWORK.py; test_every.py and test_training.py hold for all.
+Each framework has its own test_FRAMEWORK.py; test_every.py and test_training.py apply to all.
 """
 
 import shutil
@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "test/serve"), str(ROOT / "templates/container/code")
 
 from project import Server  # noqa: E402
 
-times: dict[str, str] = {}  # project -> what is reported of it
+times: dict[str, str] = {}  # project -> a line for the summary
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Of the frameworks' own tests only those of this one, whose library is installed."""
+    """Ignore the tests of other frameworks, whose libraries are not installed."""
     framework = config.getoption("framework")
     trains = any(config.getoption("projects").glob(f"{framework}-*/train"))
     columns = ["test_columns"] if framework == "sklearn" else []
@@ -47,7 +47,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`folder` is each project: every format on every server. `one` is a project of each format, `first` of one."""
+    """`folder` is each project: every format and server. `one` is one project per format, `first` the first of them."""
     folders = sorted(metafunc.config.getoption("projects").glob(f"{metafunc.config.getoption('framework')}-*"))
     assert folders, "there are no projects"
     ones = [path for path in folders if path.name.endswith("-fastapi")]
@@ -57,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Takes out what is not for this framework: a test's mark `only_for` lists those that it is for."""
+    """Deselect tests whose mark `only_for` does not list this framework."""
     framework = config.getoption("framework")
     marks = [(item, item.get_closest_marker("only_for")) for item in items]
     items[:] = [item for item, mark in marks if mark is None or framework in mark.args[0]]
@@ -65,14 +65,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @cache
 def train(path: Path) -> str:
-    """Trains the sample, once for all servers; what that printed."""
+    """Train the sample, once for all servers, and return the output."""
     sibling = path.with_name(path.name.replace("-flask", "-fastapi"))
     if sibling != path:
-        said = train(sibling)
+        output = train(sibling)
         for part in ("model", "test"):
             shutil.copytree(sibling / part, path / part, dirs_exist_ok=True)
         times[path.name] = "trained already"
-        return said
+        return output
     started = time.monotonic()
     done = subprocess.run([sys.executable, path / "sample_model/train.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,7 +81,7 @@ def train(path: Path) -> str:
 
 
 def trained(request: pytest.FixtureRequest) -> Path:
-    """A project with its sample model."""
+    """A project with a trained sample model."""
     train(request.param)
     return Path(request.param)
 
@@ -93,11 +93,11 @@ first = pytest.fixture(scope="session", name="first")(trained)
 
 @pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[Server]:
-    """The sample model of a project, served by its code/serve."""
+    """A server of a project's sample model, started with code/serve."""
     started = time.monotonic()
     with Server(folder, folder.name.rpartition("-")[2], SM_LOG_LEVEL="WARNING") as running:
         running.wait_until_ready()
-        times[folder.name] += f", first good ping after {time.monotonic() - started:.1f} s"
+        times[folder.name] += f", ready after {time.monotonic() - started:.1f} s"
         yield running
 
 
@@ -108,7 +108,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @contextmanager
 def replace_model(project: Path, folder: Path) -> Iterator[tuple[Path, Callable[[], Server]]]:
-    """A copy of a project for another model: its empty model folder, and what starts its server then."""
+    """Copy a project for another model. Yields its empty model folder and a function that starts its server."""
     copy = folder / "project"
     shutil.copytree(project, copy)
     shutil.rmtree(copy / "model")

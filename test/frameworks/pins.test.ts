@@ -1,21 +1,21 @@
-// The requirement sets: they resolve to nothing beyond what they pin, for every Python and platform that they are for.
+// The requirement sets resolve to exactly their pins, for every Python version and platform they support.
 import assert from 'node:assert/strict';
 import { entryOf, type Framework, frameworkNames } from '../../generators/catalog/frameworks.js';
 import { packageName } from '../../generators/catalog/versions.js';
 import { engineSet, libraryOf, type PinSet, platformsOf, read, resolve, sets } from '../support/pins.js';
 
 const pinOf = (line: string) => line.split('  #', 1)[0] ?? '';
-const others: Readonly<Record<string, readonly string[]>> = {
+const otherMachines: Readonly<Record<string, readonly string[]>> = {
   x86_64: ['platform_machine != "x86_64"', 'platform_machine == "aarch64"', 'sys_platform == "darwin"'],
   aarch64: ['platform_machine == "x86_64"', 'platform_machine != "aarch64"', 'sys_platform == "darwin"'],
 };
 
-/** The pins of a set on a machine that images are for. */
+/** The pins of a set that apply to a platform of images. */
 function pinsOn(set: PinSet, platform: string): string[] {
-  const elsewhere = others[platform.split('-')[0] ?? ''] ?? [];
+  const excluded = otherMachines[platform.split('-')[0] ?? ''] ?? [];
   const lines = read(set.name).map(pinOf);
-  const here = lines.filter((pin) => !elsewhere.some((marker) => pin.endsWith(marker)));
-  return here.map((pin) => pin.split(' ;', 1)[0] ?? '').sort();
+  const included = lines.filter((pin) => !excluded.some((marker) => pin.endsWith(marker)));
+  return included.map((pin) => pin.split(' ;', 1)[0] ?? '').sort();
 }
 
 const oldest = ({ release }: PinSet) => release.pythons[0];
@@ -44,12 +44,12 @@ describe('the requirements of', function () {
     const [x86 = '', arm] = platformsOf(set);
     return [
       ...[x86, ...(arm ? [arm] : [])].map((platform) => ({
-        title: `${name} on ${platform} resolve to what is pinned`,
+        title: `${name} on ${platform} resolve to their pins`,
         run: () => check(set, platform, newest(set)),
       })),
       ...(oldest(set) === newest(set)
         ? []
-        : [{ title: `${name} are for Python ${oldest(set)}, too`, run: () => check(set, x86, oldest(set)) }]),
+        : [{ title: `${name} also support Python ${oldest(set)}`, run: () => check(set, x86, oldest(set)) }]),
       ...(framework && !gpu ? release.patches.slice(1) : []).map((patch) => ({
         title: `${name} resolve with ${patch}`,
         run: () => checkPatch(set, framework as Framework, patch),
@@ -59,7 +59,7 @@ describe('the requirements of', function () {
   let results: readonly Promise<void>[];
 
   before(() => {
-    // A few at once: most of it is waiting for the index, of which one finds in uv's cache what others have asked for.
+    // A few at once, because most of the time is spent waiting for the index. They share uv's cache.
     const rows = Array.from({ length: 4 }, () => Promise.resolve());
     results = checks.map(({ run }, at) => {
       const result = (rows[at % rows.length] as Promise<void>).then(run);
@@ -73,7 +73,7 @@ describe('the requirements of', function () {
   for (const framework of frameworkNames) {
     const { gpu } = entryOf(framework);
     if (!gpu?.cuda) continue;
-    it(`${framework} for GPUs bring the CUDA that the catalogue names`, () => {
+    it(`${framework} for GPUs include the CUDA version in the catalog`, () => {
       for (const { name, release } of sets.filter((set) => set.framework === framework && set.gpu)) {
         const versions = read(name).flatMap((pin) => /-cu(\d+)==/.exec(pin)?.[1] ?? []);
         const named = String(release.cuda ?? gpu.cuda);

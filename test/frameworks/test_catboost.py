@@ -1,4 +1,4 @@
-"""What is particular to CatBoost."""
+"""Tests specific to CatBoost."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from test_every import RECORD, double, put, rename, truncate
 from test_training import Job
 
-TAKES = (None, "nan", "inf")
+ACCEPTED = (None, "nan", "inf")
 LIGHTGBM = b"tree\nversion=v4\n"
 QUIET = {"iterations": 20, "verbose": False, "allow_writing_files": False}
 ROWS = np.random.default_rng(1).uniform(0, 10, (200, 8))
@@ -21,7 +21,7 @@ SIZES = np.digitize(SUMS, [36, 44])
 
 
 def embed(model_dir: Path) -> None:
-    """A model of a number and an embedding."""
+    """Write a model with a number and an embedding as features."""
     pool = Pool([[at, [at, -at]] for at in range(20)], list(range(20)), embedding_features=[1])
     CatBoostRegressor(**QUIET).fit(pool).save_model(model_dir / "model.cbm")
 
@@ -43,7 +43,7 @@ def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ask(project: Path, folder: Path, model: CatBoost, body: Any) -> Any:
-    """What the project's server answers with this model."""
+    """Return the response of the project's server with this model."""
     with replace_model(project, folder) as (model_dir, serve):
         model.save_model(model_dir / "model.cbm")
         reply = serve().invoke(body)
@@ -64,7 +64,7 @@ def test_a_classifier_has_classes_and_probabilities(labels: NDArray[Any], one: P
     np.testing.assert_array_equal(answer["probabilities"], model.predict_proba(ROWS[:20]))
 
 
-def test_a_regressor_of_counts_predicts_them_and_has_no_probabilities(one: Path, tmp_path: Path) -> None:
+def test_a_regressor_predicts_counts_and_has_no_probabilities(one: Path, tmp_path: Path) -> None:
     model = CatBoostRegressor(loss_function="Poisson", **QUIET).fit(ROWS, SUMS.round())
     with replace_model(one, tmp_path) as (model_dir, serve):
         model.save_model(model_dir / "model.cbm")
@@ -75,13 +75,13 @@ def test_a_regressor_of_counts_predicts_them_and_has_no_probabilities(one: Path,
         assert (reply.status, reply.json()["error"]) == (400, "This model has no probabilities.")
 
 
-def test_a_ranker_gives_scores(one: Path, tmp_path: Path) -> None:
+def test_a_ranker_returns_scores(one: Path, tmp_path: Path) -> None:
     model = CatBoostRanker(**QUIET).fit(Pool(ROWS, SIZES, group_id=np.arange(200) // 10))
     answer = ask(one, tmp_path, model, {"instances": ROWS[:20].tolist()})
     np.testing.assert_array_equal(answer["predictions"], model.predict(ROWS[:20]))
 
 
-def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tmp_path: Path) -> None:
+def test_categories_are_strings_or_integers_and_texts_are_strings(one: Path, tmp_path: Path) -> None:
     records = [[("red", "blue")[at % 2], at % 7 / 2, at % 3, ("good wine", "bad")[at // 5 % 2]] for at in range(200)]
     pool = Pool(records, [len(str(record)) for record in records], cat_features=[0, 2], text_features=[3])
     model = CatBoostRegressor(**QUIET).fit(pool)
@@ -96,8 +96,8 @@ def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tm
         answer = server.invoke({"instances": [missing]}).json()
         np.testing.assert_array_equal(answer["predictions"], model.predict([["green", np.nan, 2, "bad"]]))
         for record, message in [
-            (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a text nor a whole number."),
-            ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a text nor a whole number."),
+            (["red", 1.5, 1.5, "bad"], "Record 2: column 3 is 1.5, neither a string nor an integer."),
+            ([None, 1.5, 1, "bad"], "Record 2: column 1 is null, neither a string nor an integer."),
             (["red", "x", 1, "bad"], 'Record 2: column 2 is "x", not a number.'),
             (["red", 1.5, 1], "Expected 4 features per record, got 3 in record 2."),
             ("red", "Record 2 is not a list of numbers and strings."),
@@ -106,7 +106,7 @@ def test_categories_are_strings_or_whole_numbers_and_texts_strings(one: Path, tm
             assert (reply.status, reply.json()["error"]) == (400, message)
 
 
-def test_features_with_names_are_columns(one: Path, tmp_path: Path) -> None:
+def test_named_features_are_columns(one: Path, tmp_path: Path) -> None:
     records = [[("01", "1")[at % 2], at % 7 / 2] for at in range(200)]
     pool = Pool(records, SIZES, cat_features=[0], feature_names=["kind", "width"])
     model = CatBoostRegressor(**QUIET).fit(pool)
@@ -124,11 +124,11 @@ def test_features_with_names_are_columns(one: Path, tmp_path: Path) -> None:
             answer = server.invoke(body, media_type).json()
             np.testing.assert_array_equal(answer["predictions"], model.predict(records[:20]))
         reply = server.invoke({"instances": [{"width": 1, "kind": 1.5}]})
-        assert reply.json()["error"] == "Record 1: kind is 1.5, neither a text nor a whole number."
+        assert reply.json()["error"] == "Record 1: kind is 1.5, neither a string nor an integer."
 
 
-def test_a_job_makes_checkpoints_on_its_way_to_the_same_number_of_trees(first: Path, tmp_path: Path) -> None:
-    """For each the training ends, and the next continues: here after each round."""
+def test_a_job_with_checkpoints_trains_the_same_number_of_trees(first: Path, tmp_path: Path) -> None:
+    """A training ends for each checkpoint and the next one continues, here after each round."""
     job = Job(first, tmp_path / "ml", iterations=5)
     (job.root / "checkpoints").mkdir()
     program = "import runpy, sys, job; job.CHECKPOINT_SECONDS = 0; runpy.run_path(sys.argv[1], run_name='__main__')"

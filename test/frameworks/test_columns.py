@@ -1,4 +1,4 @@
-"""Models on a DataFrame, from the training to the same predictions for every form of a request."""
+"""Models trained on a DataFrame get the same predictions for every format of a request."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def make_frame(rows: int = 300) -> Any:
 
 
 def make_rows() -> tuple[Any, Any]:
-    """The frame, and labels that depend on two of its columns."""
+    """Return a DataFrame and labels that depend on two of its columns."""
     frame = make_frame()
     return frame, np.where((frame["age"] > 40) ^ (frame["city"] == "Rome"), "stays", "leaves")
 
@@ -86,7 +86,7 @@ def make_trees_on_categories(frame: Any, labels: Any, folder: Path) -> Any:
 
 
 def describe(project: Path, model: Path, frame: Any) -> str:
-    """Runs tools/describe_model.py with the rows as csv, as a person would."""
+    """Run tools/describe_model.py with the rows as CSV, as a user would."""
     rows = project / "rows.csv"
     frame.to_csv(rows, index=False)
     command = [sys.executable, project / "tools/describe_model.py", model, rows]
@@ -100,15 +100,15 @@ def to_csv(frame: Any, header: bool = True) -> bytes:
 
 
 @pytest.mark.parametrize("make", [make_pipeline_of_columns, make_boosted_trees, make_trees_on_categories])
-def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_path: Path) -> None:
+def test_every_format_gets_the_models_own_predictions(make: Any, first: Path, tmp_path: Path) -> None:
     frame, labels = make_rows()
     with replace_model(first, tmp_path) as (model_dir, serve):
         project = model_dir.parent
         model = make(frame, labels, project / "code")
         joblib.dump(model, model_dir / "model.joblib")
-        taken = frame[list(model.feature_names_in_)]
-        assert "20 rows and what the model predicts for them" in describe(project, model_dir / "model.joblib", frame)
-        rows = taken.iloc[5:45]
+        inputs = frame[list(model.feature_names_in_)]
+        assert "Wrote 20 rows with the model's predictions" in describe(project, model_dir / "model.joblib", frame)
+        rows = inputs.iloc[5:45]
         expected = model.predict(rows).tolist()
         records = json.loads(rows.to_json(orient="records", date_format="iso"))
         names = list(rows.columns)
@@ -135,19 +135,19 @@ def test_every_form_gets_the_models_own_predictions(make: Any, first: Path, tmp_
         np.testing.assert_allclose(answer["probabilities"], model.predict_proba(rows.iloc[:3]))
         assert answer["classes"] == ["leaves", "stays"]
         sample = (project / "test/sample_request.json").read_bytes()
-        assert server.invoke(sample).json()["predictions"] == model.predict(taken.iloc[[0, 15]]).tolist()
+        assert server.invoke(sample).json()["predictions"] == model.predict(inputs.iloc[[0, 15]]).tolist()
         missing = server.invoke({"instances": [records[0], {**records[1], "city": None}]})
         assert (missing.status, missing.json()["error"]) == (400, "Record 2: city is missing.")
         unknown = server.invoke({"instances": [records[0], {**records[1], "city": "Paris"}]})
-        if make is make_trees_on_categories:  # takes an unknown category as missing
-            odd = taken.iloc[5:7].assign(city=[records[0]["city"], None]).astype({"city": "category"})
-            assert unknown.json()["predictions"] == model.predict(odd).tolist()
+        if make is make_trees_on_categories:  # treats an unknown category as missing
+            unseen = inputs.iloc[5:7].assign(city=[records[0]["city"], None]).astype({"city": "category"})
+            assert unknown.json()["predictions"] == model.predict(unseen).tolist()
         else:
             message = 'Record 2: city is "Paris", which this model was not trained with.'
             assert (unknown.status, unknown.json()["error"]) == (400, message)
 
 
-def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:
+def test_the_requests_in_the_docs_are_equivalent(first: Path, tmp_path: Path) -> None:
     page = (ROOT / "docs/requests.md").read_text()
     blocks = re.findall(r"^```((?:application|text)/.*)\n((?:.*\n)+?)```$", page, re.MULTILINE)
     assert len(blocks) == 10
@@ -168,7 +168,7 @@ def test_what_the_docs_say_is_one_request(first: Path, tmp_path: Path) -> None:
         assert answer == documented
 
 
-def test_a_model_that_answers_otherwise_does_not_start(first: Path, tmp_path: Path) -> None:
+def test_a_model_that_predicts_differently_is_not_served(first: Path, tmp_path: Path) -> None:
     frame = make_frame()
     labels = np.where(frame["age"] > 40, "stays", "leaves")
     with replace_model(first, tmp_path) as (model_dir, _):

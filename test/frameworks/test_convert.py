@@ -1,4 +1,4 @@
-"""tools/convert.py: what is served of a converted model is what the library predicts, or nothing is written."""
+"""tools/convert.py: a converted model predicts the same as the library, or nothing is written."""
 
 import importlib
 import json
@@ -24,16 +24,16 @@ random = np.random.default_rng(3)
 
 @pytest.fixture(scope="module")
 def tools(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    """convert.py, with what the framework's projects have in tools/."""
+    """convert.py, with the modules in tools/ of the framework's projects."""
     framework = request.config.getoption("framework")
     if framework == "sklearn":
-        importlib.import_module("sklearn.ensemble")  # whose threads are limited, too
+        importlib.import_module("sklearn.ensemble")  # so that its threads are limited, too
     limit = importlib.import_module("threadpoolctl").threadpool_limits if framework == "sklearn" else nullcontext
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(TEMPLATES / "tools/describe/tools"))
         patch.syspath_prepend(str(TEMPLATES / "tools/convert/tools"))
         patch.syspath_prepend(str(TEMPLATES / f"frameworks/{framework}/tools"))
-        with limit(1):  # several threads would wait for each other beside other tests
+        with limit(1):  # more threads are slow while other tests run
             yield importlib.import_module("convert")
 
 
@@ -46,7 +46,7 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def agrees(tools: Any, handler: ModuleType, tmp_path: Path) -> Callable[..., None]:
-    """Converts a model on some rows, and compares what is served for others with what the library predicts."""
+    """Convert a model with some rows, and compare its predictions of other rows with the library's."""
 
     def check(model: Any, rows: Any, others: Any) -> None:
         tools.convert(model, rows, tmp_path)
@@ -73,7 +73,7 @@ def make_numbers(rows: int = 1000) -> Any:
 
 
 def make_frame(rows: int = 1000) -> Any:
-    """Columns of each kind; texts and numbers with gaps."""
+    """Return columns of each type, with missing texts and numbers."""
     pandas = importlib.import_module("pandas")
     frame = pandas.DataFrame(
         {
@@ -94,7 +94,7 @@ def label(frame: Any) -> Any:
 
 
 def sklearn_models() -> dict[str, Callable[[], Any]]:
-    """Estimators on arrays of numbers, by name."""
+    """Return estimators that take arrays of numbers, by name."""
     linear, ensemble = (importlib.import_module(f"sklearn.{name}") for name in ("linear_model", "ensemble"))
     few = {"n_estimators": 20, "random_state": 0}
     return {
@@ -115,13 +115,13 @@ def sklearn_models() -> dict[str, Callable[[], Any]]:
     }
 
 
-# Beside those of list_estimators(), which are tried below.
+# In addition to those of list_estimators(), which are tested below.
 NAMES = ["shallow forest", "naive Bayes", "neighbours", "stack", "histogram regressor", "perceptron"]
 
 
 @pytest.mark.only_for(["sklearn"])
 @pytest.mark.parametrize(("name", "scaled"), [*((name, False) for name in NAMES), ("forest", True), ("boosting", True)])
-def test_an_estimator_of_scikit_learn_answers_the_same(agrees: Callable[..., None], name: str, scaled: bool) -> None:
+def test_a_converted_sklearn_estimator_predicts_the_same(agrees: Callable[..., None], name: str, scaled: bool) -> None:
     from sklearn.base import is_classifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -138,27 +138,29 @@ try:
     ESTIMATORS = importlib.import_module("estimators").list_estimators()
 except ImportError:  # another framework's environment
     ESTIMATORS = []
-# onnxruntime has no such operator, or the converted model gives other answers.
-REFUSED = ("AdaBoostClassifier", "NuSVC", "NuSVR", "SVR")
+# onnxruntime lacks the operator, or the converted model predicts differently.
+REJECTED = ("AdaBoostClassifier", "NuSVC", "NuSVR", "SVR")
 
 
 @pytest.mark.only_for(["sklearn"])
 @pytest.mark.parametrize("model", ESTIMATORS, ids=lambda each: str(each)[:40])
-def test_each_tree_and_linear_model_answers_the_same_or_is_refused(agrees: Callable[..., None], model: Any) -> None:
+def test_each_tree_and_linear_model_predicts_the_same_or_is_rejected(agrees: Callable[..., None], model: Any) -> None:
     from sklearn.base import is_classifier
 
     rows, others = make_numbers(), make_numbers()
     target = 1 + np.abs(rows[:, 0] + rows[:, 1] / 10)
     labels = np.digitize(target, [1.7, 2.5]) if is_classifier(model) else target
-    refused = pytest.raises(importlib.import_module("describe_rows").Problem, match="native")
-    with refused if type(model).__name__ in REFUSED else nullcontext():
+    rejected = pytest.raises(importlib.import_module("describe_rows").Problem, match="native")
+    with rejected if type(model).__name__ in REJECTED else nullcontext():
         agrees(model.fit(rows[:300], labels[:300]), rows, others)
 
 
 @pytest.mark.only_for(["sklearn"])
 @pytest.mark.parametrize("unknown", ["error", "ignore"])
 @pytest.mark.parametrize("name", ["forest", "histogram", "logistic"])
-def test_a_pipeline_on_columns_answers_the_same(agrees: Callable[..., None], name: str, unknown: str) -> None:
+def test_a_converted_pipeline_on_columns_predicts_the_same(
+    agrees: Callable[..., None], name: str, unknown: str
+) -> None:
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -183,7 +185,7 @@ def test_a_pipeline_on_columns_answers_the_same(agrees: Callable[..., None], nam
 
 @pytest.mark.only_for(["sklearn"])
 def test_a_converted_pipeline_is_served_by_column(tools: Any, first: Path, tmp_path: Path) -> None:
-    """And refuses what the model itself would refuse."""
+    """It also rejects what the original model rejects."""
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import make_pipeline
@@ -214,7 +216,7 @@ def test_a_converted_pipeline_is_served_by_column(tools: Any, first: Path, tmp_p
 
 
 @pytest.mark.only_for(["sklearn"])
-def test_what_does_not_convert_is_refused_by_its_step(tools: Any, tmp_path: Path) -> None:
+def test_the_error_names_the_step_that_cannot_be_converted(tools: Any, tmp_path: Path) -> None:
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
@@ -224,9 +226,9 @@ def test_what_does_not_convert_is_refused_by_its_step(tools: Any, tmp_path: Path
     for model, message in (
         (
             make_pipeline(FunctionTransformer(np.tanh), Ridge()),
-            r"functiontransformer calls a function of Python .tanh.*native",
+            r"functiontransformer calls a Python function .tanh.*native",
         ),
-        (make_pipeline(Own(), Ridge()), "the step own.*does not convert Own.*native"),
+        (make_pipeline(Own(), Ridge()), "the step own.*cannot convert Own.*native"),
         (SVR(), "the comparison failed .*SVMRegressor.*native"),
     ):
         with pytest.raises(importlib.import_module("describe_rows").Problem, match=message):
@@ -245,20 +247,20 @@ class Own:
 
 
 @pytest.mark.only_for(["sklearn"])
-def test_a_model_that_answers_otherwise_is_refused(tools: Any, tmp_path: Path) -> None:
-    """One whose predict() was overridden."""
+def test_a_model_that_predicts_differently_is_rejected(tools: Any, tmp_path: Path) -> None:
+    """The model overrides predict()."""
     from sklearn.linear_model import LogisticRegression
 
-    class Turned(LogisticRegression):
+    class Inverted(LogisticRegression):
         def predict(self, rows: Any) -> Any:
             return 1 - super().predict(rows)
 
-    Turned.__name__, Turned.__module__ = "LogisticRegression", "sklearn.linear_model"
+    Inverted.__name__, Inverted.__module__ = "LogisticRegression", "sklearn.linear_model"
     rows = make_numbers(100)
     with pytest.raises(
         importlib.import_module("describe_rows").Problem, match=r"differs in 100 of 100 rows.*--tolerance"
     ):
-        tools.convert(Turned().fit(rows, rows[:, 0] > 0), rows, tmp_path)
+        tools.convert(Inverted().fit(rows, rows[:, 0] > 0), rows, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -267,7 +269,7 @@ def targets(rows: Any) -> dict[str, Any]:
     return {"value": target, "two": target > 0, "three": np.digitize(target, [-0.5, 0.5])}
 
 
-def make_gaps() -> Any:
+def make_sparse() -> Any:
     rows = make_numbers()
     rows[random.random(rows.shape) < 0.1] = np.nan
     return rows
@@ -283,36 +285,42 @@ def make_gaps() -> Any:
         ("reg:squarederror", "value"),
     ],
 )
-def test_a_booster_of_xgboost_answers_the_same(agrees: Callable[..., None], objective: str, target: str) -> None:
+def test_a_converted_xgboost_booster_predicts_the_same(
+    agrees: Callable[..., None], objective: str, target: str
+) -> None:
     import xgboost as xgb
 
-    rows = make_gaps()
+    rows = make_sparse()
     classes = {"num_class": 3} if target == "three" else {}
     matrix = xgb.DMatrix(rows, targets(rows)[target])
-    agrees(xgb.train({"objective": objective, "nthread": 1, **classes}, matrix, 30), rows, make_gaps())
+    agrees(xgb.train({"objective": objective, "nthread": 1, **classes}, matrix, 30), rows, make_sparse())
 
 
 @pytest.mark.only_for(["lightgbm"])
 @pytest.mark.parametrize(("objective", "target"), [("binary", "two"), ("multiclass", "three"), ("regression", "value")])
-def test_a_booster_of_lightgbm_answers_the_same(agrees: Callable[..., None], objective: str, target: str) -> None:
+def test_a_converted_lightgbm_booster_predicts_the_same(
+    agrees: Callable[..., None], objective: str, target: str
+) -> None:
     import lightgbm as lgb
 
-    rows = make_gaps()
+    rows = make_sparse()
     classes = {"num_class": 3} if target == "three" else {}
     data = lgb.Dataset(rows, targets(rows)[target])
     agrees(
-        lgb.train({"objective": objective, "verbosity": -1, "num_threads": 1, **classes}, data, 30), rows, make_gaps()
+        lgb.train({"objective": objective, "verbosity": -1, "num_threads": 1, **classes}, data, 30),
+        rows,
+        make_sparse(),
     )
 
 
 @pytest.mark.only_for(["catboost"])
 @pytest.mark.parametrize("target", ["two", "three", "value"])
-def test_a_model_of_catboost_answers_the_same(agrees: Callable[..., None], target: str) -> None:
+def test_a_converted_catboost_model_predicts_the_same(agrees: Callable[..., None], target: str) -> None:
     import catboost
 
-    rows = make_gaps()
+    rows = make_sparse()
     kind = catboost.CatBoostRegressor if target == "value" else catboost.CatBoostClassifier
     model = kind(iterations=30, verbose=0, allow_writing_files=False, thread_count=1).fit(
         rows, targets(rows)[target].astype(float)
     )
-    agrees(model, rows, make_gaps())
+    agrees(model, rows, make_sparse())

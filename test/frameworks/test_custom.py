@@ -1,4 +1,4 @@
-"""What is particular to a handler of one's own: the example in its place."""
+"""Tests specific to custom handlers, with the example handler."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from test_every import put, rename, truncate
 
-TOLERANCE = 1e-12  # a sum may be rounded in another order
-NAMELESS = r"There is no model.json in .*Write load\(\) and predict\(\) in code/model_handler.py"
+TOLERANCE = 1e-12  # sums can be rounded in a different order
+NO_MODEL = r"There is no model.json in .*Write load\(\) and predict\(\) in code/model_handler.py"
 
 BROKEN = {
     "truncated": (truncate("model.json"), "does not load: JSONDecodeError"),
     "of another framework": (put("model.json", b"tree\nversion=v4\n"), r"looks like a LightGBM model \(model.txt\)"),
-    "another name": (rename, NAMELESS),
+    "another name": (rename, NO_MODEL),
 }
 
 

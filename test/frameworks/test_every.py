@@ -1,4 +1,4 @@
-"""What holds for every framework, format and server."""
+"""Tests for every framework, format and server."""
 
 import importlib
 import json
@@ -21,13 +21,14 @@ EXPECTED = r"8 .* per record|is not a list of numbers|is not a number"
 
 
 @pytest.fixture(scope="session")
-def particular(request: pytest.FixtureRequest) -> Any:
-    """The framework's own test module, which has
+def library_tests(request: pytest.FixtureRequest) -> Any:
+    """The framework's own test module, with
 
-    expect(model_dir, rows): the library's own predictions, as an array; they are equal to TOLERANCE (relative; 0)
-    values(predictions): the same of an answer, where its predictions are not plain
-    TAKES: those of None, "nan" and "inf" that a record may hold
-    BROKEN: names of what can be wrong with a model -> what does that to the model's folder, and what the log says
+    expect(model_dir, rows): the library's own predictions as an array
+    TOLERANCE: the relative tolerance for them (default: 0)
+    values(predictions): converts the predictions of a response to such an array, if needed
+    ACCEPTED: which of None, "nan" and "inf" a record can contain
+    BROKEN: a defect of a model -> a function that damages the model's folder, and the message in the log
     """
     return importlib.import_module(f"test_{request.config.getoption('framework')}")
 
@@ -36,30 +37,30 @@ def read_requests(project: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (project / "test").glob("sample_request.*")}
 
 
-def test_the_sample_says_what_it_made(one: Path) -> None:
-    said = train(one)
-    assert "Wrote model/" in said
-    assert said.endswith("Next: test/run_local.sh\n")
+def test_the_sample_reports_the_files_it_wrote(one: Path) -> None:
+    output = train(one)
+    assert "Wrote model/" in output
+    assert output.endswith("Next: test/run_local.sh\n")
     assert sorted(read_requests(one)) == ["sample_request.csv", "sample_request.json"]
 
 
-def test_the_sample_makes_the_same_again(first: Path) -> None:
-    """Whatever the format: the data, the model and its quality are the same."""
-    said, requests = train(first), read_requests(first)
+def test_training_the_sample_is_reproducible(first: Path) -> None:
+    """The data, the model and its quality are the same."""
+    output, requests = train(first), read_requests(first)
     command = [sys.executable, first / "sample_model/train.py"]
     again = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert (again.stdout, read_requests(first)) == (said, requests)
+    assert (again.stdout, read_requests(first)) == (output, requests)
 
 
-def test_the_answer_is_the_librarys_own(server: Server, folder: Path, particular: Any) -> None:
+def test_predictions_equal_the_librarys_own(server: Server, folder: Path, library_tests: Any) -> None:
     rows = np.array(json.loads((folder / "test/sample_request.json").read_text())["instances"])
-    expected = particular.expect(folder / "model", rows)
+    expected = library_tests.expect(folder / "model", rows)
     for name, media_type in [("sample_request.json", "application/json"), ("sample_request.csv", "text/csv")]:
         reply = server.invoke((folder / "test" / name).read_bytes(), media_type)
         assert reply.status == 200, reply.body
-        predictions = getattr(particular, "values", list)(reply.json()["predictions"])
+        predictions = getattr(library_tests, "values", list)(reply.json()["predictions"])
         found = np.array(predictions, expected.dtype).reshape(expected.shape)
-        np.testing.assert_allclose(found, expected, rtol=getattr(particular, "TOLERANCE", 0))
+        np.testing.assert_allclose(found, expected, rtol=getattr(library_tests, "TOLERANCE", 0))
 
 
 def test_the_contract_is_kept(server: Server, folder: Path) -> None:
@@ -81,7 +82,7 @@ def test_the_contract_is_kept(server: Server, folder: Path) -> None:
         ([], "no records"),
     ],
 )
-def test_a_wrong_request_is_told_what_was_expected(server: Server, records: object, message: str) -> None:
+def test_a_bad_request_gets_an_error_with_what_was_expected(server: Server, records: object, message: str) -> None:
     reply = server.invoke({"instances": records})
     assert reply.status == 400, reply.body
     assert list(reply.json()) == ["error"]
@@ -90,22 +91,22 @@ def test_a_wrong_request_is_told_what_was_expected(server: Server, records: obje
 
 @pytest.mark.only_for(TABULAR)
 @pytest.mark.parametrize("value", [None, "nan", "inf"])
-def test_what_is_no_number_is_refused_where_the_model_does_not_take_it(
-    value: str | None, server: Server, particular: Any
+def test_missing_and_infinite_values_are_rejected_unless_the_model_accepts_them(
+    value: str | None, server: Server, library_tests: Any
 ) -> None:
     reply = server.invoke({"instances": [[*RECORD[:7], value]]})
-    if value in getattr(particular, "TAKES", ()):
+    if value in getattr(library_tests, "ACCEPTED", ()):
         assert reply.status == 200, reply.body
     else:
         assert reply.status == 400, reply.body
         assert re.search("missing, infinite or|missing or infinite|infinite value", reply.json()["error"])
 
 
-def test_a_broken_model_never_gives_a_good_ping(one: Path, particular: Any, tmp_path: Path) -> None:
-    """The first damage with the whole server, of the others only what it loads a model with."""
+def test_a_broken_model_is_not_served(one: Path, library_tests: Any, tmp_path: Path) -> None:
+    """Start the whole server for the first defect, and only load the model for the others."""
     project = shutil.copytree(one, tmp_path / "project")
     damaged, expected = {}, {}
-    for name, (damage, message) in particular.BROKEN.items():
+    for name, (damage, message) in library_tests.BROKEN.items():
         damaged[name] = tmp_path / name.replace(" ", "-") / "model"
         shutil.copytree(one / "model", damaged[name])
         damage(damaged[name])
@@ -119,8 +120,8 @@ def test_a_broken_model_never_gives_a_good_ping(one: Path, particular: Any, tmp_
     assert status != 0 and not wrong, "\n".join(wrong)
 
 
-def test_a_model_is_served_only_if_it_predicts_what_is_expected(first: Path, tmp_path: Path) -> None:
-    """What the sample answers as expected.json; then with one of its numbers changed."""
+def test_a_model_is_served_only_if_its_predictions_are_as_expected(first: Path, tmp_path: Path) -> None:
+    """Use the sample's predictions as expected.json, unchanged and with one number changed."""
     records = json.loads((first / "test/sample_request.json").read_text())["instances"]
     [answer] = load_each(first, f"model.answer({{'inputs': {records}}})", first / "model")
     folders = [shutil.copytree(first / "model", tmp_path / name / "model") for name in ("same", "other")]
@@ -133,7 +134,7 @@ def test_a_model_is_served_only_if_it_predicts_what_is_expected(first: Path, tmp
 
 
 @pytest.mark.only_for([name for name in TABULAR if name != "custom"])
-def test_what_describe_model_writes_agrees(first: Path, tmp_path: Path) -> None:
+def test_the_files_of_describe_model_agree_with_the_server(first: Path, tmp_path: Path) -> None:
     project = shutil.copytree(first, tmp_path / "project")
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps([[float(number + at) for at in range(8)] for number in range(30)]))
@@ -144,7 +145,7 @@ def test_what_describe_model_writes_agrees(first: Path, tmp_path: Path) -> None:
 
 
 def add(value: Any, number: int) -> Any:
-    """The value with a number added to the first number in it."""
+    """Return the value with `number` added to its first number."""
     if isinstance(value, list):
         return [add(value[0], number), *value[1:]]
     if isinstance(value, dict):
@@ -153,7 +154,7 @@ def add(value: Any, number: int) -> Any:
 
 
 def load_each(project: Path, then: str, *folders: Path) -> list[Any]:
-    """What a process of the project says of each folder: the error of a model, or the value of `then`."""
+    """Load each folder in a process of the project. Returns the error for each model, or the value of `then`."""
     program = LOAD_EACH.replace("THEN", then)
     arguments = [project / "code", *folders]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
@@ -179,11 +180,11 @@ print(json.dumps(reasons))
 """
 
 
-# Damages that every framework knows.
+# Defects for all frameworks.
 
 
 def truncate(pattern: str) -> Any:
-    """Cuts the file that the pattern finds in the model's folder in half."""
+    """Truncate the file that matches the pattern to half its size."""
 
     def damage(model_dir: Path) -> None:
         path = next(model_dir.rglob(pattern))
@@ -193,7 +194,7 @@ def truncate(pattern: str) -> Any:
 
 
 def put(name: str, content: bytes, instead: str = "") -> Any:
-    """Writes a file into the model's folder, beside or instead of what the pattern finds there."""
+    """Write a file to the model's folder, and remove the files that match `instead`."""
 
     def damage(model_dir: Path) -> None:
         for path in model_dir.rglob(instead) if instead else []:
@@ -204,21 +205,21 @@ def put(name: str, content: bytes, instead: str = "") -> Any:
 
 
 def double(model_dir: Path) -> None:
-    """Leaves two files that could be the model."""
+    """Leave two files that could be the model."""
     path = next(model_dir.glob("model.*"))
     shutil.copy(path, path.with_stem("new"))
     path.rename(path.with_stem("old"))
 
 
 def rename(model_dir: Path) -> None:
-    """Leaves a file that does not have the name of a model."""
+    """Rename the model so that its extension is unknown."""
     path = next(model_dir.glob("model.*"))
     path.rename(path.with_suffix(".bin"))
 
 
-@pytest.mark.only_for(TABULAR)  # each of the others has an instance of its own
-def test_many_models_of_it_come_answer_and_go(first: Path, tmp_path: Path) -> None:
-    """Two copies of the sample, each in a process of its own, which the other's end does not disturb."""
+@pytest.mark.only_for(TABULAR)  # the others have one model per endpoint
+def test_many_models_are_loaded_served_and_unloaded(first: Path, tmp_path: Path) -> None:
+    """Serve two copies of the sample in separate processes. Unloading one does not affect the other."""
     folder = shutil.copytree(first, tmp_path / "project")
     for source in ("multi-model/code", "servers/fastapi/code"):
         shutil.copytree(TEMPLATES / source, folder / "code", dirs_exist_ok=True)

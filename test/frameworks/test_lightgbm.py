@@ -1,4 +1,4 @@
-"""What is particular to LightGBM."""
+"""Tests specific to LightGBM."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from conftest import replace_model
 from numpy.typing import NDArray
 from test_every import RECORD, double, put, rename, truncate
 
-TAKES = (None, "nan", "inf")
+ACCEPTED = (None, "nan", "inf")
 XGBOOST = b'{"learner":{},"version":[3,2,0]}'
 
 
@@ -20,7 +20,7 @@ def make_newer(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.txt"), "model.txt is cut off"),
+    "truncated": (truncate("model.txt"), "model.txt is truncated"),
     "of another framework": (put("model.txt", XGBOOST), r"looks like an XGBoost model \(model.json\)"),
     "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.txt in .*, only model.bin"),
@@ -34,7 +34,7 @@ def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def train(model_dir: Path, objective: str, labels: NDArray[np.int64]) -> lgb.Booster:
-    """A classifier of eight features in place of the sample."""
+    """Train a model with eight features to replace the sample."""
     rows = np.random.default_rng(1).uniform(0, 10, (len(labels), 8))
     parameters = {"objective": objective, "verbosity": -1, "min_data_in_leaf": 5}
     if labels.max() > 1:
@@ -54,12 +54,12 @@ def test_a_classifier_has_probabilities(objective: str, classes: int, one: Path,
     np.testing.assert_array_equal(answer["predictions"], expected)
     probabilities = np.array(answer["probabilities"])
     assert probabilities.shape == (1, classes)
-    if objective != "multiclassova":  # whose classes are each for itself
+    if objective != "multiclassova":  # its classes are independent
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     np.testing.assert_array_equal(probabilities[:, -1], expected.reshape(1, -1)[:, -1])
 
 
-def test_sparse_records_are_zero_where_they_have_nothing(one: Path, tmp_path: Path) -> None:
+def test_missing_features_of_sparse_records_are_zero(one: Path, tmp_path: Path) -> None:
     with replace_model(one, tmp_path) as (model_dir, serve):
         shutil.copy(one / "model/model.txt", model_dir)
         server = serve()

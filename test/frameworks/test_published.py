@@ -1,4 +1,4 @@
-"""Models that others made, as their packages on PyPI have them."""
+"""Models by others, from their packages on PyPI."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from conftest import ROOT, replace_model
 
 
 def fetch(requirement: str, folder: Path) -> Path:
-    """The files of a package, without what it depends on."""
+    """Install a package without its dependencies and return its folder."""
     options = ["--quiet", "--no-deps", "--python", sys.executable, "--target", folder / "package"]
     subprocess.run([ROOT / ".venv/bin/uv", "pip", "install", *options, requirement], check=True)
     return folder / "package"
@@ -26,7 +26,7 @@ def fetch(requirement: str, folder: Path) -> Path:
         ("basic-pitch==0.4.0", "basic_pitch/saved_models/icassp_2022/nmp.onnx", (2, 43844, 1), "f4"),
     ],
 )
-def test_records_on_the_first_axis(
+def test_a_model_with_records_on_the_first_axis(
     package: str, file: str, shape: tuple[int, ...], dtype: str, one: Path, tmp_path: Path
 ) -> None:
     import onnxruntime as ort
@@ -38,15 +38,15 @@ def test_records_on_the_first_axis(
     names = [output.name for output in session.get_outputs()]
     with replace_model(one, tmp_path) as (model_dir, serve):
         path.rename(model_dir / "model.onnx")
-        answers = serve().invoke({"instances": records.tolist()}).json()["predictions"]
-    got = [answers] if len(names) == 1 else [[answer[name] for answer in answers] for name in names]
+        predictions = serve().invoke({"instances": records.tolist()}).json()["predictions"]
+    got = [predictions] if len(names) == 1 else [[each[name] for each in predictions] for name in names]
     for array, wanted in zip(got, expected, strict=True):
         np.testing.assert_allclose(array, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.only_for("onnx")
-def test_a_state_and_a_rate_beside_the_records(one: Path, tmp_path: Path) -> None:
-    """Its state has shape (2, records, 128), and its rate none."""
+def test_a_model_with_a_state_and_a_sampling_rate(one: Path, tmp_path: Path) -> None:
+    """Its state has shape (2, records, 128); its sampling rate is a scalar."""
     import onnxruntime as ort
 
     path = fetch("silero-vad==6.2.3", tmp_path) / "silero_vad/data/silero_vad.onnx"
@@ -63,7 +63,9 @@ def test_a_state_and_a_rate_beside_the_records(one: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.only_for("pytorch")
-def test_a_rate_that_is_no_tensor_takes_the_handler_in_the_docs(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+def test_the_handler_in_the_docs_serves_a_model_with_a_scalar_argument(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
     import torch
 
     path = fetch("silero-vad==6.2.3", tmp_path) / "silero_vad/data/silero_vad.jit"
@@ -76,13 +78,13 @@ def test_a_rate_that_is_no_tensor_takes_the_handler_in_the_docs(pytestconfig: py
     with replace_model(project, tmp_path) as (model_dir, serve):
         path.rename(model_dir / "model.pt")
         (model_dir.parent / "code/model_handler.py").write_text(handler)
-        answers = serve().invoke({"instances": samples.tolist()}).json()["predictions"]
-    np.testing.assert_allclose(answers, expected, atol=1e-6)
+        predictions = serve().invoke({"instances": samples.tolist()}).json()["predictions"]
+    np.testing.assert_allclose(predictions, expected, atol=1e-6)
 
 
 @pytest.mark.only_for("sklearn")
-def test_texts_are_what_a_vectorizer_takes(first: Path, tmp_path: Path) -> None:
-    """Its vectorizer and its classifier lie in two files: served alone, and as a pipeline of both."""
+def test_a_vectorizer_takes_texts(first: Path, tmp_path: Path) -> None:
+    """The vectorizer is served alone, and in a pipeline with the classifier."""
     import joblib
     from sklearn.pipeline import make_pipeline
 

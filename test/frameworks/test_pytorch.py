@@ -1,4 +1,4 @@
-"""What is particular to PyTorch."""
+"""Tests specific to PyTorch."""
 
 import importlib.util
 import json
@@ -23,10 +23,10 @@ from serving.errors import BadRequest, StartError
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
 
-TOLERANCE = 1e-6  # sums of float32, whose order depends on the number of threads and of records
+TOLERANCE = 1e-6  # the order of float32 sums depends on the number of threads and records
 FORMATS = ("pt", "pt2")
 Tensor = torch.Tensor
-VERSIONS = {  # format -> the file in the archive that has the version, what is there, and a version that is not yet
+VERSIONS = {  # format -> the file in the archive with the version, its content, and a future version
     ".pt": ("/version", b"3", b"99"),
     ".pt2": ("/models/model.json", b'"schema_version": {"major": 8', b'"schema_version": {"major": 99'),
 }
@@ -42,11 +42,11 @@ def make_newer(model_dir: Path) -> None:
             archive.writestr(name, content.replace(old, new) if name.endswith(end) else content)
 
 
-def save_with_torch(made: Any, **how: bool) -> Any:
-    """What torch.save writes."""
+def save_with_torch(content: Any, **options: bool) -> Any:
+    """Replace the model with the output of torch.save."""
 
     def damage(model_dir: Path) -> None:
-        torch.save(made, next(model_dir.glob("model.*")), **how)
+        torch.save(content, next(model_dir.glob("model.*")), **options)
 
     return damage
 
@@ -64,9 +64,12 @@ BROKEN = {
     "another name": (rename, r"There is no model\.pt.* in .*, only model\.bin"),
     "newer": (make_newer, r"with version 99, but the maximum|version SchemaVersion\(major=99.* does not match"),
     "weights": (save_with_torch(nn.Linear(8, 1).state_dict()), CHECKPOINT),
-    "weights of old": (save_with_torch(nn.Linear(8, 1).state_dict(), _use_new_zipfile_serialization=False), CHECKPOINT),
+    "old weights": (
+        save_with_torch(nn.Linear(8, 1).state_dict(), _use_new_zipfile_serialization=False),
+        CHECKPOINT,
+    ),
     "a module": (save_with_torch(nn.Linear(8, 1)), CHECKPOINT),
-    "a module of old": (save_with_torch(nn.Linear(8, 1), _use_new_zipfile_serialization=False), CHECKPOINT),
+    "an old module": (save_with_torch(nn.Linear(8, 1), _use_new_zipfile_serialization=False), CHECKPOINT),
 }
 
 
@@ -77,7 +80,7 @@ def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 class Flats(nn.Module):
-    """Two inputs by name, two outputs by name."""
+    """A model with two named inputs and two named outputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,26 +114,26 @@ class Listed(nn.Module):
 
 
 def save(model: nn.Module, model_dir: Path, ending: str, shapes: dict[str, Any], **example: Tensor) -> None:
-    """Writes model.pt with an inputs.json, or model.pt2. `shapes` are those for torch.export; None: fixed.
+    """Write model.pt with an inputs.json, or model.pt2. `shapes` are those for torch.export; None: fixed.
 
-    It is exported by keywords, in an order of the example's own.
+    The example is passed by keyword, in any order.
     """
     if ending == "pt2":
         program = torch.export.export(model.eval(), (), example, dynamic_shapes=shapes)
         torch.export.save(program, model_dir / "model.pt2")
         return
-    told = {
+    inputs = {
         name: {
             "dtype": str(tensor.dtype).removeprefix("torch."),
             "shape": [None if axis in (shapes[name] or ()) else length for axis, length in enumerate(tensor.shape)],
         }
         for name, tensor in example.items()
     }
-    torch.jit.save(torch.jit.script(model), model_dir / "model.pt", _extra_files={"inputs.json": json.dumps(told)})
+    torch.jit.save(torch.jit.script(model), model_dir / "model.pt", _extra_files={"inputs.json": json.dumps(inputs)})
 
 
 def import_handler(ending: str) -> ModuleType:
-    """The handler of a format, in this process."""
+    """Import the handler of a format."""
     name = "model_handler.pt2.py" if ending == "pt2" else "model_handler.py"
     spec = importlib.util.spec_from_file_location(f"handler_{ending}", TEMPLATES / "frameworks/pytorch/code" / name)
     assert spec and spec.loader
@@ -140,12 +143,12 @@ def import_handler(ending: str) -> ModuleType:
 
 
 def answer(handler: ModuleType, model: Any, records: Any) -> Any:
-    """What goes into the answer, for records as they come out of JSON."""
+    """Return the predictions for records as parsed from JSON."""
     outputs = handler.encode(model, handler.predict(model, handler.decode(model, records)))
     return outputs.tolist() if isinstance(outputs, np.ndarray) else outputs
 
 
-def test_a_module_is_served_once_it_is_exported_as_the_advice_says(
+def test_a_module_is_served_after_exporting_it_as_advised(
     one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ending = "pt2" if one.name.startswith("pytorch-pt2") else "pt"
@@ -161,7 +164,7 @@ def test_a_module_is_served_once_it_is_exported_as_the_advice_says(
     assert answer(handler, handler.load(tmp_path), [RECORD] * 3) == [28] * 3
 
 
-def test_inputs_and_outputs_go_by_their_names(one: Path, tmp_path: Path) -> None:
+def test_inputs_and_outputs_are_matched_by_name(one: Path, tmp_path: Path) -> None:
     ending = "pt2" if one.name.startswith("pytorch-pt2") else "pt"
     some = {0: torch.export.Dim("n")}
     example = {"city": torch.zeros(2, dtype=torch.int64), "sizes": torch.zeros(2, 8)}
@@ -191,7 +194,7 @@ def test_inputs_and_outputs_go_by_their_names(one: Path, tmp_path: Path) -> None
             assert message in reply.json()["error"]
 
 
-def test_requests_predicted_together_get_what_they_get_alone(one: Path, tmp_path: Path) -> None:
+def test_batched_requests_get_the_same_predictions_as_alone(one: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(one, tmp_path / "project")
     rows = np.random.default_rng(0).uniform(0, 10, size=(200, 8)).round(2)
     with Server(folder, "fastapi") as server:
@@ -207,7 +210,7 @@ def test_requests_predicted_together_get_what_they_get_alone(one: Path, tmp_path
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_a_model_of_a_fixed_number_of_records_is_run_as_often_as_needed(ending: str, tmp_path: Path) -> None:
+def test_a_model_with_a_fixed_batch_size_runs_as_often_as_needed(ending: str, tmp_path: Path) -> None:
     save(OneAtATime(), tmp_path, ending, {"x": None}, x=torch.zeros(1, 8))
     handler = import_handler(ending)
     found = answer(handler, handler.load(tmp_path), [RECORD, RECORD, RECORD[::-1]])
@@ -215,7 +218,7 @@ def test_a_model_of_a_fixed_number_of_records_is_run_as_often_as_needed(ending: 
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_floats_that_numpy_lacks_come_and_go(ending: str, tmp_path: Path) -> None:
+def test_floats_that_numpy_lacks_are_converted(ending: str, tmp_path: Path) -> None:
     some = {0: torch.export.Dim.AUTO}
     example = {"x": torch.zeros(2, 2, dtype=torch.bfloat16), "y": torch.zeros(2, dtype=torch.float16)}
     save(SmallFloats(), tmp_path, ending, {"x": some, "y": some}, **example)
@@ -228,27 +231,27 @@ def test_floats_that_numpy_lacks_come_and_go(ending: str, tmp_path: Path) -> Non
         answer(handler, model, {"x": [[1, 2]], "y": [1e6]})
 
 
-def test_lengths_it_was_not_exported_for_are_the_clients_error(tmp_path: Path) -> None:
+def test_lengths_outside_the_exported_range_are_a_client_error(tmp_path: Path) -> None:
     up_to_four = {"x": {0: torch.export.Dim("n", max=4)}}
     save(Rows(), tmp_path, "pt2", up_to_four, x=torch.zeros(2, 8))
     handler = import_handler("pt2")
     model = handler.load(tmp_path)
     assert answer(handler, model, [RECORD] * 4) == [28] * 4
-    with pytest.raises(BadRequest, match=r"does not take inputs of shape \(5, 8\) \(float32\)"):
+    with pytest.raises(BadRequest, match=r"does not accept inputs of shape \(5, 8\) \(float32\)"):
         answer(handler, model, [RECORD] * 5)
 
 
-def test_torchscript_without_a_description_tells_what_it_does_not_take(tmp_path: Path) -> None:
+def test_a_shape_that_torchscript_without_inputs_json_rejects_is_a_client_error(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(Rows()), tmp_path / "model.pt")
     handler = import_handler("pt")
     model = handler.load(tmp_path)
     assert answer(handler, model, [RECORD, RECORD]) == [28, 28]
-    with pytest.raises(BadRequest, match=r"does not take inputs of shape \(2, 7\) \(float32\)"):
+    with pytest.raises(BadRequest, match=r"does not accept inputs of shape \(2, 7\) \(float32\)"):
         answer(handler, model, [RECORD[:7], RECORD[:7]])
 
 
-class Looked(torch.nn.Module):
-    """An embedding: takes whole numbers."""
+class Lookup(torch.nn.Module):
+    """An embedding, which takes integers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -258,17 +261,17 @@ class Looked(torch.nn.Module):
         return self.table(ids).sum(dim=(1, 2))
 
 
-def test_a_description_next_to_the_file_will_do(tmp_path: Path) -> None:
-    looked = Looked()
-    torch.jit.save(torch.jit.script(looked), tmp_path / "model.pt")
+def test_an_inputs_json_next_to_the_model_is_used(tmp_path: Path) -> None:
+    lookup = Lookup()
+    torch.jit.save(torch.jit.script(lookup), tmp_path / "model.pt")
     handler = import_handler("pt")
-    with pytest.raises(BadRequest, match=r"Without an inputs\.json next to the model, every input is sent as"):
+    with pytest.raises(BadRequest, match=r"Without an inputs\.json next to the model, all inputs are passed as"):
         answer(handler, handler.load(tmp_path), [[1, 4]])
     (tmp_path / "inputs.json").write_text('{"ids": {"dtype": "int64", "shape": [null, 2]}}')
-    assert answer(handler, handler.load(tmp_path), [[1, 4]]) == looked(torch.tensor([[1, 4]])).tolist()
+    assert answer(handler, handler.load(tmp_path), [[1, 4]]) == lookup(torch.tensor([[1, 4]])).tolist()
 
 
-def test_a_bug_of_a_described_torchscript_model_stays_one(tmp_path: Path) -> None:
+def test_a_bug_in_torchscript_with_inputs_json_is_not_a_client_error(tmp_path: Path) -> None:
     save(Rows(), tmp_path, "pt", {"x": (0, 1)}, x=torch.zeros(2, 8))
     handler = import_handler("pt")
     with pytest.raises(RuntimeError, match="must match the size"):
@@ -276,7 +279,7 @@ def test_a_bug_of_a_described_torchscript_model_stays_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("model", "files"), [(Rows(), {"inputs.json": '{"y": {"dtype": "float32"}}'}), (Listed(), {})])
-def test_torchscript_that_cannot_be_called_is_not_served(
+def test_torchscript_with_unsupported_arguments_is_not_served(
     model: nn.Module, files: dict[str, str], tmp_path: Path
 ) -> None:
     torch.jit.save(torch.jit.script(model), tmp_path / "model.pt", _extra_files=files)

@@ -1,4 +1,4 @@
-"""What is particular to scikit-learn."""
+"""Tests specific to scikit-learn."""
 
 import json
 import pickle
@@ -23,7 +23,7 @@ from test_every import LOAD_EACH, LOADED, double, put, rename, truncate
 
 
 def make_newer(model_dir: Path) -> None:
-    """A model that says it was saved by scikit-learn 9."""
+    """Write a model with the version of scikit-learn set to 9.1."""
     path = next(model_dir.glob("model.*"))
     if path.suffix != ".skops":
         saved = {**vars(Ridge().fit([[0], [1]], [0, 2])), "_sklearn_version": "9.1"}
@@ -37,7 +37,7 @@ def make_newer(model_dir: Path) -> None:
 
 
 class Saved:
-    """Pickled, a ridge regression with this state."""
+    """An object whose pickle is a ridge regression with the given state."""
 
     def __init__(self, state: dict[str, object]) -> None:
         self.state = state
@@ -66,10 +66,8 @@ joblib.dump(model, sys.argv[1])
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_a_forest_of_scikit_learn_1_3_is_served_only_where_that_is_allowed(
-    first: Path, allowed: bool, tmp_path: Path
-) -> None:
-    """It loads without an error, and other probabilities come out: the leaves' values mean something else since 1.4."""
+def test_a_forest_of_scikit_learn_1_3_is_served_only_if_allowed(first: Path, allowed: bool, tmp_path: Path) -> None:
+    """It loads without an error but predicts differently, because the leaf values changed meaning in 1.4."""
     project = shutil.copytree(first, tmp_path / "project")
     make = ["uv", "run", "--no-project", "--python=3.11", "--with=scikit-learn==1.3.2", "python", "-c", OLD_FOREST]
     subprocess.run([ROOT / ".venv/bin" / make[0], *make[1:], project / "model/model.joblib"], check=True)
@@ -84,7 +82,7 @@ def test_a_forest_of_scikit_learn_1_3_is_served_only_where_that_is_allowed(
 
 
 def run_with(packages: str, program: str, *arguments: object) -> str:
-    """What a program prints in an environment of its own."""
+    """Run a program in an environment with these packages and return its output."""
     options = [option for package in packages.split() for option in ("--with", package)]
     command = [ROOT / ".venv/bin/uv", "run", "--no-project", "--python=3.11", *options, "python", "-c", program]
     done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
@@ -126,7 +124,7 @@ OLD, NOW = "numpy<2 scikit-learn==1.3.2", "scikit-learn==1.9.1"
         (RANDOM, "numpy==1.26.4 scikit-learn==1.3.2", "numpy==1.23.5 scikit-learn==1.3.2", False, "set numpy to the"),
     ],
 )
-def test_what_another_version_saved_is_told_by_its_library(
+def test_a_model_of_another_version_gets_an_error_with_its_library(
     model: tuple[str, str],
     then: str,
     now: str,
@@ -140,8 +138,8 @@ def test_what_another_version_saved_is_told_by_its_library(
     run_with(f"{then} joblib", save, tmp_path / "model.joblib")
     monkeypatch.setenv("SM_ALLOW_VERSION_MISMATCH", str(allowed))
     program = LOAD_EACH.replace("THEN", LOADED)
-    [said] = json.loads(run_with(f"{now} joblib orjson", program, first / "code", tmp_path).splitlines()[-1])
-    assert re.search(message, said), said
+    [output] = json.loads(run_with(f"{now} joblib orjson", program, first / "code", tmp_path).splitlines()[-1])
+    assert re.search(message, output), output
 
 
 LOAD_AFTER = """
@@ -154,8 +152,8 @@ print([name for name, file in new.items() if name.split(".")[0] in sys.stdlib_mo
 """
 
 
-def test_the_build_compiles_all_of_python_that_a_start_imports(first: Path, tmp_path: Path) -> None:
-    """The base image has no bytecode: what the build does not import is compiled at each start."""
+def test_the_build_compiles_every_standard_module_that_the_server_imports(first: Path, tmp_path: Path) -> None:
+    """The base image has no bytecode, so modules that the build does not import are compiled at each start."""
     build = re.search(r"python -c '(.*)'", (first / "Dockerfile").read_text())
     assert build
     steps = [("linear", Ridge()), ("forest", RandomForestRegressor(3)), ("boosting", HistGradientBoostingRegressor())]

@@ -1,4 +1,4 @@
-"""What is particular to TensorFlow."""
+"""Tests specific to TensorFlow."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from project import Server
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from test_every import LOADED, RECORD, load_each, truncate
 
-TOLERANCE = 1e-5  # float32, summed up in another order where other records are predicted with it
+TOLERANCE = 1e-5  # the order of float32 sums depends on the batch
 FILE = "*model.*"  # model.keras, model.h5, saved_model.pb
 
 
@@ -56,7 +56,7 @@ def rename(model_dir: Path) -> None:
 
 
 def rewrite(path: Path, change: Any) -> None:
-    """Writes a zip archive again, each of its files as `change` makes it; what that makes None is left out."""
+    """Rewrite a zip archive with `change` applied to each file. Files for which it returns None are removed."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
@@ -65,7 +65,7 @@ def rewrite(path: Path, change: Any) -> None:
                 archive.writestr(name, changed)
 
 
-def lose_weights(model_dir: Path) -> None:
+def remove_weights(model_dir: Path) -> None:
     path = find(model_dir)
     if path.suffix == ".keras":
         rewrite(path, lambda name, content: None if name == "model.weights.h5" else content)
@@ -77,7 +77,7 @@ def lose_weights(model_dir: Path) -> None:
 
 
 def set_version(version: str) -> Any:
-    """Has the file say that another version of Keras, or of TensorFlow, saved it."""
+    """Change the version of Keras or TensorFlow in the file."""
 
     def damage(model_dir: Path) -> None:
         path = find(model_dir)
@@ -98,9 +98,9 @@ def set_version(version: str) -> Any:
 BROKEN = {
     "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*truncated or damaged"),
     "of another framework": (put_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, r"(has several model files|Which is the model in .*): (new.*, old.*|1, 2)[.?]"),
+    "two candidates": (double, r"(has several model files|several models in .*): (new.*, old.*|1, 2)\."),
     "another name": (rename, r"There is no (model.keras or model.h5|saved_model.pb) in .*, only .*model.bin"),
-    "without weights": (lose_weights, r"does not load: .*Save it again"),
+    "without weights": (remove_weights, r"does not load: .*Save it again"),
     "newer": (set_version("9.0.0"), r"saved by (Keras|TensorFlow) 9"),
 }
 
@@ -114,7 +114,7 @@ def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def save(model: keras.Model, model_dir: Path, like: Path) -> None:
-    """Saves another model in the format of the model in `like`."""
+    """Save a model in the format of the model in `like`."""
     path = find(like)
     if path.suffix == ".pb":
         spec = keras.tree.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype, each.name), model.input)
@@ -124,7 +124,7 @@ def save(model: keras.Model, model_dir: Path, like: Path) -> None:
 
 
 def make_dress_model() -> keras.Model:
-    """A text and two whole numbers in, a number and a text out."""
+    """Return a model from a text and two integers to a number and a text."""
     color, sizes = keras.Input((), name="color", dtype="string"), keras.Input((2,), name="sizes", dtype="int64")
     colors = ["red", "blue"]
     number = keras.layers.StringLookup(vocabulary=colors)(color)
@@ -134,7 +134,7 @@ def make_dress_model() -> keras.Model:
     return keras.Model({"color": color, "sizes": sizes}, {"price": price, "label": label})
 
 
-def test_inputs_and_outputs_have_their_names(one: Path, tmp_path: Path) -> None:
+def test_inputs_and_outputs_are_matched_by_name(one: Path, tmp_path: Path) -> None:
     expected = [{"price": [2.0], "label": "blue"}, {"price": [2.0], "label": "[UNK]"}]
     records = [{"color": "blue", "sizes": [1, 2]}, {"color": "grün", "sizes": [3, 4]}]
     wrong = {
@@ -145,7 +145,7 @@ def test_inputs_and_outputs_have_their_names(one: Path, tmp_path: Path) -> None:
             "color": ["red"],
             "sizes": [[1, 2.5]],
         },
-        r"does not take these values": {"color": ["red"], "sizes": [[1, 10]]},
+        r"does not accept these values": {"color": ["red"], "sizes": [[1, 10]]},
         r"different numbers of records": {"color": ["red", "blue"], "sizes": [[1, 2]]},
     }
     with replace_model(one, tmp_path) as (model_dir, serve):
@@ -163,7 +163,7 @@ def test_inputs_and_outputs_have_their_names(one: Path, tmp_path: Path) -> None:
         assert "This model has 2 inputs" in reply.json()["error"]
 
 
-def test_a_fixed_number_of_records_is_kept(one: Path, tmp_path: Path) -> None:
+def test_a_model_with_a_fixed_batch_size_gets_batches_of_that_size(one: Path, tmp_path: Path) -> None:
     records = keras.Input((3,), batch_size=2, name="x")
     model = keras.Model(records, keras.layers.Dense(1, kernel_initializer="ones")(records))
     with replace_model(one, tmp_path) as (model_dir, serve):
@@ -178,13 +178,13 @@ def test_a_fixed_number_of_records_is_kept(one: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def keras_project(pytestconfig: pytest.Config, tmp_path: Path) -> Path:
-    """A project of Keras's own format, for models that a test makes."""
+    """A project for the Keras format, without a model."""
     project = pytestconfig.getoption("projects") / "tensorflow-keras-fastapi"
     return Path(shutil.copytree(project, tmp_path / "keras", ignore=shutil.ignore_patterns("model.*")))
 
 
 def save_layer(layer: Any, project: Path, *shape: int) -> Path:
-    """Saves a model of one layer in the format of the project; its folder."""
+    """Save a model with one layer in the format of the project and return its folder."""
     folder = project / layer.name
     folder.mkdir()
     keras.Sequential([keras.Input(shape or (1,)), layer]).save(folder / f"model.{project.name}")
@@ -208,21 +208,21 @@ class Quadrupled(keras.layers.Layer):
 """
 
 
-def test_what_is_not_part_of_keras_works_once_it_is_where_the_advice_says(keras_project: Path) -> None:
-    made: dict[str, Any] = {"__name__": "notebook"}
-    exec(LAYERS, made)
-    layers = [made["Doubled"](), keras.layers.Activation(made["tripled"]), made["Quadrupled"]()]
+def test_custom_objects_are_found_after_following_the_advice(keras_project: Path) -> None:
+    notebook: dict[str, Any] = {"__name__": "notebook"}
+    exec(LAYERS, notebook)
+    layers = [notebook["Doubled"](), keras.layers.Activation(notebook["tripled"]), notebook["Quadrupled"]()]
     names = ("Doubled", "tripled", "Quadrupled")
     folders = [save_layer(layer, keras_project) for layer in layers]
     for message, name in zip(load_each(keras_project, LOADED, *folders), names, strict=True):
         assert f"{name} is not part of Keras. Put the file that defines it next to code/model_handler.py" in message
     (keras_project / "code/layers.py").write_text(LAYERS)
-    answers = load_each(keras_project, "model.answer([[3]])", *folders)
-    assert answers == [{"predictions": [[6]]}, {"predictions": [[9]]}, {"predictions": [[12]]}]
+    predictions = load_each(keras_project, "model.answer([[3]])", *folders)
+    assert predictions == [{"predictions": [[6]]}, {"predictions": [[9]]}, {"predictions": [[12]]}]
 
 
-def add_setting_of_keras_2(model_dir: Path) -> None:
-    """Gives a recurrent layer what Keras 2 wrote of it, and Keras 3 does not know."""
+def add_keras_2_setting(model_dir: Path) -> None:
+    """Add a setting to a recurrent layer that Keras 2 wrote and Keras 3 does not know."""
     path = find(model_dir)
     old = '"return_sequences"', '"time_major": false, "return_sequences"'
     if path.suffix == ".keras":
@@ -232,13 +232,11 @@ def add_setting_of_keras_2(model_dir: Path) -> None:
             file.attrs["model_config"] = file.attrs["model_config"].replace(*old)
 
 
-def test_what_keras_does_not_load_is_served_where_that_is_allowed(
-    keras_project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_that_keras_rejects_are_served_if_allowed(keras_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dense = save_layer(keras.layers.Dense(1), keras_project)
     set_version("2.12.0")(dense)
     recurrent = save_layer(keras.layers.LSTM(1), keras_project, 3, 1)
-    add_setting_of_keras_2(recurrent)
+    add_keras_2_setting(recurrent)
     code = save_layer(keras.layers.Lambda(lambda x: 2 * x), keras_project)
     messages = load_each(keras_project, LOADED, dense, recurrent, code)
     assert f"by Keras 2.12.0, but {keras.__version__} is installed" in messages[0]
@@ -252,7 +250,7 @@ def test_what_keras_does_not_load_is_served_where_that_is_allowed(
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_requests_that_come_together_get_the_answers_they_get_alone(one: Path, threads: str, tmp_path: Path) -> None:
+def test_batched_requests_get_the_same_predictions_as_alone(one: Path, threads: str, tmp_path: Path) -> None:
     rows = np.random.default_rng(7).uniform(0, 10, size=(128, len(RECORD)))
     expected = expect(one / "model", rows).ravel()
     project = shutil.copytree(one, tmp_path / "project")
@@ -265,7 +263,7 @@ def test_requests_that_come_together_get_the_answers_they_get_alone(one: Path, t
     assert max(together) > 1
 
 
-# SavedModel alone.
+# Only for SavedModel.
 
 
 @pytest.fixture
@@ -290,7 +288,7 @@ def save_doubles(project: Path, *signatures: str) -> None:
     tf.saved_model.save(model, project / "model", signatures=dict.fromkeys(signatures, model.double))
 
 
-def test_a_folder_of_tensorflow_serving_is_served(project: Path) -> None:
+def test_a_tensorflow_serving_folder_is_served(project: Path) -> None:
     (project / "model").rename(project / "1")
     (project / "model").mkdir()
     (project / "1").rename(project / "model/1")
@@ -310,7 +308,7 @@ model.save(sys.argv[1])
 """
 
 
-def test_an_optimizer_of_keras_2_ends_the_start(project: Path) -> None:
+def test_a_model_with_a_keras_2_optimizer_is_not_served(project: Path) -> None:
     shutil.rmtree(project / "model")
     make = ["uv", "run", "--no-project", "--python=3.11", "--with=tensorflow-cpu==2.12.1", "python", "-c", KERAS_2]
     subprocess.run([ROOT / ".venv/bin" / make[0], *make[1:], project / "model"], check=True)
@@ -329,7 +327,7 @@ def test_the_only_signature_is_served_whatever_its_name(project: Path) -> None:
 @pytest.mark.parametrize(
     ("signatures", "message"), [([], "no signature serving_default, but none at all"), (["a", "b"], "but a, b")]
 )
-def test_a_model_without_a_signature_to_serve_is_refused(project: Path, signatures: list[str], message: str) -> None:
+def test_a_model_without_a_usable_signature_is_not_served(project: Path, signatures: list[str], message: str) -> None:
     save_doubles(project, *signatures)
     with Server(project, "fastapi") as server:
         assert server.wait() == 1

@@ -1,4 +1,4 @@
-"""train/train.py of every framework and format, as a process in folders as SageMaker has them."""
+"""train/train.py of every framework and format, as a process with SageMaker's folders."""
 
 import json
 import os
@@ -17,38 +17,38 @@ from project import Server, wait_for
 HOUSES, FEATURES = 300, 4
 
 
-class Particular(NamedTuple):
-    """What differs by framework."""
+class Traits(NamedTuple):
+    """Traits that differ by framework."""
 
-    rounds: str = ""  # the hyperparameter that counts them; empty: the fit is one step, which cannot be stopped
-    many: int = 0  # so many rounds take some seconds
+    rounds: str = ""  # the hyperparameter for their number; empty: the fit is one step, which cannot be stopped
+    many: int = 0  # a number of rounds that takes some seconds
     classifies: bool = True
-    takes_missing: bool = False
-    bad: str = "seed=x"
+    accepts_missing: bool = False
+    bad: str = "seed=x"  # an invalid hyperparameter
 
 
-PARTICULAR = {
-    "sklearn": Particular(bad="max_iter=x"),
-    "xgboost": Particular("num_round", 500, takes_missing=True),
-    "lightgbm": Particular("num_iterations", 500, takes_missing=True),
-    "catboost": Particular("iterations", 2000, takes_missing=True),
-    "tensorflow": Particular("epochs", 100),
-    "pytorch": Particular("epochs", 100),
-    "onnx": Particular(classifies=False, bad="alpha=x"),
-    "custom": Particular(classifies=False, bad="cutoff=x"),
+TRAITS = {
+    "sklearn": Traits(bad="max_iter=x"),
+    "xgboost": Traits("num_round", 500, accepts_missing=True),
+    "lightgbm": Traits("num_iterations", 500, accepts_missing=True),
+    "catboost": Traits("iterations", 2000, accepts_missing=True),
+    "tensorflow": Traits("epochs", 100),
+    "pytorch": Traits("epochs", 100),
+    "onnx": Traits(classifies=False, bad="alpha=x"),
+    "custom": Traits(classifies=False, bad="cutoff=x"),
 }
-CLASSIFYING = [name for name, each in PARTICULAR.items() if each.classifies]
-IN_ROUNDS = [name for name, each in PARTICULAR.items() if each.rounds]
-IN_ONE_STEP = [name for name, each in PARTICULAR.items() if not each.rounds]
+CLASSIFYING = [name for name, each in TRAITS.items() if each.classifies]
+IN_ROUNDS = [name for name, each in TRAITS.items() if each.rounds]
+IN_ONE_STEP = [name for name, each in TRAITS.items() if not each.rounds]
 
 
 @pytest.fixture(scope="session")
-def particular(request: pytest.FixtureRequest) -> Particular:
-    return PARTICULAR[request.config.getoption("framework")]
+def traits(request: pytest.FixtureRequest) -> Traits:
+    return TRAITS[request.config.getoption("framework")]
 
 
 class Job:
-    """A job's folders, and its process."""
+    """The folders and the process of a job."""
 
     def __init__(self, project: Path, root: Path, **hyperparameters: object) -> None:
         self.project, self.root = project, root
@@ -104,7 +104,7 @@ def make_houses(seed: int, classes: int = 0) -> tuple[Any, Any]:
 
 
 def ask(job: Job, records: Any, folder: Path) -> Any:
-    """What the project's own server predicts with the model of the job."""
+    """Return the predictions of the project's own server with the job's model."""
     project = folder / "project"
     shutil.copytree(job.project, project, ignore=shutil.ignore_patterns("model", "train"))
     shutil.copytree(job.root / "model", project / "model")
@@ -114,7 +114,7 @@ def ask(job: Job, records: Any, folder: Path) -> Any:
     return np.array(reply.json()["predictions"], float)
 
 
-def test_a_model_comes_with_its_metrics_and_metadata_and_is_served(one: Path, tmp_path: Path) -> None:
+def test_a_trained_model_has_metrics_and_metadata_and_is_served(one: Path, tmp_path: Path) -> None:
     job = Job(one, tmp_path / "ml", sagemaker_job_name="x")
     x, y = make_houses(2)
     job.add_channel("validation", x, y)
@@ -122,7 +122,7 @@ def test_a_model_comes_with_its_metrics_and_metadata_and_is_served(one: Path, tm
     assert not (job.root / "output/failure").exists()
     metrics = job.metadata()["metrics"]
     assert set(metrics) == {"train:rmse", "validation:rmse"}
-    for name, value in metrics.items():  # as the MetricDefinitions of deployer/requests/training.py read them
+    for name, value in metrics.items():  # parsed like the MetricDefinitions in deployer/requests/training.py
         assert float(re.findall(f"{name}=([0-9.eE+-]+)", job.log())[-1]) == pytest.approx(value, rel=1e-4)
     assert metrics["validation:rmse"] < y.std() / 2
     about = job.metadata()
@@ -154,21 +154,19 @@ def test_two_classes_are_learned(first: Path, tmp_path: Path) -> None:
     assert job.metadata()["metrics"]["train:logloss"] < 0.4
 
 
-def test_missing_values_are_learned_from_or_named(first: Path, particular: Particular, tmp_path: Path) -> None:
+def test_missing_values_are_supported_or_reported(first: Path, traits: Traits, tmp_path: Path) -> None:
     job = Job(first, tmp_path / "ml")
     path = job.root / "input/data/train/houses.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines, "120,1,,3,4"]))
-    assert job.run() == (0 if particular.takes_missing else 1), job.log()
-    if not particular.takes_missing:
+    assert job.run() == (0 if traits.accepts_missing else 1), job.log()
+    if not traits.accepts_missing:
         assert job.failure() == f"train/houses.csv, line {HOUSES + 1}: column 3 is missing."
 
 
 @pytest.mark.only_for(IN_ROUNDS)
-def test_a_job_that_is_stopped_saves_what_it_has_and_goes_on_from_there(
-    first: Path, particular: Particular, tmp_path: Path
-) -> None:
-    job = Job(first, tmp_path / "ml", **{particular.rounds: particular.many})
+def test_a_stopped_job_saves_a_checkpoint_and_resumes_from_it(first: Path, traits: Traits, tmp_path: Path) -> None:
+    job = Job(first, tmp_path / "ml", **{traits.rounds: traits.many})
     checkpoints = job.root / "checkpoints"
     checkpoints.mkdir()
     process = job.start()
@@ -176,7 +174,7 @@ def test_a_job_that_is_stopped_saves_what_it_has_and_goes_on_from_there(
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0, job.log()
     stopped = job.epochs()[-1]
-    assert stopped < particular.many
+    assert stopped < traits.many
     assert "metadata.json" in job.model()
     [checkpoint] = checkpoints.iterdir()
     assert checkpoint.stem.endswith(f"-{stopped:06}")
@@ -184,27 +182,27 @@ def test_a_job_that_is_stopped_saves_what_it_has_and_goes_on_from_there(
     shutil.rmtree(job.root / "model")
     assert job.run() == 0, job.log()
     assert f"Resuming after epoch {stopped} from checkpoint {checkpoint.name}" in job.log()
-    assert job.epochs() == list(range(stopped + 1, particular.many + 1))
-    assert count_rounds(job.root / "model") in (None, particular.many)
+    assert job.epochs() == list(range(stopped + 1, traits.many + 1))
+    assert count_rounds(job.root / "model") in (None, traits.many)
 
-    # Hyperparameters that differ make another model, for which the checkpoint is of no use.
+    # With other hyperparameters, the checkpoint is not used.
     shutil.rmtree(job.root / "model")
-    job.configure("hyperparameters", {particular.rounds: "2"})
+    job.configure("hyperparameters", {traits.rounds: "2"})
     assert job.run() == 0, job.log()
     assert job.epochs() == [1, 2]
 
-    # Taken away after its last round, there is nothing left to do but to save the model.
+    # A job that resumes after its last round only saves the model.
     shutil.rmtree(job.root / "model")
-    job.configure("hyperparameters", {particular.rounds: str(particular.many)})
+    job.configure("hyperparameters", {traits.rounds: str(traits.many)})
     key, _, _ = checkpoint.name.partition("-")
     [checkpoint] = checkpoints.glob(f"{key}-*")
-    checkpoint.rename(checkpoint.with_stem(f"{key}-{particular.many:06}"))
+    checkpoint.rename(checkpoint.with_stem(f"{key}-{traits.many:06}"))
     assert job.run() == 0, job.log()
     assert "metadata.json" in job.model()
 
 
 def count_rounds(model_dir: Path) -> int | None:
-    """The rounds in a model, where that tells them."""
+    """Return the number of rounds in a model, if it records them."""
     if (path := model_dir / "model.txt").exists():
         import lightgbm
 
@@ -221,10 +219,10 @@ def count_rounds(model_dir: Path) -> int | None:
 
 
 @pytest.mark.only_for(IN_ONE_STEP)
-def test_a_job_whose_fit_is_one_step_ends_at_once_without_a_model(first: Path, tmp_path: Path) -> None:
+def test_a_job_whose_fit_is_one_step_stops_immediately_without_a_model(first: Path, tmp_path: Path) -> None:
     job = Job(first, tmp_path / "ml")
     path = job.root / "input/data/train/houses.csv"
-    path.write_text(path.read_text() * 5000)  # which takes some seconds to read
+    path.write_text(path.read_text() * 5000)  # takes some seconds to read
     process = job.start()
     wait_for(lambda: "Hyperparameters:" in job.log(), "the job", 60)
     process.send_signal(signal.SIGTERM)
@@ -233,7 +231,7 @@ def test_a_job_whose_fit_is_one_step_ends_at_once_without_a_model(first: Path, t
     assert not list((job.root / "model").glob("*"))
 
 
-SIGTERM_AS_ITS_FOLDER_IS_MADE = """
+SIGTERM_DURING_MKDIR = """
 import os, runpy, signal, sys
 make = os.mkdir
 def mkdir(path, *more):
@@ -248,9 +246,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.only_for(IN_ONE_STEP)
-def test_nor_does_a_job_leave_anything_that_is_ended_in_its_first_moments(first: Path, tmp_path: Path) -> None:
+def test_a_job_that_is_stopped_during_its_start_leaves_no_files(first: Path, tmp_path: Path) -> None:
     job = Job(first, tmp_path / "ml")
-    assert job.start("-c", SIGTERM_AS_ITS_FOLDER_IS_MADE).wait(60) == 143, job.log()
+    assert job.start("-c", SIGTERM_DURING_MKDIR).wait(60) == 143, job.log()
     assert list((job.root / "model").iterdir()) == []
 
 
@@ -277,20 +275,20 @@ FAILURES = {
         "validation has 7 features, but channel train has 4",
     ),
     "two machines": (lambda job: job.configure("resourceConfig", {"hosts": ["a", "b"]}), "set its instance count to 1"),
-    "no right to write": (lambda job: (job.root / "model").symlink_to("/proc"), "model cannot be written to .*model"),
+    "no write permission": (lambda job: (job.root / "model").symlink_to("/proc"), "model cannot be written to .*model"),
 }
 
 
-def test_a_bad_hyperparameter_is_named(first: Path, particular: Particular, tmp_path: Path) -> None:
-    name, _, value = particular.bad.partition("=")
+def test_the_failure_names_an_invalid_hyperparameter(first: Path, traits: Traits, tmp_path: Path) -> None:
+    name, _, value = traits.bad.partition("=")
     job = Job(first, tmp_path / "ml", **{name: value})
     assert job.run() == 1, job.log()
     assert re.search(f"{name} has to be a .*number.*'{value}'", job.failure())
     assert not (job.root / "model").exists()
 
 
-@pytest.mark.only_for(["custom"])  # which starts soonest: what finds these is the same file for all
-def test_a_failure_says_why_and_leaves_no_model(first: Path, tmp_path: Path) -> None:
+@pytest.mark.only_for(["custom"])  # it starts fastest, and the code is the same for all
+def test_a_failure_has_a_reason_and_leaves_no_model(first: Path, tmp_path: Path) -> None:
     wrong = []
     for name, (damage, message) in FAILURES.items():
         job = Job(first, tmp_path / name)

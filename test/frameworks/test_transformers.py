@@ -1,4 +1,4 @@
-"""What is particular to Transformers."""
+"""Tests specific to Transformers."""
 
 import importlib.util
 import json
@@ -23,14 +23,14 @@ from test_every import put, truncate
 from serving.errors import BadRequest, StartError
 from serving.request import CURRENT, Request
 
-TOLERANCE = 1e-5  # sums of float32, whose order depends on the number of threads and of texts
+TOLERANCE = 1e-5  # the order of float32 sums depends on the number of threads and texts
 LABELS = ["negative", "positive"]
 TEXTS = ["The room was great.", "We found the staff very rude.", "I must say, the view is not bad", "pool"]
 LIGHTGBM = b"tree\nversion=v4\nnum_class=1\n"
 
 
 def edit(name: str, **values: object) -> Any:
-    """Changes a file of JSON."""
+    """Change values in a JSON file."""
 
     def damage(model_dir: Path) -> None:
         path = model_dir / name
@@ -40,7 +40,7 @@ def edit(name: str, **values: object) -> Any:
 
 
 def drop(name: str, key: str) -> Any:
-    """Takes a key out of a file of JSON."""
+    """Remove a key from a JSON file."""
 
     def damage(model_dir: Path) -> None:
         path = model_dir / name
@@ -49,7 +49,7 @@ def drop(name: str, key: str) -> Any:
     return damage
 
 
-def leave_out(*names: str) -> Any:
+def remove(*names: str) -> Any:
     def damage(model_dir: Path) -> None:
         for name in names:
             (model_dir / name).unlink()
@@ -58,7 +58,7 @@ def leave_out(*names: str) -> Any:
 
 
 def add_code(model_dir: Path) -> None:
-    """A model with its architecture beside the weights, as code that would show that it ran."""
+    """Add code for the model's architecture that would exit if it ran."""
     (model_dir / "modeling.py").write_text("raise SystemExit('the code ran')\n")
     edit("config.json", model_type="mine", auto_map={"AutoConfig": "modeling.Mine"})(model_dir)
 
@@ -66,17 +66,17 @@ def add_code(model_dir: Path) -> None:
 BROKEN = {
     "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*truncated or damaged"),
     "of another framework": (put("model.safetensors", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
-    "no weights": (leave_out("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
-    "no config": (leave_out("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),
-    "no tokenizer": (leave_out("tokenizer.json", "tokenizer_config.json"), "There is no tokenizer in"),
+    "no weights": (remove("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
+    "no config": (remove("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),
+    "no tokenizer": (remove("tokenizer.json", "tokenizer_config.json"), "The tokenizer in .* is missing"),
     "pickles": (put("pytorch_model.bin", b"\x80\x04", "*.safetensors"), r"are pickles \(\*\.bin\)"),
-    "for something else": (
+    "for another task": (
         edit("config.json", architectures=["BertForTokenClassification"]),
         "BertForTokenClassification is not a model for text-class",
     ),
     "without the head": (
         edit("config.json", architectures=["BertForCausalLM"]),
-        "not one for text-generation: .* no cls",
+        "does not support text-generation: .* no cls",
     ),
     "of other shapes": (edit("config.json", hidden_size=64), "does not load: RuntimeError: .*mismatch"),
     "newer": (edit("config.json", model_type="bert9"), "does not load: ValueError: .*bert9.*transformers_version of"),
@@ -91,13 +91,13 @@ def expect(model_dir: Path, rows: NDArray[np.str_]) -> NDArray[np.float64]:
 
 
 def values(predictions: list[Any]) -> list[Any]:
-    """The numbers of labels and their scores."""
+    """Return label numbers and scores."""
     return [[LABELS.index(each["label"]), each["score"]] for each in predictions]
 
 
 @pytest.fixture(scope="session")
 def handler() -> ModuleType:
-    """The handler, in this process."""
+    """Import the handler."""
     path = TEMPLATES / "frameworks/transformers/code/model_handler.py"
     spec = importlib.util.spec_from_file_location("handler", path)
     assert spec and spec.loader
@@ -108,7 +108,7 @@ def handler() -> ModuleType:
 
 @pytest.fixture
 def ask(handler: ModuleType) -> Iterator[Any]:
-    """What a request of these texts and parameters gets."""
+    """A function that returns the predictions for a request with the given texts and parameters."""
     before = CURRENT.get()
 
     def answer(model: Any, texts: list[str], **parameters: object) -> Any:
@@ -121,13 +121,13 @@ def ask(handler: ModuleType) -> Iterator[Any]:
 
 @pytest.fixture
 def model_dir(one: Path, tmp_path: Path) -> Path:
-    """A copy of the sample's tokenizer, to which a test adds a model."""
+    """A folder with the sample's tokenizer, to which a test adds a model."""
     for path in (one / "model").glob("tokenizer*"):
         shutil.copy(path, tmp_path)
     return tmp_path
 
 
-WORDS = 48  # that the sample's tokenizer knows
+WORDS = 48  # in the vocabulary of the sample's tokenizer
 SIZE = {
     "vocab_size": WORDS,
     "hidden_size": 16,
@@ -138,14 +138,14 @@ SIZE = {
 
 
 def save(kind: Any, config: Any, folder: Path) -> Any:
-    """A model with weights by chance; the model."""
+    """Save a model with random weights and return it."""
     torch.manual_seed(3)
     model = kind(config).eval()
     model.save_pretrained(folder)
     return model
 
 
-def test_what_a_client_asks_for_is_what_it_gets(server: Server, folder: Path) -> None:
+def test_predictions_match_the_pipeline_for_all_parameters_and_formats(server: Server, folder: Path) -> None:
     expected = expect(folder / "model", np.array(TEXTS))
     one, both = (server.invoke({"inputs": TEXTS, "parameters": {"top_k": k}}).json()["predictions"] for k in (1, 9))
     np.testing.assert_allclose(values([best for (best,) in one]), expected, rtol=TOLERANCE)
@@ -175,20 +175,20 @@ def test_what_a_client_asks_for_is_what_it_gets(server: Server, folder: Path) ->
         ({"inputs": ["good", ""]}, "The text of record 2 is empty"),
         ({"inputs": "good", "parameters": {"topk": 2}}, "no parameter 'topk'. The parameters are top_k, truncate"),
         ({"inputs": "good", "parameters": {"top_k": "2"}}, "top_k is not a whole number"),
-        ({"inputs": "good " * 40, "parameters": {"truncate": False}}, "Record 1 has 42 tokens: this model takes 32"),
+        ({"inputs": "good " * 40, "parameters": {"truncate": False}}, "Record 1 has 42 tokens; this model accepts 32"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_told(body: object, message: str, server: Server) -> None:
+def test_a_bad_request_gets_an_error(body: object, message: str, server: Server) -> None:
     reply = server.invoke(body)
     assert (reply.status, message in reply.json()["error"]) == (400, True), reply.body
 
 
-def test_a_text_that_is_too_long_is_cut(server: Server) -> None:
-    cut, whole = (server.invoke({"inputs": "good " * words}).json() for words in (40, 30))
-    assert cut == whole
+def test_a_text_that_is_too_long_is_truncated(server: Server) -> None:
+    truncated, full = (server.invoke({"inputs": "good " * words}).json() for words in (40, 30))
+    assert truncated == full
 
 
-def test_requests_predicted_together_get_what_they_get_alone(one: Path, tmp_path: Path) -> None:
+def test_batched_requests_get_the_same_predictions_as_alone(one: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(one, tmp_path / "project")
     texts = [" ".join(TEXTS[:count]) for count in (1, 2, 3)] * 40
     with Server(folder, "fastapi") as server:
@@ -203,14 +203,14 @@ def test_requests_predicted_together_get_what_they_get_alone(one: Path, tmp_path
     assert not [line for line in lines if line["level"] != "INFO" and "No GPU" not in line["message"]]
 
 
-def test_nothing_is_fetched(one: Path) -> None:
+def test_nothing_is_downloaded(one: Path) -> None:
     program = "import model_handler, huggingface_hub; print(huggingface_hub.is_offline_mode())"
-    said = subprocess.run([sys.executable, "-c", program], cwd=one / "code", check=True, capture_output=True, text=True)
-    assert said.stdout == "True\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=one / "code", check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.parametrize(("labels", "problem"), [(3, "multi_label_classification"), (1, "regression"), (1, None)])
-def test_scores_are_those_of_the_librarys_pipeline(
+def test_scores_equal_those_of_the_librarys_pipeline(
     labels: int, problem: str | None, handler: ModuleType, ask: Any, model_dir: Path
 ) -> None:
     config = transformers.BertConfig(**SIZE, num_labels=labels, problem_type=problem)
@@ -221,8 +221,8 @@ def test_scores_are_those_of_the_librarys_pipeline(
     np.testing.assert_allclose(*([[e["score"] for e in one] for one in each] for each in (found, expected)), rtol=1e-5)
 
 
-def test_a_vector_is_the_mean_of_those_of_the_tokens(handler: ModuleType, ask: Any, model_dir: Path) -> None:
-    save(transformers.BertForMaskedLM, transformers.BertConfig(**SIZE), model_dir)  # it has no pooler: none is needed
+def test_a_vector_is_the_mean_of_its_token_vectors(handler: ModuleType, ask: Any, model_dir: Path) -> None:
+    save(transformers.BertForMaskedLM, transformers.BertConfig(**SIZE), model_dir)  # has no pooler, which is not needed
     pipeline = transformers.pipeline("feature-extraction", model=str(model_dir))
     expected = np.array([np.mean(pipeline(text)[0], axis=0) for text in TEXTS])
     model = handler.load(model_dir)
@@ -231,7 +231,7 @@ def test_a_vector_is_the_mean_of_those_of_the_tokens(handler: ModuleType, ask: A
     np.testing.assert_allclose(ask(model, TEXTS, normalize=True), expected / lengths, rtol=1e-4, atol=1e-6)
 
 
-def test_a_model_of_sentence_transformers_makes_the_vectors_that_it_says(
+def test_pooling_and_normalization_follow_the_sentence_transformers_config(
     handler: ModuleType, ask: Any, model_dir: Path
 ) -> None:
     save(transformers.BertModel, transformers.BertConfig(**SIZE), model_dir)
@@ -239,14 +239,14 @@ def test_a_model_of_sentence_transformers_makes_the_vectors_that_it_says(
     modules = [{"path": path, "type": f"x.{path[2:]}"} for path in ("0_Transformer", "1_Pooling", "2_Normalize")]
     (model_dir / "modules.json").write_text(json.dumps(modules))
     (model_dir / "1_Pooling").mkdir()
-    for told, token in (({"pooling_mode_cls_token": True}, 0), ({"pooling_mode": "lasttoken"}, -1)):
-        (model_dir / "1_Pooling/config.json").write_text(json.dumps(told))
+    for pooling, token in (({"pooling_mode_cls_token": True}, 0), ({"pooling_mode": "lasttoken"}, -1)):
+        (model_dir / "1_Pooling/config.json").write_text(json.dumps(pooling))
         expected = np.array([pipeline(text)[0][token] for text in TEXTS])
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
         np.testing.assert_allclose(ask(handler.load(model_dir), TEXTS), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_many_texts_go_through_the_model_in_slices_and_come_back_in_order(
+def test_many_texts_are_predicted_in_slices_and_returned_in_order(
     handler: ModuleType, ask: Any, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(transformers.BertModel, transformers.BertConfig(**SIZE), model_dir)
@@ -257,12 +257,12 @@ def test_many_texts_go_through_the_model_in_slices_and_come_back_in_order(
     np.testing.assert_allclose(ask(model, texts), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_model_takes_as_many_tokens_as_it_has_positions_for(
+def test_a_model_accepts_as_many_tokens_as_it_has_positions(
     handler: ModuleType, ask: Any, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit("tokenizer_config.json", model_max_length=10**30)(model_dir)
     config = transformers.RobertaConfig(**SIZE, max_position_embeddings=20, pad_token_id=1)
-    save(transformers.RobertaModel, config, model_dir)  # of RoBERTa's positions the first two are not used
+    save(transformers.RobertaModel, config, model_dir)  # RoBERTa does not use its first two positions
     model = handler.load(model_dir)
     assert model.limit == 18
     assert len(ask(model, ["good " * 40, "good"])) == 2
@@ -275,7 +275,7 @@ def test_a_model_takes_as_many_tokens_as_it_has_positions_for(
 
 @pytest.fixture
 def writer(model_dir: Path) -> Any:
-    """A model that generates, in its folder."""
+    """A text-generation model, saved to `model_dir`."""
     edit("tokenizer_config.json", model_max_length=10**30)(model_dir)
     config = transformers.GPT2Config(
         vocab_size=WORDS, n_embd=16, n_layer=2, n_head=2, n_positions=64, bos_token_id=2, eos_token_id=3
@@ -283,7 +283,7 @@ def writer(model_dir: Path) -> Any:
     return save(transformers.GPT2LMHeadModel, config, model_dir)
 
 
-def test_a_text_is_continued_as_the_model_would(handler: ModuleType, ask: Any, model_dir: Path, writer: Any) -> None:
+def test_a_text_is_continued_like_generate_does(handler: ModuleType, ask: Any, model_dir: Path, writer: Any) -> None:
     model = handler.load(model_dir)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir)
     expected = []
@@ -297,8 +297,8 @@ def test_a_text_is_continued_as_the_model_would(handler: ModuleType, ask: Any, m
     word = expected[0].split()[-1]
     stopped = [each["generated_text"] for each in ask(model, TEXTS, max_new_tokens=12, stop=[word])]
     assert stopped == [text.partition(word)[0] for text in expected]
-    drawn = {ask(model, TEXTS[:1], max_new_tokens=12, temperature=2.0, top_k=50)[0]["generated_text"] for _ in range(5)}
-    assert len(drawn) > 1
+    texts = {ask(model, TEXTS[:1], max_new_tokens=12, temperature=2.0, top_k=50)[0]["generated_text"] for _ in range(5)}
+    assert len(texts) > 1
     assert ask(model, TEXTS, max_new_tokens=12, temperature=2.0, do_sample=False) == ask(
         model, TEXTS, max_new_tokens=12
     )
@@ -307,21 +307,25 @@ def test_a_text_is_continued_as_the_model_would(handler: ModuleType, ask: Any, m
 @pytest.mark.parametrize(
     ("text", "parameters", "message"),
     [
-        ("good " * 20, {"max_new_tokens": 43}, r"22 tokens and is to get 43 \(max_new_tokens\): this model takes 64"),
-        ("good", {}, r"3 tokens and is to get 100"),
+        (
+            "good " * 20,
+            {"max_new_tokens": 43},
+            r"22 tokens plus 43 to generate \(max_new_tokens\); this model accepts 64",
+        ),
+        ("good", {}, r"3 tokens plus 100 to generate"),
         ("good", {"max_new_tokens": 0}, "max_new_tokens is not a whole number"),
         ("good", {"temperature": 0}, "temperature is not a number above 0, up to 10"),
         ("good", {"truncate": True}, "There is no parameter 'truncate'"),
     ],
 )
-def test_a_text_that_cannot_be_continued_is_refused(
+def test_a_text_that_cannot_be_continued_is_rejected(
     text: str, parameters: Any, message: str, handler: ModuleType, ask: Any, model_dir: Path, writer: Any
 ) -> None:
     with pytest.raises(BadRequest, match=message):
         ask(handler.load(model_dir), [text], **parameters)
 
 
-def test_generated_texts_come_over_the_wire(one: Path, tmp_path: Path) -> None:
+def test_generated_texts_are_served(one: Path, tmp_path: Path) -> None:
     with replace_model(one, tmp_path) as (folder, serve):
         for path in (one / "model").glob("tokenizer*"):
             shutil.copy(path, folder)
@@ -332,7 +336,7 @@ def test_generated_texts_come_over_the_wire(one: Path, tmp_path: Path) -> None:
         assert list(prediction) == ["generated_text"] and prediction["generated_text"]
 
 
-def test_pickles_are_loaded_where_that_is_allowed(
+def test_pickles_are_loaded_if_allowed(
     handler: ModuleType, ask: Any, one: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample = transformers.BertForSequenceClassification.from_pretrained(one / "model")

@@ -1,4 +1,4 @@
-"""What is particular to XGBoost."""
+"""Tests specific to XGBoost."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from conftest import replace_model
 from numpy.typing import NDArray
 from test_every import RECORD, double, put, rename, truncate
 
-TAKES = (None, "nan")  # missing values
+ACCEPTED = (None, "nan")  # missing values
 LIGHTGBM = b"tree\nversion=v4\nnum_class=1\n"
 
 
@@ -36,7 +36,7 @@ def expect(model_dir: Path, rows: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def train(model_dir: Path, parameters: dict[str, object], labels: NDArray[np.int64]) -> xgb.Booster:
-    """A classifier of eight features in place of the sample."""
+    """Train a model with eight features to replace the sample."""
     rows = np.random.default_rng(1).uniform(0, 10, (len(labels), 8))
     booster = xgb.train(parameters, xgb.DMatrix(rows, labels), num_boost_round=5)
     booster.save_model(model_dir / "model.json")
@@ -63,7 +63,7 @@ def test_a_classifier_has_probabilities(objective: str, classes: int, one: Path,
         np.testing.assert_array_equal(probabilities[:, -1].astype(np.float32), expected.reshape(1, -1)[:, -1])
 
 
-def test_a_regression_has_none_and_its_sparse_records_have_gaps(one: Path, tmp_path: Path) -> None:
+def test_a_regression_has_no_probabilities_and_sparse_records_have_missing_values(one: Path, tmp_path: Path) -> None:
     with replace_model(one, tmp_path) as (model_dir, serve):
         shutil.copytree(one / "model", model_dir, dirs_exist_ok=True)
         server = serve()
@@ -77,7 +77,7 @@ def test_a_regression_has_none_and_its_sparse_records_have_gaps(one: Path, tmp_p
 
 
 @pytest.mark.parametrize("booster", ["gblinear", "dart"])
-def test_the_other_boosters_predict_too(booster: str, one: Path, tmp_path: Path) -> None:
+def test_other_boosters_predict(booster: str, one: Path, tmp_path: Path) -> None:
     with replace_model(one, tmp_path) as (model_dir, serve):
         model = train(model_dir, {"booster": booster}, np.arange(200))
         reply = serve().invoke([RECORD])

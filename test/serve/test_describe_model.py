@@ -1,4 +1,4 @@
-"""templates/tools/describe: what it writes for a model of scikit-learn, and what it says of what it cannot take."""
+"""templates/tools/describe: the files it writes for scikit-learn models, and its errors."""
 
 import importlib
 import json
@@ -59,7 +59,7 @@ def read(project: Path, name: str) -> Any:
     return json.loads((project / name).read_text())
 
 
-def test_the_rows_of_a_file_become_a_signature_and_predictions(tool: Any, project: Path, tmp_path: Path) -> None:
+def test_a_file_of_rows_becomes_a_signature_and_predictions(tool: Any, project: Path, tmp_path: Path) -> None:
     frame = make_frame()
     model = make_pipeline_of_columns(frame, frame["age"] > 40)
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
@@ -78,13 +78,13 @@ def test_the_rows_of_a_file_become_a_signature_and_predictions(tool: Any, projec
     assert (project / "test/sample_request.csv").read_text().startswith("age,income,city\n")
 
 
-def test_rows_are_spread_over_the_file(tool: Any, project: Path) -> None:
+def test_saved_rows_are_spread_over_the_file(tool: Any, project: Path) -> None:
     rows = [[float(number)] for number in range(39)]
     tool.describe(LinearRegression().fit(rows, np.arange(39)), rows, project)
     assert read(project, "model/expected.json")["inputs"][-1] == [37.0]
 
 
-def test_a_model_on_arrays_gets_lists_and_no_signature(tool: Any, project: Path) -> None:
+def test_a_model_trained_on_arrays_gets_lists_and_no_signature(tool: Any, project: Path) -> None:
     frame = make_frame()[["age"]]
     named = LinearRegression().fit(frame, frame["age"])
     tool.describe(named, frame, project)
@@ -94,7 +94,7 @@ def test_a_model_on_arrays_gets_lists_and_no_signature(tool: Any, project: Path)
     assert read(project, "model/expected.json")["inputs"][0] == [int(frame["age"][0])]
 
 
-def test_several_outputs_have_the_names_that_were_given(tool: Any, project: Path) -> None:
+def test_several_outputs_get_the_given_names(tool: Any, project: Path) -> None:
     frame = make_frame()[["age"]]
     model = LinearRegression().fit(frame, np.c_[frame["age"], frame["age"]])
     tool.describe(model, frame, project)
@@ -104,14 +104,14 @@ def test_several_outputs_have_the_names_that_were_given(tool: Any, project: Path
     assert [each["name"] for each in read(project, "model/signature.json")["outputs"]] == ["price", "risk"]
 
 
-def test_names_of_outputs_need_a_signature(tool: Any, project: Path) -> None:
+def test_naming_outputs_needs_a_signature(tool: Any, project: Path) -> None:
     model = LinearRegression().fit([[1.0], [2.0]], [[1.0, 2.0], [2.0, 3.0]])
     with pytest.raises(tool.Problem, match="--outputs needs"):
         tool.describe(model, [[1.0]], project, outputs=["price", "risk"])
     assert not (project / "model").exists()
 
 
-def test_probabilities_of_several_outputs_are_record_by_record(tool: Any, project: Path) -> None:
+def test_probabilities_of_several_outputs_are_grouped_by_record(tool: Any, project: Path) -> None:
     frame = make_frame()[["age"]]
     labels = np.c_[frame["age"] > 40, frame["age"] > 60]
     tool.describe(RandomForestClassifier(3).fit(frame, labels), frame, project)
@@ -119,7 +119,7 @@ def test_probabilities_of_several_outputs_are_record_by_record(tool: Any, projec
 
 
 class Echo:
-    """Predicts what it is made with."""
+    """A model that predicts fixed values."""
 
     def __init__(self, values: Any) -> None:
         self.values = values
@@ -129,7 +129,7 @@ class Echo:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "shown"),
+    ("value", "kind", "expected"),
     [
         (pd.array([1, None], dtype="Int64"), "long", [1, None]),
         (pd.array([True, None], dtype="boolean"), "boolean", [True, None]),
@@ -140,14 +140,14 @@ class Echo:
         (np.array([1.5, np.nan], dtype="float32"), "float", [1.5, None]),
     ],
 )
-def test_values_of_pandas_are_json(tool: Any, project: Path, value: Any, kind: str, shown: list[Any]) -> None:
+def test_pandas_values_become_json(tool: Any, project: Path, value: Any, kind: str, expected: list[Any]) -> None:
     tool.describe(Echo([1, 2]), pd.DataFrame({"x": value, "text": ["a", "b"]}), project)
-    assert [each["x"] for each in read(project, "model/expected.json")["inputs"]] == shown
+    assert [each["x"] for each in read(project, "model/expected.json")["inputs"]] == expected
     assert read(project, "model/signature.json")["inputs"][0]["type"] == kind
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"),
+    ("values", "expected"),
     [
         ([math.nan, math.inf], [None, None]),
         ([Decimal("1.5"), np.int64(2)], [1.5, 2]),
@@ -155,24 +155,24 @@ def test_values_of_pandas_are_json(tool: Any, project: Path, value: Any, kind: s
         (pd.DataFrame({"price": [1, 2]}), [{"price": 1}, {"price": 2}]),
     ],
 )
-def test_predictions_of_any_kind_are_json(tool: Any, project: Path, values: Any, shown: list[Any]) -> None:
+def test_predictions_of_any_type_become_json(tool: Any, project: Path, values: Any, expected: list[Any]) -> None:
     tool.describe(Echo(values), pd.DataFrame({"text": ["a", "b"]}), project)
-    assert read(project, "model/expected.json")["predictions"] == shown
+    assert read(project, "model/expected.json")["predictions"] == expected
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["none.pkl", "rows.csv"], "there is no file"),
-        (["broken.pkl", "rows.csv"], "does not load here"),
-        (["model.pkl", "other.csv"], "the rows lack columns of the model: age"),
-        (["model.pkl", "empty.csv"], "does not read"),
+        (["broken.pkl", "rows.csv"], "cannot be loaded here"),
+        (["model.pkl", "other.csv"], "the rows lack columns that the model has: age"),
+        (["model.pkl", "empty.csv"], "cannot be read"),
         (["model.pkl", "rows.csv", "--type", "age=number"], "--type age=number: give COLUMN=TYPE"),
         (["model.pkl", "rows.csv", "--outputs", "a,b"], "--outputs has 2 names"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_and_nothing_is_written(
-    arguments: list[str], said: str, tool: Any, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_error_is_one_sentence_and_nothing_is_written(
+    arguments: list[str], message: str, tool: Any, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = make_frame()
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(LinearRegression().fit(frame[["age"]], frame["age"])))
@@ -183,11 +183,13 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_written(
     model, rows, *more = arguments
     assert tool.main([str(tmp_path / model), str(tmp_path / rows), *more, "--folder", str(project)]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert said in lines[-1]
+    assert message in lines[-1]
     assert [path.name for path in project.iterdir()] == ["code"]
 
 
-def test_a_class_of_the_script_is_found_in_code_or_by_calling_from_the_script(project: Path, tmp_path: Path) -> None:
+def test_a_class_of_the_training_script_is_found_in_code_or_by_calling_describe_there(
+    project: Path, tmp_path: Path
+) -> None:
     script = (
         "import pickle, sys\n"
         "class Double:\n"
@@ -213,7 +215,7 @@ def test_a_class_of_the_script_is_found_in_code_or_by_calling_from_the_script(pr
     assert read(project, "model/expected.json")["predictions"] == [6.0, 8.0]
 
 
-def test_work_of_more_than_a_second_is_said(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown_after_one_second(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     with tool.progress("predicting"):
         importlib.import_module("time").sleep(1.1)
     assert capsys.readouterr().err == "predicting ... 1 s\n"

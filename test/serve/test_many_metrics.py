@@ -1,4 +1,4 @@
-"""GET /metrics of many models: the numbers of all their processes, also of those that have ended."""
+"""GET /metrics with many models covers all their processes, including those that have ended."""
 
 import json
 import time
@@ -11,12 +11,12 @@ from project import ManyServer, assemble, read_metrics, wait_for
 HANDLER = """
 import os, signal, time
 from serving.metrics import Counter
-ASKED = Counter("asked_total", "Records.")
+RECORDS = Counter("records_total", "Records.")
 def load(model_dir): return model_dir.parent.name
 def predict(model, inputs):
-    ASKED.inc(len(inputs))
-    began = time.process_time()
-    while time.process_time() < began + 0.1: pass
+    RECORDS.inc(len(inputs))
+    start = time.process_time()
+    while time.process_time() < start + 0.1: pass
     if model == "crashes": os.kill(os.getpid(), signal.SIGKILL)
     return inputs
 """
@@ -37,7 +37,7 @@ def load(server: ManyServer, name: str) -> None:
     assert server.load_from(folder, name).status == 200
 
 
-def test_models_count_together_and_keep_what_they_have_counted(many: ManyServer) -> None:
+def test_the_metrics_of_all_models_add_up_and_outlive_their_processes(many: ManyServer) -> None:
     assert read_metrics(many)["serving_model_processes"] == 0
     for name in ("a", "b", "crashes"):
         load(many, name)
@@ -49,7 +49,7 @@ def test_models_count_together_and_keep_what_they_have_counted(many: ManyServer)
     found = read_metrics(many)
     counts = {name: found[f'serving_requests_total{{code="{name}"}}'] for name in ("200", "400", "404", "500")}
     assert counts == {"200": 3, "400": 1, "404": 1, "500": 0}
-    assert found["asked_total"] == found["serving_prediction_records_sum"] == 6
+    assert found["records_total"] == found["serving_prediction_records_sum"] == 6
     assert found["serving_queue_seconds_count"] == 4
     assert found["serving_model_processes"] == 3
     assert before - 60 < found["serving_model_loaded_timestamp_seconds"] < before
@@ -62,7 +62,7 @@ def test_models_count_together_and_keep_what_they_have_counted(many: ManyServer)
     after = read_metrics(many)
     assert after["serving_model_processes"] == 1
     assert after['serving_requests_total{code="500"}'] == 1
-    assert after["asked_total"] == 7
+    assert after["records_total"] == 7
     assert after["serving_cpu_seconds_total"] >= found["serving_cpu_seconds_total"] + 0.1
     assert after["serving_memory_bytes"] > 10 * 2**20
     for name, value in found.items():
@@ -70,6 +70,6 @@ def test_models_count_together_and_keep_what_they_have_counted(many: ManyServer)
             assert after[name] >= value, name
 
 
-def test_the_page_is_no_model(many: ManyServer) -> None:
+def test_the_metrics_page_is_not_listed_as_a_model(many: ManyServer) -> None:
     assert "metrics" not in json.dumps(many.list_models())
     assert many.request("GET", "/models/metrics").status == 404

@@ -1,4 +1,4 @@
-"""Many models behind one endpoint: code/serve with SAGEMAKER_MULTI_MODEL=true, by the wording of published suites."""
+"""Many models behind one endpoint: code/serve with SAGEMAKER_MULTI_MODEL=true."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from project import ManyServer, Reply, Server, assemble, list_descendants, wait_for
 
-# What a model does stands in its model.json.
+# model.json defines how a model behaves.
 HANDLER = """
 import json, os, signal, time
 
@@ -30,7 +30,7 @@ def load(model_dir):
         raise ValueError("secret")
     return model
 
-PROVES_BATCHING = False  # the answer says how many records there are
+PROVES_BATCHING = False  # the prediction contains the number of records
 
 def predict(model, inputs):
     if model.get("crashes"):
@@ -44,10 +44,10 @@ MANY = int(os.environ.get("MANY", "1000"))
 
 
 class ScriptedServer(ManyServer):
-    """Its models do what their model.json says."""
+    """A server whose models behave as defined in their model.json."""
 
     def write(self, name: str, **model: Any) -> Path:
-        """Puts a model where SageMaker does; its folder."""
+        """Write a model where SageMaker would put it and return its folder."""
         folder = self.folder / "models" / name / "model"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps({"answer": name, **model}))
@@ -60,7 +60,7 @@ class ScriptedServer(ManyServer):
         return super().ask(name, body, **headers)
 
     def lines(self, model: str) -> list[dict[str, Any]]:
-        """The lines that the log has of a model."""
+        """Return the log lines of a model."""
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("model") == model]
 
@@ -72,7 +72,7 @@ def good(reply: Reply) -> Any:
 
 @pytest.fixture(scope="module")
 def many(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServer]:
-    """A server without a model yet; each test names its own."""
+    """A server without models; each test loads its own."""
     folder = assemble(tmp_path_factory.mktemp(variant) / "project", variant, samples["json"], multi_model=True)
     (folder / "code/model_handler.py").write_text(HANDLER)
     with ScriptedServer(folder, variant) as running:
@@ -80,8 +80,8 @@ def many(variant: str, samples: dict[str, Path], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(autouse=True)
-def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Unloads what a test has left."""
+def unload_all(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unload the models that a test has left."""
     yield
     if "many" in request.fixturenames:
         server = request.getfixturevalue("many")
@@ -89,7 +89,7 @@ def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
             server.unload(model["modelName"])
 
 
-def test_models_are_loaded_listed_and_unloaded_in_the_words_of_the_contract(many: ScriptedServer) -> None:
+def test_models_are_loaded_listed_and_unloaded_with_the_responses_of_the_contract(many: ScriptedServer) -> None:
     assert many.list_models() == {"models": []}
     assert many.request("GET", "/models/one").status == 404
     url = str(many.write("one"))
@@ -103,7 +103,7 @@ def test_models_are_loaded_listed_and_unloaded_in_the_words_of_the_contract(many
         assert (gone.status, gone.json()) == (404, {"message": "Model not found: one"})
 
 
-def test_a_list_comes_in_pages_where_that_is_asked_for(many: ScriptedServer) -> None:
+def test_the_list_of_models_has_pages_if_requested(many: ScriptedServer) -> None:
     for name in ("a", "b", "c"):
         good(many.load(name))
     first = many.list_models("?limit=2")
@@ -113,7 +113,7 @@ def test_a_list_comes_in_pages_where_that_is_asked_for(many: ScriptedServer) -> 
 
 
 @pytest.mark.parametrize(
-    ("order", "status", "said"),
+    ("order", "status", "message"),
     [
         ({"model_name": "x", "url": "/nowhere/model"}, 404, "Model not found: x"),
         ({"model_name": "x"}, 400, "model_name"),
@@ -121,15 +121,15 @@ def test_a_list_comes_in_pages_where_that_is_asked_for(many: ScriptedServer) -> 
         ([], 400, "model_name"),
     ],
 )
-def test_an_order_that_cannot_be_carried_out_is_refused(
-    order: object, status: int, said: str, many: ScriptedServer
+def test_an_invalid_request_to_load_a_model_is_rejected(
+    order: object, status: int, message: str, many: ScriptedServer
 ) -> None:
     reply = many.request("POST", "/models", json.dumps(order).encode())
     assert reply.status == status
-    assert said in reply.body.decode()
+    assert message in reply.body.decode()
 
 
-def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: ScriptedServer) -> None:
+def test_a_model_that_fails_to_load_is_an_error_and_leaves_no_process(many: ScriptedServer) -> None:
     before = list_descendants(many.process.pid)
     reply = many.load("bad", broken=True)
     assert reply.status == 500
@@ -137,10 +137,10 @@ def test_a_model_that_does_not_load_is_an_error_and_leaves_nothing(many: Scripte
     assert many.list_models() == {"models": []}
     wait_for(lambda: list_descendants(many.process.pid) == before, "its process to end")
     assert any("secret" in line["message"] for line in many.lines("bad"))
-    good(many.load("bad"))  # mended
+    good(many.load("bad"))  # fixed
 
 
-def test_each_model_answers_for_itself_from_a_process_of_its_own(many: ScriptedServer) -> None:
+def test_each_model_predicts_in_its_own_process(many: ScriptedServer) -> None:
     good(many.load("first"))
     good(many.load("second"))
     replies = [good(many.ask(name))["predictions"][0] for name in ("first", "second", "first")]
@@ -148,7 +148,7 @@ def test_each_model_answers_for_itself_from_a_process_of_its_own(many: ScriptedS
     assert replies[0][1] == replies[2][1] != replies[1][1]
 
 
-def test_an_invocation_is_one_in_every_respect(many: ScriptedServer) -> None:
+def test_an_invocation_has_all_features_of_a_single_model(many: ScriptedServer) -> None:
     good(many.load("full"))
     reply = many.ask("full", [[1]], X_Amzn_SageMaker_Inference_Id="id-7", Accept="text/csv")
     assert reply.headers["Content-Type"].startswith("text/csv")
@@ -160,32 +160,32 @@ def test_an_invocation_is_one_in_every_respect(many: ScriptedServer) -> None:
     assert many.request("PUT", "/models/full").status == 405
 
 
-def test_a_large_body_goes_through(many: ScriptedServer) -> None:
+def test_a_large_request_is_answered(many: ScriptedServer) -> None:
     good(many.load("large"))
     rows = good(many.ask("large", [[0.5] * 50] * 50000))["predictions"]
     assert len(rows) == 50000
 
 
-def test_the_log_calls_a_model_by_its_target(many: ScriptedServer) -> None:
+def test_the_log_names_a_model_by_its_target(many: ScriptedServer) -> None:
     order = json.dumps({"model_name": "4f2a", "url": str(many.write("4f2a"))}).encode()
     good(many.request("POST", "/models", order, X_Amzn_SageMaker_Target_Model="houses.tar.gz"))
     good(many.ask("4f2a"))
     assert "invocation" in [line["message"] for line in many.lines("houses.tar.gz")]
 
 
-def test_requests_of_one_model_are_predicted_together(many: ScriptedServer) -> None:
+def test_requests_to_one_model_are_batched(many: ScriptedServer) -> None:
     good(many.load("batch", seconds=0.3))
     with ThreadPoolExecutor(8) as pool:
         sizes = [good(reply)["predictions"][0][2] for reply in pool.map(lambda _: many.ask("batch"), range(8))]
     assert max(sizes) > 1
 
 
-def test_loading_holds_up_neither_ping_nor_other_models(many: ScriptedServer) -> None:
-    """One model waits while it loads, the other keeps a processor busy."""
-    heavy = {"waits": "load_seconds", "works": "load_spinning"}
+def test_loading_a_model_blocks_neither_ping_nor_other_models(many: ScriptedServer) -> None:
+    """One model sleeps while it loads, the other keeps a CPU busy."""
+    slow = {"sleeps": "load_seconds", "works": "load_spinning"}
     good(many.load("quick"))
     with ThreadPoolExecutor(2) as pool:
-        loading = {name: pool.submit(many.load, name, **{how: 3}) for name, how in heavy.items()}
+        loading = {name: pool.submit(many.load, name, **{key: 3}) for name, key in slow.items()}
         waited = []
         while not all(future.done() for future in loading.values()):
             started = time.monotonic()
@@ -194,7 +194,7 @@ def test_loading_holds_up_neither_ping_nor_other_models(many: ScriptedServer) ->
             waited.append(time.monotonic() - started)
             for name, future in loading.items():
                 status = many.ask(name).status
-                assert status == 404 or (status == 200 and good(future.result(10)))  # it may still be on its way
+                assert status == 404 or (status == 200 and good(future.result(10)))  # its answer may be late
             time.sleep(0.05)
         for future in loading.values():
             good(future.result())
@@ -202,19 +202,19 @@ def test_loading_holds_up_neither_ping_nor_other_models(many: ScriptedServer) ->
     assert max(waited) < 2
 
 
-def test_a_stream_comes_piece_by_piece_and_ends(many: ScriptedServer) -> None:
+def test_a_stream_is_sent_in_pieces_and_ends(many: ScriptedServer) -> None:
     good(many.load("stream", pieces=50))
     assert many.ask("stream").body.decode().split() == [f"stream{number}" for number in range(50)]
     good(many.unload("stream"))
 
 
-def test_what_was_accepted_is_answered_before_a_model_is_unloaded(many: ScriptedServer) -> None:
+def test_accepted_requests_are_answered_before_a_model_is_unloaded(many: ScriptedServer) -> None:
     good(many.load("busy", seconds=1))
     with ThreadPoolExecutor(5) as pool:
-        asked = [pool.submit(many.ask, "busy") for _ in range(4)]
+        pending = [pool.submit(many.ask, "busy") for _ in range(4)]
         time.sleep(0.3)
         good(many.unload("busy"))
-        replies = [future.result() for future in asked]
+        replies = [future.result() for future in pending]
     assert [reply.status for reply in replies] == [200] * 4
 
 
@@ -230,7 +230,7 @@ def test_a_model_that_is_being_loaded_can_be_unloaded(many: ScriptedServer) -> N
     assert many.list_models() == {"models": []}
 
 
-def test_a_process_that_dies_is_replaced_and_others_do_not_notice(many: ScriptedServer) -> None:
+def test_a_process_that_dies_is_replaced_without_affecting_others(many: ScriptedServer) -> None:
     good(many.load("fragile"))
     good(many.load("firm"))
     _, process, _ = good(many.ask("fragile"))["predictions"][0]
@@ -245,14 +245,14 @@ def test_a_process_that_dies_is_replaced_and_others_do_not_notice(many: Scripted
     wait_for(answers, "another process")
 
 
-def test_a_model_whose_process_dies_again_and_again_is_unloaded(many: ScriptedServer) -> None:
+def test_a_model_whose_process_dies_repeatedly_is_unloaded(many: ScriptedServer) -> None:
     good(many.load("mortal", crashes=True))
     wait_for(lambda: many.ask("mortal").status == 404, "the model to be unloaded")
     assert good(many.request("GET", "/ping")) == {}
 
 
 def read_memory(pids: list[int]) -> float:
-    """MB that these processes hold, each page counted once."""
+    """Return the memory of the processes in MB, counting shared pages once."""
     size = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -261,7 +261,7 @@ def read_memory(pids: list[int]) -> float:
     return size / 1024
 
 
-def test_unloading_gives_the_memory_back_before_it_answers(many: ScriptedServer) -> None:
+def test_unloading_frees_the_memory_before_it_responds(many: ScriptedServer) -> None:
     good(many.load("small"))
     before = read_memory(list_descendants(many.process.pid))
     good(many.load("big", mb=300))
@@ -271,14 +271,14 @@ def test_unloading_gives_the_memory_back_before_it_answers(many: ScriptedServer)
 
 
 def test_no_request_is_lost_while_models_come_and_go(many: ScriptedServer) -> None:
-    """Two models are asked all the time, and each of eight others between its loading and its unloading."""
+    """Two models get requests all the time; eight others are loaded, used and unloaded repeatedly."""
     for name in ("stays-1", "stays-2"):
         good(many.load(name))
-    over = threading.Event()
+    finished = threading.Event()
 
-    def keep_asking(name: str) -> list[int]:
+    def keep_invoking(name: str) -> list[int]:
         statuses = []
-        while not over.is_set():
+        while not finished.is_set():
             statuses.append(many.ask(name).status)
         return statuses
 
@@ -291,18 +291,18 @@ def test_no_request_is_lost_while_models_come_and_go(many: ScriptedServer) -> No
         return statuses
 
     with ThreadPoolExecutor(12) as pool:
-        asking = [pool.submit(keep_asking, f"stays-{number}") for number in (1, 2)]
+        steady = [pool.submit(keep_invoking, f"stays-{number}") for number in (1, 2)]
         try:
-            going = list(pool.map(come_and_go, [f"goes-{number}" for number in range(8)]))
+            changing = list(pool.map(come_and_go, [f"goes-{number}" for number in range(8)]))
         finally:
-            over.set()
-        statuses = [status for each in [*going, *(future.result() for future in asking)] for status in each]
+            finished.set()
+        statuses = [status for each in [*changing, *(future.result() for future in steady)] for status in each]
     assert len(statuses) > 400
     assert set(statuses) == {200}
 
 
 @pytest.mark.soak
-def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ScriptedServer) -> None:
+def test_loading_using_and_unloading_a_thousand_models_leaks_no_memory(many: ScriptedServer) -> None:
     names = [f"m{number}" for number in range(MANY)]
     good(many.load("warm"))
     good(many.unload("warm"))
@@ -319,7 +319,7 @@ def test_a_thousand_models_come_are_asked_and_go_without_growth(many: ScriptedSe
     assert read_memory(list_descendants(many.process.pid)) < before + 30
 
 
-def test_sigterm_answers_what_was_accepted_and_leaves_no_process(
+def test_sigterm_answers_accepted_requests_and_ends_all_processes(
     many: ScriptedServer, variant: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "project"
@@ -330,15 +330,15 @@ def test_sigterm_answers_what_was_accepted_and_leaves_no_process(
         good(server.load("idle"))
         processes = list_descendants(server.process.pid)
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(server.ask, "slow")
+            pending = pool.submit(server.ask, "slow")
             time.sleep(0.4)
             server.terminate()
-            good(asked.result())
+            good(pending.result())
         assert server.wait() == 0
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "the processes to end")
 
 
-def test_a_server_that_can_load_no_more_models_ends(many: ScriptedServer, variant: str, tmp_path: Path) -> None:
+def test_the_server_exits_if_the_spawner_dies(many: ScriptedServer, variant: str, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     os.symlink(many.folder, folder)
     with ScriptedServer(folder, variant) as server:
@@ -350,7 +350,7 @@ def test_a_server_that_can_load_no_more_models_ends(many: ScriptedServer, varian
         assert server.wait() == 1
 
 
-def test_one_model_is_served_where_sagemaker_does_not_say_otherwise(
+def test_a_single_model_is_served_without_the_multi_model_variable(
     samples: dict[str, Path], variant: str, tmp_path: Path
 ) -> None:
     folder = assemble(tmp_path / "project", variant, samples["json"], multi_model=True)
@@ -359,7 +359,9 @@ def test_one_model_is_served_where_sagemaker_does_not_say_otherwise(
         assert server.invoke(json.loads((folder / "test/sample_request.json").read_text())).status == 200
 
 
-def test_a_container_for_one_model_says_so(samples: dict[str, Path], variant: str, tmp_path: Path) -> None:
+def test_a_single_model_container_names_the_option_for_many_models(
+    samples: dict[str, Path], variant: str, tmp_path: Path
+) -> None:
     folder = assemble(tmp_path / "project", variant, samples["json"])
     with Server(folder, variant, SAGEMAKER_MULTI_MODEL="true") as server:
         assert server.wait() == 1

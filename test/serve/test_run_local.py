@@ -1,4 +1,4 @@
-"""test/run_local.sh, with this interpreter in the place of the virtual environment that it would download."""
+"""test/run_local.sh, with this interpreter instead of the virtual environment that it would create."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def run_local(project: Path, *arguments: object, **environ: str) -> "subprocess.
 
 @contextmanager
 def keep(project: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-    """run_local.sh --keep, once its server runs; what it says is in out and err."""
+    """Run run_local.sh --keep until its server is ready. Its output is in the files out and err."""
     command = [project / "test/run_local.sh", "--keep", *arguments]
     with (project / "out").open("w") as out, (project / "err").open("w") as err:
         script = subprocess.Popen(command, env={**os.environ, "PYTHON": sys.executable}, stdout=out, stderr=err)
@@ -63,7 +63,7 @@ def read_errors(project: Path) -> str:
 
 
 def paste_curl(project: Path) -> "subprocess.CompletedProcess[str]":
-    """What the command on the screen prints, in another folder."""
+    """Run the printed curl command in another folder."""
     [command] = re.findall("^  (curl .*)$", read_errors(project), re.MULTILINE)
     return subprocess.run(command, shell=True, cwd="/", capture_output=True, text=True)
 
@@ -79,7 +79,7 @@ LOAD = "    path = model_dir / "
 PREDICT = "    return inputs @ model.weights + model.bias\n"
 
 
-def test_the_answer_is_the_last_line_of_stdout(project: Path) -> None:
+def test_the_response_is_the_last_line_of_stdout(project: Path) -> None:
     done = run_local(project)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["predictions"]) == 2
@@ -96,13 +96,13 @@ def test_help_and_unknown_arguments(project: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [("--wait",), ("--wait", "0"), ("--wait", "-5"), ("--wait=1.5",), ("--wait", "2m")]
 )
-def test_a_bad_time_to_wait_is_refused(project: Path, arguments: tuple[str, ...]) -> None:
+def test_an_invalid_wait_is_rejected(project: Path, arguments: tuple[str, ...]) -> None:
     done = run_local(project, *arguments)
     assert done.returncode == 2
     assert "--wait takes whole seconds, 1 to 99999" in done.stderr
 
 
-def test_an_empty_model_folder_is_filled_by_the_sample(project: Path) -> None:
+def test_the_sample_is_trained_if_the_model_folder_is_empty(project: Path) -> None:
     (project / "model/model.json").unlink()
     (project / "model/.gitkeep").touch()
     assert "model/ is empty. Put your model files there." in run_local(project).stderr
@@ -122,7 +122,7 @@ def test_a_missing_request_says_which_file_to_create(project: Path) -> None:
     assert "test/run_local.sh --keep" in done.stderr
 
 
-def test_a_file_is_sent_by_its_ending(project: Path) -> None:
+def test_the_content_type_is_inferred_from_the_extension(project: Path) -> None:
     expected = run_local(project).stdout
     (project / "test/sample_request.json").unlink()
     (project / "test/sample_request.csv").rename(project / "one request.CSV")
@@ -130,33 +130,33 @@ def test_a_file_is_sent_by_its_ending(project: Path) -> None:
     assert (done.returncode, done.stdout) == (0, expected), done.stderr
 
 
-def test_a_content_type_may_be_given(project: Path) -> None:
+def test_a_content_type_can_be_given(project: Path) -> None:
     other = (project / "test/sample_request.csv").rename(project / "request.txt")
     assert len(json.loads(run_local(project, other, "text/csv").stdout)["predictions"]) == 2
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
-        ("none.json", "There is no file to read at none.json."),
+        ("none.json", "none.json is not a readable file."),
         ("project/requirements.txt", "Cannot infer the content type of project/requirements.txt."),
     ],
 )
 def test_a_file_that_cannot_be_sent_is_an_error_before_anything_is_installed(
-    project: Path, name: str, said: str
+    project: Path, name: str, message: str
 ) -> None:
     done = run_local(project, name, PYTHON="false")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"run_local.sh: {said}")
+    assert done.stderr.startswith(f"run_local.sh: {message}")
 
 
-def test_an_answer_that_is_not_json_is_printed_as_it_is(project: Path) -> None:
+def test_a_response_that_is_not_json_is_printed_unchanged(project: Path) -> None:
     with (project / "code/model_handler.py").open("a") as handler:
         handler.write("\nMEDIA_TYPE = 'text/plain'\ndef encode(model, outputs): return 'two\\nlines'\n")
     assert run_local(project).stdout == "two\nlines\n"
 
 
-def test_warnings_of_the_load_are_shown(project: Path) -> None:
+def test_warnings_during_load_are_shown(project: Path) -> None:
     warn = "    import warnings; warnings.warn('saved by 1.2'); print('loading')\n"
     change_handler(project, LOAD, warn + LOAD)
     done = run_local(project)
@@ -171,16 +171,16 @@ def test_a_failure_shows_the_servers_log(project: Path) -> None:
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
     assert "does not load" in done.stderr
-    assert done.stderr.endswith("run_local.sh: The server ended before it was ready.\n")
+    assert done.stderr.endswith("run_local.sh: The server exited before it was ready.\n")
     check_traceback(done.stderr, "ERROR load() in model_handler.py failed.", "in load")
 
 
-def check_traceback(said: str, message: str, where: str) -> None:
-    """It is shown as Python prints it, once, and no line of it is JSON."""
-    assert re.search(rf"\n{re.escape(message)}( id=\S+)?\nTraceback \(most recent call last\):\n  File ", said)
-    assert re.search(rf'\n  File "[^"]*code/model_handler.py", line \d+, {where}\n', said)
-    assert said.count("Traceback") == 1
-    assert "\n{" not in said
+def check_traceback(output: str, message: str, where: str) -> None:
+    """Expect one traceback, formatted as Python prints it and not as JSON."""
+    assert re.search(rf"\n{re.escape(message)}( id=\S+)?\nTraceback \(most recent call last\):\n  File ", output)
+    assert re.search(rf'\n  File "[^"]*code/model_handler.py", line \d+, {where}\n', output)
+    assert output.count("Traceback") == 1
+    assert "\n{" not in output
 
 
 def test_a_handler_that_fails_shows_its_traceback(project: Path) -> None:
@@ -189,36 +189,36 @@ def test_a_handler_that_fails_shows_its_traceback(project: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     check_traceback(done.stderr, "ERROR The handler failed.", "in predict")
     assert "\nKeyError: 'price'\n" in done.stderr
-    assert done.stderr.endswith("run_local.sh: The server answered 500. Its log says why.\n")
+    assert done.stderr.endswith("run_local.sh: The server returned 500. Details are in its log above.\n")
 
 
-def test_a_server_that_is_killed_says_so(project: Path) -> None:
+def test_a_killed_server_is_reported(project: Path) -> None:
     change_handler(project, LOAD, "    import os; os.kill(os.getpid(), 9)\n" + LOAD)
     assert "run_local.sh: The server was killed by SIGKILL before it was ready." in run_local(project).stderr
 
 
-def test_a_slow_load_is_waited_for_as_long_as_asked(project: Path) -> None:
+def test_wait_limits_the_time_to_load(project: Path) -> None:
     change_handler(project, LOAD, "    import time; time.sleep(3)\n" + LOAD)
     program = project / "test/local_server.py"
     program.write_text(program.read_text().replace("PROGRESS_INTERVAL = 15", "PROGRESS_INTERVAL = 1"))
     done = run_local(project, "--wait", "1")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "The server did not answer /ping within 1 seconds." in done.stderr
+    assert "The server was not ready within 1 seconds." in done.stderr
     assert "test/run_local.sh --wait 2\n" in done.stderr
     done = run_local(project, "--wait=100")
     assert done.returncode == 0
     assert re.search(r"\nThe model is still loading after \d seconds; waiting up to 100\n", done.stderr)
 
 
-def test_a_kept_server_answers_the_command_on_the_screen_until_ctrl_c(project: Path) -> None:
+def test_a_kept_server_answers_the_printed_command_until_ctrl_c(project: Path) -> None:
     with keep(project) as script:
-        answer = (project / "out").read_text()
-        assert json.loads(paste_curl(project).stdout) == json.loads(answer)
+        response = (project / "out").read_text()
+        assert json.loads(paste_curl(project).stdout) == json.loads(response)
         wait_for(lambda: re.search("\nINFO invocation .*status=200 ", read_errors(project)), "the log")
         processes = list_descendants(script.pid)
         script.send_signal(signal.SIGINT)
         assert script.wait(30) == 0
-        assert (project / "out").read_text() == answer
+        assert (project / "out").read_text() == response
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "all processes to end")
 
 
@@ -231,36 +231,36 @@ def test_a_server_is_kept_without_a_request(project: Path) -> None:
         assert script.wait(30) == 0
 
 
-def test_a_server_is_kept_after_a_request_that_failed(project: Path) -> None:
+def test_a_server_is_kept_after_a_failed_request(project: Path) -> None:
     (project / "it's.csv").write_text("1,2\n")
     with keep(project, str(project / "it's.csv")) as script:
-        assert "run_local.sh: The server answered 400: Expected 8 features per record, got 2.\n" in read_errors(project)
+        assert "run_local.sh: The server returned 400: Expected 8 features per record, got 2.\n" in read_errors(project)
         assert "Expected 8 features" in paste_curl(project).stdout
         script.send_signal(signal.SIGINT)
         assert script.wait(30) == 1
 
 
-def test_a_kept_server_that_ends_is_a_failure(project: Path) -> None:
+def test_a_kept_server_that_exits_is_a_failure(project: Path) -> None:
     with keep(project) as script:
         [server] = list_children(script.pid)
         os.kill(server, signal.SIGKILL)
         assert script.wait(30) == 1
-        assert read_errors(project).endswith("run_local.sh: The server ended.\n")
+        assert read_errors(project).endswith("run_local.sh: The server exited.\n")
 
 
-def test_a_refused_request_fails(project: Path) -> None:
+def test_a_rejected_request_is_a_failure(project: Path) -> None:
     (project / "test/sample_request.json").write_text('{"instances": [[1]]}')
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Expected 8 features per record, got 1." in done.stderr
 
 
-def test_an_old_python_is_refused(project: Path) -> None:
+def test_an_old_python_is_rejected(project: Path) -> None:
     assert "false is not Python 3.10 or newer" in run_local(project, PYTHON="false").stderr
 
 
 @pytest.mark.parametrize("file", ["requirements.in", ".python-version", "requirements.txt"])
-def test_a_lock_that_does_not_belong_to_its_input_is_refused(project: Path, file: str) -> None:
+def test_an_outdated_lock_is_rejected(project: Path, file: str) -> None:
     with (project / file).open("a") as lines:
         lines.write("numpy==1.0\n")
     done = run_local(project)
@@ -268,7 +268,7 @@ def test_a_lock_that_does_not_belong_to_its_input_is_refused(project: Path, file
     assert "is out of date with ./requirements.in or .python-version. Run ./lock.sh" in done.stderr
 
 
-def test_another_python_than_that_of_the_image_is_said_on_screen(project: Path) -> None:
+def test_a_python_that_differs_from_the_image_is_reported(project: Path) -> None:
     lock_nothing(project, ".", image="3.99")
     done = run_local(project)
     assert f"Serving on Python {PYTHON}; the image has 3.99." in done.stderr
@@ -288,9 +288,9 @@ def test_an_interruption_leaves_no_process_behind(project: Path, number: signal.
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "all processes to end")
 
 
-def test_a_second_interruption_ends_a_server_that_does_not_listen(project: Path) -> None:
-    deaf = "    import signal, time\n    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
-    change_handler(project, LOAD, f"{deaf}    (model_dir / 'loading').touch()\n    time.sleep(60)\n{LOAD}")
+def test_a_second_interruption_kills_a_server_that_ignores_the_first(project: Path) -> None:
+    block = "    import signal, time\n    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+    change_handler(project, LOAD, f"{block}    (model_dir / 'loading').touch()\n    time.sleep(60)\n{LOAD}")
     script = subprocess.Popen([project / "test/run_local.sh"], env={**os.environ, "PYTHON": sys.executable})
     wait_for((project / "model/loading").exists, "the server to load")
     processes = list_descendants(script.pid)

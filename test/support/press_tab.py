@@ -24,9 +24,7 @@ PLAIN = {
 command, prepare = PLAIN[shell]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvpe(
-        command[0], command, {**os.environ, "TERM": "dumb", "PS1": "", "COLUMNS": "500"}
-    )
+    os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "PS1": "", "COLUMNS": "500"})
 
 
 def read_until(end: str, seconds: float = 10) -> str:
@@ -54,9 +52,5 @@ for number, line in enumerate(lines):
     # To the start of the line, which so becomes an argument; then to its end.
     os.write(terminal, f"\x01echo 'li''ne{number}' '\x05' 'en''d{number}'\n".encode())
     got = read_until(f"end{number}")
-    print(
-        re.findall(rf"line{number} (.*?) end{number}", got.replace("\r", ""))[
-            -1
-        ].rstrip()
-    )
+    print(re.findall(rf"line{number} (.*?) end{number}", got.replace("\r", ""))[-1].rstrip())
 os.kill(pid, 9)

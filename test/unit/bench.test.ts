@@ -95,10 +95,10 @@ describe('npm run bench', () => {
     assert.equal(readOptions(['--stages'], [], names).section, 'stages');
   });
 
-  it('refuses an unknown model, and lists the known ones', () => {
+  it('rejects an unknown model and lists the known ones', () => {
     const args = ['--import', 'tsx', 'test/bench.ts', '--models=forrest'];
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
     assert.equal(status, 2);
-    assert.match(stderr, /^--models has no forrest: there are regression, forest, boosting\n/);
+    assert.match(stderr, /^--models: unknown forrest; known are regression, forest, boosting\n/);
   });
 });

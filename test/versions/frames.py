@@ -1,4 +1,4 @@
-"""Rows with columns of several kinds, and what a project serves of a model that was trained on them."""
+"""Rows with columns of several types, and the description of a model that was trained on them."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def make_frame() -> Any:
-    """Numbers with gaps, whole numbers, booleans and categories."""
+    """Return numbers with missing values, integers, booleans and categories."""
     random = np.random.default_rng(1)
     frame = pd.DataFrame(
         {
@@ -26,7 +26,7 @@ def make_frame() -> Any:
 
 
 def describe(model: Any, frame: Any, predict: Any) -> None:
-    """Describes a model as its user does, and writes what the sample request is to be answered with."""
+    """Describe a model as a user would, and write the expected response to the sample request."""
     sys.path.insert(0, "tools")
     from describe_model import describe as write
 

@@ -1,4 +1,4 @@
-"""A classifier on a DataFrame by the version that runs this, described, and what it says of the sample request."""
+"""Train and describe a classifier on a DataFrame with the installed version, and write its expected predictions."""
 
 from catboost import CatBoostClassifier
 from frames import describe, make_frame

@@ -1,4 +1,4 @@
-"""A booster on a DataFrame by the version that runs this, described, and what it says of the sample request."""
+"""Train and describe a booster on a DataFrame with the installed version, and write its expected predictions."""
 
 import lightgbm
 from frames import describe, make_frame

@@ -1,4 +1,4 @@
-"""Two MLflow folders, saved by the version that runs this: pipeline/, of scikit-learn on a DataFrame, and function/."""
+"""Save two MLflow folders with the installed version: pipeline/, scikit-learn on a DataFrame, and function/."""
 
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,11 @@ columns = ColumnTransformer(
         ("flags", "passthrough", ["vip"]),
     ]
 )
-taken = frame.drop(columns="since")
-pipeline = make_pipeline(columns, LogisticRegression()).fit(taken, labels)
-common: dict[str, Any] = {"pip_requirements": ["mlflow"]}  # as it would find them out in 3 s
-signature = infer_signature(taken, labels)
-example = taken.iloc[:2]
+inputs = frame.drop(columns="since")
+pipeline = make_pipeline(columns, LogisticRegression()).fit(inputs, labels)
+common: dict[str, Any] = {"pip_requirements": ["mlflow"]}  # inferring them would take 3 s
+signature = infer_signature(inputs, labels)
+example = inputs.iloc[:2]
 mlflow.sklearn.save_model(
     pipeline, "pipeline", serialization_format="cloudpickle", signature=signature, input_example=example, **common
 )

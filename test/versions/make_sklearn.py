@@ -1,7 +1,7 @@
-"""A model of scikit-learn, saved by the version that runs this, and what it says: model/ and expected.json.
+"""Save a scikit-learn model with the installed version, and its predictions: model/ and expected.json.
 
-Which: forests since 1.3 (in 1.3 and before, its leaves hold counts, which newer versions take for probabilities),
-gradient boosting of 1.2, a pipeline on a DataFrame, described, before that.
+The model is a forest from 1.3 on (up to 1.3, its leaves contain counts, which newer versions read as probabilities),
+gradient boosting for 1.2, and a described pipeline on a DataFrame before that.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""An LSTM, saved by the version that runs this, and what it says of four series: model/ and expected.json.
+"""Save an LSTM with the installed version, and its predictions for four series: model/ and expected.json.
 
-In the format of its time: .keras with Keras 3, .h5 before.
+The format is .keras with Keras 3 and .h5 before.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A tiny classifier of texts, saved by the version that runs this, and what it says of two: model/, expected.json."""
+"""Save a tiny text classifier with the installed version, and its predictions: model/ and expected.json."""
 
 import json
 from pathlib import Path
@@ -15,5 +15,5 @@ model.save_pretrained("model")
 BertTokenizer("words.txt").save_pretrained("model")
 texts = ["good wine", "bad wine"]
 Path("test/sample_request.json").write_text(json.dumps({"inputs": texts}))
-answers = pipeline("text-classification", "model", device="cpu")(texts)
-Path("expected.json").write_text(json.dumps({"predictions": answers}))
+predictions = pipeline("text-classification", "model", device="cpu")(texts)
+Path("expected.json").write_text(json.dumps({"predictions": predictions}))

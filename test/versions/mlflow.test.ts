@@ -1,4 +1,4 @@
-// `mlflow models serve` and the generated server on the same MLflow folders: the same answers to every form of request.
+// `mlflow models serve` and the generated server respond equally to all request formats for the same MLflow folders.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -18,8 +18,8 @@ const rows = [
 const dates = ['2021-05-31T00:00:00', '2020-02-01T00:00:00', '2020-02-01T12:30:00'];
 const withDates = rows.map((row, at) => [...row, dates[at]]);
 
-/** Every form of MLflow's protocol that it answers for rows of several types. */
-function forms(names: readonly string[], data: readonly (readonly unknown[])[]): object[] {
+/** All request formats of MLflow's protocol for rows of several types. */
+function formats(names: readonly string[], data: readonly (readonly unknown[])[]): object[] {
   const records = data.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]])));
   const inputs = Object.fromEntries(names.map((name, at) => [name, data.map((row) => row[at])]));
   return [
@@ -37,10 +37,10 @@ function forms(names: readonly string[], data: readonly (readonly unknown[])[]):
 
 const requests: Readonly<Record<string, readonly [string, string][]>> = {
   pipeline: [
-    ...forms(columns, rows).map((body): [string, string] => [json, JSON.stringify(body)]),
+    ...formats(columns, rows).map((body): [string, string] => [json, JSON.stringify(body)]),
     [csv, `${columns}\n31,52000.5,Oslo,True\n64,,Rome,False\n40,1,"Bergen, old",False\n`],
   ],
-  function: forms([...columns, 'since'], withDates)
+  function: formats([...columns, 'since'], withDates)
     .flatMap((body) => [body, { ...body, params: { scale: 2.5 } }])
     .map((body) => [json, JSON.stringify(body)]),
 };
@@ -60,7 +60,7 @@ describe('the server of an MLflow folder', function () {
     const { status, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', env });
     assert.equal(status, 0, `${command} ${args.join(' ')}\n${stderr}`);
   };
-  /** Starts a server; its port, once it answers. */
+  /** Starts a server, waits until it is ready and returns its port. */
   const start = async (args: (port: number) => readonly string[], more: (port: number) => object = () => ({})) => {
     const port = await freePort();
     const options = { cwd: folder, detached: true, env: { ...env, ...more(port) } };
@@ -80,11 +80,11 @@ describe('the server of an MLflow folder', function () {
     return port;
   };
 
-  /** Starts both servers of a folder; their ports. */
+  /** Starts both servers for a folder and returns their ports. */
   const startBoth = async (name: string): Promise<[theirs: number, ours: number]> => {
     const project = projectOf(name);
-    const made = run(folder, [project, `--model=${name}`]);
-    assert.equal(made.status, 0, made.stderr);
+    const generated = run(folder, [project, `--model=${name}`]);
+    assert.equal(generated.status, 0, generated.stderr);
     return Promise.all([
       start((port) => `-m mlflow models serve --env-manager local --port ${port} -m ${name}`.split(' ')),
       start(
@@ -108,13 +108,13 @@ describe('the server of an MLflow folder', function () {
   });
 
   for (const [name, sent] of Object.entries(requests))
-    it(`answers as mlflow models serve: ${name}`, async () => {
+    it(`responds like mlflow models serve: ${name}`, async () => {
       const sample = readFileSync(join(folder, projectOf(name), 'test/sample_request.json'), 'utf8');
       for (const [type, body] of [...sent, [json, sample] as const]) {
         const ask = async (port: number) => {
           const headers = { 'Content-Type': type };
-          const answer = await fetch(`http://127.0.0.1:${port}/invocations`, { method: 'POST', headers, body });
-          return [answer.status, await answer.json()];
+          const response = await fetch(`http://127.0.0.1:${port}/invocations`, { method: 'POST', headers, body });
+          return [response.status, await response.json()];
         };
         const [expected, found] = await Promise.all((ports.get(name) ?? []).map(ask));
         assert.equal(expected?.[0], 200, `${body}\n${JSON.stringify(expected)}`);

@@ -1,4 +1,4 @@
-"""vLLM itself, on CPUs, started by code/serve of a generated project with a tiny model (test/support/frameworks.ts):
+"""vLLM on CPUs, started by code/serve of a generated project with a tiny model (test/support/frameworks.ts):
 
 pytest test/vllm --project=FOLDER
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from tiny_model import write_adapter, write_model
 
-PATIENCE = 300  # seconds, most of it for imports
+START_TIMEOUT = 300  # seconds, mostly for imports
 
 
 class Engine:
-    """code/serve of a project, which has become the engine."""
+    """The engine, started by code/serve of a project."""
 
     def __init__(self, project: Path, model: Path, log: Path) -> None:
         with socket.socket() as listener:
@@ -34,7 +34,7 @@ class Engine:
             self.process = subprocess.Popen([project / "code/serve"], env=env, stdout=output, stderr=output)
 
     def wait_until_ready(self) -> "Engine":
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while self.ping() != 200:
             ended = self.process.poll() is not None
             assert not ended and time.monotonic() < deadline, self.log.read_text()[-3000:]
@@ -42,7 +42,7 @@ class Engine:
         return self
 
     def ping(self) -> int:
-        """The status; 0 where there is no answer."""
+        """Return the status of /ping; 0 if there is no response."""
         try:
             return int(urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=2).status)
         except OSError:

@@ -1,4 +1,4 @@
-"""A generated project with vLLM itself: what is asked in each form, streams, adapters, errors, and how it ends."""
+"""A generated project with vLLM: request formats, streams, adapters, errors, and shutdown."""
 
 import argparse
 import http.client
@@ -26,20 +26,20 @@ def send(engine: Engine, body: Any, **headers: str) -> http.client.HTTPResponse:
 
 
 def events(content: bytes) -> list[Any]:
-    """What the events of a stream hold."""
+    """Parse the events of a stream."""
     lines = [line.removeprefix(b"data: ") for line in content.split(b"\n") if line.startswith(b"data: ")]
     return [json.loads(line) for line in lines if line != b"[DONE]"]
 
 
 def ask(engine: Engine, body: Any, **headers: str) -> tuple[int, Any]:
-    """Status and content of an answer; the events of a stream as a list. Header names have underscores for hyphens."""
+    """Send a request and return status and content (a list of events for a stream). Header names use underscores."""
     response = send(engine, body, **headers)
     content = response.read()
     streamed = response.headers.get_content_type() == "text/event-stream"
     return response.status, events(content) if streamed else json.loads(content)
 
 
-def test_openais_forms_and_the_classic_one_say_the_same(engine: Engine) -> None:
+def test_openais_formats_and_the_classic_one_return_the_same(engine: Engine) -> None:
     status, content = ask(engine, PROMPT)
     assert status == 200, content
     text = content["choices"][0]["text"]
@@ -53,14 +53,14 @@ def test_openais_forms_and_the_classic_one_say_the_same(engine: Engine) -> None:
     assert message["role"] == "assistant" and message["content"]
 
 
-def test_both_forms_are_streamed(engine: Engine) -> None:
+def test_both_formats_are_streamed(engine: Engine) -> None:
     whole = ask(engine, CLASSIC)[1][0]["generated_text"]
     *tokens, last = ask(engine, {**CLASSIC, "stream": True})[1]
     assert "".join(each["token"]["text"] for each in tokens) == last["generated_text"] == whole
     assert "".join(each["choices"][0]["text"] for each in ask(engine, {**PROMPT, "stream": True})[1]) == whole
 
 
-def test_every_parameter_of_the_classic_form_is_one_of_the_engines(engine: Engine) -> None:
+def test_the_engine_accepts_every_parameter_of_the_classic_format(engine: Engine) -> None:
     parameters = {
         "max_new_tokens": 4,
         "temperature": 0.7,
@@ -83,13 +83,13 @@ def test_every_parameter_of_the_classic_form_is_one_of_the_engines(engine: Engin
     assert (status, len(content)) == (200, 2), content
 
 
-def test_an_adapter_answers_by_its_name(engine: Engine) -> None:
+def test_an_adapter_is_selected_by_model_name(engine: Engine) -> None:
     plain, loud = (ask(engine, {**PROMPT, **more})[1]["choices"][0]["text"] for more in ({}, {"model": "loud"}))
     assert plain != loud
     assert ask(engine, {**CLASSIC, "model": "loud"})[1] == [{"generated_text": loud}]
 
 
-def test_an_adapter_answers_by_sagemakers_header(engine: Engine) -> None:
+def test_an_adapter_is_selected_by_sagemakers_header(engine: Engine) -> None:
     chat = {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 8, "min_tokens": 8, "temperature": 0}
     for form in (PROMPT, CLASSIC, chat):
         named = ask(engine, {**form, "model": "loud"})
@@ -108,8 +108,8 @@ def text_of(answer: tuple[int, Any]) -> str:
     return str(choice["text"] if "text" in choice else choice["message"]["content"])
 
 
-def test_a_session_is_the_engines_to_know(engine: Engine) -> None:
-    """vLLM keeps none unless it is told to, and says so; the middleware would have answered this request."""
+def test_requests_with_a_session_reach_the_engine(engine: Engine) -> None:
+    """vLLM rejects them unless sessions are enabled. The middleware would have answered this request."""
     status, content = ask(engine, CLASSIC, X_Amzn_SageMaker_Session_Id="NEW_SESSION")
     assert status == 400 and "sessions not enabled" in json.dumps(content)
 
@@ -126,7 +126,7 @@ def test_a_session_is_the_engines_to_know(engine: Engine) -> None:
         ({"messages": "hello"}, 400),
     ],
 )
-def test_errors_are_the_contracts(engine: Engine, body: Any, status: int) -> None:
+def test_errors_have_the_format_of_the_contract(engine: Engine, body: Any, status: int) -> None:
     got, content = ask(engine, body)
     assert (got, list(content)) == (status, ["error"]), content
     assert isinstance(content["error"], str) and "/" not in content["error"].replace("`nobody`", "")
@@ -139,14 +139,14 @@ def test_the_metrics_are_the_engines_own(engine: Engine) -> None:
         assert b"\nvllm:num_requests_running{" in response.read()
 
 
-def test_the_log_begins_with_the_command_line(engine: Engine) -> None:
+def test_the_log_starts_with_the_command_line(engine: Engine) -> None:
     first = engine.log.read_text().split("\n")[0]
     assert first.startswith("Starting vllm serve ")
     for word in ("--max-num-seqs=8", "--load-format=safetensors", "loud=", "--max-model-len=auto"):
         assert word in first
 
 
-def test_sigterm_ends_it_once_what_was_asked_is_answered(engine: Engine) -> None:
+def test_sigterm_ends_it_after_answering_open_requests(engine: Engine) -> None:
     long = {**CLASSIC, "parameters": {"max_new_tokens": 400, "ignore_eos": True}, "stream": True}
     response = send(engine, long)
     begun = response.readline()
@@ -157,19 +157,19 @@ def test_sigterm_ends_it_once_what_was_asked_is_answered(engine: Engine) -> None
 
 
 def options_of(project: Path) -> list[str]:
-    """The words that code/serve makes of options.json for a model in a folder, with adapters."""
+    """Return the command that code/serve builds from options.json for a model folder with adapters."""
     program = """
 import json, sys
 from pathlib import Path
 from serving import engine, options
-given = options.read(Path(sys.argv[1]), {}, engine.VARIABLES)
-print(json.dumps(engine.command({**given, **engine.adapters({"a": "/x", "b": "/y"}, 20), "model": "/z"}, "8080")))
+parsed = options.read(Path(sys.argv[1]), {}, engine.VARIABLES)
+print(json.dumps(engine.command({**parsed, **engine.adapters({"a": "/x", "b": "/y"}, 20), "model": "/z"}, "8080")))
 """
     arguments = [sys.executable, "-c", program, project / "code/options.json"]
     return list(json.loads(subprocess.check_output(arguments, cwd=project / "code")))
 
 
-def test_vllms_own_parser_takes_every_option(pytestconfig: pytest.Config) -> None:
+def test_vllms_own_parser_accepts_every_option(pytestconfig: pytest.Config) -> None:
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
@@ -180,7 +180,7 @@ def test_vllms_own_parser_takes_every_option(pytestconfig: pytest.Config) -> Non
     assert (found.port, found.model_tag, found.max_lora_rank) == (8080, "/z", 32)
 
 
-def test_sglangs_own_parser_takes_every_option(pytestconfig: pytest.Config) -> None:
+def test_sglangs_own_parser_accepts_every_option(pytestconfig: pytest.Config) -> None:
     from sglang.srt.server_args import ServerArgs
 
     words = options_of(pytestconfig.getoption("project").with_name("sglang"))

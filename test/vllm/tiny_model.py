@@ -1,6 +1,6 @@
-"""A tiny random Llama with a tokenizer, as a folder of the Hugging Face Hub: tiny_model.py FOLDER
+"""Write a tiny random Llama with a tokenizer, as a Hugging Face folder: tiny_model.py FOLDER
 
-It generates nonsense, but in the way and in the files of a real one. Beside it is a LoRA adapter, `loud`.
+It generates nonsense, but has the same files and behavior as a real model. It includes a LoRA adapter, `loud`.
 """
 
 import json
@@ -13,11 +13,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
-WIDTH, HEADS = 128, 4  # 32 for each head: what attention on CPUs takes at least
+WIDTH, HEADS = 128, 4  # 32 per head, the minimum for attention on CPUs
 
 
 def write_model(folder: Path) -> None:
-    """The files of the model. Its weights are the same each time."""
+    """Write the model with reproducible weights."""
     torch.manual_seed(0)
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: at for at, word in enumerate(["<s>", "</s>", *letters])}
@@ -38,7 +38,7 @@ def write_model(folder: Path) -> None:
         eos_token_id=1,
     )
     model = LlamaForCausalLM(config)
-    with torch.no_grad():  # what is no letter is never the likeliest: a text can be seen
+    with torch.no_grad():  # only letters are likely, so that the text is readable
         for word, at in vocabulary.items():
             if not (len(word) == 1 and word.isascii()):
                 model.lm_head.weight[at] = 0
@@ -46,7 +46,7 @@ def write_model(folder: Path) -> None:
 
 
 def write_adapter(folder: Path, rank: int = 8) -> None:
-    """A LoRA adapter for its query projections, strong enough to be seen."""
+    """Write a LoRA adapter for the query projections, strong enough to change the text."""
     folder.mkdir(parents=True)
     prefix = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
     shapes = {"A": (rank, WIDTH), "B": (WIDTH, rank)}

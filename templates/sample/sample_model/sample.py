@@ -1,4 +1,4 @@
-"""What is behind every sample: made-up data, the same every time, and the requests that fit it."""
+"""Shared by all samples: reproducible made-up data and sample requests for it."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ MODEL = PROJECT / "model"
 
 
 def make_data(houses: int = 1000, tests: int = 200) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Eight measurements of each house, from 0 to 10, and its price in thousands: train_x, train_y, test_x, test_y."""
+    """Return train_x, train_y, test_x, test_y: eight measurements per house, 0 to 10, and its price in thousands."""
     random = np.random.default_rng(seed=7)
     measurements = random.uniform(0, 10, size=(houses, 8)).round(2)
     weights = np.array([12.0, 8.0, 5.0, 3.0, 2.0, 1.0, 0.5, 0.0])
@@ -23,13 +23,13 @@ def make_data(houses: int = 1000, tests: int = 200) -> tuple[NDArray[Any], NDArr
 
 
 def finish(what: str, model: Path, test_x: NDArray[Any], test_y: NDArray[Any], predictions: NDArray[Any]) -> None:
-    """Writes two of the tests as a request, and says how well the model predicts the prices."""
+    """Write two of the tests as a sample request and print how well the model predicts the prices."""
     error = np.square(test_y - np.ravel(predictions)).sum() / np.square(test_y - test_y.mean()).sum()
     report(f"Trained {what} on made-up houses. R2 on {len(test_x)} others: {1 - error:.2f}.", model, test_x[:2])
 
 
 def report(made: str, model: Path, records: Any) -> None:
-    """Writes the records as a request, and says what was made and what to type next."""
+    """Write the records as a sample request, then print `made` and what to type next."""
     files = [model, *save_request(records, PROJECT / "test")]
     print(made)
     print("Wrote " + ", ".join(str(file.relative_to(PROJECT)) for file in files))
@@ -38,7 +38,7 @@ def report(made: str, model: Path, records: Any) -> None:
 
 
 def save_request(records: Any, folder: Path) -> list[Path]:
-    """Writes the records, rows of numbers or texts, as a request, once in JSON and once in CSV."""
+    """Write the records, rows of numbers or texts, as a JSON request and as a CSV request."""
     folder.mkdir(exist_ok=True)
     as_json, as_csv = folder / "sample_request.json", folder / "sample_request.csv"
     plain = np.asarray(records).tolist()

@@ -1,6 +1,6 @@
-"""Serves the model on this machine and sends it one request. run_local.sh calls it; its --help explains it.
+"""Serves the model on this machine and sends it one request. Called by run_local.sh; see its --help.
 
-The server logs JSON lines, for CloudWatch. They are shown here as text: warnings and errors, with --keep all of them.
+The server logs JSON lines for CloudWatch. They are shown here as text: warnings and errors, or all with --keep.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROGRESS_INTERVAL = 15  # seconds
-ANSWER_TIMEOUT = 60  # seconds, as on a real-time endpoint
+RESPONSE_TIMEOUT = 60  # seconds, as on a real-time endpoint
 STOP_TIMEOUT = 30  # seconds from SIGTERM to SIGKILL, as in SageMaker
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to this machine
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # without a proxy
 
 
 class Failure(Exception):
@@ -33,17 +33,17 @@ class Failure(Exception):
 
 
 class Interrupted(BaseException):
-    """A signal asks this program to end."""
+    """This program got a signal to end."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
 
 class Server:
-    """code/serve in a process of its own, with its log on stderr."""
+    """A process that runs code/serve, with its log on stderr."""
 
     def __init__(self) -> None:
-        self.verbose = False  # whether the log is shown from INFO up, instead of from WARNING up
+        self.verbose = False  # show the log from INFO up instead of from WARNING up
         port = find_free_port()
         self.url = f"http://127.0.0.1:{port}"
         say(f"Starting code/serve on port {port}")
@@ -54,7 +54,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for this program, which then stops the server
+            start_new_session=True,  # Ctrl-C reaches only this program, which then stops the server
         )
         self.reader = threading.Thread(target=self.show_log, daemon=True)
         self.reader.start()
@@ -66,7 +66,7 @@ class Server:
                 say(text)
 
     def stop(self) -> None:
-        """Ends the server; a second signal meanwhile ends it at once. Returns when all of its log was shown."""
+        """Stop the server and show the rest of its log. A second signal meanwhile kills the server immediately."""
         with suppress(Interrupted, subprocess.TimeoutExpired):
             self.process.terminate()
             self.process.wait(STOP_TIMEOUT)
@@ -103,13 +103,13 @@ def main() -> int:
 
 
 def run(server: Server, options: argparse.Namespace) -> int:
-    """Sends the request once the server is ready; the exit status."""
+    """Send the request once the server is ready. Returns the exit status."""
     status = 0
     wait_until_ready(server, options.wait)
     if options.file:
         say(f"Sending {options.file}")
         try:
-            show_answer(*send(server, options.file, options.content_type))
+            show_response(*send(server, options.file, options.content_type))
         except Failure as failure:
             if not options.keep:
                 raise
@@ -125,7 +125,7 @@ def run(server: Server, options: argparse.Namespace) -> int:
 
 
 def wait_until_ready(server: Server, seconds: int) -> None:
-    """Returns with the first good ping. Raises Failure if the server ends, or if `seconds` are over."""
+    """Wait until /ping returns 200. Raises Failure if the server exits or `seconds` have passed."""
     start = time.monotonic()
     progress = PROGRESS_INTERVAL
     while (status := server.process.poll()) is None:
@@ -133,65 +133,65 @@ def wait_until_ready(server: Server, seconds: int) -> None:
             return
         waited = int(time.monotonic() - start)
         if waited >= seconds:
-            longer = f"If your model takes longer to load, say so: test/run_local.sh --wait {2 * seconds}"
-            raise Failure(f"The server did not answer /ping within {seconds} seconds. {longer}")
+            longer = f"If your model takes longer to load: test/run_local.sh --wait {2 * seconds}"
+            raise Failure(f"The server was not ready within {seconds} seconds. {longer}")
         if waited >= progress:
             progress += PROGRESS_INTERVAL
             say(f"The model is still loading after {waited} seconds; waiting up to {seconds}")
         time.sleep(0.1)
-    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else "ended"
+    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else "exited"
     raise Failure(f"The server {how} before it was ready.")
 
 
 def send(server: Server, file: Path, content_type: str) -> tuple[bytes, str]:
-    """The answer to a request, and its media type. Raises Failure if it is an error, or if there is none."""
+    """Send a request and return the response and its media type. Raises Failure for an error or no response."""
     request = urllib.request.Request(f"{server.url}/invocations", file.read_bytes(), {"Content-Type": content_type})
     try:
-        with DIRECT.open(request, timeout=ANSWER_TIMEOUT) as response:
+        with DIRECT.open(request, timeout=RESPONSE_TIMEOUT) as response:
             return response.read(), response.headers.get_content_type()
     except urllib.error.HTTPError as error:
         if error.code == 500:
-            raise Failure("The server answered 500. Its log says why.") from None
+            raise Failure("The server returned 500. Details are in its log above.") from None
         message = error.read().decode(errors="replace").strip()
         with suppress(ValueError, TypeError, KeyError):
             message = json.loads(message)["error"]
-        raise Failure(f"The server answered {error.code}: {message}") from None
+        raise Failure(f"The server returned {error.code}: {message}") from None
     except TimeoutError:
         limit = "the limit of a real-time endpoint"
-        raise Failure(f"The server did not answer within {ANSWER_TIMEOUT} seconds, {limit}.") from None
+        raise Failure(f"The server did not respond within {RESPONSE_TIMEOUT} seconds, {limit}.") from None
     except (OSError, HTTPException) as error:
-        raise Failure(f"The server did not answer: {error}. Its log says why.") from None
+        raise Failure(f"The server did not respond: {error}. Details are in its log above.") from None
 
 
-def show_answer(answer: bytes, media_type: str) -> None:
-    """Prints the answer, JSON on one line."""
+def show_response(response: bytes, media_type: str) -> None:
+    """Print the response, with JSON on one line."""
     if media_type == "application/json":
         with suppress(ValueError):
-            answer = json.dumps(json.loads(answer)).encode()
-    sys.stdout.buffer.write(answer if answer.endswith(b"\n") else answer + b"\n")
+            response = json.dumps(json.loads(response)).encode()
+    sys.stdout.buffer.write(response if response.endswith(b"\n") else response + b"\n")
     sys.stdout.flush()
 
 
 def keep(server: Server, options: argparse.Namespace) -> None:
-    """Keeps the server running. Raises Interrupted when it is to end, and Failure when it ends by itself."""
+    """Keep the server running. Raises Interrupted on a signal, and Failure if the server exits."""
     content_type, data = options.content_type, '{"instances": [[1.0, 2.0]]}'
     if options.file:
         data = f"@{options.file.resolve()}"
     else:
-        say("There is no test/sample_request.json, so nothing was sent. README.md, Requests, says what to put in it.")
+        say("There is no test/sample_request.json, so nothing was sent. See Requests in README.md.")
     proxy = ["--noproxy", "127.0.0.1"] if urllib.request.getproxies() else []
     curl = ["curl", *proxy, "-H", f"Content-Type: {content_type}", "--data-binary", data, f"{server.url}/invocations"]
     server.verbose = True
-    say(f"\nThe server runs at {server.url}; Ctrl-C stops it. Send it requests from another terminal:\n")
+    say(f"\nThe server is running at {server.url}; press Ctrl-C to stop it. Send requests from another terminal:\n")
     say(f"  {shlex.join(curl)}\n\nIts log:")
     server.process.wait()
-    raise Failure("The server ended.")
+    raise Failure("The server exited.")
 
 
 def to_text(line: str, verbose: bool) -> str:
-    """A line of the log, with a traceback as Python prints it; nothing if it is not to be shown.
+    """Format a log line, with the traceback as Python prints it. Returns "" for a line below the level to show.
 
-    Lines that are not the log's, such as what the handler prints, are shown as they are.
+    Other lines, such as what the handler prints, are returned unchanged.
     """
     try:
         fields = json.loads(line)
@@ -207,7 +207,7 @@ def to_text(line: str, verbose: bool) -> str:
 
 
 def find_free_port() -> int:
-    """A port that nobody listens on, below those that Multi Model Server refuses."""
+    """Return an unused port, below those that Multi Model Server rejects."""
     while True:
         port = random.randint(10000, 32767)
         with socket.socket() as client:
@@ -216,12 +216,12 @@ def find_free_port() -> int:
 
 
 def interrupt(number: int, _: object) -> None:
-    """Handles a signal."""
+    """Signal handler."""
     raise Interrupted(number)
 
 
 def say(text: str) -> None:
-    """For people, as one write: lines of the log come from another thread."""
+    """Print to stderr in one write, because another thread prints the log."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

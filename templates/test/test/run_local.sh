@@ -1,27 +1,28 @@
 #!/usr/bin/env bash
-# Serves the model on this machine and sends it one request. See --help.
+# Serve the model on this machine and send it one request. See --help.
 set -euo pipefail
-set -m # every step is a process group of its own, so that it can be ended with all it started
+set -m # each step runs in its own process group, so that it can be killed with its children
 
 usage() {
   cat <<'END'
 Usage: test/run_local.sh [--keep] [--wait SECONDS] [FILE [CONTENT-TYPE]]
 
-Starts code/serve on this machine with the model in model/, sends one request, prints the answer
-as the last line of stdout and stops the server. No Docker, no AWS. Warnings and errors from the
-server's log are shown on stderr.
+Starts code/serve on this machine with the model in model/, sends one request, prints the response
+as the last line of stdout and stops the server. Needs neither Docker nor AWS. Warnings and errors
+from the server's log are shown on stderr.
 
 FILE            the request (default: test/sample_request.json)
-CONTENT-TYPE    what FILE contains (default: from its ending: .json .jsonl .csv .npy .libsvm)
---keep          leave the server running until Ctrl-C, show its log and how to send it requests;
-                works without a request, too
---wait SECONDS  how long the model may take to load (default: 480, as on an endpoint)
+CONTENT-TYPE    its content type (default: inferred from .json .jsonl .csv .npy .libsvm)
+--keep          keep the server running until Ctrl-C, and show its log and how to send requests;
+                also works without a request
+--wait SECONDS  the maximum time to load the model (default: 480, as on an endpoint)
 
-The first run makes a virtual environment in .venv and downloads requirements.txt into it.
+The first run creates a virtual environment in .venv and installs requirements.txt into it.
 If model/ is empty and there is a sample_model/, the sample is trained first.
 
-PYTHON          the Python to use (default: the version in .python-version, as the image has it, or python3)
-CPU_INDEX       where pip finds builds for CPUs, if requirements.txt names such a place
+Environment variables:
+PYTHON          the Python to use (default: the version in .python-version, as in the image, or python3)
+CPU_INDEX       a package index with CPU builds (default: the one in requirements.txt, if any)
 END
 }
 
@@ -32,13 +33,13 @@ fail() {
   exit 1
 }
 
-# Runs one step; its output is for people. `wait`, unlike a step in the foreground, ends at once on Ctrl-C.
+# Run one step with its output on stderr. Unlike a foreground process, `wait` returns immediately on Ctrl-C.
 step() {
   "$@" >&2 &
   wait "$!"
 }
 
-# Ends whatever still runs, on every way out.
+# Kill whatever is still running on exit.
 clean_up() {
   local group
   for group in $(jobs -p); do
@@ -57,29 +58,29 @@ check_files() {
 
 install_requirements() {
   local python version image installed=.venv/installed.txt
-  [[ -f requirements.txt ]] || step ./lock.sh || fail "There is no requirements.txt, and it could not be made."
-  ./lock.sh --check || fail "requirements.txt is not what requirements.in asks for."
-  python=$(./lock.sh --python) || fail "There is no Python to serve with."
+  [[ -f requirements.txt ]] || step ./lock.sh || fail "There is no requirements.txt, and ./lock.sh failed."
+  ./lock.sh --check || fail "requirements.txt does not match requirements.in."
+  python=$(./lock.sh --python) || fail "No suitable Python found."
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   image=$(cat .python-version)
-  [[ $version == "$image" ]] || say "Serving on Python $version; the image has $image. To try it on that: uv python install $image"
+  [[ $version == "$image" ]] || say "Serving on Python $version; the image has $image. To use the same: uv python install $image"
   if { echo "$version" && cat requirements.txt; } | cmp -s - "$installed" && .venv/bin/python -c '' 2>/dev/null; then
     return
   fi
-  say "Downloading requirements.txt into .venv (once; a minute or two)"
-  step "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment. On Debian: apt install python3-venv"
+  say "Installing requirements.txt in .venv (once; takes a minute or two)"
+  step "$python" -m venv --clear .venv || fail "$python cannot create a virtual environment. On Debian: apt install python3-venv"
   install_for_cpus
-  install -r requirements.txt || fail "requirements.txt cannot be installed; pip says why above. It is for Python $image, and this is $version."
+  install -r requirements.txt || fail "requirements.txt cannot be installed; see pip's error above. It is for Python $image, and this is $version."
   { echo "$version" && cat requirements.txt; } >"$installed"
 }
 
-# A package whose builds for CPUs are not on PyPI; requirements.txt says which, and where they are.
+# Install the package whose CPU builds are not on PyPI. requirements.txt names it and its index.
 install_for_cpus() {
   local package index
   read -r package index < <(sed -n 's/^# \(.*\) for CPUs: /\1 /p' requirements.txt) || return 0
   index=${CPU_INDEX:-$index}
   install --no-deps --retries 1 --timeout 15 --index-url "$index" "$(grep "^$package==" requirements.txt)" ||
-    say "$index cannot be reached: taking the $package of PyPI, which may bring CUDA, gigabytes of it"
+    say "$index cannot be reached: installing $package from PyPI, which can include gigabytes of CUDA libraries"
 }
 
 install() { step .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
@@ -89,7 +90,7 @@ misuse() {
   exit 2
 }
 
-# Sets keep, seconds, file and type.
+# Parse the arguments into keep, seconds, file and type.
 parse() {
   keep='' seconds=480 file='' type=''
   while (($#)); do
@@ -109,16 +110,16 @@ parse() {
   [[ $seconds =~ ^[1-9][0-9]{0,4}$ ]] || misuse "--wait takes whole seconds, 1 to 99999, not '$seconds'."
 }
 
-# Finds the request before anything is installed: FILE as a path from anywhere, and its type.
+# Check the request before anything is installed. Make FILE an absolute path and infer its type.
 find_request() {
   [[ -n $file ]] || return 0
-  [[ -f $file && -r $file ]] || fail "There is no file to read at $file. Give the path of a request."
+  [[ -f $file && -r $file ]] || fail "$file is not a readable file. Give the path of a request."
   type=${type:-$(content_type "$file")}
-  [[ -n $type ]] || fail "Cannot infer the content type of $file. Give it: test/run_local.sh FILE CONTENT-TYPE"
+  [[ -n $type ]] || fail "Cannot infer the content type of $file. Pass it: test/run_local.sh FILE CONTENT-TYPE"
   [[ $file == /* ]] || file=$PWD/$file
 }
 
-# As in deploy/invoke.sh: by the ending; nothing if that is another.
+# The content type by extension, as in deploy/invoke.sh; empty if unknown.
 content_type() {
   case $(tr '[:upper:]' '[:lower:]' <<<"$1") in
     *.json) echo application/json ;;
@@ -129,17 +130,17 @@ content_type() {
   esac
 }
 
-# Training the sample writes the default request.
+# Use the default request if no FILE was given. Training the sample creates it.
 check_request() {
   [[ -z $file ]] || return 0
   if [[ -f test/sample_request.json ]]; then
     file=test/sample_request.json type=application/json
   elif has_model && [[ -z $keep ]]; then
     local describe=''
-    [[ ! -f tools/describe_model.py ]] || describe=$'\nor write it with tools/describe_model.py, where the model was trained,'
+    [[ ! -f tools/describe_model.py ]] || describe=$'\nor generate it with tools/describe_model.py where the model was trained,'
     fail "There is no test/sample_request.json. Create it with a request for your model, such as
   {\"instances\": [[1.0, 2.0]]}$describe
-or send another file: test/run_local.sh FILE
+or pass another file: test/run_local.sh FILE
 or only start the server: test/run_local.sh --keep"
   fi
 }
@@ -160,11 +161,11 @@ main() {
     if [[ -f sample_model/requirements.txt ]]; then
       install -r sample_model/requirements.txt || fail "sample_model/requirements.txt cannot be installed."
     fi
-    step .venv/bin/python sample_model/train.py || fail "sample_model/train.py failed. It says why above."
+    step .venv/bin/python sample_model/train.py || fail "sample_model/train.py failed; see its error above."
     check_files
     check_request
   fi
-  # From here on signals are its own: it stops the server.
+  # It handles signals from here on, and stops the server.
   exec .venv/bin/python test/local_server.py ${keep:+"$keep"} --wait "$seconds" ${file:+"$file" "$type"}
 }
 

@@ -1,4 +1,4 @@
-"""The limit: an ASGI application that reads the body and predicts nothing."""
+"""The upper bound: an ASGI application that reads the body and predicts nothing."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A BentoML service with adaptive batching, as its documentation shows it."""
+"""A BentoML service with adaptive batching, as in its documentation."""
 
 import os
 

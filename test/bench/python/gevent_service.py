@@ -1,6 +1,6 @@
-"""sagemaker-containers with an application for scikit-learn, as AWS's scikit-learn image has them.
+"""sagemaker-containers with a scikit-learn application, as in AWS's scikit-learn image.
 
-python gevent_service.py starts nginx and gunicorn, whose gevent workers each make the application.
+python gevent_service.py starts nginx and gunicorn; each gevent worker creates the application.
 """
 
 import collections
@@ -11,7 +11,7 @@ from typing import Any
 import joblib
 from numpy.typing import NDArray
 
-collections.Mapping = Mapping  # type: ignore[attr-defined]  # gone since Python 3.10; the image has it patched, too
+collections.Mapping = Mapping  # type: ignore[attr-defined]  # removed in Python 3.10; the image patches it, too
 from sagemaker_containers.beta.framework import server, transformer, worker  # noqa: E402
 
 

@@ -1,4 +1,4 @@
-"""A handler whose model is pure Python: about half a millisecond a record, all of it with the GIL held."""
+"""A handler whose model is pure Python: about half a millisecond per record, all with the GIL held."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ ROUNDS = 18_000
 
 
 def load(model_dir: Path) -> None:
-    """There is nothing to load."""
+    """Load nothing."""
 
 
 def decode(model: None, records: list[Any]) -> NDArray[Any]:

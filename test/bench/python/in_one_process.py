@@ -1,7 +1,7 @@
 """Many models as objects of one process: in_one_process.py PROJECT COUNT
 
-Loads a project's model COUNT times, as its container does, and asks each; then drops them all. Prints what they took
-and what the process still holds of it, in MB, as JSON.
+Loads a project's model COUNT times, as its container does, and uses each once; then deletes them. Prints as JSON how
+many MB they used and how many of those the process still holds.
 """
 
 import ctypes
@@ -25,23 +25,23 @@ handler = models.import_handler()
 
 
 def load() -> models.Model:
-    """One more model, which has answered once."""
+    """Load a model and use it once."""
     model = models.load_model(handler, project / "model")
     records, _ = content.decode(body, "application/json", model.decoders)
     model.encode(model.predict(model.decode(records)))
     return model
 
 
-def held() -> float:
-    """MB that the process holds, after what can be given back has been."""
+def used_memory() -> float:
+    """Return the MB that the process holds after freeing all it can."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     return settings.read_used_memory() / 1e6
 
 
-kept = [load()]  # what the library needs once, it has now
-before = held()
-kept += [load() for _ in range(count)]
-full = held()
-del kept[1:]
-print(json.dumps({"taken": full - before, "left": held() - before}))
+loaded = [load()]  # the first one includes what the library allocates once
+before = used_memory()
+loaded += [load() for _ in range(count)]
+full = used_memory()
+del loaded[1:]
+print(json.dumps({"taken": full - before, "left": used_memory() - before}))

@@ -1,4 +1,4 @@
-"""AWS's SageMaker Inference Toolkit with a handler service for scikit-learn, as AWS's images have them.
+"""AWS's SageMaker Inference Toolkit with a handler service for scikit-learn, as in AWS's images.
 
 python mms_service.py starts Multi Model Server (MMS), which runs the handler service in each of its workers.
 """
@@ -32,6 +32,6 @@ class HandlerService(DefaultHandlerService):
 
 
 if __name__ == "__main__":
-    ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1)  # the process that starts Java ends; in a container, process 1 gets Java
+    ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1)  # the process that starts Java exits; in a container, PID 1 adopts Java
     model_server.MMS_CONFIG_FILE = "mms.properties"
     model_server.start_model_server("mms_service")

@@ -1,4 +1,4 @@
-"""A handler whose model multiplies matrices: about half a millisecond a record, nearly all without the GIL."""
+"""A handler whose model multiplies matrices: about half a millisecond per record, nearly all without the GIL."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
-"""What a request of one record costs beyond the model's own time, by its form: python time_columns.py PROJECT SECONDS
+"""Measure the overhead of a request with one record, by format: python time_columns.py PROJECT SECONDS
 
-A pipeline on a DataFrame and a model on an array, both loaded by the project's own code. It prints JSON: for each form
-the milliseconds from the body to the answer, and those of predict() alone, medians of turns taken one by one.
+Uses a pipeline on a DataFrame and a model on an array, both loaded by the project's own code. Prints JSON: for each
+format the milliseconds from request body to response body and those of predict() alone, as medians of alternating runs.
 """
 
 import json
@@ -31,7 +31,7 @@ ROW = FRAME.iloc[:1]
 
 
 def load(model: Any) -> Any:
-    """A model as the server has it."""
+    """Load a model as the server does."""
     from serving.models import import_handler, load_model
 
     folder = Path(tempfile.mkdtemp())
@@ -40,7 +40,7 @@ def load(model: Any) -> Any:
 
 
 def answer(model: Any, content_type: str, body: bytes) -> bytes:
-    """A request as the server answers it, without HTTP."""
+    """Answer a request as the server does, without HTTP."""
     from serving import content
     from serving.request import CURRENT, Request
 
@@ -50,7 +50,7 @@ def answer(model: Any, content_type: str, body: bytes) -> bytes:
 
 
 def prepare() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """For each form what answers it, and the library alone."""
+    """Return for each format a function that answers a request, and one that calls only the library."""
     numbers = list(FRAME.columns[:8])
     columns = ColumnTransformer([("n", StandardScaler(), numbers), ("t", OneHotEncoder(), ["city", "kind"])])
     pipeline = make_pipeline(columns, LogisticRegression()).fit(FRAME, LABELS)
@@ -74,15 +74,15 @@ def prepare() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
 
 
 def measure(one: Callable[[], Any], other: Callable[[], Any], seconds: float) -> tuple[float, float]:
-    """The median milliseconds of two functions that take turns."""
+    """Return the median milliseconds of two functions that run alternately."""
     times: list[tuple[float, float]] = []
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
-        began = time.perf_counter()
+        start = time.perf_counter()
         one()
         between = time.perf_counter()
         other()
-        times.append((between - began, time.perf_counter() - between))
+        times.append((between - start, time.perf_counter() - between))
     first, second = zip(*times, strict=True)
     return statistics.median(first) * 1000, statistics.median(second) * 1000
 

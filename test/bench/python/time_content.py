@@ -1,7 +1,7 @@
-"""How fast content types are read and written, beside JSON: python time_content.py PROJECT SECONDS
+"""Measure how fast content types are decoded and encoded, compared with JSON: python time_content.py PROJECT SECONDS
 
-It prints JSON: for each number of records and each type the milliseconds from a body to the matrix that a model gets,
-and from an array of the same numbers to the body of an answer; medians of turns taken one by one.
+Prints JSON: for each number of records and each type the milliseconds from a request body to the model's input, and
+from an array of the same size to a response body, as medians of alternating runs.
 """
 
 import json
@@ -20,7 +20,7 @@ FEATURES = 20
 
 
 def decode(body: bytes, media_type: str) -> Any:
-    """A body as the matrix that scikit-learn gets."""
+    """Decode a body to the matrix that scikit-learn gets."""
     from serving import content
     from serving.tabular import to_matrix
 
@@ -28,19 +28,19 @@ def decode(body: bytes, media_type: str) -> Any:
 
 
 def measure(cases: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """The median milliseconds of functions that take turns."""
+    """Return the median milliseconds of functions that run alternately."""
     times: dict[str, list[float]] = {name: [] for name in cases}
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline or not times[next(reversed(times))]:
         for name, case in cases.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             case()
-            times[name].append(time.perf_counter() - began)
+            times[name].append(time.perf_counter() - start)
     return {name: statistics.median(each) * 1000 for name, each in times.items()}
 
 
 def compare(count: int, seconds: float) -> dict[str, tuple[float, float]]:
-    """The milliseconds for so many records, by media type: to read them, and to write them."""
+    """Return the milliseconds to decode and to encode `count` records, by media type."""
     from serving import content
 
     array = np.random.default_rng(0).normal(size=(count, FEATURES))

@@ -1,6 +1,6 @@
-"""How long the model alone takes for one record, without any server: python time_predict.py MODEL RECORDS SECONDS
+"""Measure the prediction of one record without a server: python time_predict.py MODEL RECORDS SECONDS
 
-It prints milliseconds, the median.
+Prints the median in milliseconds.
 """
 
 import json
@@ -21,9 +21,9 @@ def main(model_path: str, records_path: str, seconds: float) -> None:
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
         record = next(records)
-        began = time.perf_counter()
+        start = time.perf_counter()
         model.predict(record)
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
     print(statistics.median(times) * 1000)
 
 

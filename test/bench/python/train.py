@@ -1,7 +1,7 @@
-"""Trains the models that the benchmark serves, the same ones every time: python train.py FOLDER
+"""Train the models for the benchmark, reproducibly: python train.py FOLDER
 
-It writes FOLDER/NAME/model.joblib for each, the records that are sent, the predictions that are right, and
-rows of the training to convert a model with.
+Writes FOLDER/NAME/model.joblib for each, the records to send, the expected predictions, and training rows for
+converting a model.
 """
 
 import json
@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 
 FEATURES = 20
-SENT = 16  # records, one a request, in turn
+SENT = 16  # records, sent in turn, one per request
 
 
 def main(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""What is added to the engine: its options, the model's place, and SageMaker's POST /invocations."""
+"""Additions to the engine: its options, the location of the model, and SageMaker's POST /invocations."""

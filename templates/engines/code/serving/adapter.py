@@ -1,14 +1,14 @@
-"""SageMaker's POST /invocations for the engine's own routes, as an ASGI middleware in the engine's process.
+"""ASGI middleware in the engine's process that routes SageMaker's POST /invocations to the engine's own routes.
 
     {"messages": …}    POST /v1/chat/completions         {"input": …}     POST /v1/embeddings
     {"prompt": …}      POST /v1/completions              {"inputs": …}    the classic form, see classic.py
     anything else      the engine's own /invocations
 
-X-Amzn-SageMaker-Adapter-Identifier becomes the request's "model": the LoRA adapter that it names answers. A request of
-a session (X-Amzn-SageMaker-Session-Id) goes to the engine's own /invocations unchanged.
+X-Amzn-SageMaker-Adapter-Identifier names the LoRA adapter that responds: it becomes "model" in the request. Requests
+with a session (X-Amzn-SageMaker-Session-Id) go to the engine's own /invocations unchanged.
 
-Everything else passes untouched: the answers of OpenAI's forms, streams, and the end of a client that goes away, which
-the engine sees itself. Errors become {"error": "…"}, as the contract has it.
+Everything else passes through unchanged: responses in OpenAI's formats, streams, and client disconnects, which the
+engine handles itself. Errors become {"error": "…"}.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-LIMIT = 25 * 2**20  # bytes of a request: SageMaker's own
+MAX_BODY = 25 * 2**20  # bytes: SageMaker's limit
 ROUTES = {"messages": "/v1/chat/completions", "prompt": "/v1/completions", "input": "/v1/embeddings"}
 ADAPTER, SESSION = b"x-amzn-sagemaker-adapter-identifier", b"x-amzn-sagemaker-session-id"
 CLASSIC = {"embed": "/v1/embeddings", "classify": engine.CLASSIFY}  # by SM_TASK
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
-    """A request that does not reach the engine: a status, and what the client is told."""
+class Rejected(Exception):
+    """The request is rejected before it reaches the engine, with a status and a message for the client."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -43,11 +43,11 @@ class Refused(Exception):
 
 
 class ClientGone(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 class Adapter:
-    """The engine's server with /invocations in all forms."""
+    """The engine's ASGI application, with all formats of /invocations."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -61,7 +61,7 @@ class Adapter:
         try:
             if header(scope, SESSION):
                 if not engine.SESSIONS:
-                    raise Refused(400, "This engine has no sessions: send the request without a session ID.")
+                    raise Rejected(400, "This engine has no sessions: send the request without a session ID.")
                 await self.app(scope, receive, send)
                 return
             request = parse(scope, await read(scope, receive))
@@ -69,8 +69,8 @@ class Adapter:
             path, body = self.route(request)
         except ClientGone:
             return
-        except Refused as refusal:
-            await answer(send, refusal.status, {"error": str(refusal)})
+        except Rejected as error:
+            await answer(send, error.status, {"error": str(error)})
             return
         except BadRequest as error:
             await answer(send, 400, {"error": str(error)})
@@ -78,14 +78,14 @@ class Adapter:
         reply = Reply(send, request if "inputs" in request else None)
         await self.app(redirect(scope, path, body), replay(body, receive), reply)
 
-    def choose_adapter(self, request: Json, named: str) -> Json:
-        """The request for the LoRA adapter that the header names, else for one that it names itself as its model."""
+    def choose_adapter(self, request: Json, requested: str) -> Json:
+        """Return the request with its LoRA adapter as model: the one in the header, or the one in its own "model"."""
         own = request.get("model")
-        name = named or (own if own in self.adapters else None)
+        name = requested or (own if own in self.adapters else None)
         return {**request, "model": engine.model_of_adapter(name)} if name else request
 
     def route(self, request: Json) -> tuple[str, bytes]:
-        """The engine's route for a request, and what it gets there."""
+        """Return the engine's route for a request, and the body to send there."""
         if "inputs" in request:
             translate = classic.to_completion if self.classic == "/v1/completions" else classic.to_input
             return self.classic, json.dumps(translate(request)).encode()
@@ -98,12 +98,12 @@ def header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
 
 
 async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
-    """The whole body. Raises Refused where it is too large, ClientGone where it does not come."""
+    """Return the whole body. Raises Rejected if it is too large, ClientGone if the client disconnects."""
     length = header(scope, b"content-length")
     size, parts = 0, []
     while True:
-        if size > LIMIT or (length.isdigit() and int(length) > LIMIT):
-            raise Refused(413, f"The body is larger than {LIMIT // 2**20} MB.")
+        if size > MAX_BODY or (length.isdigit() and int(length) > MAX_BODY):
+            raise Rejected(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -111,35 +111,35 @@ async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         size += len(parts[-1])
         if not message.get("more_body"):
             break
-    if size > LIMIT:
-        raise Refused(413, f"The body is larger than {LIMIT // 2**20} MB.")
+    if size > MAX_BODY:
+        raise Rejected(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
     return b"".join(parts)
 
 
 def parse(scope: MutableMapping[str, Any], body: bytes) -> Json:
-    """The JSON object in a body. Raises Refused."""
+    """Return the JSON object in a body. Raises Rejected."""
     kind = header(scope, b"content-type").partition(b";")[0].strip().lower()
     if kind not in (b"application/json", b""):
-        raise Refused(415, "The content type has to be application/json.")
+        raise Rejected(415, "The content type must be application/json.")
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "The body is not JSON.") from None
+        raise Rejected(400, "The body is not valid JSON.") from None
     if not isinstance(request, dict):
-        raise Refused(400, 'The body has to be a JSON object with "messages", "prompt", "input" or "inputs".')
+        raise Rejected(400, 'The body must be a JSON object with "messages", "prompt", "input" or "inputs".')
     return request
 
 
 def redirect(scope: MutableMapping[str, Any], path: str, body: bytes) -> MutableMapping[str, Any]:
-    """The scope of the same request to another route, with another body."""
-    changed = (b"content-length", b"content-type", b"transfer-encoding", b"content-encoding")
-    headers = [(key, value) for key, value in scope["headers"] if key.lower() not in changed]
+    """Return the scope of the request with another route and body."""
+    dropped = (b"content-length", b"content-type", b"transfer-encoding", b"content-encoding")
+    headers = [(key, value) for key, value in scope["headers"] if key.lower() not in dropped]
     headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     return {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """What the engine receives: the body, then whatever else comes, such as the client's end."""
+    """Return a receive function for the engine: the body, then any other messages, such as a disconnect."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -156,24 +156,24 @@ async def answer(send: Send, status: int, content: Any, headers: tuple[tuple[byt
 
 
 class Reply:
-    """What the engine sends, on its way to the client: translated where the request was classic, or is an error."""
+    """Forwards the engine's response to the client. Translates responses to classic requests, and errors."""
 
     def __init__(self, send: Send, request: Json | None) -> None:
         self.send = send
-        self.request = request  # of the classic form
+        self.request = request  # if it has the classic format
         self.start: Message = {}
         self.parts: list[bytes] = []
         self.stream: classic.Stream | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            await self.begin(message)
+            await self.start_response(message)
         elif message["type"] == "http.response.body" and (self.start or self.stream):
-            await self.go_on(message.get("body", b""), bool(message.get("more_body")))
+            await self.send_body(message.get("body", b""), bool(message.get("more_body")))
         else:
             await self.send(message)
 
-    async def begin(self, message: Message) -> None:
+    async def start_response(self, message: Message) -> None:
         kind = next((value for key, value in message["headers"] if key.lower() == b"content-type"), b"")
         good = message["status"] < 400
         if good and self.request is None:
@@ -184,7 +184,7 @@ class Reply:
         else:
             self.start = message
 
-    async def go_on(self, chunk: bytes, more: bool) -> None:
+    async def send_body(self, chunk: bytes, more: bool) -> None:
         if self.stream:
             await self.send({"type": "http.response.body", "body": self.stream.feed(chunk), "more_body": more})
             return
@@ -204,7 +204,7 @@ class Reply:
         if status < 400 and self.request is not None:
             data = "data" in content
             return status, classic.from_data(content) if data else classic.from_completion(content, self.request)
-        log.warning("The engine answered %s: %s", status, classic.message_of(content))
+        log.warning("The engine responded with %s: %s", status, classic.read_message(content))
         if status >= 500 and status != 503:
             return status, {"error": "The model failed on this request. The reason is in the log of the endpoint."}
-        return status, {"error": classic.message_of(content) or f"The engine refused the request ({status})."}
+        return status, {"error": classic.read_message(content) or f"The engine rejected the request ({status})."}

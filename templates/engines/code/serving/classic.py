@@ -1,12 +1,12 @@
-"""The classic form of a request, {"inputs": …, "parameters": {…}}, and of its answer, from and to OpenAI's completions.
+"""Translation between the classic format, {"inputs": …, "parameters": {…}}, and OpenAI's completions.
 
     {"inputs": "Once"}                      [{"generated_text": " upon a time"}]
     {"inputs": ["Once", "Twice"]}           [{"generated_text": …}, {"generated_text": …}]
     {"inputs": "Once", "stream": true}      data: {"token": {"text": " upon"}, "generated_text": null}   and so on;
-                                            the last one has the whole text
+                                            the last event has the whole text
 
-Where SM_TASK=embed is in the container's environment, {"inputs": …} is answered by vectors, [[…], …]; with
-SM_TASK=classify by [{"label": …, "score": …}, …].
+With SM_TASK=embed in the container's environment, the response to {"inputs": …} is vectors, [[…], …]; with
+SM_TASK=classify it is [{"label": …, "score": …}, …].
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
-MAX_NEW_TOKENS = 256  # where a request says nothing
+MAX_NEW_TOKENS = 256  # default
 RENAMED: dict[str, str] = {"max_new_tokens": "max_tokens", "stop_sequences": "stop", "num_return_sequences": "n"}
 SAME = ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "frequency_penalty", "presence_penalty", "seed"]
 SAME += ["stop", "stop_token_ids", "skip_special_tokens", "ignore_eos", "min_tokens", "logit_bias"]
@@ -25,59 +25,59 @@ KNOWN = sorted([*RENAMED, *SAME, *OURS])
 
 
 class BadRequest(ValueError):
-    """The request cannot be understood. The text is for the client."""
+    """The request is invalid. The client gets the message."""
 
 
 def to_completion(request: Json) -> Json:
-    """The request as one of POST /v1/completions. Raises BadRequest."""
+    """Translate a request to one for POST /v1/completions. Raises BadRequest."""
     parameters = request.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise BadRequest('"parameters" has to be a JSON object.')
+        raise BadRequest('"parameters" must be a JSON object.')
     unknown = sorted(set(parameters) - set(KNOWN))
     if unknown:
-        raise BadRequest(f"Unknown parameters: {', '.join(unknown)[:200]}. Known are: {', '.join(KNOWN)}.")
+        raise BadRequest(f"Unknown parameters: {', '.join(unknown)[:200]}. Known parameters: {', '.join(KNOWN)}.")
     count = parameters.get("num_return_sequences")
     if count is not None and (type(count) is not int or count < 1):
-        raise BadRequest('"num_return_sequences" has to be a whole number from 1.')
+        raise BadRequest('"num_return_sequences" must be an integer of at least 1.')
     own: Json = {"max_tokens": MAX_NEW_TOKENS}
     own |= {RENAMED.get(str(name), str(name)): value for name, value in parameters.items() if name not in OURS}
     if parameters.get("do_sample") is False:
         own["temperature"] = 0
     rest = {name: value for name, value in request.items() if name in ("model", "stream")}
-    return {"prompt": texts_of(request), **own, **rest}
+    return {"prompt": read_texts(request), **own, **rest}
 
 
 def to_input(request: Json) -> Json:
-    """The request as one of POST /v1/embeddings or /classify. Raises BadRequest."""
+    """Translate a request to one for POST /v1/embeddings or /classify. Raises BadRequest."""
     rest = {"model": request["model"]} if "model" in request else {}
-    return {"input": texts_of(request), **rest}
+    return {"input": read_texts(request), **rest}
 
 
-def texts_of(request: Json) -> str | list[str]:
+def read_texts(request: Json) -> str | list[str]:
     inputs = request["inputs"]
     texts = inputs if isinstance(inputs, list) else [inputs]
     if texts and all(isinstance(text, str) for text in texts):
         return inputs  # type: ignore[no-any-return]
-    raise BadRequest('"inputs" has to be a text or a list of texts.')
+    raise BadRequest('"inputs" must be a string or a list of strings.')
 
 
 def from_completion(answer: Json, request: Json) -> list[Json]:
-    """The answer of POST /v1/completions in the classic form; with the prompts before it, where they were asked for."""
+    """Translate the response of POST /v1/completions, with the prompts prepended if the request has them returned."""
     choices = sorted(answer["choices"], key=lambda choice: int(choice["index"]))
-    pairs = zip(prompts_of(request), choices, strict=True)
+    pairs = zip(list_prefixes(request), choices, strict=True)
     return [{"generated_text": prompt + choice["text"]} for prompt, choice in pairs]
 
 
 def from_data(answer: Json) -> list[Any]:
-    """The answer of POST /v1/embeddings, a vector for each text, or of /classify, a label for each."""
+    """Translate the response of POST /v1/embeddings, one vector per text, or of /classify, one label per text."""
     data = sorted(answer["data"], key=lambda each: int(each["index"]))
     if data and "embedding" in data[0]:
         return [each["embedding"] for each in data]
     return [{"label": each["label"], "score": max(each["probs"])} for each in data]
 
 
-def prompts_of(request: Json) -> list[str]:
-    """What stands before each generated text: the prompt, or nothing."""
+def list_prefixes(request: Json) -> list[str]:
+    """Return the prefix of each generated text: its prompt, or nothing."""
     parameters = request.get("parameters") or {}
     inputs = request["inputs"] if isinstance(request["inputs"], list) else [request["inputs"]]
     prompts = inputs if parameters.get("return_full_text") else [""] * len(inputs)
@@ -85,15 +85,15 @@ def prompts_of(request: Json) -> list[str]:
 
 
 class Stream:
-    """Server-sent events of completions in, events of the classic form out."""
+    """Translates a stream of server-sent events from completions to the classic format."""
 
     def __init__(self, request: Json) -> None:
         self.rest = b""
-        self.texts = prompts_of(request)
+        self.texts = list_prefixes(request)
         self.ended = False
 
     def feed(self, chunk: bytes) -> bytes:
-        """The events that are complete with this chunk."""
+        """Return the events that this chunk completes."""
         lines = (self.rest + chunk).split(b"\n")
         self.rest = lines.pop()
         return b"".join(self.events(lines))
@@ -111,7 +111,7 @@ class Stream:
             message = json.loads(data)
             if "error" in message:
                 self.ended = True
-                yield event({"error": message_of(message) or "The model failed on this request."})
+                yield event({"error": read_message(message) or "The model failed on this request."})
                 continue
             for choice in message.get("choices", ()):
                 at, text = int(choice["index"]), choice.get("text", "")
@@ -121,7 +121,7 @@ class Stream:
 
 
 def encode(content: Any) -> bytes:
-    """JSON; half of a surrogate pair, which a request may hold, becomes a question mark."""
+    """Encode as JSON. A lone surrogate, which a request can contain, becomes a question mark."""
     return json.dumps(content, ensure_ascii=False).encode(errors="replace")
 
 
@@ -129,9 +129,9 @@ def event(data: Json) -> bytes:
     return b"data: " + encode(data) + b"\n\n"
 
 
-def message_of(answer: Any) -> str:
-    """What an engine's error says, whatever its form; empty where it says nothing."""
+def read_message(answer: Any) -> str:
+    """Return the message of an engine's error, whatever its format; empty if there is none."""
     for key in ("error", "message", "detail"):
         if isinstance(answer, dict) and key in answer:
-            return message_of(answer[key])
+            return read_message(answer[key])
     return " ".join(answer.split())[:500] if isinstance(answer, str) else ""

@@ -1,11 +1,11 @@
-"""The options of the engine's command line: those of options.json, changed by variables of the container.
+"""The engine's command-line options: those in options.json, overridden by environment variables.
 
-    OPTION_MAX_MODEL_LEN=8192          --max-model-len=8192; so does the engine's own form, SM_VLLM_… or SM_SGLANG_…
-    OPTION_ENABLE_LORA=true            --enable-lora; the same with an empty value
-    OPTION_LOAD_FORMAT=false           the option is left out, also where options.json has it
-    OPTION_LORA_MODULES=["a=/x", "b=/y"]   --lora-modules a=/x b=/y: a JSON list is several words
+    OPTION_MAX_MODEL_LEN=8192          --max-model-len=8192; so does the engine's own prefix, SM_VLLM_… or SM_SGLANG_…
+    OPTION_ENABLE_LORA=true            --enable-lora; an empty value does the same
+    OPTION_LOAD_FORMAT=false           omits the option, even if options.json has it
+    OPTION_LORA_MODULES=["a=/x", "b=/y"]   --lora-modules a=/x b=/y: a JSON list becomes several arguments
 
-A value is one word as it stands, whatever is in it: spaces, quotes, a JSON object.
+Any other value is one argument, even with spaces or quotes, or if it is a JSON object.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from typing import Any
 
 from serving.errors import StartError
 
-Options = dict[str, Any]  # by the name of the option, such as max-model-len; values are of JSON
+Options = dict[str, Any]  # by option name, such as max-model-len; JSON values
 GENERIC = "OPTION_"
-FIXED = ("host", "port")  # SageMaker's to say
-SECRET = re.compile(r"(?:^|[-_])(?:keys?|token|secrets?|passwords?|authorization)$", re.IGNORECASE)
+FIXED = ("host", "port")  # set by SageMaker
+SECRET_NAME = re.compile(r"(?:^|[-_])(?:keys?|token|secrets?|passwords?|authorization)$", re.IGNORECASE)
 
 
 def read(file: Path, environ: Mapping[str, str], own: str) -> Options:
-    """The options of a file, changed by variables that begin with OPTION_ and, stronger, with the engine's `own` word.
+    """Read options from a file. Variables with the prefix OPTION_ override them; those with `own` take precedence.
 
-    Raises StartError where the file is no JSON object.
+    Raises StartError if the file is not a JSON object.
     """
     try:
         options = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise StartError(f"{file.name} cannot be read: {error}") from None
     if not isinstance(options, dict):
-        raise StartError(f"{file.name} has to be a JSON object of the engine's options.")
+        raise StartError(f"{file.name} must be a JSON object of the engine's options.")
     for prefix in (GENERIC, own):
         for name, value in sorted(environ.items()):
             if name.startswith(prefix) and name != prefix:
-                options[name.removeprefix(prefix).lower().replace("_", "-")] = value_of(value)
+                options[name.removeprefix(prefix).lower().replace("_", "-")] = parse_value(value)
     return {name: value for name, value in options.items() if value is not False and name not in FIXED}
 
 
-def value_of(text: str) -> Any:
-    """What a variable says: true or nothing for a switch, false for none, several words, or a text."""
+def parse_value(text: str) -> Any:
+    """Parse a variable: true or empty sets a switch, false omits the option; otherwise a list or a string."""
     if text.lower() in ("", "true"):
         return True
     if text.lower() == "false":
@@ -58,7 +58,7 @@ def value_of(text: str) -> Any:
 
 
 def command_line(options: Options) -> list[str]:
-    """The options as words. A value stands in the word of its name, for it may begin with a hyphen."""
+    """Return the options as arguments. Values are joined to names by =, because they can begin with a hyphen."""
     words: list[str] = []
     for name, value in options.items():
         if value is True or value is None:
@@ -75,18 +75,18 @@ def to_word(value: Any) -> str:
 
 
 def hide_secrets(command: Iterable[str], environ: Mapping[str, str]) -> list[str]:
-    """The command for the log: values that are secret by their name are left out, also within JSON; so is the token."""
+    """Mask the command for the log: values with secret names, also inside JSON, and the Hugging Face token."""
     hidden: list[str] = []
-    after = False  # whether the last word named something secret, whose value may be the next
+    after = False  # whether the previous argument has a secret name, so that this one can be its value
     for word in command:
         name, equals, value = word.partition("=")
-        secret = name.startswith("--") and bool(SECRET.search(name))
+        secret = name.startswith("--") and bool(SECRET_NAME.search(name))
         if secret and equals:
             word = f"{name}=***"
         elif after and not word.startswith("--"):
             word = "***"
         elif equals:
-            word = f"{name}={hide_within(value)}"
+            word = f"{name}={mask_json(value)}"
         after = (secret and not equals) or (after and word == "***")
         for token in (environ.get("HF_TOKEN"), environ.get("HUGGING_FACE_HUB_TOKEN")):
             word = word.replace(token, "***") if token else word
@@ -94,17 +94,17 @@ def hide_secrets(command: Iterable[str], environ: Mapping[str, str]) -> list[str
     return hidden
 
 
-def hide_within(text: str) -> str:
-    """A JSON object without the values that are secret by their name; any other text as it is."""
+def mask_json(text: str) -> str:
+    """Mask values with secret names in a JSON object; return any other text unchanged."""
     if not text.startswith("{"):
         return text
     try:
-        return json.dumps(without_secrets(json.loads(text)))
+        return json.dumps(mask_values(json.loads(text)))
     except ValueError:
         return text
 
 
-def without_secrets(value: Any) -> Any:
+def mask_values(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: "***" if SECRET.search(key) else without_secrets(each) for key, each in value.items()}
-    return [without_secrets(each) for each in value] if isinstance(value, list) else value
+        return {key: "***" if SECRET_NAME.search(key) else mask_values(each) for key, each in value.items()}
+    return [mask_values(each) for each in value] if isinstance(value, list) else value

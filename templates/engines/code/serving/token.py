@@ -1,4 +1,4 @@
-"""The token of the Hugging Face Hub, for models that are not open to all. It is kept in Secrets Manager only."""
+"""The Hugging Face token, for gated and private models. It is stored only in Secrets Manager."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIBRARIES = Path(__file__).resolve().parents[1] / "lib"  # boto3, apart from the
 
 
 def fetch(environ: MutableMapping[str, str]) -> None:
-    """Puts the secret that HF_TOKEN_SECRET names into HF_TOKEN. Raises StartError where that cannot be had."""
+    """Set HF_TOKEN to the secret that HF_TOKEN_SECRET names. Raises StartError if it cannot be read."""
     secret = environ.get("HF_TOKEN_SECRET")
     if not secret:
         return
@@ -24,22 +24,24 @@ def fetch(environ: MutableMapping[str, str]) -> None:
         region = secret.split(":")[3] if secret.startswith("arn:") else environ.get("AWS_REGION")
         client = boto3.client("secretsmanager", region_name=region, endpoint_url=environ.get("AWS_ENDPOINT_URL"))
         text = str(client.get_secret_value(SecretId=secret)["SecretString"])
-    except Exception as error:  # botocore has many, and each ends this program
+    except Exception as error:  # botocore has many exceptions, and each prevents the start
         why = f"{type(error).__name__}: {error}"
-        raise StartError(f"The token in {secret} cannot be read. May the role read that secret? {why}") from None
+        raise StartError(
+            f"The token in {secret} cannot be read. Check that the role can read that secret. {why}"
+        ) from None
     finally:
         sys.path.remove(str(LIBRARIES))
-    environ["HF_TOKEN"] = token_in(text)
+    environ["HF_TOKEN"] = parse_secret(text)
 
 
-def token_in(text: str) -> str:
-    """The token in a secret: the text itself, or the only value of a JSON object, as the console makes it."""
+def parse_secret(text: str) -> str:
+    """Return the token in a secret: the text itself, or the only value of a JSON object, as the console writes it."""
     try:
         value = json.loads(text)
     except ValueError:
         return text.strip()
     if isinstance(value, dict):
         if len(value) != 1:
-            raise StartError("The secret with the token has to have one value.")
+            raise StartError("The secret with the token must have exactly one value.")
         value = next(iter(value.values()))
     return str(value).strip()

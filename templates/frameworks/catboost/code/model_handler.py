@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from serving.settings import count_math_threads
 from serving.tabular import is_number, to_matrix
 from serving.values import show
 
-PRELOAD = count_math_threads() == 1  # a prediction with more threads takes the CPUs that other processes would have
+PRELOAD = count_math_threads() == 1  # with more threads, a prediction takes the CPUs of the other workers
 
 
 def load(model_dir: Path) -> CatBoost:
-    """Loads the model once, when the server starts: as a classifier if it has classes, or else as a regressor.
+    """Load the model once, when the server starts: as a classifier if it has classes, otherwise as a regressor.
 
-    A ranker predicts as a regressor does. Raises StartError for a model whose records decode does not read.
+    A ranker predicts as a regressor does. Raises StartError for a model with features that decode cannot read.
     """
     path = find_model_file(model_dir, ".cbm")
     model = CatBoost().load_model(path)
@@ -35,7 +35,7 @@ def load(model_dir: Path) -> CatBoost:
 
 
 def find_columns(model: CatBoost) -> InputSchema | None:
-    """The columns that requests can name, of a model that was trained with names."""
+    """Return the columns of a model trained with feature names; None for any other."""
     names, strings = model.feature_names_, find_strings(model)
     if names == [str(number) for number in range(len(names))]:
         return None
@@ -43,15 +43,15 @@ def find_columns(model: CatBoost) -> InputSchema | None:
 
 
 def find_strings(model: CatBoost) -> set[int]:
-    """The positions of the categorical and text features, from 0."""
+    """Return the positions of the categorical and text features, from 0."""
     return {*model.get_cat_feature_indices(), *model.get_text_feature_indices()}
 
 
 def decode(model: CatBoost, records: Any) -> Any:
-    """The records of one request as an array of shape (records, features); NaN is a missing value, as in training.
+    """Return the records of one request as an array of shape (records, features). NaN is a missing value.
 
-    With categorical or text features they are lists of numbers and strings. Without names of the features, CSV reads a
-    category such as 01 as the number 1: send that in JSON.
+    With categorical or text features, return lists of numbers and strings. Without feature names, CSV reads a category
+    such as 01 as the number 1: send it as JSON.
     """
     names, strings = model.feature_names_, find_strings(model)
     if not strings:
@@ -62,12 +62,12 @@ def decode(model: CatBoost, records: Any) -> Any:
 
 
 def to_rows(records: Any, names: Sequence[str], strings: set[int]) -> list[list[Any]]:
-    """Records as lists of numbers, with strings in the columns of `strings`, which count from 0.
+    """Return records as lists of numbers, with strings in the columns at the positions `strings`, from 0.
 
-    Raises BadRequest for anything else, with the number of the record, which counts from 1, and the column.
+    Raises BadRequest for anything else, with the number of the record, from 1, and the column.
     """
     if isinstance(records, dict):
-        raise BadRequest("This model takes lists of values, not inputs by name.")
+        raise BadRequest("This model takes lists of values, not named inputs.")
     if not len(records):
         raise BadRequest("The request has no records.")
     convert = [to_string if at in strings else to_number for at, _ in enumerate(names)]
@@ -82,16 +82,16 @@ def to_rows(records: Any, names: Sequence[str], strings: set[int]) -> list[list[
 
 
 def to_string(value: Any, where: str) -> str:
-    """A category or a text. CatBoost takes the number 1 and the string "1" for the same category, but not 1.0."""
+    """Return a category or a text. CatBoost treats the number 1 and the string "1" as one category, but not 1.0."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
-    raise BadRequest(f"{where} is {show(value)}, neither a text nor a whole number.")
+    raise BadRequest(f"{where} is {show(value)}, neither a string nor an integer.")
 
 
 def to_number(value: Any, where: str) -> float:
-    """The value of a numeric feature; a missing value is NaN."""
+    """Return the value of a numeric feature; NaN if it is missing."""
     if value is None:
         return np.nan
     if not is_number(value):
@@ -100,13 +100,13 @@ def to_number(value: Any, where: str) -> float:
 
 
 def predict(model: CatBoost, inputs: Any) -> Any:
-    """What the model predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
+    """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    The records may come from several requests with the same parameters; set BATCHING = False to prevent that.
     """
     threads = count_math_threads()
     predictions = model.predict(inputs, thread_count=threads)
-    if predictions.shape[1:] == (1,):  # of more than two classes
+    if predictions.shape[1:] == (1,):  # for more than two classes
         predictions = predictions.ravel()
     if not current().parameters.get("probabilities"):
         return predictions
@@ -116,9 +116,9 @@ def predict(model: CatBoost, inputs: Any) -> Any:
 
 
 def encode(model: Any, outputs: Any) -> Any:
-    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+    """Return the predictions. With probabilities, add the classes in the order of their columns.
 
-    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    Return a dict to replace the whole response, or a list with one entry per record.
     """
     classes = getattr(model, "classes_", None)
     return {**outputs, "classes": classes} if isinstance(outputs, dict) and classes is not None else outputs

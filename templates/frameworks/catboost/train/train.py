@@ -1,6 +1,6 @@
-"""The one file to edit: what is trained, and with which hyperparameters. job.py has SageMaker's side.
+"""The one file to edit: the training itself and its hyperparameters. job.py handles SageMaker's part.
 
-It writes model.cbm for code/model_handler.py. The columns of the csv are the label, then the features.
+Writes model.cbm for code/model_handler.py. The CSV has the label in the first column, then the features.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from job import Job, run
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What SageMaker is given as hyperparameters, by these names; for task classification the labels are 0, 1, 2 …"""
+    """The hyperparameters of a SageMaker job, by name. For classification, the labels are 0, 1, 2 …"""
 
     task: Literal["regression", "classification"] = "regression"
     iterations: Annotated[int, Between(1, 100_000)] = 200
@@ -26,8 +26,8 @@ class Hyperparameters:
     seed: Annotated[int, Between(0, 2**31)] = 0
 
 
-class Follow:
-    """After each round: metrics, and the end of the training where it has to stop or a checkpoint is due."""
+class JobCallback:
+    """Report metrics after each round. End the training if the job is stopping or a checkpoint is due."""
 
     def __init__(self, job: Job, before: int) -> None:
         self.job, self.before, self.done = job, before, before
@@ -39,44 +39,44 @@ class Follow:
         return not self.job.checkpoint_due()
 
 
-def train(job: Job, given: Hyperparameters) -> None:
-    """Boosts trees and writes them to job.model_dir.
+def train(job: Job, params: Hyperparameters) -> None:
+    """Boost trees and write them to job.model_dir.
 
-    CatBoost has a model only once a training has ended. So for a checkpoint it ends, and the next continues from there.
+    CatBoost has no model until a training ends. So the training ends for a checkpoint, and a new one continues from it.
     """
     done, checkpoint = job.resume()
     model = CatBoost().load_model(checkpoint) if checkpoint else None
-    while model is None or (done < given.iterations and not job.stopping):
-        follow = Follow(job, done)
-        model = boost(job, given, follow, model)
-        done = follow.done
+    while model is None or (done < params.iterations and not job.stopping):
+        callback = JobCallback(job, done)
+        model = boost(job, params, callback, model)
+        done = callback.done
         job.checkpoint(done, ".cbm", model.save_model)
     model.save_model(job.model_dir / "model.cbm")
 
 
-def boost(job: Job, given: Hyperparameters, follow: Follow, model: CatBoost | None) -> CatBoost:
+def boost(job: Job, params: Hyperparameters, callback: JobCallback, model: CatBoost | None) -> CatBoost:
     parameters = {
-        "loss_function": choose_loss(given.task, job.train, job.validation),
-        "iterations": given.iterations - follow.done,
-        "depth": given.depth,
-        "learning_rate": given.learning_rate,
-        "l2_leaf_reg": given.l2_leaf_reg,
+        "loss_function": choose_loss(params.task, job.train, job.validation),
+        "iterations": params.iterations - callback.done,
+        "depth": params.depth,
+        "learning_rate": params.learning_rate,
+        "l2_leaf_reg": params.l2_leaf_reg,
         "bootstrap_type": "Bernoulli",
-        "subsample": given.subsample,
-        "rsm": given.rsm,
-        "random_seed": given.seed + follow.done,  # a training that continues draws other samples
+        "subsample": params.subsample,
+        "rsm": params.rsm,
+        "random_seed": params.seed + callback.done,  # draw new samples after a checkpoint
         "use_best_model": False,
         "allow_writing_files": False,
         "verbose": False,
     }
-    validation = to_pool(job.validation, given.task) if job.validation else None
+    validation = to_pool(job.validation, params.task) if job.validation else None
     return CatBoost(parameters).fit(
-        to_pool(job.train, given.task), eval_set=validation, init_model=model, callbacks=[follow]
+        to_pool(job.train, params.task), eval_set=validation, init_model=model, callbacks=[callback]
     )
 
 
 def to_pool(data: Data, task: str) -> Pool:
-    """Records as CatBoost takes them, with classes as whole numbers: so the model predicts them."""
+    """Return a CatBoost pool, with classes as integers so that the model predicts integers."""
     return Pool(data.x, data.y.astype(int) if task == "classification" else data.y)
 
 

@@ -1,8 +1,8 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-MLflow loads the folder model/ and predicts, whatever flavour it has. A request goes through decode, predict and encode.
-Raise BadRequest("...") in any of them for an error of the client (status 400, the message goes to the client). Any
-other exception is a bug here: status 500, the story in the log.
+MLflow loads model/ and predicts, whatever its flavor. Each request passes through decode, predict and encode. Raise
+BadRequest("...") in any of them for a client error (status 400, and the client gets the message). Any other exception
+is a bug: status 500, details in the log.
 """
 
 from pathlib import Path
@@ -19,25 +19,25 @@ from serving.errors import BadRequest, StartError
 from serving.request import current
 from serving.values import SIGNATURE_TYPES
 
-# Set to True what holds for your model, whatever its code does:
-BATCHING = False  # it may get the records of several requests at once, and returns one prediction a record
-THREAD_SAFE = False  # several threads may call it at the same time (SM_THREADS; 1 if not set)
-PRELOAD = False  # the model survives a fork, so that all processes share one; not so with CUDA or threads of its own
+# Set to True what you know is true of your model:
+BATCHING = False  # predict() accepts the records of several requests at once and returns one prediction per record
+THREAD_SAFE = False  # several threads can call predict() at the same time (SM_THREADS; 1 if unset)
+PRELOAD = False  # the model survives a fork, so all workers share one copy; not true of CUDA or a model with threads
 
 
 def load(model_dir: Path) -> Any:
-    """Loads the model once, when the server starts. It runs code that the folder names: load only models you trust."""
+    """Load the model once, when the server starts. The model can run code: load only models that you trust."""
     if not (model_dir / "MLmodel").is_file():
         raise StartError(f"There is no MLmodel in {model_dir}. Put the files of your MLflow model there.")
     return mlflow.pyfunc.load_model(str(model_dir))
 
 
 def find_columns(model: Any) -> InputSchema | None:
-    """The columns of the model's signature; None if they have no names, or hold more than numbers, texts and dates."""
+    """Return the columns of the signature; None if they are unnamed or not all numbers, strings or dates."""
     schema = model.metadata.get_input_schema()
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return None
-    never_missing = ("long", "integer", "boolean")  # in others MLflow passes a missing value on to the model
+    never_missing = ("long", "integer", "boolean")  # MLflow passes missing values of other types to the model
     columns = [
         Column(each["name"], each["type"], each.get("required", True) and each["type"] in never_missing)
         for each in schema.to_dict()
@@ -46,9 +46,9 @@ def find_columns(model: Any) -> InputSchema | None:
 
 
 def decode(model: Any, records: Any) -> Any:
-    """The records of one request as arrays, for a signature of tensors or none. Other signatures are left to MLflow.
+    """Return the records of one request as arrays if the signature has tensors or there is none, else unchanged.
 
-    Not called where the signature has columns: predict gets a DataFrame.
+    Not called for a signature with columns: predict gets a DataFrame.
     """
     schema = model.metadata.get_input_schema()
     if isinstance(records, Table):
@@ -62,7 +62,7 @@ def decode(model: Any, records: Any) -> Any:
 
 
 def to_arrays(records: Any, types: dict[str | None, Any]) -> Any:
-    """One array, or one for each input by name; `types` are those of the signature, by name."""
+    """Return one array, or one for each named input. `types` maps the names in the signature to their types."""
     if isinstance(records, list) and records and isinstance(records[0], dict):
         records = {name: [record[name] for record in records] for name in records[0]}
     if isinstance(records, dict):
@@ -73,7 +73,7 @@ def to_arrays(records: Any, types: dict[str | None, Any]) -> Any:
 
 
 def predict(model: Any, inputs: Any) -> Any:
-    """One prediction a record, in their order. The request's parameters are the model's, by its signature."""
+    """Return one prediction per record, in order. The model gets the parameters of the request."""
     parameters = current().parameters
     try:
         return model.predict(inputs, params=parameters) if parameters else model.predict(inputs)
@@ -84,5 +84,5 @@ def predict(model: Any, inputs: Any) -> Any:
 
 
 def encode(model: Any, outputs: Any) -> Any:
-    """The answer that `mlflow models serve` gives: of a DataFrame or a Series each row by its columns."""
+    """Return what `mlflow models serve` responds: a DataFrame or Series becomes one object per row."""
     return {"predictions": outputs.to_frame() if isinstance(outputs, pd.Series) else outputs}

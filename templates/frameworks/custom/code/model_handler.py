@@ -1,9 +1,9 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-What is here serves an example, a linear model in model.json. Replace load() and predict() with your own, and put what
-they import into requirements.in, then type ./lock.sh. A request goes through decode, predict and encode. Raise
-BadRequest("...") in any of them for an error of the client (status 400, the message goes to the client). Any other
-exception is a bug here: status 500, the story in the log.
+This example serves a linear model from model.json. Replace load() and predict() with your own, add the packages that
+they import to requirements.in, and run ./lock.sh. Each request passes through decode, predict and encode. Raise
+BadRequest("...") in any of them for a client error (status 400, and the client gets the message). Any other exception
+is a bug: status 500, details in the log.
 """
 
 import json
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from serving.errors import StartError
 from serving.tabular import check_finite, to_matrix
 
-# Set to False what does not hold for your predict():
-BATCHING = True  # it may get the records of several requests at once, and returns one prediction a record
-THREAD_SAFE = True  # several threads may call it at the same time (SM_THREADS; 1 if not set)
-PRELOAD = True  # the model survives a fork, so that all processes share one; not so with CUDA or threads of its own
+# Set to False what is not true of your predict() or model:
+BATCHING = True  # predict() accepts the records of several requests at once and returns one prediction per record
+THREAD_SAFE = True  # several threads can call predict() at the same time (SM_THREADS; 1 if unset)
+PRELOAD = True  # the model survives a fork, so all workers share one copy; not true of CUDA or a model with threads
 
 
 class Linear(NamedTuple):
@@ -30,7 +30,7 @@ class Linear(NamedTuple):
 
 
 def load(model_dir: Path) -> Linear:
-    """Loads the model once, when the server starts."""
+    """Load the model once, when the server starts."""
     path = model_dir / "model.json"
     if not path.is_file():
         raise StartError(f"There is no model.json in {model_dir}. Write load() and predict() in code/model_handler.py.")
@@ -39,17 +39,17 @@ def load(model_dir: Path) -> Linear:
 
 
 def decode(model: Linear, records: Any) -> NDArray[Any]:
-    """The records of one request, lists of numbers, as an array of shape (records, features)."""
+    """Return the records of one request, lists of numbers, as an array of shape (records, features)."""
     matrix = to_matrix(records, features=len(model.weights))
     check_finite(matrix)
     return matrix
 
 
 def predict(model: Linear, inputs: NDArray[Any]) -> Any:
-    """One prediction a record, in their order."""
+    """Return one prediction per record, in order."""
     return inputs @ model.weights + model.bias
 
 
 # def encode(model: Linear, outputs: NDArray[Any]) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+#     """Return the value of "predictions" in the response, or a dict to replace the whole response."""
 #     return [{"expensive": bool(price > 500)} for price in outputs]

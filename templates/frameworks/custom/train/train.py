@@ -1,8 +1,8 @@
-"""The one file to edit: what is trained, and with which hyperparameters. job.py has SageMaker's side.
+"""The one file to edit: the training itself and its hyperparameters. job.py handles SageMaker's part.
 
-What is here fits the example that code/model_handler.py serves, a linear model in model.json. Replace train() with your
-own, and put what it imports into train/requirements.in, then ./lock.sh. The columns of the csv are the label, then the
-features.
+This example fits the linear model in model.json that code/model_handler.py serves. Replace train() with your own, add
+the packages that it imports to train/requirements.in, and run ./lock.sh. The CSV has the label in the first column,
+then the features.
 """
 
 import json
@@ -16,17 +16,17 @@ from job import Job, measure, run
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What SageMaker is given as hyperparameters, by these names."""
+    """The hyperparameters of a SageMaker job, by name."""
 
     fit_intercept: bool = True
-    cutoff: Annotated[float, Between(0, 1)] = 0.0  # singular values below this part of the largest count as none
+    cutoff: Annotated[float, Between(0, 1)] = 0.0  # singular values below this fraction of the largest count as zero
 
 
-def train(job: Job, given: Hyperparameters) -> None:
-    """Fits by least squares and writes the model to job.model_dir."""
+def train(job: Job, params: Hyperparameters) -> None:
+    """Fit by least squares and write the model to job.model_dir."""
     x, y = job.train
-    constant = np.full(len(x), float(given.fit_intercept))
-    *weights, bias = np.linalg.lstsq(np.column_stack([x, constant]), y, rcond=given.cutoff or None)[0]
+    constant = np.full(len(x), float(params.fit_intercept))
+    *weights, bias = np.linalg.lstsq(np.column_stack([x, constant]), y, rcond=params.cutoff or None)[0]
 
     losses = [measure("regression", data.y, data.x @ weights + bias) for data in (job.train, job.validation) if data]
     job.report(1, *losses)

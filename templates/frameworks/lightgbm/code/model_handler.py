@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import re
@@ -23,44 +23,44 @@ from serving.tabular import to_matrix
 from serving.versions import refuse_newer
 
 DECODERS = {LIBSVM: from_libsvm}
-PRELOAD = count_math_threads() == 1  # more of OpenMP's threads would not survive a fork
+PRELOAD = count_math_threads() == 1  # OpenMP's threads do not survive a fork
 
 
 def load(model_dir: Path) -> lgb.Booster:
-    """Loads the model once, when the server starts. Raises StartError for a file that LightGBM would crash on."""
+    """Load the model once, when the server starts. Raises StartError for a file that would crash LightGBM."""
     path = find_model_file(model_dir, ".txt")
     text = path.read_text(errors="replace")
     version = re.match(r"tree\nversion=v(\d+)\n", text)
     if not version:
-        raise ValueError(f"{path.name} is not a model that LightGBM has saved as text")
+        raise ValueError(f"{path.name} is not a LightGBM model saved as text")
     refuse_newer("LightGBM", version[1], lgb.__version__)
     if "\nend of trees\n" not in text:
-        raise StartError(f"{path.name} is cut off: its last trees are missing. Save or copy it again.")
+        raise StartError(f"{path.name} is truncated: its last trees are missing. Save or copy it again.")
     return lgb.Booster(model_str=text)
 
 
 def find_columns(model: lgb.Booster) -> InputSchema | None:
-    """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
+    """Return the columns of a model trained with feature names, with the categories of pandas; None for any other."""
     names = model.feature_name()
     if names == [f"Column_{number}" for number in range(len(names))]:
         return None
     try:
         categories = read_lightgbm(model)
     except UnknownCategoriesError:
-        return InputSchema([], ARRAY)  # the signature has to tell them
+        return InputSchema([], ARRAY)  # only the signature can name the categories
     return InputSchema([Column(name, NUMBER, categories=categories.get(name, ())) for name in names], ARRAY)
 
 
 def decode(model: lgb.Booster, records: Any) -> NDArray[Any]:
-    """The records of one request as an array of shape (records, features); NaN is a missing value, as in training."""
+    """Return the records of one request as an array of shape (records, features). NaN is a missing value."""
     features = model.num_feature()
     return to_matrix(to_rows(records, features, absent=0), features)
 
 
 def predict(model: lgb.Booster, inputs: NDArray[Any]) -> Any:
-    """What the booster predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
+    """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    The records may come from several requests with the same parameters; set BATCHING = False to prevent that.
     """
     predictions = model.predict(inputs, num_threads=count_math_threads())
     if not current().parameters.get("probabilities"):
@@ -69,7 +69,7 @@ def predict(model: lgb.Booster, inputs: NDArray[Any]) -> Any:
 
 
 def to_probabilities(model: lgb.Booster, predictions: NDArray[Any]) -> NDArray[Any]:
-    """Of shape (records, classes): what a classifier predicts already, for two classes the second one's only."""
+    """Return probabilities of shape (records, classes). A binary objective predicts only those of class 1."""
     objective = model.dump_model(num_iteration=1).get("objective", "").partition(" ")[0]
     if objective == "binary":
         return np.column_stack([1 - predictions, predictions])
@@ -79,5 +79,5 @@ def to_probabilities(model: lgb.Booster, predictions: NDArray[Any]) -> NDArray[A
 
 
 # def encode(model: lgb.Booster, outputs: NDArray[Any]) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+#     """Return the value of "predictions" in the response, or a dict to replace the whole response."""
 #     return [{"expensive": bool(price > 500)} for price in outputs]

@@ -1,4 +1,4 @@
-"""What describe_model.py needs to know of LightGBM: the booster predicts as in code/model_handler.py."""
+"""LightGBM for describe_model.py. The booster predicts as in code/model_handler.py."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -13,11 +13,11 @@ from describe_rows import FROM_TRAINING, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FRAMES = True  # predict() gets a DataFrame where the rows have names, and not their JSON
+FRAMES = True  # predict() gets a DataFrame if the columns have names, not lists of JSON values
 
 
 def read(path: Path) -> Any:
-    """The booster in a file of LightGBM's own."""
+    """Load a booster from LightGBM's own format."""
     return lgb.Booster(model_file=str(path))
 
 
@@ -25,28 +25,26 @@ READERS = {".txt": read}
 
 
 def unwrap(model: Any) -> Any:
-    """The booster as it is saved, of a model of the scikit-learn interface too: early stopping's best rounds only."""
+    """Return the booster, also of a scikit-learn wrapper, as saved: only the best rounds of early stopping."""
     booster = model.booster_ if hasattr(model, "booster_") else model
     if not isinstance(booster, lgb.Booster):
-        raise Problem(
-            f"this project serves a booster of LightGBM, and no {type(model).__name__}: see --framework=sklearn"
-        )
+        raise Problem(f"this project serves LightGBM boosters, not a {type(model).__name__}: see --framework=sklearn")
     return lgb.Booster(model_str=booster.model_to_string())
 
 
 def find_names(model: Any) -> list[str]:
-    """The columns that the model knows by name."""
+    """Return the names of the columns; empty if the model was trained without names."""
     names = list(model.feature_name())
     return [] if names == [f"Column_{number}" for number in range(len(names))] else names
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests are by column."""
+    """Whether requests name their columns."""
     return bool(find_names(model))
 
 
 def prepare(model: Any, frame: Any) -> Any:
-    """Columns of categories as such, which csv does not tell."""
+    """Make the columns of categories categorical, which CSV cannot express."""
     lists = model.pandas_categorical or ()
     if not lists or any(hasattr(frame[name], "cat") for name in frame.columns):
         return frame
@@ -59,7 +57,7 @@ def prepare(model: Any, frame: Any) -> Any:
 
 
 def predict(model: Any, rows: Any) -> dict[str, Any]:
-    """What the booster answers, and probabilities of a classifier's."""
+    """Return the predictions, and the class probabilities of a classifier."""
     predictions = model.predict(rows if hasattr(rows, "columns") else np.array(rows, dtype=np.float64))
     objective = model.dump_model(num_iteration=1).get("objective", "").partition(" ")[0]
     if objective == "binary":

@@ -1,6 +1,6 @@
-"""The one file to edit: what is trained, and with which hyperparameters. job.py has SageMaker's side.
+"""The one file to edit: the training itself and its hyperparameters. job.py handles SageMaker's part.
 
-It writes model.txt for code/model_handler.py. The columns of the csv are the label, then the features.
+Writes model.txt for code/model_handler.py. The CSV has the label in the first column, then the features.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from job import Job, run
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What SageMaker is given as hyperparameters, by these names; for task classification the labels are 0, 1, 2 …"""
+    """The hyperparameters of a SageMaker job, by name. For classification, the labels are 0, 1, 2 …"""
 
     task: Literal["regression", "classification"] = "regression"
     num_iterations: Annotated[int, Between(1, 100_000)] = 100
@@ -25,20 +25,20 @@ class Hyperparameters:
     seed: Annotated[int, Between(0, 2**31)] = 0
 
 
-def train(job: Job, given: Hyperparameters) -> None:
-    """Boosts trees and writes them to job.model_dir."""
+def train(job: Job, params: Hyperparameters) -> None:
+    """Boost trees and write them to job.model_dir."""
     done, checkpoint = job.resume()
-    complete = checkpoint and done == given.num_iterations
-    booster = lgb.Booster(model_file=checkpoint) if complete else boost(job, given, done, checkpoint)
+    complete = checkpoint and done == params.num_iterations
+    booster = lgb.Booster(model_file=checkpoint) if complete else boost(job, params, done, checkpoint)
     booster.save_model(job.model_dir / "model.txt")
 
 
-def boost(job: Job, given: Hyperparameters, done: int, checkpoint: Path | None) -> lgb.Booster:
+def boost(job: Job, params: Hyperparameters, done: int, checkpoint: Path | None) -> lgb.Booster:
     channels = {"train": job.train, "validation": job.validation}
     sets = {name: lgb.Dataset(*data) for name, data in channels.items() if data}
 
-    def follow(env: Any) -> None:
-        """After each round: metrics, a checkpoint, and the end if SageMaker asks for it."""
+    def report_progress(env: Any) -> None:
+        """Report metrics and save a checkpoint after each round; end if SageMaker stops the job."""
         epoch = env.iteration + 1
         job.report(epoch, *(loss for _, _, loss, _ in env.evaluation_result_list))
         job.checkpoint(epoch, ".txt", env.model.save_model)
@@ -47,20 +47,20 @@ def boost(job: Job, given: Hyperparameters, done: int, checkpoint: Path | None) 
 
     return lgb.train(
         {
-            **choose_objective(given.task, job.train, job.validation),
-            "num_leaves": given.num_leaves,
-            "learning_rate": given.learning_rate,
-            "min_data_in_leaf": given.min_data_in_leaf,
-            "feature_fraction": given.feature_fraction,
-            "seed": given.seed + done,  # a job that goes on draws other samples
+            **choose_objective(params.task, job.train, job.validation),
+            "num_leaves": params.num_leaves,
+            "learning_rate": params.learning_rate,
+            "min_data_in_leaf": params.min_data_in_leaf,
+            "feature_fraction": params.feature_fraction,
+            "seed": params.seed + done,  # draw new samples after a checkpoint
             "verbosity": -1,
         },
         sets["train"],
-        given.num_iterations - done,
+        params.num_iterations - done,
         valid_sets=list(sets.values()),
         valid_names=list(sets),
         init_model=checkpoint,
-        callbacks=[follow],
+        callbacks=[report_progress],
     )
 
 

@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import logging
@@ -33,7 +33,7 @@ from serving.tensors import (
 PRELOAD = count_math_threads() == 1 and not has_gpu()  # neither a session's threads nor CUDA survive a fork
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-SILENT = 4  # what goes wrong with a session is an exception, so that onnxruntime need not print it, too
+SILENT = 4  # log severity: errors are raised as exceptions, so onnxruntime need not print them
 NEWER = re.compile(r"max supported IR version: \d+|official support for domain \S+ is till opset \d+")
 TYPES = {  # ONNX's name of a type -> NumPy's
     "tensor(float)": "float32",
@@ -45,16 +45,16 @@ TYPES = {  # ONNX's name of a type -> NumPy's
 
 
 class Model(NamedTuple):
-    """What load returns, and the other functions get."""
+    """The loaded model, passed to the functions below."""
 
     session: ort.InferenceSession
     inputs: list[Input]
-    size: int | None  # the number of records that it takes at a time; None: any
-    whole: bool  # not every input has records on its first axis: a request has each input as the model takes it
+    size: int | None  # records per call; None: any number
+    whole: bool  # some input lacks a record axis, so a request gives every input in full
 
 
 def load(model_dir: Path) -> Model:
-    """Loads the model once, when the server starts. Its external data, if it has any, lie beside it."""
+    """Load the model once, when the server starts. Any external data must be next to it."""
     path = find_model_file(model_dir, ".onnx")
     options = ort.SessionOptions()
     options.intra_op_num_threads = count_math_threads()
@@ -66,50 +66,52 @@ def load(model_dir: Path) -> Model:
         refuse_newer_onnx(str(error))
         raise
     if session.get_providers()[0] != providers[0]:
-        raise StartError("onnxruntime cannot use the GPU. The lines above say why: a driver too old for its CUDA?")
+        raise StartError(
+            "onnxruntime cannot use the GPU; the lines above say why. Check that the driver is new enough for its CUDA."
+        )
     inputs = [to_input(each.name, each.type, each.shape) for each in session.get_inputs()]
     return Model(session, inputs, find_size(inputs), whole=not counts_records(inputs))
 
 
 def choose_providers() -> list[str]:
-    """What runs the model: the GPU, with the CPU for what that cannot run, or the CPU."""
+    """Return the execution providers: the GPU, with the CPU for operators it lacks, or the CPU alone."""
     if choose_device(built=CUDA in ort.get_available_providers(), found=has_gpu()) == "cpu":
         return [CPU]
-    ort.preload_dlls()  # CUDA's libraries come from pip, to a place where no one else looks for them
+    ort.preload_dlls()  # the CUDA libraries were installed by pip, outside the loader's search path
     return [CUDA, CPU]
 
 
 def refuse_newer_onnx(message: str) -> None:
-    """Raises StartError if onnxruntime refused the model for its version of ONNX."""
+    """Raise StartError if onnxruntime rejected the model because its ONNX version is too new."""
     if limit := NEWER.search(message):
         raise StartError(
-            f"The model needs an onnxruntime newer than {ort.__version__} ({limit[0]}). Set requirements.txt to a "
-            "newer one, or save the model for an older version of ONNX."
+            f"The model needs an onnxruntime newer than {ort.__version__} ({limit[0]}). Set a newer one in "
+            "requirements.txt, or export the model for an older version of ONNX."
         ) from None
 
 
 def to_input(name: str, kind: str, shape: Sequence[int | str | None]) -> Input:
-    """What the model expects of an input. A dimension with a name is of any length; no dimensions: it does not say."""
+    """Return the type and shape of an input. A named dimension has any length; the shape is None if not declared."""
     if kind not in TYPES:
-        raise StartError(f"The input {name} is a {kind}, which model_handler.py does not make: change load and decode.")
+        raise StartError(f"model_handler.py cannot create the input {name} ({kind}): change load() and decode().")
     lengths = tuple(length if isinstance(length, int) and length > 0 else None for length in shape)
     return Input(name, TYPES[kind], lengths or None)
 
 
 def find_size(inputs: Sequence[Input]) -> int | None:
-    """The number of records that a model takes at a time, if that is fixed: the first dimension of its inputs."""
+    """Return the number of records per call if the first dimension of the inputs fixes it."""
     return next((each.shape[0] for each in inputs if each.shape and each.shape[0]), None)
 
 
 def decode(model: Model, records: Any) -> Arrays | Whole:
-    """The records of one request as one array for each input of the model, by name; records are on the first axis."""
+    """Return the records of one request as one array for each input, by name, with records on the first axis."""
     return to_whole(records, model.inputs) if model.whole else to_inputs(records, model.inputs)
 
 
 def predict(model: Model, inputs: Arrays | Whole) -> dict[str, Any]:
-    """The outputs of the model, by name.
+    """Return the outputs of the model, by name.
 
-    The records may come from several requests: BATCHING = False in this file ends that.
+    The records may come from several requests; set BATCHING = False to prevent that.
     """
     if isinstance(inputs, Whole):
         return run(model.session, inputs.arrays)
@@ -117,20 +119,20 @@ def predict(model: Model, inputs: Arrays | Whole) -> dict[str, Any]:
 
 
 def run(session: ort.InferenceSession, inputs: Arrays) -> dict[str, Any]:
-    """Runs the model once. Raises BadRequest for what it refuses itself, such as an index beyond its table."""
+    """Run the model once. Raises BadRequest for inputs that the model rejects, such as an index out of range."""
     names = [output.name for output in session.get_outputs()]
     try:
         outputs = session.run(names, inputs)
     except (Fail, InvalidArgument, RuntimeException) as error:
         if not isinstance(error, InvalidArgument) and not re.search("dimension|shape|broadcast", str(error)):
             raise
-        logging.warning("onnxruntime refused the inputs.", exc_info=True)
-        raise BadRequest("The model does not take inputs of these values or shapes.") from None
+        logging.warning("onnxruntime rejected the inputs.", exc_info=True)
+        raise BadRequest("The model does not accept inputs with these values or shapes.") from None
     return dict(zip(names, map(to_entries, outputs), strict=True))
 
 
 def to_entries(output: Any) -> Any:
-    """An output with one entry a record: an array, or a list of dicts (ZipMap), whose keys must be texts for JSON."""
+    """Return an output with one entry per record: an array, or a list of dicts (ZipMap) with strings as keys."""
     if isinstance(output, np.ndarray):
         return np.atleast_1d(output)
     if isinstance(output, list) and all(isinstance(entry, dict) for entry in output):
@@ -139,5 +141,5 @@ def to_entries(output: Any) -> Any:
 
 
 def encode(model: Model, outputs: dict[str, Any]) -> Any:
-    """What becomes {"predictions": ...}: the only output, or all by name; return a dict to write the whole answer."""
+    """Return the only output, or all outputs by name, as the predictions; a dict replaces the whole response."""
     return {"predictions": outputs} if model.whole else to_predictions(outputs)

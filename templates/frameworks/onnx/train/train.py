@@ -1,8 +1,8 @@
-"""The one file to edit: what is trained, and with which hyperparameters. job.py has SageMaker's side.
+"""The one file to edit: the training itself and its hyperparameters. job.py handles SageMaker's part.
 
-It fits a ridge regression, and writes it as a graph, model.onnx, for code/model_handler.py. Replace train() with your
-own, and put what it imports into train/requirements.in, then ./lock.sh. The columns of the csv are the label, then the
-features.
+This example fits a ridge regression and writes it as a graph, model.onnx, for code/model_handler.py. Replace train()
+with your own, add the packages that it imports to train/requirements.in, and run ./lock.sh. The CSV has the label in
+the first column, then the features.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from onnx.checker import check_model
 from onnx.numpy_helper import from_array
 from onnx.parser import parse_model
 
-# The versions of ONNX that the onnxruntime of requirements.txt reads; onnx can write newer ones.
+# Versions that the onnxruntime in requirements.txt reads; onnx could write newer ones.
 GRAPH = """
 <ir_version: 10, opset_import: ["": 21]>
 ridge (float[records, {features}] features) => (float[records] prediction) {{
@@ -29,14 +29,14 @@ ridge (float[records, {features}] features) => (float[records] prediction) {{
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What SageMaker is given as hyperparameters, by these names."""
+    """The hyperparameters of a SageMaker job, by name."""
 
-    alpha: Annotated[float, Between(0, 1_000_000_000)] = 1.0  # how much large weights count against the fit
+    alpha: Annotated[float, Between(0, 1_000_000_000)] = 1.0  # strength of the L2 penalty
 
 
-def train(job: Job, given: Hyperparameters) -> None:
-    """Fits the regression and writes its graph to job.model_dir."""
-    weights, bias = fit(*job.train, given.alpha)
+def train(job: Job, params: Hyperparameters) -> None:
+    """Fit the regression and write its graph to job.model_dir."""
+    weights, bias = fit(*job.train, params.alpha)
     losses = [measure("regression", data.y, data.x @ weights + bias) for data in (job.train, job.validation) if data]
     job.report(1, *losses)
     model = parse_model(GRAPH.format(features=len(weights)))
@@ -47,11 +47,11 @@ def train(job: Job, given: Hyperparameters) -> None:
 
 
 def fit(x: NDArray[Any], y: NDArray[Any], alpha: float) -> tuple[NDArray[Any], float]:
-    """Weights of shape (features,) and the bias, by ridge regression on the standardized features."""
+    """Return weights of shape (features,) and the bias of a ridge regression on the standardized features."""
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation == 0] = 1
     scaled = (x - mean) / deviation
-    root = np.sqrt(alpha) * np.eye(x.shape[1])  # the penalty, as records more
+    root = np.sqrt(alpha) * np.eye(x.shape[1])  # the penalty, as additional records
     rows, targets = np.vstack([scaled, root]), np.concatenate([y - y.mean(), np.zeros(x.shape[1])])
     weights = np.linalg.lstsq(rows, targets)[0] / deviation
     return weights, float(y.mean() - mean @ weights)

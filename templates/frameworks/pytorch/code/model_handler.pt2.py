@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import logging
@@ -23,29 +23,29 @@ from serving.models import find_model_file
 from serving.settings import count_math_threads
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
 
-# The model is loaded in the process that serves it: CUDA does not survive a fork, nor do the threads of a computation,
-# on CPUs too, so that a prediction in load(), such as one to warm up, would hang every later one.
+# Load the model in each worker: neither CUDA nor the threads that compute on CPUs survive a fork. With PRELOAD, a
+# prediction in load(), such as a warm-up, would make every later one hang.
 PRELOAD = False
-FLOATS = (torch.float16, torch.float32, torch.float64)  # those of NumPy
+FLOATS = (torch.float16, torch.float32, torch.float64)  # the floats that NumPy has, too
 
 log = logging.getLogger(__name__)
 
 
 class Loaded(NamedTuple):
-    """The model and what it takes."""
+    """The loaded model, passed to the functions below."""
 
     module: Any
     arrange: Callable[[list[Any]], tuple[Any, Any]]  # `leaves` -> positional and keyword arguments of the module
-    leaves: Sequence[Any]  # all that the model was exported with: names of tensors, and constants as they are
+    leaves: Sequence[Any]  # the arguments the model was exported with: names of tensors, and constants
     inputs: list[Input]
-    types: dict[str, torch.dtype]  # by the name of the input
+    types: dict[str, torch.dtype]  # by input name
     device: str
 
 
 def load(model_dir: Path) -> Loaded:
-    """Loads the model once, when the server starts. The file can run code: load none that you do not trust.
+    """Load the model once, when the server starts. The file can run code: load only files that you trust.
 
-    An axis of any length has to be exported as such: dynamic_shapes={"x": {0: torch.export.Dim("records")}}.
+    Export an axis of any length as dynamic: dynamic_shapes={"x": {0: torch.export.Dim("records")}}.
     """
     path = find_model_file(model_dir, ".pt2")
     torch.set_num_threads(count_math_threads())
@@ -60,43 +60,43 @@ def load(model_dir: Path) -> Loaded:
 
 
 def load_program(path: Path) -> Any:
-    """The exported program. Raises what is wrong with the file."""
+    """Load the exported program. If that fails, raise the cause."""
     try:
         return torch.export.load(path)
     except RuntimeError:
-        load_pt2(path)  # raises what torch.export.load writes to the log only
+        load_pt2(path)  # raises the error that torch.export.load only logs
         raise
 
 
 def to_input(name: str, dtype: torch.dtype, shape: Sequence[Any]) -> Input:
-    """What is expected of an input, in types of NumPy. A float that NumPy lacks, such as bfloat16, fits its float32."""
+    """Return the type and shape of an input. Floats that NumPy lacks, such as bfloat16, arrive as float32."""
     known = "float32" if dtype.is_floating_point and dtype not in FLOATS else str(dtype).removeprefix("torch.")
     return Input(name, known, tuple(length if isinstance(length, int) else None for length in shape))
 
 
 def decode(model: Loaded, records: Records) -> Arrays:
-    """The records of one request as one array for each input of the model."""
+    """Return the records of one request as one array for each input of the model."""
     return to_inputs(records, model.inputs)
 
 
 def predict(model: Loaded, inputs: Arrays) -> Arrays:
-    """The outputs of the model by name, each with one entry a record, in their order.
+    """Return the outputs of the model by name, each with one entry per record, in order.
 
-    The records may come from several requests: BATCHING = False in this file ends that.
+    The records may come from several requests; set BATCHING = False to prevent that.
     """
     shape = model.inputs[0].shape
     try:
         return run_in_slices(partial(run, model), inputs, shape[0] if shape else None)
     except torch.AcceleratorError as error:
-        raise ProcessBroken("CUDA has failed in this process, for good.") from error
-    except (AssertionError, IndexError):  # a guard: a length out of its range; an index beyond an embedding
+        raise ProcessBroken("CUDA failed and cannot recover in this process.") from error
+    except (AssertionError, IndexError):  # a length out of its range; an index outside an embedding
         log.warning("The model was not exported for these inputs.", exc_info=True)
         got = ", ".join(f"{array.shape} ({array.dtype})" for array in inputs.values())
-        raise BadRequest(f"The model does not take inputs of shape {got}.") from None
+        raise BadRequest(f"The model does not accept inputs of shape {got}.") from None
 
 
 def run(model: Loaded, inputs: Arrays) -> Arrays:
-    """One call of the model."""
+    """Run the model once."""
     tensors = {name: torch.from_numpy(array).to(model.device, model.types[name]) for name, array in inputs.items()}
     args, kwargs = model.arrange([tensors.get(leaf, leaf) for leaf in model.leaves])
     with torch.inference_mode():
@@ -104,7 +104,7 @@ def run(model: Loaded, inputs: Arrays) -> Arrays:
 
 
 def to_outputs(outputs: Any) -> Arrays:
-    """One tensor as "output", those of a tuple or a list as "output_0", "output_1" …, those of a dict by its keys."""
+    """Name the outputs: "output" for one tensor, "output_0", "output_1" … for a sequence; a dict keeps its keys."""
     if isinstance(outputs, torch.Tensor):
         outputs = {"output": outputs}
     elif not isinstance(outputs, dict):
@@ -113,13 +113,13 @@ def to_outputs(outputs: Any) -> Arrays:
 
 
 def to_array(tensor: torch.Tensor) -> NDArray[Any]:
-    """The tensor for NumPy."""
+    """Return a tensor, which may be on the GPU, as an array of a type that NumPy has."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
-    array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))  # from the GPU, too
+    array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))
     return array
 
 
 def encode(model: Loaded, outputs: Arrays) -> Any:
-    """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+    """Return the value of "predictions" in the response, or a dict to replace the whole response."""
     return to_predictions(outputs)

@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import json
@@ -23,84 +23,84 @@ from serving.models import find_model_file
 from serving.settings import count_math_threads
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
 
-# The model is loaded in the process that serves it: CUDA does not survive a fork, nor do the threads of a computation,
-# on CPUs too, so that a prediction in load(), such as one to warm up, would hang every later one.
+# Load the model in each worker: neither CUDA nor the threads that compute on CPUs survive a fork. With PRELOAD, a
+# prediction in load(), such as a warm-up, would make every later one hang.
 PRELOAD = False
-FLOATS = (torch.float16, torch.float32, torch.float64)  # those of NumPy
+FLOATS = (torch.float16, torch.float32, torch.float64)  # the floats that NumPy has, too
 
 log = logging.getLogger(__name__)
-warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # each call is deprecated, and says so
+warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # every call warns that it is deprecated
 
 
 class Loaded(NamedTuple):
-    """The model and what it takes."""
+    """The loaded model, passed to the functions below."""
 
     module: Any  # called with tensors by name
     inputs: list[Input]
-    types: dict[str, torch.dtype]  # by the name of the input
+    types: dict[str, torch.dtype]  # by input name
     device: str
 
 
 def load(model_dir: Path) -> Loaded:
-    """Loads the model once, when the server starts.
+    """Load the model once, when the server starts.
 
-    The file names the inputs, but tells no types and shapes. Say them in an inputs.json next to it, so that
-    whole numbers arrive as such and wrong requests get exact answers: {"x": {"dtype": "float32", "shape": [null, 8]}}
-    It can also be in the file: torch.jit.save(model, path, _extra_files={"inputs.json": ...})
+    The file has the names of the inputs, but not their types and shapes. Declare them in an inputs.json next to it, so
+    that integers stay integers and bad requests get precise errors: {"x": {"dtype": "float32", "shape": [null, 8]}}
+    Or put it in the file: torch.jit.save(model, path, _extra_files={"inputs.json": ...})
     """
     path = find_model_file(model_dir, ".pt", ".pth", ".torchscript", ".ts")
     torch.set_num_threads(count_math_threads())
     device = choose_device(built=torch.version.cuda is not None, found=torch.cuda.is_available())
     files = {"inputs.json": ""}
     module = torch.jit.load(path, map_location=device, _extra_files=files).eval()
-    beside = path.with_name("inputs.json")
-    told = read_inputs(module, files["inputs.json"] or (beside.read_text() if beside.is_file() else ""))
-    types = {name: getattr(torch, each["dtype"]) for name, each in told.items()}
-    inputs = [to_input(name, types[name], each.get("shape")) for name, each in told.items()]
+    file = path.with_name("inputs.json")
+    declared = read_inputs(module, files["inputs.json"] or (file.read_text() if file.is_file() else ""))
+    types = {name: getattr(torch, each["dtype"]) for name, each in declared.items()}
+    inputs = [to_input(name, types[name], each.get("shape")) for name, each in declared.items()]
     return Loaded(module, inputs, types, device)
 
 
 def read_inputs(module: Any, text: str) -> dict[str, dict[str, Any]]:
-    """What inputs.json says; if there is none, each tensor that forward() takes has the type of the first weights.
+    """Return the inputs in inputs.json. Without one, each tensor argument of forward() gets the type of the weights.
 
-    Raises StartError for names that forward() does not have, and for arguments without a default that are left out.
+    Raises StartError for names that forward() does not have, and for missing arguments without a default.
     """
     arguments = {each.name: each for each in module.forward.schema.arguments[1:]}
     floats = (str(each.dtype).removeprefix("torch.") for each in module.parameters() if each.is_floating_point())
-    usual = {"dtype": next(floats, "float32")}
+    default = {"dtype": next(floats, "float32")}
     tensors = [name for name, each in arguments.items() if str(each.type) == "Tensor"]
-    told: dict[str, dict[str, Any]] = json.loads(text) if text else dict.fromkeys(tensors, usual)
-    needed = {name for name, each in arguments.items() if not each.has_default_value()}
-    if not needed <= told.keys() <= arguments.keys():
+    declared: dict[str, dict[str, Any]] = json.loads(text) if text else dict.fromkeys(tensors, default)
+    required = {name for name, each in arguments.items() if not each.has_default_value()}
+    if not required <= declared.keys() <= arguments.keys():
         takes = ", ".join(f"{name}: {each.type}" for name, each in arguments.items())
         raise StartError(
-            f"The model's forward() takes {takes}. If all are tensors, name them in an inputs.json next to the model; "
+            f"The model's forward() takes {takes}. If all are tensors, list them in an inputs.json next to the model; "
             "otherwise write load() and predict() in code/model_handler.py."
         )
-    return told
+    return declared
 
 
 def to_input(name: str, dtype: torch.dtype, shape: Sequence[int | None] | None) -> Input:
-    """What is expected of an input, in types of NumPy. A float that NumPy lacks, such as bfloat16, fits its float32."""
+    """Return the type and shape of an input. Floats that NumPy lacks, such as bfloat16, arrive as float32."""
     known = "float32" if dtype.is_floating_point and dtype not in FLOATS else str(dtype).removeprefix("torch.")
     return Input(name, known, None if shape is None else tuple(shape))
 
 
 def decode(model: Loaded, records: Records) -> Arrays:
-    """The records of one request as one array for each input of the model."""
+    """Return the records of one request as one array for each input of the model."""
     return to_inputs(records, model.inputs)
 
 
 def predict(model: Loaded, inputs: Arrays) -> Arrays:
-    """The outputs of the model by name, each with one entry a record, in their order.
+    """Return the outputs of the model by name, each with one entry per record, in order.
 
-    The records may come from several requests: BATCHING = False in this file ends that.
+    The records may come from several requests; set BATCHING = False to prevent that.
     """
     shape = model.inputs[0].shape
     try:
         return run_in_slices(partial(run, model), inputs, shape[0] if shape else None)
     except torch.AcceleratorError as error:
-        raise ProcessBroken("CUDA has failed in this process, for good.") from error
+        raise ProcessBroken("CUDA failed and cannot recover in this process.") from error
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:
@@ -108,19 +108,19 @@ def predict(model: Loaded, inputs: Arrays) -> Arrays:
             raise
         log.warning("The model failed on inputs that inputs.json does not describe.", exc_info=True)
         got = ", ".join(f"{array.shape} ({array.dtype})" for array in inputs.values())
-        hint = "Without an inputs.json next to the model, every input is sent as numbers of one type."
-        raise BadRequest(f"The model does not take inputs of shape {got}. {hint}") from None
+        hint = "Without an inputs.json next to the model, all inputs are passed as numbers of one type."
+        raise BadRequest(f"The model does not accept inputs of shape {got}. {hint}") from None
 
 
 def run(model: Loaded, inputs: Arrays) -> Arrays:
-    """One call of the model."""
+    """Run the model once."""
     tensors = {name: torch.from_numpy(array).to(model.device, model.types[name]) for name, array in inputs.items()}
     with torch.inference_mode():
         return to_outputs(model.module(**tensors))
 
 
 def to_outputs(outputs: Any) -> Arrays:
-    """One tensor as "output", those of a tuple or a list as "output_0", "output_1" …, those of a dict by its keys."""
+    """Name the outputs: "output" for one tensor, "output_0", "output_1" … for a sequence; a dict keeps its keys."""
     if isinstance(outputs, torch.Tensor):
         outputs = {"output": outputs}
     elif not isinstance(outputs, dict):
@@ -129,13 +129,13 @@ def to_outputs(outputs: Any) -> Arrays:
 
 
 def to_array(tensor: torch.Tensor) -> NDArray[Any]:
-    """The tensor for NumPy."""
+    """Return a tensor, which may be on the GPU, as an array of a type that NumPy has."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
-    array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))  # from the GPU, too
+    array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))
     return array
 
 
 def encode(model: Loaded, outputs: Arrays) -> Any:
-    """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+    """Return the value of "predictions" in the response, or a dict to replace the whole response."""
     return to_predictions(outputs)

@@ -1,4 +1,4 @@
-"""What describe_model.py needs to know of PyTorch: a model with one input predicts as in code/model_handler.py."""
+"""PyTorch for describe_model.py. A model with one input predicts as in code/model_handler.py."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -13,23 +13,23 @@ from describe_rows import Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FRAMES = False  # predict() gets the rows as lists of JSON's values
-FLOATS = (torch.float16, torch.float32, torch.float64)  # those of NumPy
+FRAMES = False  # predict() gets the rows as lists of JSON values
+FLOATS = (torch.float16, torch.float32, torch.float64)  # the floats that NumPy has, too
 
 
 def read(path: Path) -> Any:
-    """A TorchScript model, with the type and shape of its input if an inputs.json says them."""
+    """Load a TorchScript model, with the type and shape of its input from inputs.json if there is one."""
     files = {"inputs.json": ""}
     model = torch.jit.load(str(path), map_location="cpu", _extra_files=files)
-    beside = path.with_name("inputs.json")
-    text = files["inputs.json"] or (beside.read_text() if beside.is_file() else "")
+    file = path.with_name("inputs.json")
+    text = files["inputs.json"] or (file.read_text() if file.is_file() else "")
     inputs = json.loads(text) if text else {}
     model.described = [(getattr(torch, each["dtype"]), each.get("shape")) for each in inputs.values()]
     return model
 
 
 def read_program(path: Path) -> Any:
-    """An exported program as a module, with the type and shape of its input."""
+    """Load an exported program as a module, with the type and shape of its input."""
     program = torch.export.load(str(path))
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     tensors = [values[name] for name in program.graph_signature.user_inputs if hasattr(values.get(name), "dtype")]
@@ -42,35 +42,35 @@ READERS = {**dict.fromkeys([".pt", ".pth", ".torchscript", ".ts"], read), ".pt2"
 
 
 def unwrap(model: Any) -> Any:
-    """The model as it is."""
+    """Return the model unchanged."""
     if not isinstance(model, torch.nn.Module):
-        raise Problem(f"this project serves a model of PyTorch, and no {type(model).__name__}")
+        raise Problem(f"this project serves PyTorch models, not a {type(model).__name__}")
     tensors = (
         [each for each in model.forward.schema.arguments[1:] if str(each.type) == "Tensor"]
-        if scripted(model)
+        if is_scripted(model)
         else [None]
     )
     check_inputs(getattr(model, "described", None) or tensors)
     return model
 
 
-def scripted(model: Any) -> bool:
-    """Whether it is TorchScript, which tells its inputs' names."""
+def is_scripted(model: Any) -> bool:
+    """Whether the model is TorchScript, which records the names of its inputs."""
     return isinstance(model, torch.jit.ScriptModule)
 
 
 def find_names(model: Any) -> list[str]:
-    """The columns that the model knows by name: none."""
+    """Return no names: requests are not by column."""
     return []
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests are by column."""
+    """Whether requests name their columns."""
     return False
 
 
 def predict(model: Any, rows: list[Any]) -> dict[str, Any]:
-    """The only output, or all by name. Without an inputs.json, the input has the type of the first weights."""
+    """Return the only output, or all by name. Without an inputs.json, the input has the type of the first weights."""
     weights = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0))
     dtype, shape = next(iter(getattr(model, "described", None) or [(weights.dtype, None)]))
     known = "float32" if dtype.is_floating_point and dtype not in FLOATS else str(dtype).replace("torch.", "")
@@ -84,7 +84,7 @@ def predict(model: Any, rows: list[Any]) -> dict[str, Any]:
             outputs = {f"output_{number}": tensor for number, tensor in enumerate(outputs)}
         return {str(name): to_array(tensor) for name, tensor in outputs.items()}
 
-    trains = model.training and not isinstance(model, torch.fx.GraphModule)  # an exported one has no modes
+    trains = model.training and not isinstance(model, torch.fx.GraphModule)  # an exported program has no modes
     try:
         if trains:
             model.eval()
@@ -95,7 +95,7 @@ def predict(model: Any, rows: list[Any]) -> dict[str, Any]:
 
 
 def to_array(tensor: Any) -> Any:
-    """The tensor for NumPy, from the GPU too."""
+    """Return a tensor, which may be on the GPU, as an array of a type that NumPy has."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
     return np.atleast_1d(tensor.detach().cpu().numpy())

@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 from importlib import util
@@ -20,21 +20,21 @@ from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
 
-# Types beyond those skops trusts by itself that a model file may hold: "package.module.Class". The server names those
-# that are missing; add only what you know, for a type in this list may run code when the file is loaded.
+# Types that the model file can contain besides those that skops trusts: "package.module.Class". The server lists any
+# that are missing. Add only types that you know, because they can run code when the file is loaded.
 TRUSTED: list[str] = []
 
-BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))  # whether a model may be one of theirs
-PRELOAD = count_math_threads() == 1 or not BOOSTERS  # more of their threads would not survive a fork
+BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))
+PRELOAD = count_math_threads() == 1 or not BOOSTERS  # the threads of a booster do not survive a fork
 
 
 def load(model_dir: Path) -> Any:
-    """Loads the model once, when the server starts. Raises StartError for types that are not in TRUSTED."""
+    """Load the model once, when the server starts. Raises StartError for types that are not in TRUSTED."""
     path = find_model_file(model_dir, ".skops")
     unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
     if unknown:
         raise StartError(
-            f"{path.name} holds types that are not trusted: {', '.join(unknown)}. "
+            f"{path.name} contains types that are not trusted: {', '.join(unknown)}. "
             "If you know them, add them to TRUSTED in code/model_handler.py."
         )
     model = skops.io.load(path, trusted=TRUSTED)
@@ -43,31 +43,31 @@ def load(model_dir: Path) -> Any:
 
 
 def find_columns(model: Any) -> InputSchema | None:
-    """The columns that requests have by name, of a model that was trained on a DataFrame; None of any other."""
+    """Return the columns of a model trained on a DataFrame; None for any other model."""
     return estimators.find_columns(model)
 
 
 def decode(model: Any, records: Any) -> NDArray[Any]:
-    """The records of one request as an array: of lists of numbers (records, features), of texts (records,).
+    """Return the records of one request as an array: numbers of shape (records, features), or texts of (records,).
 
-    Not called for a model that takes a DataFrame: predict gets that.
+    Not called for a model trained on a DataFrame: predict gets a DataFrame.
     """
     if takes_texts(model):
         return to_texts(records)
-    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost's is 0
+    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost has 0
 
 
 def predict(model: Any, inputs: Any) -> Any:
-    """One prediction a record, in their order; with {"parameters": {"probabilities": true}} the probabilities, too.
+    """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    A model that cannot predict transforms. The records may come from several requests with the same parameters:
-    BATCHING = False in this file ends that.
+    A model without predict() transforms the records instead. The records may come from several requests with the same
+    parameters; set BATCHING = False to prevent that.
     """
-    work = model.predict if hasattr(model, "predict") else model.transform
+    run = model.predict if hasattr(model, "predict") else model.transform
     probabilities = current().parameters.get("probabilities")
     try:
-        outputs = work(inputs.copy() if probabilities else inputs)  # a step with copy=False works in place
-    except ValueError as error:  # most models refuse NaN and infinity: the client's error, not a bug
+        outputs = run(inputs.copy() if probabilities else inputs)  # a step with copy=False changes its input
+    except ValueError as error:  # most models reject NaN and infinity: a client error
         if hasattr(inputs, "columns"):
             raise estimators.explain(error, inputs, model) or error from None
         if inputs.ndim == 2:
@@ -82,9 +82,9 @@ def predict(model: Any, inputs: Any) -> Any:
 
 
 def encode(model: Any, outputs: Any) -> Any:
-    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+    """Return the predictions. With probabilities, add the classes in the order of their columns.
 
-    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    Return a dict to replace the whole response, or a list with one entry per record.
     """
     classes = getattr(model, "classes_", None)
     return {**outputs, "classes": classes} if isinstance(outputs, dict) and classes is not None else outputs

@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import os
@@ -40,25 +40,25 @@ from serving.texts import (
     whole,
 )
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # the import reads it: whatever is loaded lies in the model's folder
+os.environ["HF_HUB_OFFLINE"] = "1"  # must precede the import; all files are in the model's folder
 
 import transformers
 
-# The model is loaded in the process that serves it: CUDA does not survive a fork, nor do the threads of a computation.
+# Load the model in each worker: neither CUDA nor the threads that compute on CPUs survive a fork.
 PRELOAD = False
-THREAD_SAFE = False  # a tokenizer that cuts texts is not
-PROVES_BATCHING = False  # a text gets another answer each time if it is sampled
-DECODERS = {"text/csv": from_csv}  # one text a line
+THREAD_SAFE = False  # a tokenizer that truncates is not thread-safe
+PROVES_BATCHING = False  # a sampled text differs each time
+DECODERS = {"text/csv": from_csv}  # one text per line
 
-NEW_TOKENS = 100  # that are generated, where the request has no max_new_tokens
-SLICE_TOKENS = 16384  # that go through the model at a time: more need more memory
+NEW_TOKENS = 100  # generated if the request has no max_new_tokens
+SLICE_TOKENS = 16384  # per call of the model: more would need more memory
 
 LOADERS = {
     CLASSIFY: transformers.AutoModelForSequenceClassification,
     EMBED: transformers.AutoModel,
     GENERATE: transformers.AutoModelForCausalLM,
 }
-TAKES: Mapping[str, Mapping[str, Values]] = {  # the parameters that a request may have
+PARAMETERS: Mapping[str, Mapping[str, Values]] = {  # that a request can have, by task
     CLASSIFY: {"top_k": whole(1000), "truncate": FLAG},
     EMBED: {"normalize": FLAG, "truncate": FLAG},
     GENERATE: {
@@ -71,27 +71,27 @@ TAKES: Mapping[str, Mapping[str, Values]] = {  # the parameters that a request m
         "repetition_penalty": number(10),
     },
 }
-SAMPLING = {"temperature", "top_p", "top_k"}  # who gives one of these wants do_sample
+SAMPLING = {"temperature", "top_p", "top_k"}  # each of these implies do_sample
 
 
 class Loaded(NamedTuple):
-    """The model and how it is used."""
+    """The loaded model, passed to the functions below."""
 
     task: str
     network: Any
     tokenizer: Any
-    limit: int  # tokens of a text, with those that are generated
+    limit: int  # tokens of a text, including the generated ones
     pooling: str
     normalize: bool
-    prompt: str  # that begins each text
+    prompt: str  # prefix of each text
 
 
 def load(model_dir: Path) -> Loaded:
-    """Loads the model once, when the server starts: the files of Hugging Face, and never code from among them."""
+    """Load the model once, when the server starts: files in Hugging Face's format. Code among them is never run."""
     safe = check_files(model_dir)
     torch.set_num_threads(count_math_threads())
     transformers.logging.disable_progress_bar()
-    transformers.logging.disable_default_handler()  # its lines go where all others go
+    transformers.logging.disable_default_handler()  # use the server's log instead
     transformers.logging.enable_propagation()
     device = choose_device(built=torch.version.cuda is not None, found=torch.cuda.is_available())
     local = {"local_files_only": True, "trust_remote_code": False}
@@ -99,8 +99,8 @@ def load(model_dir: Path) -> Loaded:
     pooling, normalize = read_pooling(model_dir)
     task = find_task(config, pooling)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, **local)
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # so is that of a folder without one
-        raise StartError(f"There is no tokenizer in {model_dir}, or it knows no words. Put its files there.")
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers returns if there are no files
+        raise StartError(f"The tokenizer in {model_dir} is missing or has no vocabulary. Put its files there.")
     half = torch.bfloat16 if config.dtype == torch.bfloat16 else torch.float16
     network, info = LOADERS[task].from_pretrained(
         model_dir,
@@ -110,10 +110,10 @@ def load(model_dir: Path) -> Loaded:
         output_loading_info=True,
         **local,
     )
-    if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):  # which embed() does not use
+    if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):  # embed() uses none
         raise StartError(
-            f"The model in {model_dir} is not one for {task}: it has no {', '.join(missing[:3])}. Set SM_TASK to what "
-            f"it is for, one of {', '.join(TASKS)}."
+            f"The model in {model_dir} does not support {task}: it has no {', '.join(missing[:3])}. Set SM_TASK to its "
+            f"task, one of {', '.join(TASKS)}."
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -123,34 +123,34 @@ def load(model_dir: Path) -> Loaded:
 
 
 def decode(model: Loaded, records: Records) -> list[list[int]]:
-    """The tokens of each text of one request. A text that is too long is cut, or refused where nothing may be lost."""
-    texts, parameters = to_texts(records), read_parameters(TAKES[model.task])
-    new = count_new(model, parameters)
-    cut = {"truncation": True, "max_length": model.limit} if not new and parameters.get("truncate", True) else {}
-    tokens: list[list[int]] = model.tokenizer([model.prompt + text for text in texts], verbose=False, **cut)[
+    """Return the tokens of each text of one request. A text that is too long is truncated if allowed, else rejected."""
+    texts, parameters = to_texts(records), read_parameters(PARAMETERS[model.task])
+    new = count_new_tokens(model, parameters)
+    options = {"truncation": True, "max_length": model.limit} if not new and parameters.get("truncate", True) else {}
+    tokens: list[list[int]] = model.tokenizer([model.prompt + text for text in texts], verbose=False, **options)[
         "input_ids"
     ]
     for record, each in enumerate(tokens, 1):
         if not each:
             raise BadRequest(f"The text of record {record} is empty.")
         if len(each) + new > model.limit:
-            more = f" and is to get {new} (max_new_tokens)" if new else ""
-            raise BadRequest(f"Record {record} has {len(each)} tokens{more}: this model takes {model.limit} in all.")
+            more = f" plus {new} to generate (max_new_tokens)" if new else ""
+            raise BadRequest(f"Record {record} has {len(each)} tokens{more}; this model accepts {model.limit} in all.")
     return tokens
 
 
-def count_new(model: Loaded, parameters: Parameters) -> int:
-    """The tokens that are generated for each text, at most."""
+def count_new_tokens(model: Loaded, parameters: Parameters) -> int:
+    """Return the maximum number of tokens to generate for each text."""
     return int(parameters.get("max_new_tokens", NEW_TOKENS)) if model.task == GENERATE else 0
 
 
 def predict(model: Loaded, inputs: list[list[int]]) -> list[Any]:
-    """One prediction a text, in their order.
+    """Return one prediction per text, in order.
 
-    The texts may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    The texts may come from several requests with the same parameters; set BATCHING = False to prevent that.
     """
-    parameters = read_parameters(TAKES[model.task])
-    new = count_new(model, parameters)
+    parameters = read_parameters(PARAMETERS[model.task])
+    new = count_new_tokens(model, parameters)
     predictions: list[Any] = [None] * len(inputs)
     try:
         for positions in form_slices([len(tokens) + new for tokens in inputs], SLICE_TOKENS):
@@ -160,16 +160,16 @@ def predict(model: Loaded, inputs: list[list[int]]) -> list[Any]:
             for position, prediction in zip(positions, found, strict=True):
                 predictions[position] = prediction
     except torch.AcceleratorError as error:
-        raise ProcessBroken("CUDA has failed in this process, for good.") from error
+        raise ProcessBroken("CUDA failed and cannot recover in this process.") from error
     return predictions
 
 
-Batch = dict[str, torch.Tensor]  # tokens and what of them counts, of shape (texts, tokens)
+Batch = dict[str, torch.Tensor]  # tokens and attention mask, each of shape (texts, tokens)
 
 
 def to_batch(model: Loaded, texts: list[list[int]]) -> Batch:
-    """The tokens of several texts, all made as long as the longest."""
-    side = "left" if model.task == GENERATE else "right"  # what is generated follows the last token
+    """Return the tokens of several texts, padded to the longest."""
+    side = "left" if model.task == GENERATE else "right"  # generated tokens follow the last one
     rows = [torch.tensor(tokens) for tokens in texts]
     tokens = pad_sequence(rows, True, model.tokenizer.pad_token_id or 0, side)
     mask = pad_sequence([torch.ones_like(row) for row in rows], True, 0, side)
@@ -177,7 +177,7 @@ def to_batch(model: Loaded, texts: list[list[int]]) -> Batch:
 
 
 def classify(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
-    """The best label of each text and its score; where the request has top_k, a list of the best."""
+    """Return the best label of each text and its score, or a list of the best top_k if the request has top_k."""
     config, logits = model.network.config, model.network(**batch).logits.float()
     if config.problem_type == "regression":
         scores = logits
@@ -192,7 +192,7 @@ def classify(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
 
 
 def embed(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
-    """A vector for each text."""
+    """Return one vector per text."""
     states, mask = model.network(**batch).last_hidden_state.float(), batch["attention_mask"]
     if model.pooling == "cls":
         vectors = states[:, 0]
@@ -206,7 +206,7 @@ def embed(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
 
 
 def generate(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
-    """What follows each text: the likeliest, or what chance draws if the request says how."""
+    """Return the continuation of each text: the most likely, or a sampled one if the request has its parameters."""
     settings = {"max_new_tokens": NEW_TOKENS, "do_sample": not SAMPLING.isdisjoint(parameters), **parameters}
     stop = settings.pop("stop", [])
     stops = [stop] if isinstance(stop, str) else stop
@@ -215,13 +215,13 @@ def generate(model: Loaded, batch: Batch, parameters: Parameters) -> list[Any]:
         new = rows[:, batch["input_ids"].shape[1] :]
         return [str(text) for text in model.tokenizer.batch_decode(new, skip_special_tokens=True)]
 
-    def end(rows: torch.Tensor, _: object) -> torch.Tensor:
+    def is_finished(rows: torch.Tensor, _: object) -> torch.Tensor:
         return torch.tensor([any(stop in text for stop in stops) for text in read(rows)], device=rows.device)
 
-    # Not generate()'s stop_strings: it goes through the whole vocabulary first, and fails for some.
-    ends = transformers.StoppingCriteriaList([end] if stops else [])
+    # Not stop_strings of generate(): it scans the whole vocabulary first, and fails for some vocabularies.
+    criteria = transformers.StoppingCriteriaList([is_finished] if stops else [])
     rows = model.network.generate(
-        **batch, **settings, stopping_criteria=ends, pad_token_id=model.tokenizer.pad_token_id
+        **batch, **settings, stopping_criteria=criteria, pad_token_id=model.tokenizer.pad_token_id
     )
     return [{"generated_text": cut_at(text, stops)} for text in read(rows)]
 

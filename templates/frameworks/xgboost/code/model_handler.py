@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, the story in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import json
@@ -28,23 +28,23 @@ PRELOAD = count_math_threads() == 1 and not has_gpu()  # neither OpenMP's thread
 
 
 class Model(NamedTuple):
-    """A loaded booster."""
+    """The loaded model, passed to the functions below."""
 
     booster: xgb.Booster
     objective: str  # such as "binary:logistic"
-    in_place: bool  # it predicts arrays as they are; linear boosters do not
-    rounds: tuple[int, int]  # whose trees predict: up to early stopping's best, as in scikit-learn; (0, 0): all
+    in_place: bool  # the booster predicts arrays directly; linear boosters do not
+    rounds: tuple[int, int]  # of trees to use: up to the best of early stopping, as in scikit-learn; (0, 0): all
 
 
 def load(model_dir: Path) -> Model:
-    """Loads the model once, when the server starts. Raises StartError for a model of a newer XGBoost."""
+    """Load the model once, when the server starts. Raises StartError for a model of a newer XGBoost."""
     path = find_model_file(model_dir, ".json", ".ubj")
     if saved := read_xgboost_version(path.read_bytes()):
         refuse_newer("XGBoost", saved, xgb.__version__)
     device = choose_device(built=bool(xgb.build_info()["USE_CUDA"]), found=has_gpu())
     settings = {"nthread": count_math_threads(), "device": device}
     booster = xgb.Booster(settings, model_file=path)
-    booster.set_param(settings)  # again, for the file has settings of its own
+    booster.set_param(settings)  # again, because loading the file overrides them
     learner = json.loads(booster.save_config())["learner"]
     in_place = learner["gradient_booster"]["name"] != "gblinear"
     best = booster.attr("best_iteration") if in_place else None
@@ -52,32 +52,32 @@ def load(model_dir: Path) -> Model:
 
 
 def find_columns(model: Model) -> InputSchema | None:
-    """The columns that requests can name, of a model that was trained with names; categories of pandas by value."""
+    """Return the columns of a model trained with feature names, with the categories of pandas; None for any other."""
     names = model.booster.feature_names
     if not names:
         return None
     try:
         categories = read_xgboost(model.booster)
     except UnknownCategoriesError:
-        return InputSchema([], ARRAY)  # the signature has to tell them
+        return InputSchema([], ARRAY)  # only the signature can name the categories
     return InputSchema(
         [Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names], ARRAY
     )
 
 
 def decode(model: Model, records: Any) -> NDArray[Any]:
-    """The records of one request as an array of shape (records, features); NaN is a missing value, as in training."""
+    """Return the records of one request as an array of shape (records, features). NaN is a missing value."""
     features = model.booster.num_features()
     matrix = to_matrix(to_rows(records, features, absent=np.nan), features)
     if np.isinf(matrix).any():
-        raise BadRequest("A record has an infinite value, which this model does not take.")
+        raise BadRequest("A record has an infinite value, which this model does not accept.")
     return matrix
 
 
 def predict(model: Model, inputs: NDArray[Any]) -> Any:
-    """What the booster predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
+    """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    The records may come from several requests with the same parameters; set BATCHING = False to prevent that.
     """
     predictions = run(model, inputs)
     if not current().parameters.get("probabilities"):
@@ -86,7 +86,7 @@ def predict(model: Model, inputs: NDArray[Any]) -> Any:
 
 
 def run(model: Model, inputs: NDArray[Any], margin: bool = False) -> NDArray[Any]:
-    """The booster's own predictions, or what they are made from."""
+    """Return the predictions of the booster, or the margins that they are computed from."""
     if model.in_place:
         kind = "margin" if margin else "value"
         return model.booster.inplace_predict(inputs, iteration_range=model.rounds, predict_type=kind)
@@ -94,7 +94,7 @@ def run(model: Model, inputs: NDArray[Any], margin: bool = False) -> NDArray[Any
 
 
 def to_probabilities(model: Model, inputs: NDArray[Any], predictions: NDArray[Any]) -> NDArray[Any]:
-    """Of shape (records, classes), whichever of them the objective predicts."""
+    """Return probabilities of shape (records, classes) from the predictions of a classification objective."""
     if model.objective == "binary:logistic":
         return np.column_stack([1 - predictions, predictions])
     if model.objective == "multi:softprob":
@@ -107,5 +107,5 @@ def to_probabilities(model: Model, inputs: NDArray[Any], predictions: NDArray[An
 
 
 # def encode(model: Model, outputs: NDArray[Any]) -> Any:
-#     """What becomes {"predictions": ...}; return a dict to write the whole answer yourself."""
+#     """Return the value of "predictions" in the response, or a dict to replace the whole response."""
 #     return [{"expensive": bool(price > 500)} for price in outputs]

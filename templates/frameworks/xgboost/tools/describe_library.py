@@ -1,4 +1,4 @@
-"""What describe_model.py needs to know of XGBoost: the booster predicts as in code/model_handler.py."""
+"""XGBoost for describe_model.py. The booster predicts as in code/model_handler.py."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -12,11 +12,11 @@ from describe_rows import FROM_TRAINING, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FRAMES = True  # predict() gets a DataFrame where the rows have names, and not their JSON
+FRAMES = True  # predict() gets a DataFrame if the columns have names, not lists of JSON values
 
 
 def read(path: Path) -> Any:
-    """The booster in a file of XGBoost's own."""
+    """Load a booster from XGBoost's own format."""
     booster = xgb.Booster()
     booster.load_model(str(path))
     return booster
@@ -26,27 +26,25 @@ READERS = {".json": read, ".ubj": read}
 
 
 def unwrap(model: Any) -> Any:
-    """The booster, of a model of the scikit-learn interface too."""
+    """Return the booster, also of a scikit-learn wrapper."""
     booster = model.get_booster() if hasattr(model, "get_booster") else model
     if not isinstance(booster, xgb.Booster):
-        raise Problem(
-            f"this project serves a booster of XGBoost, and no {type(model).__name__}: see --framework=sklearn"
-        )
+        raise Problem(f"this project serves XGBoost boosters, not a {type(model).__name__}: see --framework=sklearn")
     return booster
 
 
 def find_names(model: Any) -> list[str]:
-    """The columns that the model knows by name."""
+    """Return the names of the columns; empty if the model was trained without names."""
     return list(model.feature_names or [])
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests are by column."""
+    """Whether requests name their columns."""
     return bool(find_names(model))
 
 
 def prepare(model: Any, frame: Any) -> Any:
-    """Columns of categories as such, which csv does not tell. Since XGBoost 3.1 the booster knows their order."""
+    """Make the columns of categories categorical. From XGBoost 3.1 on, the booster knows their order."""
     kinds = zip(find_names(model), model.feature_types or ())  # noqa: B905
     plain = [name for name, kind in kinds if kind == "c" and not hasattr(frame[name], "cat")]
     if plain and not hasattr(model, "get_categories"):
@@ -55,7 +53,7 @@ def prepare(model: Any, frame: Any) -> Any:
 
 
 def predict(model: Any, rows: Any) -> dict[str, Any]:
-    """What the booster answers: early stopping's best rounds, and probabilities where the objective has them."""
+    """Return the predictions of the best rounds of early stopping, and class probabilities if there are any."""
     if hasattr(rows, "columns"):
         matrix = xgb.DMatrix(rows, enable_categorical=True)
     else:
@@ -63,7 +61,7 @@ def predict(model: Any, rows: Any) -> dict[str, Any]:
     learner = json.loads(model.save_config())["learner"]
     objective = learner["objective"]["name"]
     best = model.attr("best_iteration") if learner["gradient_booster"]["name"] != "gblinear" else None
-    rounds: dict[str, Any] = {"iteration_range": (0, int(best) + 1)} if best else {}  # which XGBoost 1.3 lacks
+    rounds: dict[str, Any] = {"iteration_range": (0, int(best) + 1)} if best else {}  # XGBoost 1.3 lacks it
     predictions = model.predict(matrix, **rounds)
     if objective == "binary:logistic":
         return {"predictions": predictions, "probabilities": np.column_stack([1 - predictions, predictions])}

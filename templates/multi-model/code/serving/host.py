@@ -1,7 +1,7 @@
-"""The process of one model: loads it, and answers what the web server sends until that hangs up.
+"""The process of one model: loads the model and handles requests until the web server closes the connection.
 
-A process for each model, because only the end of a process gives all of its memory back, whatever the library, and
-because a model that is loaded, computes or crashes does not hold up the others then.
+Each model has its own process, because only the end of a process frees all memory, whatever the library, and because
+a model that loads, computes or crashes does not then delay the others.
 """
 
 import logging
@@ -26,57 +26,57 @@ from serving.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LACKS = ("bad_alloc", "out of memory", "cannot allocate memory", "unable to allocate", "can't start new thread")
+OUT_OF_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "unable to allocate", "can't start new thread")
 
 
 @dataclass(frozen=True)
-class Order:
+class ForkRequest:
     """The model that a process is forked for."""
 
     folder: str
-    label: str  # what the log calls it
-    modules: list[str]  # that models before it needed, to be imported before the fork
+    label: str  # its name in the log
+    modules: list[str]  # imported by earlier models; the spawner imports them before the fork
 
 
-def live(link: socket.socket, order: Order, settings: Settings, handler: ModuleType) -> None:
-    """The life of the process. It ends when the web server hangs up and all requests have their answers."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the web server hears them, and hangs up when it has finished
+def run_host(link: socket.socket, request: ForkRequest, settings: Settings, handler: ModuleType) -> None:
+    """Run the process until the web server closes the connection and all requests are answered."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the web server handles them, and closes the connection when done
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")  # if one has to be killed, then not the web server
-    logs.FIELDS["model"] = order.label
+        Path("/proc/self/oom_score_adj").write_text("500")  # the kernel kills this process before the web server
+    logs.FIELDS["model"] = request.label
     link.sendall(wire.pack(wire.STARTED, os.getpid()))
     before = set(sys.modules)
     host = Host(link)
     try:
-        invoker = Invoker(load_model(handler, Path(order.folder)), settings, host.deliver)
+        invoker = Invoker(load_model(handler, Path(request.folder)), settings, host.deliver)
     except (StartError, RuntimeError, MemoryError) as error:
         log.error("%s", error)
-        link.sendall(wire.pack(wire.FAILED, is_lack(error.__context__ or error)))
+        link.sendall(wire.pack(wire.FAILED, is_out_of_memory(error.__context__ or error)))
         return
     modules = [name for name in sys.modules if name not in before and name not in user_code.modules]
     link.sendall(wire.pack(wire.LOADED, memory.read_private(), modules))
     host.serve(invoker)
 
 
-def is_lack(error: BaseException) -> bool:
-    """Whether a model did not load because there was no memory, or no more threads (SageMaker: 507 for both)."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in LACKS)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a model did not load because memory or threads ran out (status 507 for both)."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
 class Host:
-    """The end of the line to the web server."""
+    """The model process's end of the connection to the web server."""
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
         self.sending = threading.Lock()
         self.open = 0  # requests without an answer
         self.closing = threading.Condition()
-        self.streams: dict[int, queue.SimpleQueue[bool]] = {}  # for each the orders of its next pieces; False: no more
+        self.streams: dict[int, queue.SimpleQueue[bool]] = {}  # requests for the next piece; False: close the stream
 
     def serve(self, invoker: Invoker) -> None:
-        """Takes messages until the web server hangs up, then waits for the answers that are still due."""
+        """Handle messages until the web server closes the connection, then wait for the open requests."""
         stream = self.link.makefile("rb")
         while message := wire.receive(stream):
             kind, number, *rest = message
@@ -84,15 +84,15 @@ class Host:
                 request = Request(*rest)
                 request.waiter = number
                 self.submit(invoker, request)
-            elif orders := self.streams.get(number):
-                orders.put(kind == wire.NEXT)
-        for orders in list(self.streams.values()):
-            orders.put(False)
+            elif pulls := self.streams.get(number):
+                pulls.put(kind == wire.NEXT)
+        for pulls in list(self.streams.values()):
+            pulls.put(False)
         with self.closing:
             self.closing.wait_for(lambda: not self.open)
 
     def submit(self, invoker: Invoker, request: Request) -> None:
-        """Queues a request; where too many wait already, that is the answer."""
+        """Queue a request, or answer it with the error if the queue is full."""
         with self.closing:
             self.open += 1
         try:
@@ -104,7 +104,7 @@ class Host:
             self.deliver([request])
 
     def deliver(self, requests: list[Request]) -> None:
-        """Sends answers; a stream, which always comes alone, piece by piece."""
+        """Send answers. A stream always comes alone and is sent piece by piece."""
         answer = requests[0].answer
         if answer and isinstance(answer.body, Stream):
             self.send_stream(requests[0], answer.body)
@@ -117,12 +117,12 @@ class Host:
             self.closing.notify()
 
     def send_stream(self, request: Request, stream: Stream) -> None:
-        """Sends a piece each time one is asked for, so that a slow client does not fill the memory."""
+        """Send one piece per request for it, so that a slow client does not fill the memory."""
         number: int = request.waiter
-        orders = self.streams[number] = queue.SimpleQueue()
+        pulls = self.streams[number] = queue.SimpleQueue()
         try:
             self.send(pack_answer(request))
-            while orders.get():
+            while pulls.get():
                 piece = next(stream, None)
                 self.send(wire.pack(wire.PIECE, number, piece))
                 if piece is None:
@@ -134,13 +134,13 @@ class Host:
             del self.streams[number]
 
     def send(self, data: bytes) -> None:
-        """Sends messages whole; to a web server that is gone, nothing."""
+        """Send complete messages; do nothing if the web server is gone."""
         with self.sending, suppress(OSError):
             self.link.sendall(data)
 
 
 def pack_answer(request: Request) -> bytes:
-    """An answer as a message."""
+    """Encode an answer as a message."""
     answer: Any = request.answer
     body = None if isinstance(answer.body, Stream) else answer.body
     return wire.pack(wire.ANSWER, request.waiter, answer.status, body, answer.media_type, dict(answer.headers))

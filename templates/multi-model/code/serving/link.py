@@ -1,4 +1,4 @@
-"""The web server's end of the line to a model's process. Each web server has a line of its own kind, made of this."""
+"""The web server's end of the connection to a model's process. Each web server has a subclass of Link."""
 
 import itertools
 import queue
@@ -13,22 +13,24 @@ from serving.request import Answer, Request, Stream, StreamBroken
 
 
 class Link:
-    """Sends requests to the process and gives them back answered. All but `stop` and streams is for one thread.
+    """Sends requests to the process and delivers them answered. Only `stop` and streams can be used in other threads.
 
-    `write` sends bytes without waiting, `post` has a function called in the thread of the web server, from any other,
-    `deliver` is given answered requests, and `hang_up` closes this end for writing.
+    `write` sends bytes without blocking, `post` schedules a call in the web server's thread from any other thread,
+    `deliver` receives answered requests, and `hang_up` closes this end for writing.
     """
 
     write: Callable[[bytes], object]
     post: Callable[..., object]
     hang_up: Callable[[], object]
 
-    def __init__(self, deliver: Callable[[list[Request]], object], on_lost: Callable[[], object], most: int) -> None:
-        """`on_lost` is called if the process ends without being asked to; `most`: bytes that may be under way."""
+    def __init__(
+        self, deliver: Callable[[list[Request]], object], on_lost: Callable[[], object], max_bytes: int
+    ) -> None:
+        """`on_lost` is called if the process ends unexpectedly; `max_bytes` limits the requests in flight."""
         self.deliver = deliver
         self.on_lost = on_lost
-        self.most = most
-        self.size = 0  # bytes that are under way
+        self.max_bytes = max_bytes
+        self.size = 0  # bytes of requests in flight
         self.numbers = itertools.count()
         self.waiting: dict[int, Request] = {}
         self.streams: dict[int, queue.SimpleQueue[bytes | StreamBroken | None]] = {}
@@ -37,9 +39,9 @@ class Link:
         self.unpacker = wire.Unpacker()
 
     def submit(self, request: Request) -> None:
-        """Sends a request. Raises Overloaded if too much is under way already, or if the process is being replaced."""
+        """Send a request. Raises Overloaded if too much is in flight, or if the process is being replaced."""
         size = len(request.body)
-        if self.size + size > self.most or self.closed.is_set():
+        if self.size + size > self.max_bytes or self.closed.is_set():
             raise Overloaded
         self.size += size
         number = next(self.numbers)
@@ -48,22 +50,22 @@ class Link:
         self.send(wire.INVOKE, number, request.body, *headers)
 
     def send(self, *message: Any) -> None:
-        """Sends a message, if the process is still there."""
+        """Send a message if the process is still running."""
         if not self.closed.is_set():
             self.write(wire.pack(*message))
 
     def stop(self) -> None:
-        """Has the process end, once it has answered all that it was sent. From any thread; `closed` tells when."""
+        """End the process once all requests are answered, then set `closed`. Can be called from any thread."""
         self.stopping = True
-        self.post(self.end_idle)
+        self.post(self.stop_if_idle)
 
-    def end_idle(self) -> None:
-        """Hangs up if that is asked for and nothing is under way."""
+    def stop_if_idle(self) -> None:
+        """Hang up if the process is to stop and nothing is in flight."""
         if self.stopping and not (self.waiting or self.streams or self.closed.is_set()):
             self.hang_up()
 
     def receive(self, data: bytes) -> None:
-        """Takes what arrives of the process."""
+        """Handle data from the process."""
         answered: list[Request] = []
         for kind, number, *rest in self.unpacker.feed(data):
             if kind == wire.ANSWER:
@@ -72,30 +74,30 @@ class Link:
                 pieces.put(rest[0] if kind == wire.PIECE else StreamBroken())
         if answered:
             self.deliver(answered)
-            self.end_idle()
+            self.stop_if_idle()
 
     def read_answer(self, number: int, status: int, body: Any, media_type: str, headers: dict[str, str]) -> Answer:
-        """An answer as the web server sends it."""
+        """Return an answer, with a stream as its body if the message has no body."""
         if body is None:
             self.streams[number] = queue.SimpleQueue()
             body = RemoteStream(self, number, self.waiting[number])
         return Answer(status, body, media_type, headers)
 
     def end(self, number: int, answer: Answer) -> Request:
-        """A request with its answer, which is under way no more."""
+        """Add the answer to a request, which is then no longer in flight."""
         request = self.waiting.pop(number)
         self.size -= len(request.body)
         request.answer = answer
         return request
 
     def end_stream(self, number: int) -> None:
-        """Tells the process that no more of a stream is wanted."""
+        """Tell the process to close a stream."""
         self.streams.pop(number, None)
         self.send(wire.CLOSE, number)
-        self.end_idle()
+        self.stop_if_idle()
 
-    def lose(self) -> None:
-        """The process has ended: what it has not answered fails."""
+    def handle_exit(self) -> None:
+        """Fail all open requests and streams, because the process has ended."""
         self.closed.set()
         failed = [self.end(number, refuse(HandlerFailed())) for number in list(self.waiting)]
         if failed:
@@ -108,7 +110,7 @@ class Link:
 
 
 class RemoteStream(Stream):
-    """A stream whose pieces come from the process, one for each that is asked for."""
+    """A stream whose pieces are fetched from the process one by one."""
 
     def __init__(self, link: Link, number: int, request: Request) -> None:
         super().__init__(request, self.fetch())
@@ -116,7 +118,7 @@ class RemoteStream(Stream):
         self.number = number
 
     def fetch(self) -> Generator[bytes, None, None]:
-        """The pieces, as they come. Waits in the thread that asks."""
+        """Yield the pieces as they come. Blocks the calling thread."""
         while True:
             self.link.post(self.link.send, wire.NEXT, self.number)
             piece = self.link.streams[self.number].get()
@@ -127,6 +129,6 @@ class RemoteStream(Stream):
             yield piece
 
     def close(self) -> None:
-        """Ends the stream, whether it was read to its end or not."""
+        """Close the stream, even if it was not read to the end."""
         super().close()
         self.link.post(self.link.end_stream, self.number)

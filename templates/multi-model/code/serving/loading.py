@@ -1,4 +1,4 @@
-"""Waits while a model's process loads it, and watches the memory: the container must not die of a model."""
+"""Waits while a process loads its model, and watches memory so that a large model does not kill the container."""
 
 import os
 import select
@@ -14,7 +14,7 @@ from serving.errors import ServingError
 from serving.link import Link
 from serving.processes import Restarts
 
-POLL = 20  # milliseconds from one look at the memory to the next
+POLLING_INTERVAL = 20  # milliseconds between checks of the memory
 
 
 @dataclass(eq=False)
@@ -22,17 +22,17 @@ class Entry:
     """A model that is loaded, or is being loaded."""
 
     name: str
-    url: str  # the folder it lies in
-    label: str  # what the log calls it: SageMaker's TargetModel
-    link: Link | None = None  # once it is loaded
+    url: str  # its folder
+    label: str  # its name in the log: SageMaker's TargetModel
+    link: Link | None = None  # set once it is loaded
     pid: int | None = None
-    wanted: bool = True  # until it is unloaded
-    settled: threading.Event = field(default_factory=threading.Event)  # not while a process is loading it
+    wanted: bool = True  # False once it is unloaded
+    load_ended: threading.Event = field(default_factory=threading.Event)  # cleared while a process loads it
     restarts: Restarts = field(default_factory=Restarts)
 
 
 class ModelNotFound(ServingError):
-    """No such model is loaded, or there is nothing where it should lie."""
+    """No model of this name is loaded, or its folder does not exist."""
 
     status, key = 404, "message"
 
@@ -40,8 +40,8 @@ class ModelNotFound(ServingError):
         super().__init__(f"Model not found: {name}")
 
 
-class NoMemory(ServingError):
-    """There is no room for the model; SageMaker unloads others and tries again."""
+class OutOfMemory(ServingError):
+    """There is not enough memory for the model. SageMaker unloads others and retries."""
 
     status, key = 507, "message"
 
@@ -50,7 +50,7 @@ class NoMemory(ServingError):
 
 
 class NotLoaded(ServingError):
-    """The model does not load; the log tells why."""
+    """The model does not load; details are in the log."""
 
     status, key = 500, "message"
 
@@ -58,50 +58,50 @@ class NotLoaded(ServingError):
         super().__init__(f"Model {name} does not load. The reason is in the log of the endpoint.")
 
 
-def wait_until_loaded(entry: Entry, line: socket.socket) -> tuple[int, list[str]]:
-    """The bytes that the model takes, and the modules it needed. Kills the process before there is no memory left.
+def wait_until_loaded(entry: Entry, connection: socket.socket) -> tuple[int, list[str]]:
+    """Return the size of the model in bytes and the modules it imported. Kills the process before memory runs out.
 
-    Raises NoMemory, NotLoaded, or ModelNotFound if it was unloaded meanwhile, when the process has ended.
+    When the process has ended, raises OutOfMemory, NotLoaded, or ModelNotFound if it was unloaded meanwhile.
     """
     kills = memory.count_kills()
-    lack = False
+    out_of_memory = False
 
     def watch() -> None:
-        nonlocal lack
-        lack = lack or memory.read_free() < 0
-        if lack or not entry.wanted:
+        nonlocal out_of_memory
+        out_of_memory = out_of_memory or memory.read_free() < 0
+        if out_of_memory or not entry.wanted:
             kill(entry)
 
-    for kind, *told in read_messages(line, watch):
+    for kind, *fields in read_messages(connection, watch):
         if kind == wire.STARTED:
-            entry.pid = told[0]
+            entry.pid = fields[0]
         elif kind == wire.FAILED:
-            lack = told[0]
+            out_of_memory = fields[0]
         else:
             watch()
-            if not lack and entry.wanted:
-                return told[0], told[1]
+            if not out_of_memory and entry.wanted:
+                return fields[0], fields[1]
     if not entry.wanted:
         raise ModelNotFound(entry.name)
-    lack = lack or memory.count_kills() > kills
-    raise NoMemory(entry.name) if lack else NotLoaded(entry.name)
+    out_of_memory = out_of_memory or memory.count_kills() > kills
+    raise OutOfMemory(entry.name) if out_of_memory else NotLoaded(entry.name)
 
 
-def read_messages(line: socket.socket, meanwhile: Callable[[], object]) -> Iterator[wire.Message]:
-    """The messages of a process until it ends; `meanwhile` is called again and again while none comes."""
+def read_messages(connection: socket.socket, on_idle: Callable[[], object]) -> Iterator[wire.Message]:
+    """Yield the messages of a process until it ends. Calls `on_idle` at each polling interval without a message."""
     poller, unpacker = select.poll(), wire.Unpacker()
-    poller.register(line, select.POLLIN)
+    poller.register(connection, select.POLLIN)
     while True:
-        while not poller.poll(POLL):
-            meanwhile()
-        data = line.recv(2**16)
+        while not poller.poll(POLLING_INTERVAL):
+            on_idle()
+        data = connection.recv(2**16)
         if not data:
             return
         yield from unpacker.feed(data)
 
 
 def kill(entry: Entry) -> None:
-    """Ends the process of a model at once."""
+    """Kill the process of a model."""
     if entry.pid:
         with suppress(ProcessLookupError):
             os.kill(entry.pid, signal.SIGKILL)

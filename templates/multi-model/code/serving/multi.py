@@ -1,7 +1,7 @@
-"""Serves many models, as SageMaker starts it with SAGEMAKER_MULTI_MODEL=true: they are loaded when they are asked for.
+"""Serves many models, which are loaded on demand. SageMaker requests this with SAGEMAKER_MULTI_MODEL=true.
 
-One process answers SageMaker and passes requests on (multi_app, registry, link). Each model has a process of its own
-(host), which another one has forked (spawner).
+One process handles HTTP and forwards requests (multi_app, registry, link). Each model has its own process (host),
+forked by another one (spawner).
 """
 
 import logging
@@ -16,12 +16,12 @@ MB = 2**20
 
 
 def run(chosen: settings.Settings, given: Mapping[str, str]) -> int:
-    """Serves until SIGTERM; the exit status. Raises StartError if model_handler.py or the port cannot be used."""
+    """Serve until SIGTERM and return the exit status. Raises StartError if the handler or the port is unusable."""
     handler = import_handler()
     chosen = settings.fit_handler(chosen, given, preload=False, thread_safe=getattr(handler, "THREAD_SAFE", True))
-    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # each model is one, each connection another
-    form = "Starting on port %d: a process for each model, threads in each %d, memory for models %d MB."
-    logging.info(form, chosen.port, chosen.threads, memory.read_free() // MB)
+    _, max_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max_files, max_files))  # one per model and connection
+    message = "Starting on port %d: one process per model with %d threads, %d MB of memory for models."
+    logging.info(message, chosen.port, chosen.threads, memory.read_free() // MB)
     ours, theirs = socket.socketpair(type=socket.SOCK_DGRAM)
     return multi_app.run(chosen, ours, lambda: spawner.run(theirs, chosen, handler))

@@ -1,6 +1,6 @@
-"""The models that are loaded: what SageMaker's multi-model API does with them, whichever web server carries it.
+"""The registry of loaded models: SageMaker's multi-model API, independent of the web server.
 
-Loading and unloading wait for the models' processes, each in a thread of its own, so that nothing else waits for them.
+Each load and unload waits for the model's process in its own thread, so that nothing else is blocked.
 """
 
 import logging
@@ -15,25 +15,25 @@ import orjson
 
 from serving import memory
 from serving.errors import BadRequest, ServingError
-from serving.host import Order
+from serving.host import ForkRequest
 from serving.invocation import refuse
 from serving.link import Link
-from serving.loading import Entry, ModelNotFound, NoMemory, NotLoaded, kill, wait_until_loaded
+from serving.loading import Entry, ModelNotFound, NotLoaded, OutOfMemory, kill, wait_until_loaded
 from serving.processes import GRACE
 from serving.request import Answer, Request
-from serving.spawner import send_order
+from serving.spawner import request_fork
 
 log = logging.getLogger(__name__)
 
 MODELS = "/models"
 INVOKE = "/invoke"
-MOST_MODULES = 1000  # names that fit in one order
-MOST_SIZES = 10_000  # models whose sizes are remembered
+MAX_MODULES = 1000  # names that fit in one fork request
+MAX_SIZES = 10_000  # models whose sizes are kept
 MB = 2**20
 
 
 class AlreadyLoaded(ServingError):
-    """A model of this name is loaded, or is being loaded."""
+    """A model of this name is already loaded or loading."""
 
     status, key = 409, "message"
 
@@ -42,24 +42,24 @@ class AlreadyLoaded(ServingError):
 
 
 class Registry:
-    """The models by their names, each with a process of its own."""
+    """The models by name, each with its own process."""
 
     def __init__(self, control: socket.socket, connect: Callable[[socket.socket, Callable[[], object]], Link]) -> None:
-        """`control` leads to the spawner; `connect` makes the web server's end of a line to a model's process."""
+        """`control` leads to the spawner; `connect` creates the web server's end of a connection to a process."""
         self.control = control
         self.connect = connect
         self.entries: dict[str, Entry] = {}
         self.changing = threading.Lock()
-        self.sizes: dict[tuple[str, str], int] = {}  # bytes that a model took when it was loaded before
-        self.modules: list[str] = []  # that models needed, and that the spawner does not know of yet
+        self.sizes: dict[tuple[str, str], int] = {}  # of models that were loaded before, in bytes
+        self.modules: list[str] = []  # imported by models, not yet by the spawner
 
     def submit(self, name: str, request: Request) -> None:
-        """Sends a request to a model. Raises ModelNotFound, and Overloaded if its process is being replaced."""
+        """Send a request to a model. Raises ModelNotFound, or Overloaded if its process is being replaced."""
         self.find(name)[1].submit(request)
 
     def load(self, body: bytes, label: str | None) -> Answer:
-        """POST /models. Raises AlreadyLoaded, ModelNotFound, NoMemory, NotLoaded, and BadRequest."""
-        name, url = read_order(body)
+        """POST /models. Raises AlreadyLoaded, ModelNotFound, OutOfMemory, NotLoaded or BadRequest."""
+        name, url = read_load_request(body)
         entry = Entry(name, url, label or name)
         with self.changing:
             if name in self.entries:
@@ -73,21 +73,21 @@ class Registry:
             self.forget(entry)
             raise
         finally:
-            entry.settled.set()
+            entry.load_ended.set()
         return Answer(200, orjson.dumps({"status": "Workers scaled"}))
 
     def unload(self, name: str) -> Answer:
-        """DELETE /models/NAME, with its memory free in the end. Raises ModelNotFound."""
+        """DELETE /models/NAME. Returns once its memory is free. Raises ModelNotFound."""
         with self.changing:
             entry = self.entries.pop(name, None)
             if entry is None:
                 raise ModelNotFound(name)
             entry.wanted = False
-        entry.settled.wait(GRACE)
+        entry.load_ended.wait(GRACE)
         if entry.link and not entry.link.closed.is_set():
             entry.link.stop()
             if not entry.link.closed.wait(GRACE):
-                log.error("Model %s has requests that do not end: killed.", entry.label)
+                log.error("Killed model %s: its requests did not finish in time.", entry.label)
                 kill(entry)
                 entry.link.closed.wait()
         log.info("Model %s is unloaded.", entry.label)
@@ -98,7 +98,7 @@ class Registry:
         return Answer(200, orjson.dumps(describe(self.find(name)[0])))
 
     def list_models(self, limit: str, after: str) -> Answer:
-        """GET /models: all, or up to `limit` of those after a name; `nextPageToken` is the last, if more follow."""
+        """GET /models: all, or up to `limit` names after `after`. `nextPageToken` is the last name if more follow."""
         names = sorted(name for name, entry in list(self.entries.items()) if entry.link and name > after)
         shown = names[: max(1, int(limit))] if limit.isdecimal() else names
         answer: dict[str, Any] = {"models": [describe(self.entries[name]) for name in shown if name in self.entries]}
@@ -107,27 +107,27 @@ class Registry:
         return Answer(200, orjson.dumps(answer))
 
     def find(self, name: str) -> tuple[Entry, Link]:
-        """A model that was loaded. Raises ModelNotFound."""
+        """Return a loaded model. Raises ModelNotFound."""
         entry = self.entries.get(name)
         if entry is None or entry.link is None:
             raise ModelNotFound(name)
         return entry, entry.link
 
     def start(self, entry: Entry) -> None:
-        """Has a process load the model. Raises NoMemory, NotLoaded, and ModelNotFound if it was unloaded meanwhile."""
+        """Load the model in a new process. Raises OutOfMemory, NotLoaded, or ModelNotFound if it was unloaded."""
         key = entry.name, entry.url
         if memory.read_free() < self.sizes.get(key, 0):
-            raise NoMemory(entry.name)
+            raise OutOfMemory(entry.name)
         ours, theirs = socket.socketpair()
         try:
-            known, self.modules = self.modules[:MOST_MODULES], self.modules[MOST_MODULES:]
+            known, self.modules = self.modules[:MAX_MODULES], self.modules[MAX_MODULES:]
             with theirs:
-                send_order(self.control, Order(entry.url, entry.label, known), theirs)
+                request_fork(self.control, ForkRequest(entry.url, entry.label, known), theirs)
             size, modules = wait_until_loaded(entry, ours)
         except BaseException:
             ours.close()
             raise
-        if len(self.sizes) >= MOST_SIZES:
+        if len(self.sizes) >= MAX_SIZES:
             self.sizes.clear()
         self.sizes[key] = size
         self.modules += modules
@@ -140,35 +140,35 @@ class Registry:
         log.info("Model %s is loaded: %d MB.", entry.label, size // MB)
 
     def replace(self, entry: Entry) -> None:
-        """Called when a process has ended by itself: another loads the model, in a thread of its own."""
+        """Start a new process, in a new thread, for a model whose process ended unexpectedly."""
         entry.pid = None
-        entry.settled.clear()
+        entry.load_ended.clear()
         threading.Thread(target=self.restart, args=(entry,), name="restart", daemon=True).start()
 
     def restart(self, entry: Entry) -> None:
-        """Loads a model again, or forgets it if that does not go."""
+        """Load a model again, or unload it if that fails."""
         try:
             if not entry.wanted:
                 return
-            log.error("The process of model %s ended. Starting another.", entry.label)
+            log.error("The process of model %s ended unexpectedly. Starting another.", entry.label)
             if entry.restarts.too_many():
                 raise NotLoaded(entry.name)
             self.start(entry)
         except ServingError as error:
             self.forget(entry)
-            log.critical("Model %s is unloaded: its process ended, and %s", entry.label, error)
+            log.critical("Unloaded model %s after its process ended: %s", entry.label, error)
         finally:
-            entry.settled.set()
+            entry.load_ended.set()
 
     def forget(self, entry: Entry) -> None:
-        """Takes it out, if it is there."""
+        """Remove a model, if it is still registered."""
         with self.changing:
             if self.entries.get(entry.name) is entry:
                 del self.entries[entry.name]
 
 
 def find_route(app: Any, path: str) -> Any:
-    """What answers on a path, by method: functions of the web server's application, or those of `app.routes`."""
+    """Return the functions for a path by method: those for one model, or those in `app.routes`."""
     name = path.removeprefix(f"{MODELS}/")
     if name == path:
         return app.routes.get(path)
@@ -177,25 +177,25 @@ def find_route(app: Any, path: str) -> Any:
     return {"GET": partial(app.show, name), "DELETE": partial(app.unload, name)}
 
 
-def attempt(step: Callable[..., Answer], *arguments: object) -> Answer:
-    """What a step of the API answers, errors included."""
+def respond(action: Callable[..., Answer], *arguments: object) -> Answer:
+    """Call a function of the API and return its answer, or the answer for its error."""
     try:
-        return step(*arguments)
+        return action(*arguments)
     except ServingError as error:
         log.warning("%s", error)
         return refuse(error)
 
 
 def describe(entry: Entry) -> dict[str, str]:
-    """A model as the API shows it."""
+    """Return a model in the API's format."""
     return {"modelName": entry.name, "modelUrl": entry.url}
 
 
-def read_order(body: bytes) -> tuple[str, str]:
-    """Name and folder of the model that is to be loaded. Raises BadRequest."""
+def read_load_request(body: bytes) -> tuple[str, str]:
+    """Return the name and folder of the model to load. Raises BadRequest."""
     try:
-        order = orjson.loads(body)
-        name, url = order["model_name"], order["url"]
+        fields = orjson.loads(body)
+        name, url = fields["model_name"], fields["url"]
     except (ValueError, TypeError, KeyError):
         name = url = None
     if not (isinstance(name, str) and name and isinstance(url, str) and url):

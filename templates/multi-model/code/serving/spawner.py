@@ -1,4 +1,4 @@
-"""Forks a process for each model, from one that has the libraries imported and neither a thread nor a model."""
+"""Forks a process for each model, from one that has imported the libraries and has no threads and no model."""
 
 import gc
 import importlib
@@ -13,47 +13,47 @@ from functools import partial
 from types import ModuleType
 
 from serving import wire
-from serving.host import Order, live
+from serving.host import ForkRequest, run_host
 from serving.processes import Child, run_child
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MOST = 2**16  # bytes of an order
+MAX_REQUEST = 2**16  # bytes
 
 
-def send_order(control: socket.socket, order: Order, link: socket.socket) -> None:
-    """Has a process forked, which gets its end of the line to the web server."""
-    socket.send_fds(control, [marshal.dumps(astuple(order))], [link.fileno()])
+def request_fork(control: socket.socket, request: ForkRequest, link: socket.socket) -> None:
+    """Request a process for a model from the spawner. `link` is its end of the connection to the web server."""
+    socket.send_fds(control, [marshal.dumps(astuple(request))], [link.fileno()])
 
 
 def run(control: socket.socket, settings: Settings, handler: ModuleType) -> None:
-    """The life of the process, until it is killed: forks one for each order.
+    """Fork a process for each request until this one is killed.
 
-    It need not know which of them still run: each ends when the web server hangs up.
+    It does not track them: each ends when the web server closes its connection.
     """
     signal.signal(signal.SIGCHLD, reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        data, (file, *_), _, _ = socket.recv_fds(control, MOST, 1)
-        order = Order(*marshal.loads(data))
-        for name in order.modules:
+        data, (file, *_), _, _ = socket.recv_fds(control, MAX_REQUEST, 1)
+        request = ForkRequest(*marshal.loads(data))
+        for name in request.modules:
             with suppress(Exception):
                 importlib.import_module(name)
-        gc.freeze()  # what is not looked at is not copied by the processes that share it
+        gc.freeze()  # objects that are not collected stay shared with the forked processes
         with socket.socket(fileno=file) as link:
             try:
                 child = os.fork() == 0
             except OSError as error:
-                log.error("There is no process for model %s: %s", order.label, error.strerror)
+                log.error("Cannot start a process for model %s: %s", request.label, error.strerror)
                 link.sendall(wire.pack(wire.FAILED, True))
                 continue
             if child:
-                run_child(Child(order.label, partial(live, link, order, settings, handler)))
+                run_child(Child(request.label, partial(run_host, link, request, settings, handler)))
 
 
 def reap(*_: object) -> None:
-    """Takes note of the processes that have ended, whose CPU time is this one's from then on."""
+    """Reap the processes that have ended, which adds their CPU time to this one's."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

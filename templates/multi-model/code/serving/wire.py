@@ -1,6 +1,6 @@
-"""Messages between the web server and the processes of the models: tuples of plain values, with their length before.
+"""Messages between the web server and the models' processes: tuples of plain values, prefixed with their length.
 
-They are written by marshal: it is quick, and reading it runs nothing. Both ends are the same Python.
+They are encoded with marshal, which is fast and runs no code when read. Both ends use the same Python.
 """
 
 import marshal
@@ -10,29 +10,29 @@ from typing import Any, BinaryIO
 
 LENGTH = struct.Struct("!I")
 
-# What the web server says first of a message to a model's process:
+# From the web server to a model's process, followed by:
 INVOKE = 0  # number, body, content type, accept, inference id, custom attributes
-NEXT = 1  # number: the next piece of a stream, please
-CLOSE = 2  # number: no more of it
-# And a model's process to the web server:
+NEXT = 1  # number; requests the next piece of a stream
+CLOSE = 2  # number; closes a stream
+# From a model's process to the web server, followed by:
 STARTED = 3  # process id
-LOADED = 4  # bytes that it holds, names of the modules that were imported for it
-FAILED = 5  # whether it was for lack of memory, or of another resource
+LOADED = 4  # private memory in bytes, names of the imported modules
+FAILED = 5  # whether memory or another resource ran out
 ANSWER = 6  # number, status, body (None: a stream begins), media type, headers
-PIECE = 7  # number, piece (None: the stream is at its end)
-BROKEN = 8  # number: the stream ends in an error
+PIECE = 7  # number, piece (None: end of the stream)
+BROKEN = 8  # number; the stream failed
 
 Message = tuple[Any, ...]
 
 
 def pack(*message: Any) -> bytes:
-    """A message as it is sent."""
+    """Encode a message."""
     content = marshal.dumps(message)
     return LENGTH.pack(len(content)) + content
 
 
 def receive(stream: BinaryIO) -> Message | None:
-    """The next message of a stream that blocks; None at its end."""
+    """Read the next message from a blocking stream; None at its end."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -41,13 +41,13 @@ def receive(stream: BinaryIO) -> Message | None:
 
 
 class Unpacker:
-    """Finds the messages in what arrives piece by piece."""
+    """Decodes messages from data that arrives in pieces."""
 
     def __init__(self) -> None:
         self.buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """The messages that are whole by now."""
+        """Yield the messages that are now complete."""
         self.buffer += data
         while len(self.buffer) >= LENGTH.size:
             end = LENGTH.size + LENGTH.unpack_from(self.buffer)[0]

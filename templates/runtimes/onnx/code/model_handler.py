@@ -1,7 +1,7 @@
 """The one file to edit: how your model is loaded and how it predicts.
 
-A request goes through decode, predict and encode. Raise BadRequest("...") in any of them for an error of the client
-(status 400, the message goes to the client). Any other exception is a bug here: status 500, details are in the log.
+Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
+(status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
 """
 
 import json
@@ -21,33 +21,33 @@ from serving.settings import count_math_threads
 from serving.tabular import to_matrix
 
 PRELOAD = count_math_threads() == 1  # a session's threads do not survive a fork
-SILENT = 4  # onnxruntime raises exceptions for errors; printing them as well is not needed
+SILENT = 4  # log severity: errors are raised as exceptions, so onnxruntime need not print them
 TEXT = "tensor(string)"
-MISSING = "\u2400"  # as convert_steps.py has it
+MISSING = "\u2400"  # the same as in convert_steps.py
 LARGEST = float(np.finfo(np.float32).max)  # trees compare in float32
 
-Arrays = dict[str, NDArray[Any]]  # by the name of the input
+Arrays = dict[str, NDArray[Any]]  # by input name
 
 
 class Model(NamedTuple):
-    """What load returns, and the other functions get."""
+    """The loaded model, passed to the functions below."""
 
     session: ort.InferenceSession
-    inputs: Mapping[str, str]  # name -> type: one array of records, or each column
-    width: int  # columns of a record
-    names: Sequence[str]  # of the columns; empty for a model that was trained on arrays
-    closed: bool  # a category that the training did not have is an error; False: it counts as missing
-    missing: bool  # records given as lists may have missing values
+    inputs: Mapping[str, str]  # name -> type: one array of records, or one input per column
+    width: int  # number of columns
+    names: Sequence[str]  # of the columns; empty for a model trained on arrays
+    closed: bool  # an unknown category is an error; otherwise it counts as missing
+    missing: bool  # records given as lists can have missing values
     classes: Sequence[Any] | None
 
     @property
     def by_column(self) -> bool:
-        """Whether the model has an input for each column."""
+        """Whether the model has one input per column."""
         return TEXT in self.inputs.values()
 
 
 def load(model_dir: Path) -> Model:
-    """Loads the model once, when the server starts. Raises StartError for one that convert.py did not write."""
+    """Load the model once, when the server starts. Raises StartError for one that convert.py did not write."""
     path = find_model_file(model_dir, ".onnx")
     options = ort.SessionOptions()
     options.intra_op_num_threads = count_math_threads()
@@ -57,13 +57,13 @@ def load(model_dir: Path) -> Model:
     if facts is None:
         raise StartError(
             f"{path.name} was not written by tools/convert.py. Convert your model with that, or generate a project for "
-            "other ONNX models: --framework=onnx."
+            "other ONNX models with --framework=onnx."
         )
     return Model(session, {each.name: each.type for each in session.get_inputs()}, **json.loads(facts))
 
 
 def find_columns(model: Model) -> InputSchema | None:
-    """The columns that requests can name. Their types, and the values they can have, are in model/signature.json."""
+    """Return the columns, if they have names. Their types and possible values are in model/signature.json."""
     texts = {name for name, kind in model.inputs.items() if kind == TEXT}
     columns = [
         Column(name, "string", gap=None) if name in texts else Column(name, NUMBER, closed=model.closed)
@@ -73,7 +73,7 @@ def find_columns(model: Model) -> InputSchema | None:
 
 
 def decode(model: Model, records: Any) -> Arrays:
-    """The records of one request as the inputs of the model, each of shape (records, 1) or (records, columns)."""
+    """Return the records of one request as model inputs, each of shape (records, 1) or (records, columns)."""
     if isinstance(records, Columns):
         arrays = {name: to_input(records[name], kind) for name, kind in model.inputs.items()}
         numbers = np.column_stack([each for each in arrays.values() if each.dtype == np.float64] or [np.zeros((1, 1))])
@@ -85,7 +85,7 @@ def decode(model: Model, records: Any) -> Arrays:
 
 
 def to_input(values: NDArray[Any], kind: str) -> NDArray[Any]:
-    """A column as an input of the model. ONNX has no missing text: MISSING stands for it, and never for a client's."""
+    """Return a column as a model input. ONNX has no missing strings: MISSING marks them, escaped in the client's."""
     if kind != TEXT:
         return values.astype(np.float64)[:, np.newaxis]
     texts = [MISSING if value is None else 2 * MISSING if value == MISSING else value for value in values]
@@ -93,17 +93,17 @@ def to_input(values: NDArray[Any], kind: str) -> NDArray[Any]:
 
 
 def check_values(numbers: NDArray[np.float64], missing: bool) -> None:
-    """Raises BadRequest for infinity, what is that in float32, and, unless the model takes them, missing values."""
+    """Raise BadRequest for values that are infinite in float32 and, unless `missing`, for missing values."""
     fits = np.abs(numbers) <= LARGEST
     if not (fits | np.isnan(numbers) if missing else fits).all():
         record = int((~fits).any(axis=1).argmax()) + 1
-        raise BadRequest(f"Record {record} has a missing, infinite or too large value, which this model does not take.")
+        raise BadRequest(f"Record {record}: this model does not accept missing, infinite or too large values.")
 
 
 def predict(model: Model, inputs: Arrays) -> Any:
-    """What the model predicts for each record; with {"parameters": {"probabilities": true}} the probabilities, too.
+    """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    The records may come from several requests with the same parameters: BATCHING = False in this file ends that.
+    The records may come from several requests with the same parameters; set BATCHING = False to prevent that.
     """
     known = {output.name for output in model.session.get_outputs()}
     if not current().parameters.get("probabilities"):
@@ -115,8 +115,8 @@ def predict(model: Model, inputs: Arrays) -> Any:
 
 
 def encode(model: Model, outputs: Any) -> Any:
-    """What becomes {"predictions": ...}: with probabilities, the classes in their order, too.
+    """Return the predictions. With probabilities, add the classes in the order of their columns.
 
-    Return a dict to write the whole answer yourself, or a list with one entry a record.
+    Return a dict to replace the whole response, or a list with one entry per record.
     """
     return {**outputs, "classes": model.classes} if isinstance(outputs, dict) and model.classes else outputs

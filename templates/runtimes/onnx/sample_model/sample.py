@@ -1,4 +1,4 @@
-"""What is behind every sample: the data of data.py, and the conversion of the model that was trained on it."""
+"""Shared by all samples: the data of data.py and the conversion of the model that was trained on it."""
 
 import shutil
 import sys
@@ -15,13 +15,13 @@ sys.path.append(str(PROJECT / "tools"))
 from convert import convert
 from describe_model import load
 
-MODEL = Path(tempfile.mkdtemp())  # of the model as it was trained: only the converted one is kept
+MODEL = Path(tempfile.mkdtemp())  # for the trained model: only the converted one is kept
 
 __all__ = ["MODEL", "finish", "make_data"]
 
 
 def finish(what: str, model: Path, test_x: NDArray[Any], test_y: NDArray[Any], predictions: NDArray[Any]) -> None:
-    """Converts the model, and says how well it predicts the prices."""
+    """Convert the model and print how well it predicts the prices."""
     error = np.square(test_y - np.ravel(predictions)).sum() / np.square(test_y - test_y.mean()).sum()
     print(f"Trained {what} on made-up houses. R2 on {len(test_x)} others: {1 - error:.2f}.")
     convert(load(model, PROJECT / "code"), test_x, PROJECT)

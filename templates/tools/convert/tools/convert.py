@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Converts a model to ONNX and compares it with the original. Run it where the model was trained, with its libraries:
+"""Convert a model to ONNX and compare it with the original. Run it where the model was trained, with its libraries:
 
     python tools/convert.py model.joblib rows.csv
 
-It says what to install there. The converted model answers all of the rows, and 1,000 more that are mixed from them.
-Where it differs from the original, nothing is written. It writes model/model.onnx, and what tools/describe_model.py
-writes: model/signature.json, model/expected.json with predictions of the original, and sample requests. It needs
-Python 3.8. To run it on another machine, copy the folder tools/ there, then model/ and test/ back.
+It says which packages to install there. The converted model predicts all rows, and 1,000 more that are mixed from them.
+If any prediction differs from the original, nothing is written. Otherwise it writes model/model.onnx and the files of
+tools/describe_model.py: model/signature.json, model/expected.json with the original's predictions, and sample requests.
+Needs Python 3.8 or newer. To run it on another machine, copy tools/ there, then copy model/ and test/ back.
 """
 
 from __future__ import annotations  # for Python 3.8
@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from convert_check import Answers, answers_of, compare, make_session, mix, takes_missing, time_once
+from convert_check import Predict, accepts_missing, compare, make_predictor, make_session, mix, time_call
 from convert_models import to_onnx
 from convert_skl2onnx import install_hint
 from convert_steps import HINT
@@ -27,7 +27,7 @@ from describe_model import (
     Described,
     check_folder,
     find_library,
-    look,
+    inspect_model,
     make_files,
     make_parser,
     report,
@@ -41,21 +41,21 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 ABOUT = (
-    f"how far numbers can differ, relative to their size, and probabilities as they are (default: {TOLERANCE}). "
-    "Labels must be equal. The sums of trees are rounded to float32, which makes up to 1e-7; more than 1e-6 is another "
-    "decision"
+    f"the largest difference allowed, relative for numbers and absolute for probabilities (default: {TOLERANCE}). "
+    "Labels must be equal. Rounding the sums of trees to float32 causes up to 1e-7; a difference of more than 1e-6 "
+    "means that the model decides differently"
 )
 SHOWN = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. The exit status is 2 where the model does not convert, and nothing is written then."""
+    """Run the command line. If the model does not convert, the exit status is 2 and nothing is written."""
     parser = make_parser("convert.py", __doc__)
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=ABOUT)
 
-    def act(given: Namespace, model: Any, rows: Any, *others: Any) -> None:
+    def act(options: Namespace, model: Any, rows: Any, *others: Any) -> None:
         folder, types, outputs = others
-        convert(model, rows, folder, types, outputs, given.tolerance)
+        convert(model, rows, folder, types, outputs, options.tolerance)
 
     return run(parser, arguments, act)
 
@@ -68,15 +68,15 @@ def convert(
     outputs: Sequence[str] = (),
     tolerance: float = TOLERANCE,
 ) -> None:
-    """Writes a model as ONNX, and its description, into a project's folder. Raises Problem.
+    """Write a model as ONNX, with its description, to a project's folder. Raises Problem.
 
-    A script or notebook can call it, too, as describe() of describe_model.py.
+    Scripts and notebooks can call it, like describe() in describe_model.py.
     """
     folder = check_folder(folder)
-    need_packages()
-    described = look(model, rows, types or {}, outputs)
+    require_packages()
+    described = inspect_model(model, rows, types or {}, outputs)
     with progress("converting and comparing"):
-        proto, described, largest = convert_described(described, tolerance)
+        proto, described, largest = convert_model(described, tolerance)
     more = {"tolerance": tolerance} if tolerance > TOLERANCE else {}
     texts = make_files(described, **more)
     write(
@@ -89,28 +89,28 @@ def convert(
     report(described, folder)
 
 
-def need_packages() -> None:
-    """Raises Problem, with what to type, where a package is missing."""
+def require_packages() -> None:
+    """Raise Problem with the command to type if a package is missing."""
     missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
-        raise Problem(f"it needs more packages here. {install_hint(*missing)}")
+        raise Problem(f"packages are missing here. {install_hint(*missing)}")
 
 
-def convert_described(described: Described, tolerance: float) -> tuple[Any, Described, float]:
-    """The model as ONNX, its description with what the server has to refuse, and the largest difference."""
+def convert_model(described: Described, tolerance: float) -> tuple[Any, Described, float]:
+    """Return the model as ONNX, its description with the values to reject, and the largest difference."""
     rows, columns = described.rows, described.columns
     if any(column["type"] == "datetime" for column in columns) or (not columns and isinstance(rows[0], str)):
-        raise Problem(f"dates and free texts do not convert. {HINT}")
-    original = make_original(described)
+        raise Problem(f"dates and free texts cannot be converted. {HINT}")
+    original = make_original_predictor(described)
     example = {kind: np.asarray(values) for kind, values in original(rows[:2]).items()}
     proto, closed = to_onnx(described, example)
     if closed and not columns:
         raise Problem(
-            "an encoder that refuses unknown values does not convert in a model without names of columns: train it on "
-            "a DataFrame, or with handle_unknown='ignore'"
+            "an encoder that rejects unknown values cannot be converted in a model without column names: train it on a "
+            "DataFrame, or with handle_unknown='ignore'"
         )
     try:
-        converted = answers_of(make_session(proto))
+        converted = make_predictor(make_session(proto))
         largest = check(original, converted, described, closed, tolerance)
     except Problem:
         raise
@@ -118,26 +118,26 @@ def convert_described(described: Described, tolerance: float) -> tuple[Any, Desc
         reason = " ".join(str(error).split())
         raise Problem(f"the comparison failed ({reason}). {HINT}") from None
     places = [column["name"] for column in columns] or list(range(len(rows[0])))
-    missing = [takes_missing(original, converted, rows[:20], place, tolerance) for place in places]
+    missing = [accepts_missing(original, converted, rows[:20], place, tolerance) for place in places]
     write_facts(proto, described, len(places), all(missing))
     for count in (1, 100):
-        before, after = (1e3 * time_once(partial(answer, rows[:count])) for answer in (original, converted))
+        before, after = (1e3 * time_call(partial(predict, rows[:count])) for predict in (original, converted))
         print(f"{count} record{'s' * (count > 1)}: {before:.3g} ms before, {after:.3g} ms as ONNX")
     return proto, described._replace(columns=restrict(columns, missing, closed)), largest
 
 
 def restrict(columns: Any, missing: Sequence[bool], closed: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The columns of the signature, with what the original refuses: missing values, and other than known ones."""
+    """Return the columns of the signature, restricted to what the original accepts: known and non-missing values."""
     restricted = []
-    for column, taken in zip(columns, missing):
+    for column, accepted in zip(columns, missing):
         name, kept = column["name"], {key: value for key, value in column.items() if key != "missing"}
         values = {"values": to_json(closed[name])} if name in closed else {}
-        restricted.append({**kept, "required": column["required"] or not taken, **values})
+        restricted.append({**kept, "required": column["required"] or not accepted, **values})
     return restricted
 
 
 def write_facts(proto: Any, described: Described, width: int, missing: bool) -> None:
-    """Writes into the model what code/model_handler.py has to know."""
+    """Write the metadata for code/model_handler.py to the model."""
     model = described.model
     facts = {
         "width": width,
@@ -150,20 +150,20 @@ def write_facts(proto: Any, described: Described, width: int, missing: bool) -> 
     entry.key, entry.value = "serving", json.dumps(facts)
 
 
-def make_original(described: Described) -> Answers:
-    """What the model answers for rows."""
+def make_original_predictor(described: Described) -> Predict:
+    """Return a function that predicts rows with the original model."""
     library = find_library()
 
-    def answer(rows: Any) -> dict[str, Any]:
+    def predict(rows: Any) -> dict[str, Any]:
         if not library.FRAMES and hasattr(rows, "columns"):
             rows = [list(record.values()) for record in to_records(rows, described.columns)]
         return dict(library.predict(described.model, rows))
 
-    return answer
+    return predict
 
 
-def check(original: Answers, converted: Answers, described: Described, closed: Any, tolerance: float) -> float:
-    """The largest difference. Raises Problem for one over the tolerance."""
+def check(original: Predict, converted: Predict, described: Described, closed: Any, tolerance: float) -> float:
+    """Return the largest difference. Raises Problem if it exceeds the tolerance."""
     found = compare(original, converted, described.rows)
     mixed = mix(described.rows, closed)
     more = compare(original, converted, mixed, ties=tolerance)
@@ -173,7 +173,7 @@ def check(original: Answers, converted: Answers, described: Described, closed: A
             records = to_records(rows, described.columns)
             shown = [
                 f"{which} {each.row}, {json.dumps(records[each.row - 1], ensure_ascii=False)}: {each.kind} were "
-                f"{to_json(each.expected)}, and are {to_json(each.found)}"
+                f"{to_json(each.expected)} and are {to_json(each.found)}"
                 for each in wrong[:SHOWN]
             ]
             raise Problem(

@@ -1,4 +1,4 @@
-"""The trees of XGBoost, LightGBM and CatBoost, and what they make of their sums."""
+"""The trees of XGBoost, LightGBM and CatBoost, and the functions that map their sums to predictions."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
-from convert_estimators import Ensemble, Link, as_they_are, divide, to_both, to_each, to_power, to_probability
+from convert_estimators import Ensemble, Link, divide, exponential, sigmoid, softmax, to_float64, two_classes
 from convert_graph import Graph, Tree, Trees
 from describe_rows import Problem
 
 
 class Branch(NamedTuple):
-    """A comparison; with `members` it holds for each of them."""
+    """A comparison, or a test whether the value is one of `members`."""
 
     feature: int
     mode: str
@@ -26,10 +26,10 @@ class Branch(NamedTuple):
 
 
 def flatten(root: Any, look: Callable[[Any], Branch | list[float]], target: int = 0) -> Tree:
-    """A tree from its root on; `look` gives a branch, or what a leaf adds to each target."""
+    """Return a tree as arrays. `look` maps a node to a branch, or to the values that a leaf adds to each target."""
     rows: list[list[Any]] = []  # mode, feature, threshold, yes, no, missing
     leaves: dict[int, list[float]] = {}
-    waiting: list[tuple[Any, list[tuple[int, int]]]] = [(root, [])]  # a node, and the places of its number
+    waiting: list[tuple[Any, list[tuple[int, int]]]] = [(root, [])]  # a node, and where its number goes
     while waiting:
         node, places = waiting.pop()
         found, at = look(node), len(rows)
@@ -50,7 +50,7 @@ def flatten(root: Any, look: Callable[[Any], Branch | list[float]], target: int 
 
 
 def save_as_json(model: Any, **options: Any) -> Any:
-    """A model of XGBoost or CatBoost as JSON."""
+    """Return an XGBoost or CatBoost model as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), **options)
@@ -58,19 +58,19 @@ def save_as_json(model: Any, **options: Any) -> Any:
 
 
 class XGBoost(NamedTuple):
-    """A booster of XGBoost."""
+    """An XGBoost booster."""
 
     trees: Trees
     objective: str
 
 
 def read_xgboost(booster: Any) -> XGBoost:
-    """The rounds up to early stopping's best. It compares and adds in float32."""
+    """Read the rounds up to the best of early stopping. XGBoost compares and adds in float32."""
     learner = save_as_json(booster)["learner"]
     part, parameters = learner["gradient_booster"], learner["learner_model_param"]
     objective = learner["objective"]["name"]
     if part["name"] == "gblinear":
-        raise Problem("a linear booster of XGBoost does not convert")
+        raise Problem("a linear XGBoost booster cannot be converted")
     model = part["gbtree"]["model"] if part["name"] == "dart" else part["model"]
     drops = part.get("weight_drop") or model.get("weight_drop") or [1.0] * len(model["trees"])
     targets = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
@@ -84,20 +84,20 @@ def read_xgboost(booster: Any) -> XGBoost:
     trees.add_constant(np.broadcast_to(to_margin(base, objective), targets).tolist())
     for tree, target, weight in list(zip(model["trees"], model["tree_info"], drops))[:count]:
         if int(tree["tree_param"]["size_leaf_vector"]) > 1:
-            raise Problem("trees with several outputs in a leaf (multi_strategy) do not convert")
-        trees.trees.append(flatten(0, look_at_xgboost(tree, np.float32(weight)), target))
+            raise Problem("trees with several outputs per leaf (multi_strategy) cannot be converted")
+        trees.trees.append(flatten(0, make_xgboost_reader(tree, np.float32(weight)), target))
     return XGBoost(trees, objective)
 
 
 def to_margin(base: Any, objective: str) -> Any:
-    """The sum that stands for the base score."""
+    """Return the margin of the base score."""
     if objective in ("binary:logistic", "reg:logistic", "binary:logitraw"):
         return -np.log(np.float32(1) / base - np.float32(1))
     return np.log(base) if objective in POWERS else base
 
 
-def look_at_xgboost(tree: Any, weight: Any) -> Callable[[Any], Branch | list[float]]:
-    """The nodes of a tree by their numbers. Of categories those listed go to the right."""
+def make_xgboost_reader(tree: Any, weight: Any) -> Callable[[Any], Branch | list[float]]:
+    """Return a function from node numbers to nodes. The listed categories go to the right."""
     starts, sizes = tree.get("categories_segments", ()), tree.get("categories_sizes", ())
     ranges = zip(tree.get("categories_nodes", ()), starts, sizes)
     members = {node: tree["categories"][start : start + size] for node, start, size in ranges}
@@ -117,85 +117,85 @@ def look_at_xgboost(tree: Any, weight: Any) -> Callable[[Any], Branch | list[flo
 POWERS = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
 
 
-def link_of_xgboost(objective: str) -> Link:
-    """What the booster makes of the sums; of both classes for a binary objective."""
-    known: dict[str, Link] = {"binary:logistic": to_both, "multi:softprob": to_each, "multi:softmax": to_each}
-    known.update(dict.fromkeys(POWERS, to_power))
-    known["reg:logistic"] = to_probability
+def find_xgboost_link(objective: str) -> Link:
+    """Return the function from sums to predictions; for a binary objective, of both classes."""
+    known: dict[str, Link] = {"binary:logistic": two_classes, "multi:softprob": softmax, "multi:softmax": softmax}
+    known.update(dict.fromkeys(POWERS, exponential))
+    known["reg:logistic"] = sigmoid
     if objective == "binary:hinge":
-        raise Problem(f"the objective {objective} does not convert")
-    return known.get(objective, as_they_are)
+        raise Problem(f"the objective {objective} cannot be converted")
+    return known.get(objective, to_float64)
 
 
-def of_xgboost(model: Any) -> Ensemble:
-    """scikit-learn's interface to XGBoost."""
+def read_xgboost_wrapper(model: Any) -> Ensemble:
+    """Read an XGBoost model with the scikit-learn API."""
     trees, objective = read_xgboost(model.get_booster())
-    return Ensemble(trees, link_of_xgboost(objective))
+    return Ensemble(trees, find_xgboost_link(objective))
 
 
 class LightGBM(NamedTuple):
-    """A booster of LightGBM."""
+    """A LightGBM booster."""
 
     trees: Trees
     objective: str  # with its parameters, such as "binary sigmoid:1"
-    mean: int | None  # of so many trees; None: their sum
+    mean: int | None  # the number of trees to average; None: their sum
 
 
 def read_lightgbm(booster: Any) -> LightGBM:
-    """The rounds up to early stopping's best. It compares and adds in float64."""
+    """Read the rounds up to the best of early stopping. LightGBM compares and adds in float64."""
     saved = booster.dump_model()
     targets = int(saved["num_tree_per_iteration"])
     trees = Trees(targets)
     for at, tree in enumerate(saved["tree_info"]):
-        trees.trees.append(flatten(tree["tree_structure"], look_at_lightgbm, at % targets))
+        trees.trees.append(flatten(tree["tree_structure"], read_lightgbm_node, at % targets))
     mean = len(saved["tree_info"]) // targets if saved.get("average_output") else None
     return LightGBM(trees, saved.get("objective", ""), mean)
 
 
-def look_at_lightgbm(node: Any) -> Branch | list[float]:
-    """A node of a tree. Of categories those listed go to the left."""
+def read_lightgbm_node(node: Any) -> Branch | list[float]:
+    """Read a node of a tree. The listed categories go to the left."""
     if "leaf_value" in node:
         if node.get("leaf_coeff"):
-            raise Problem("linear trees of LightGBM do not convert")
+            raise Problem("linear LightGBM trees cannot be converted")
         return [node["leaf_value"]]
     feature, left, right = node["split_feature"], node["left_child"], node["right_child"]
     if node["decision_type"] == "==":
         return Branch(feature, "", 0, False, left, right, [float(each) for each in node["threshold"].split("||")])
     if node["missing_type"] == "Zero":
-        raise Problem("a model of LightGBM that takes 0 for a missing value (zero_as_missing) does not convert")
-    # A missing value counts as 0 where there was none in the training.
+        raise Problem("a LightGBM model that treats 0 as missing (zero_as_missing) cannot be converted")
+    # A missing value counts as 0 if the training data had none.
     missing = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
     return Branch(feature, "BRANCH_LEQ", node["threshold"], missing, left, right)
 
 
-def link_of_lightgbm(objective: str, mean: int | None) -> Link:
-    """What the booster makes of the sums; of both classes for a binary objective."""
+def find_lightgbm_link(objective: str, mean: int | None) -> Link:
+    """Return the function from sums to predictions; for a binary objective, of both classes."""
     name, *parameters = objective.split()
-    steep = next((float(each.split(":")[1]) for each in parameters if each.startswith("sigmoid:")), 1.0)
+    steepness = next((float(each.split(":")[1]) for each in parameters if each.startswith("sigmoid:")), 1.0)
 
     def link(graph: Graph, sums: str) -> str:
-        values = divide(mean)(graph, sums) if mean else as_they_are(graph, sums)
+        values = divide(mean)(graph, sums) if mean else to_float64(graph, sums)
         if name in ("binary", "multiclassova"):
-            scaled = graph.add("Mul", values, graph.constant(np.array([steep])))
-            return to_both(graph, scaled) if name == "binary" else to_probability(graph, scaled)
-        known = {"multiclass": to_each, "poisson": to_power, "gamma": to_power, "tweedie": to_power}
+            scaled = graph.add("Mul", values, graph.constant(np.array([steepness])))
+            return two_classes(graph, scaled) if name == "binary" else sigmoid(graph, scaled)
+        known = {"multiclass": softmax, "poisson": exponential, "gamma": exponential, "tweedie": exponential}
         return known.get(name, lambda _, same: same)(graph, values)
 
     if name in ("cross_entropy", "cross_entropy_lambda", "xentropy", "xentlambda") or "sqrt" in parameters:
-        raise Problem(f"the objective {objective} does not convert")
+        raise Problem(f"the objective {objective} cannot be converted")
     return link
 
 
-def of_lightgbm(model: Any) -> Ensemble:
-    """scikit-learn's interface to LightGBM."""
+def read_lightgbm_wrapper(model: Any) -> Ensemble:
+    """Read a LightGBM model with the scikit-learn API."""
     trees, objective, mean = read_lightgbm(model.booster_)
-    return Ensemble(trees, link_of_lightgbm(objective, mean))
+    return Ensemble(trees, find_lightgbm_link(objective, mean))
 
 
-def of_catboost(model: Any) -> Ensemble:
-    """A model of CatBoost, which sees the records in float32."""
+def read_catboost(model: Any) -> Ensemble:
+    """Read a CatBoost model, which uses records in float32."""
     if model.get_cat_feature_indices() or model.get_text_feature_indices() or model.get_embedding_feature_indices():
-        raise Problem("a model of CatBoost with categorical, text or embedding features does not convert")
+        raise Problem("a CatBoost model with categorical, text or embedding features cannot be converted")
     saved = save_as_json(model, format="json")
     scale, first = saved["scale_and_bias"]
     treatments = {
@@ -215,14 +215,14 @@ def of_catboost(model: Any) -> Ensemble:
     parameters = saved["model_info"]["params"]
     parameters = json.loads(parameters) if isinstance(parameters, str) else parameters
     loss = parameters["loss_function"]["type"]
-    links = {"MultiClass": to_each, "Poisson": to_power, "Tweedie": to_power}
+    links = {"MultiClass": softmax, "Poisson": exponential, "Tweedie": exponential}
     if len(model.classes_) and loss not in ("MultiClass", "Logloss", "CrossEntropy"):
-        raise Problem(f"a model of CatBoost with the loss {loss} does not convert")
-    return Ensemble(trees, to_both if len(model.classes_) == 2 else links.get(loss, as_they_are), single=True)
+        raise Problem(f"a CatBoost model with the loss {loss} cannot be converted")
+    return Ensemble(trees, two_classes if len(model.classes_) == 2 else links.get(loss, to_float64), single=True)
 
 
 def nest(tree: Any) -> Any:
-    """An oblivious tree, in which a level has one comparison, node by node. The last comparison is the root's."""
+    """Expand an oblivious tree, which has one comparison per level, to nodes. The last comparison is the root."""
     splits = tree["splits"]
     nodes = [{"value": each} for each in np.reshape(tree["leaf_values"], (2 ** len(splits), -1)).tolist()]
     for split in splits:

@@ -1,4 +1,4 @@
-"""An ONNX graph under construction, and trees of any library as one of its nodes."""
+"""A builder for ONNX graphs, and the trees of any library as a node."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -11,11 +11,11 @@ ML = "ai.onnx.ml"
 OPSETS = {"": 15, ML: 3}  # every onnxruntime since 1.10 reads them; trees in float64 came with ai.onnx.ml 3
 RECORDS = "records"  # the input of a model that takes records as one array
 OUTPUTS = ("answer.predictions", "answer.probabilities")  # no column has such a name
-FLOAT, STRING, BOOL, DOUBLE = 1, 8, 9, 11  # ONNX's numbers of its types
+FLOAT, STRING, BOOL, DOUBLE = 1, 8, 9, 11  # ONNX's codes of its types
 
 
 class Graph:
-    """Each call adds a node, and returns the name of its output."""
+    """A graph under construction. Each call adds a node and returns the name of its output."""
 
     def __init__(self, prefix: str = "made") -> None:
         self.prefix = prefix
@@ -24,12 +24,12 @@ class Graph:
         self.constants: list[Any] = []
 
     def name(self) -> str:
-        """A name that nothing else in the graph has."""
+        """Return a new unique name."""
         self.count += 1
         return f"{self.prefix}.{self.count}"
 
     def constant(self, values: Any) -> str:
-        """An array; of texts, or of numbers."""
+        """Add an array of strings or numbers."""
         values = np.asarray(values)
         values = values.astype(object) if values.dtype.kind == "U" else values
         name = self.name()
@@ -37,14 +37,14 @@ class Graph:
         return name
 
     def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """A node."""
+        """Add a node."""
         name = self.name()
         node = importlib.import_module("onnx.helper").make_node(op, list(inputs), [name], domain=domain, **attributes)
         self.nodes.append(node)
         return name
 
     def embed(self, proto: Any, value: str) -> list[str]:
-        """A whole model of one input; the names of its outputs."""
+        """Add a whole model with one input. Returns the names of its outputs."""
         prefix = self.name()
         names = {proto.graph.input[0].name: value, "": ""}
 
@@ -62,17 +62,17 @@ class Graph:
         return [rename(output.name) for output in proto.graph.output]
 
     def rename(self, names: dict[str, str]) -> None:
-        """Gives outputs of nodes other names."""
+        """Rename outputs of nodes."""
         for node in self.nodes:
             node.input[:] = [names.get(name, name) for name in node.input]
             node.output[:] = [names.get(name, name) for name in node.output]
 
     def wrap(self, inputs: Sequence[tuple[str, int, int]], outputs: Sequence[str]) -> Any:
-        """The graph as a model, with inputs of a name, a type and a width, and the types of its outputs inferred."""
+        """Return the graph as a model. Inputs have a name, a type and a width; the types of outputs are inferred."""
         onnx = importlib.import_module("onnx")
-        taken = [onnx.helper.make_tensor_value_info(name, kind, [None, width]) for name, kind, width in inputs]
-        given = [onnx.ValueInfoProto(name=name) for name in outputs]
-        graph = onnx.helper.make_graph(self.nodes, "model", taken, given, self.constants)
+        graph_inputs = [onnx.helper.make_tensor_value_info(name, kind, [None, width]) for name, kind, width in inputs]
+        graph_outputs = [onnx.ValueInfoProto(name=name) for name in outputs]
+        graph = onnx.helper.make_graph(self.nodes, "model", graph_inputs, graph_outputs, self.constants)
         opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
         proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
         proto = onnx.shape_inference.infer_shapes(proto)
@@ -80,16 +80,16 @@ class Graph:
         return proto
 
     def cast(self, value: str, kind: int) -> str:
-        """The value in another type."""
+        """Cast a value to another type."""
         return self.add("Cast", value, to=kind)
 
     def pick(self, classes: Any, scores: str) -> str:
-        """The class with the highest score for each record; the first of several."""
+        """Select the class with the highest score for each record; the first one on a tie."""
         return self.add("Gather", self.constant(classes), self.add("ArgMax", scores, axis=1, keepdims=0), axis=0)
 
 
-def plain(classes: Any) -> Any:
-    """Classes in a type that ONNX has."""
+def to_onnx_type(classes: Any) -> Any:
+    """Return classes in a type that ONNX has."""
     classes = np.asarray(classes)
     if classes.dtype.kind in "iuf":
         return classes
@@ -97,7 +97,7 @@ def plain(classes: Any) -> Any:
 
 
 class Tree(NamedTuple):
-    """Nodes of a tree as arrays of the same length. A record takes the branch `yes` where the comparison holds."""
+    """The nodes of a tree as arrays of equal length. A record takes the branch `yes` if the comparison is true."""
 
     mode: Any  # BRANCH_LEQ, BRANCH_LT, BRANCH_GT, BRANCH_EQ, or LEAF
     feature: Any
@@ -105,7 +105,7 @@ class Tree(NamedTuple):
     yes: Any
     no: Any
     missing: Any  # whether a missing value takes `yes`
-    weights: Any  # of shape (nodes, targets of this tree); what a leaf adds
+    weights: Any  # what each leaf adds, of shape (nodes, targets of this tree)
     target: int = 0  # the first of them
 
 
@@ -118,19 +118,19 @@ class Trees:
         self.trees: list[Tree] = []
 
     def add_constant(self, values: Sequence[float]) -> None:
-        """What is added first: a tree with nothing but a leaf."""
-        nothing = np.zeros(1, dtype=np.int64)
+        """Add a constant to the sums, as a tree that is a single leaf."""
+        zero = np.zeros(1, dtype=np.int64)
         weights = np.array([values], dtype=self.type)
-        self.trees.append(Tree(np.array(["LEAF"]), nothing, np.zeros(1), nothing, nothing, nothing, weights))
+        self.trees.append(Tree(np.array(["LEAF"]), zero, np.zeros(1), zero, zero, zero, weights))
 
     def to_attribute(self, values: Any) -> Any:
-        """Numbers in the precision of the library."""
+        """Return numbers in the precision of the library."""
         if self.type is np.float32:
             return values.tolist()
         return importlib.import_module("onnx.numpy_helper").from_array(np.asarray(values, np.float64))
 
     def add_to(self, graph: Graph, records: str) -> str:
-        """The sums of the leaves, of shape (records, targets), in float32: ONNX's node gives no other type."""
+        """Add the sums of the leaves, of shape (records, targets). They are float32, the only type of ONNX's node."""
         sizes = [len(tree.mode) for tree in self.trees]
         leaves = [np.flatnonzero(tree.mode == "LEAF") for tree in self.trees]
         widths = [tree.weights.shape[1] for tree in self.trees]
@@ -140,17 +140,17 @@ class Trees:
             for tree, at, width in zip(self.trees, leaves, widths)
         ]
 
-        def joined(name: str) -> Any:
+        def concatenate(name: str) -> Any:
             return np.concatenate([getattr(tree, name) for tree in self.trees])
 
-        values = {"nodes_values": joined("threshold"), "target_weights": np.concatenate(weights)}
+        values = {"nodes_values": concatenate("threshold"), "target_weights": np.concatenate(weights)}
         integers = {
             "nodes_treeids": np.repeat(np.arange(len(sizes)), sizes),
             "nodes_nodeids": np.concatenate([np.arange(size) for size in sizes]),
-            "nodes_featureids": joined("feature"),
-            "nodes_truenodeids": joined("yes"),
-            "nodes_falsenodeids": joined("no"),
-            "nodes_missing_value_tracks_true": joined("missing"),
+            "nodes_featureids": concatenate("feature"),
+            "nodes_truenodeids": concatenate("yes"),
+            "nodes_falsenodeids": concatenate("no"),
+            "nodes_missing_value_tracks_true": concatenate("missing"),
             "target_treeids": np.repeat(np.arange(len(sizes)), [len(at) * n for at, n in zip(leaves, widths)]),
             "target_nodeids": np.concatenate([np.repeat(at, n) for at, n in zip(leaves, widths)]),
             "target_ids": np.concatenate(targets),
@@ -161,7 +161,7 @@ class Trees:
             graph.cast(records, DOUBLE if double else FLOAT),
             domain=ML,
             n_targets=self.targets,
-            nodes_modes=joined("mode").tolist(),
+            nodes_modes=concatenate("mode").tolist(),
             **{name: np.asarray(each, dtype=np.int64).tolist() for name, each in integers.items()},
             **{f"{name}_as_tensor" if double else name: self.to_attribute(each) for name, each in values.items()},
         )

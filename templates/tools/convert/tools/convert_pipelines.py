@@ -1,4 +1,4 @@
-"""Models of scikit-learn as ONNX: nodes of our own for columns, trees and linear models, of skl2onnx for the rest."""
+"""Conversion of scikit-learn models: our own nodes for columns, trees and linear models, skl2onnx for the rest."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -6,14 +6,14 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 from convert_estimators import find_linear
-from convert_graph import BOOL, DOUBLE, OUTPUTS, RECORDS, STRING, Graph, plain
+from convert_graph import BOOL, DOUBLE, OUTPUTS, RECORDS, STRING, Graph, to_onnx_type
 from convert_skl2onnx import convert_step, find_reader
 from convert_steps import HINT, STEPS, TAKES_COLUMNS, Column, Matrix, choose, join, split
 from describe_rows import Problem
 
 
 class Pipeline:
-    """What is made of a model: a graph, and the values that its columns can have where others are errors."""
+    """Converts a model to a graph, and collects the allowed values of its columns where any other is an error."""
 
     def __init__(self) -> None:
         self.graph = Graph()
@@ -21,7 +21,7 @@ class Pipeline:
         self.path: list[str] = []
 
     def step(self, name: str, act: Callable[..., Any], *arguments: Any) -> Any:
-        """A step of the model; its name is in the error of what does not convert."""
+        """Convert a step of the model. The error names the step if it cannot be converted."""
         self.path.append(name)
         try:
             result = act(*arguments)
@@ -29,16 +29,16 @@ class Pipeline:
             raise
         except Exception as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
-            raise Problem(f"{self.where()} does not convert ({reason}). {HINT}") from None
+            raise Problem(f"{self.where()} cannot be converted ({reason}). {HINT}") from None
         self.path.pop()
         return result
 
     def where(self) -> str:
-        """The step at hand, for an error."""
+        """Return the current step, for an error message."""
         return f"the step {' → '.join(self.path)}" if self.path else "the model"
 
     def transform(self, step: Any, values: Matrix | list[Column]) -> Matrix | list[Column]:
-        """What a step makes of columns or numbers."""
+        """Apply a step to columns or numbers."""
         kind = type(step).__name__
         if isinstance(step, str) or step is None:
             return [] if step == "drop" else values
@@ -57,14 +57,14 @@ class Pipeline:
                 raise Problem(f"{self.where()}: {problem}. {HINT}") from None
         if kind == "FunctionTransformer":
             if step.func is not None:
-                raise Problem(f"{self.where()} calls a function of Python ({name_of(step.func)}). {HINT}")
+                raise Problem(f"{self.where()} calls a Python function ({get_name(step.func)}). {HINT}")
             return values
         return self.embed(step, values)
 
     def divide(self, step: Any, columns: list[Column]) -> Matrix:
-        """A ColumnTransformer."""
+        """Convert a ColumnTransformer."""
         if step.transformer_weights:
-            raise Problem(f"{self.where()}: transformer_weights do not convert. {HINT}")
+            raise Problem(f"{self.where()}: transformer_weights cannot be converted. {HINT}")
         parts = []
         for name, part, chosen in step.transformers_:
             values = choose(columns, chosen)
@@ -76,27 +76,27 @@ class Pipeline:
         return Matrix(value, sum(part.width for part in parts))
 
     def embed(self, step: Any, values: Matrix | list[Column]) -> Matrix:
-        """A step on numbers, by skl2onnx."""
+        """Convert a step on numbers with skl2onnx."""
         value, width, _ = join(self.graph, values)
-        (output, *_), taken = self.convert(step, value, width), np.zeros((1, width))
-        return Matrix(self.graph.cast(output, DOUBLE), step.transform(taken).shape[1])
+        output, *_ = self.convert(step, value, width)
+        return Matrix(self.graph.cast(output, DOUBLE), step.transform(np.zeros((1, width))).shape[1])
 
     def convert(self, step: Any, value: str, width: int) -> list[str]:
-        """The outputs of a step that skl2onnx converts."""
+        """Convert a step with skl2onnx. Returns the names of its outputs."""
         try:
             return self.graph.embed(convert_step(step, width), value)
         except Problem as problem:
             raise Problem(f"{self.where()}: {problem}. {HINT}") from None
 
-    def answer(self, model: Any, value: str) -> str | None:
-        """What a model of trees or a linear one answers, with a column for each class; None for any other."""
-        read, weigh = find_reader(model), find_linear(model)
+    def convert_known(self, model: Any, value: str) -> str | None:
+        """Convert a tree or linear model, with one column per class; None for any other model."""
+        read, add_linear = find_reader(model), find_linear(model)
         if read:
             return self.graph.cast(read(model).add_to(self.graph, value), DOUBLE)
-        return weigh(self.graph, model, value) if weigh else None
+        return add_linear(self.graph, model, value) if add_linear else None
 
     def predict(self, model: Any, values: Matrix | list[Column]) -> tuple[str, str | None]:
-        """The names of predictions, and of probabilities where the model has them."""
+        """Return the names of the predictions, and of the probabilities if the model has them."""
         model = getattr(model, "best_estimator_", model)
         if hasattr(model, "steps"):
             *steps, (name, last) = model.steps
@@ -107,26 +107,26 @@ class Pipeline:
         if not hasattr(model, "predict"):
             return join(self.graph, self.transform(model, values)).value, None
         value, width, _ = join(self.graph, values)
-        if answer := self.answer(model, value):
+        if output := self.convert_known(model, value):
             if not hasattr(model, "classes_"):
-                return answer, None
-            label = self.graph.pick(plain(model.classes_), answer)
-            return label, answer if hasattr(model, "predict_proba") else None
+                return output, None
+            label = self.graph.pick(to_onnx_type(model.classes_), output)
+            return label, output if hasattr(model, "predict_proba") else None
         outputs = self.convert(model, value, width)
         return outputs[0], outputs[1] if hasattr(model, "predict_proba") else None
 
 
-class Made(NamedTuple):
+class Converted(NamedTuple):
     """A converted model."""
 
     proto: Any  # onnx.ModelProto
-    closed: dict[str, list[Any]]  # by column: its values, where any other is an error
+    closed: dict[str, list[Any]]  # column -> its values, if any other is an error
 
 
-def convert_pipeline(model: Any, names: list[str], texts: set[str], width: int, example: Any) -> Made:
-    """The model with an input for each column where some are `texts`; else with one, of shape (records, width).
+def convert_pipeline(model: Any, names: list[str], texts: set[str], width: int, example: Any) -> Converted:
+    """Convert a model, with one input per column if some are `texts`, otherwise with one of shape (records, width).
 
-    `example` is an array that predict() gives. Raises Problem, with the step that does not convert.
+    `example` is an array that predict() returned. Raises Problem with the step that cannot be converted.
     """
     made = Pipeline()
     graph = made.graph
@@ -140,9 +140,9 @@ def convert_pipeline(model: Any, names: list[str], texts: set[str], width: int, 
         outputs[graph.add("Identity", probabilities)] = OUTPUTS[1]
     graph.rename(outputs)
     inputs = [(column.name, STRING if column.text else DOUBLE, 1) for column in columns] or [(RECORDS, DOUBLE, width)]
-    return Made(graph.wrap(inputs, list(outputs.values())), made.closed)
+    return Converted(graph.wrap(inputs, list(outputs.values())), made.closed)
 
 
-def name_of(function: Any) -> str:
-    """The name of a function."""
+def get_name(function: Any) -> str:
+    """Return the name of a function."""
     return str(getattr(function, "__name__", function))

@@ -1,6 +1,6 @@
-"""The steps of scikit-learn that prepare columns, as nodes of ONNX, in float64: encoders, imputers, scalers.
+"""scikit-learn's preprocessing of columns as ONNX nodes, in float64: encoders, imputers, scalers.
 
-Texts have no missing value in ONNX: MISSING stands for it.
+ONNX has no missing strings: MISSING marks them.
 """
 
 from __future__ import annotations  # for Python 3.8
@@ -12,7 +12,7 @@ from convert_graph import DOUBLE, ML, Graph
 from describe_rows import Problem
 
 MISSING = "\u2400"
-HINT = "Serve the model with its own library: ml-container-creator --project-dir=. --runtime=native"
+HINT = "Serve the model with its own library instead: ml-container-creator --project-dir=. --runtime=native"
 
 
 class Column(NamedTuple):
@@ -21,7 +21,7 @@ class Column(NamedTuple):
     value: str  # the name in the graph
     name: str  # of the DataFrame
     text: bool = False
-    filled: Any = None  # the text that an imputer puts for a missing one
+    filled: Any = None  # the text that an imputer uses for missing values
 
 
 class Matrix(NamedTuple):
@@ -33,18 +33,18 @@ class Matrix(NamedTuple):
 
 
 def join(graph: Graph, values: Matrix | list[Column]) -> Matrix:
-    """Columns of numbers as a matrix."""
+    """Join columns of numbers to a matrix."""
     if isinstance(values, Matrix):
         return values
     texts = [column.name for column in values if column.text]
     if texts:
-        raise Problem(f"the column {texts[0]} has texts, and reaches a step that does not encode them")
+        raise Problem(f"the text column {texts[0]} reaches a step that does not encode it")
     names = [column.value for column in values]
     return Matrix(graph.add("Concat", *names, axis=1) if len(names) > 1 else names[0], len(names))
 
 
 def split(graph: Graph, values: Matrix | list[Column]) -> list[Column]:
-    """A matrix as columns."""
+    """Split a matrix into columns."""
     if not isinstance(values, Matrix):
         return values
     places = [graph.constant(np.array([at])) for at in range(values.width)]
@@ -53,7 +53,7 @@ def split(graph: Graph, values: Matrix | list[Column]) -> list[Column]:
 
 
 def choose(columns: list[Column], chosen: Any) -> list[Column]:
-    """The columns that a part of a ColumnTransformer gets: by name, place, slice or mask."""
+    """Select the columns for a part of a ColumnTransformer, by name, position, slice or mask."""
     if isinstance(chosen, slice):
         return columns[chosen]
     listed = np.atleast_1d(np.asarray(chosen, dtype=object)).tolist()
@@ -64,11 +64,11 @@ def choose(columns: list[Column], chosen: Any) -> list[Column]:
 
 
 def matches(graph: Graph, column: Column, categories: Any) -> str:
-    """Which of the categories a value is: zeros and ones, of shape (records, categories)."""
+    """One-hot encode the categories: zeros and ones of shape (records, categories)."""
     known = list(categories)
     if not column.text:
         if any(isinstance(each, str) for each in known):
-            raise Problem(f"the column {column.name} has numbers, and its encoder texts")
+            raise Problem(f"the column {column.name} has numbers, but its encoder has texts")
         numbers = np.array([np.nan if each is None else each for each in known], dtype=np.float64)
         found = graph.add("Equal", column.value, graph.constant(numbers[None, :]))
         if np.isnan(numbers).any():
@@ -89,8 +89,8 @@ def matches(graph: Graph, column: Column, categories: Any) -> str:
     return graph.cast(graph.add("Equal", place, graph.constant(np.arange(len(known))[None, :])), DOUBLE)
 
 
-def close(step: Any, column: Column, categories: Any, closed: dict[str, list[Any]]) -> None:
-    """Notes the values that an encoder takes, if it refuses any other."""
+def record_values(step: Any, column: Column, categories: Any, closed: dict[str, list[Any]]) -> None:
+    """Record the values that an encoder accepts if it rejects all others."""
     if step.handle_unknown == "error":
         known = [each for each in categories if each is not None and each == each]
         before = closed.get(column.name, known)
@@ -98,13 +98,13 @@ def close(step: Any, column: Column, categories: Any, closed: dict[str, list[Any
 
 
 def encode_one_hot(graph: Graph, step: Any, values: list[Column], closed: dict[str, list[Any]]) -> Matrix:
-    """A column for each category."""
+    """Encode as one column per category."""
     if any(each is not None for each in getattr(step, "infrequent_categories_", None) or ()):
-        raise Problem("OneHotEncoder with infrequent categories does not convert")
+        raise Problem("OneHotEncoder with infrequent categories cannot be converted")
     parts, width = [], 0
     dropped = [None] * len(values) if step.drop_idx_ is None else step.drop_idx_
     for column, categories, drop in zip(values, step.categories_, dropped):
-        close(step, column, categories, closed)
+        record_values(step, column, categories, closed)
         found = matches(graph, column, categories)
         kept = [at for at in range(len(categories)) if at != drop]
         parts.append(graph.add("Gather", found, graph.constant(np.array(kept)), axis=1) if drop is not None else found)
@@ -113,12 +113,12 @@ def encode_one_hot(graph: Graph, step: Any, values: list[Column], closed: dict[s
 
 
 def encode_ordinal(graph: Graph, step: Any, values: list[Column], closed: dict[str, list[Any]]) -> Matrix:
-    """The places of the categories."""
+    """Encode as the index of the category."""
     if any(each is not None for each in getattr(step, "infrequent_categories_", None) or ()):
-        raise Problem("OrdinalEncoder with infrequent categories does not convert")
+        raise Problem("OrdinalEncoder with infrequent categories cannot be converted")
     parts = []
     for column, categories in zip(values, step.categories_):
-        close(step, column, categories, closed)
+        record_values(step, column, categories, closed)
         found = matches(graph, column, categories)
         places = np.arange(len(categories), dtype=np.float64)
         gaps = [each is None or each != each for each in categories]
@@ -134,15 +134,15 @@ def encode_ordinal(graph: Graph, step: Any, values: list[Column], closed: dict[s
 
 
 def impute(graph: Graph, step: Any, values: list[Column], closed: dict[str, list[Any]]) -> list[Column]:
-    """A value for each missing one."""
+    """Replace missing values."""
     if step.missing_values is not None and step.missing_values == step.missing_values:
-        raise Problem(f"SimpleImputer with missing_values={step.missing_values!r} does not convert")
+        raise Problem(f"SimpleImputer with missing_values={step.missing_values!r} cannot be converted")
     if step.add_indicator or len(step.statistics_) != len(values):
-        raise Problem("SimpleImputer with an indicator does not convert")
+        raise Problem("SimpleImputer with an indicator cannot be converted")
     filled = []
     for column, value in zip(values, step.statistics_):
         if value != value:
-            raise Problem(f"SimpleImputer has no value for the column {column.name}, which was empty in the training")
+            raise Problem(f"SimpleImputer has no value for the column {column.name}, which was empty in training")
         if column.text:
             filled.append(column if column.filled is not None else column._replace(filled=str(value)))
             continue
@@ -153,7 +153,7 @@ def impute(graph: Graph, step: Any, values: list[Column], closed: dict[str, list
 
 
 def scale(subtract: str, divide: str, *switches: str) -> Callable[..., Matrix]:
-    """A scaler: from each value the one, then divided by the other, of the attributes of these names."""
+    """Return a scaler that subtracts one attribute of a step and divides by another, given their names."""
 
     def transform(graph: Graph, step: Any, values: Matrix | list[Column], closed: dict[str, list[Any]]) -> Matrix:
         value, width, _ = join(graph, values)
@@ -167,9 +167,9 @@ def scale(subtract: str, divide: str, *switches: str) -> Callable[..., Matrix]:
 
 
 def scale_to_range(graph: Graph, step: Any, values: Matrix | list[Column], closed: dict[str, list[Any]]) -> Matrix:
-    """MinMaxScaler."""
+    """Convert a MinMaxScaler."""
     if getattr(step, "clip", False):
-        raise Problem("MinMaxScaler with clip=True does not convert")
+        raise Problem("MinMaxScaler with clip=True cannot be converted")
     value, width, _ = join(graph, values)
     scaled = graph.add("Mul", value, graph.constant(step.scale_[None, :]))
     return Matrix(graph.add("Add", scaled, graph.constant(step.min_[None, :])), width)

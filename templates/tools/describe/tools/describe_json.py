@@ -1,4 +1,4 @@
-"""What a model takes and answers as JSON and csv."""
+"""Inputs and predictions of a model as JSON and CSV."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def type_of(values: Iterable[Any]) -> str:
-    """MLflow's name of the type of values of JSON, however deep in lists."""
+def infer_type(values: Iterable[Any]) -> str:
+    """Return MLflow's type of JSON values, also within nested lists."""
     values = list(values)
     while any(isinstance(value, list) for value in values):
         values = [inner for value in values for inner in (value if isinstance(value, list) else [value])]
@@ -25,7 +25,7 @@ def type_of(values: Iterable[Any]) -> str:
 
 
 def to_records(rows: Any, columns: Sequence[dict[str, Any]]) -> list[Any]:
-    """Rows as JSON: objects by column, or lists."""
+    """Return rows as JSON: objects by column, or lists."""
     if not hasattr(rows, "columns"):
         return [to_json(row) for row in rows]
     kinds = {column["name"]: column["type"] for column in columns}
@@ -35,17 +35,17 @@ def to_records(rows: Any, columns: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def name_outputs(predictions: Sequence[Any]) -> list[dict[str, str]]:
-    """The outputs of a signature: one, those of objects by name, those of lists by position only."""
+    """Return the outputs of a signature: by name for objects, by position for lists, otherwise one."""
     first = predictions[0]
     if isinstance(first, dict):
-        return [{"name": name, "type": type_of([each.get(name) for each in predictions])} for name in first]
+        return [{"name": name, "type": infer_type([each.get(name) for each in predictions])} for name in first]
     if isinstance(first, list):
-        return [{"type": type_of([each[at] for each in predictions if at < len(each)])} for at in range(len(first))]
-    return [{"name": "prediction", "type": type_of(predictions)}]
+        return [{"type": infer_type([each[at] for each in predictions if at < len(each)])} for at in range(len(first))]
+    return [{"name": "prediction", "type": infer_type(predictions)}]
 
 
 def to_json(value: Any) -> Any:
-    """Predictions as JSON: arrays as lists, tables as objects. A list of tables has one for each output."""
+    """Return predictions as JSON: arrays as lists, tables as objects. A list of tables has one per output."""
     if isinstance(value, list) and value and all(getattr(each, "ndim", 1) == 2 for each in value):
         return [list(outputs) for outputs in zip(*map(to_json, value))]  # noqa: B905
     if hasattr(value, "toarray"):
@@ -61,7 +61,7 @@ def to_json(value: Any) -> Any:
 
 
 def to_value(value: Any, kind: str | None = None) -> Any:
-    """One value as JSON: what is missing or infinite is null, a date is text."""
+    """Return one value as JSON: null if it is missing or infinite, a string for a date."""
     value = value.item() if hasattr(value, "item") else value
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
@@ -76,7 +76,7 @@ def to_value(value: Any, kind: str | None = None) -> Any:
 
 
 def to_csv(records: Sequence[Any]) -> str | None:
-    """Records as csv, objects with a header; None for what has no such form."""
+    """Return records as CSV, with a header for objects; None if CSV cannot represent them."""
     rows = [list(each.values()) if isinstance(each, dict) else each for each in records]
     rows = [each if isinstance(each, list) else [each] for each in rows]
     if any(isinstance(value, (list, dict)) for row in rows for value in row):
@@ -88,5 +88,5 @@ def to_csv(records: Sequence[Any]) -> str | None:
 
 
 def to_text(value: Any) -> str:
-    """A value as a file of JSON."""
+    """Return a value as the text of a JSON file."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""What describe_model.py needs to know of scikit-learn, and of what predicts like it: as code/model_handler.py does."""
+"""scikit-learn, and models with its API, for describe_model.py. They predict as in code/model_handler.py."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -12,11 +12,11 @@ from describe_rows import FROM_TRAINING, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FRAMES = True  # predict() gets a DataFrame where the rows have names, and not their JSON
+FRAMES = True  # predict() gets a DataFrame if the columns have names, not lists of JSON values
 
 
 def read_skops(path: Path) -> Any:
-    """The model of a skops file, with whatever types it holds: the file is the user's own."""
+    """Load a skops file and trust all types in it, because it is the user's own file."""
     skops = importlib.import_module("skops.io")
     return skops.load(path, trusted=skops.get_untrusted_types(file=path))
 
@@ -25,14 +25,14 @@ READERS = {".skops": read_skops}
 
 
 def unwrap(model: Any) -> Any:
-    """The model as it is served."""
+    """Return the model unchanged. Raises Problem if it is not a model."""
     if not hasattr(model, "predict") and not hasattr(model, "transform"):
-        raise Problem(f"a {type(model).__name__} is no model: it has neither predict() nor transform()")
+        raise Problem(f"a {type(model).__name__} is not a model: it has neither predict() nor transform()")
     return model
 
 
 def find_names(model: Any) -> list[str]:
-    """The columns that the model knows by name. CatBoost and LightGBM number those without."""
+    """Return the names of the columns, if any. CatBoost and LightGBM number columns without names."""
     known = (getattr(model, each, None) for each in ("feature_names_in_", "feature_names_", "feature_name_"))
     names = [str(name) for name in next((each for each in known if each is not None), ())]
     numbers = range(len(names))
@@ -40,7 +40,7 @@ def find_names(model: Any) -> list[str]:
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests are by column. A model without names that predicts arrays gets arrays: they need no pandas."""
+    """Whether requests name their columns. A model without names gets arrays if it can: they do not need pandas."""
     if find_names(model):
         return True
     if takes_texts(model):
@@ -53,14 +53,14 @@ def takes_columns(model: Any, frame: Any) -> bool:
 
 
 def prepare(model: Any, frame: Any) -> Any:
-    """Columns as in the training, where the model knows more of them than csv: texts such as 01, None, categories."""
+    """Restore columns as in training where CSV loses information: texts such as 01, None, categories."""
     for step, names in walk(model, list(frame.columns)):
         for name, values in zip(names, getattr(step, "categories_", ())):  # noqa: B905
-            if name not in frame.columns:  # made by a step before
+            if name not in frame.columns:  # created by an earlier step
                 continue
             known = [value for value in values if value is not None and value == value]
             if known and all(isinstance(value, str) for value in known) and frame[name].dtype.kind in "iufb":
-                raise Problem(f"column {name} has texts in the model, and numbers in the rows: --type {name}=string")
+                raise Problem(f"column {name} has texts in the model but numbers in the rows: add --type {name}=string")
             if any(value is None for value in values):
                 frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
     has_categories = any(hasattr(frame[name], "cat") for name in frame.columns)
@@ -68,7 +68,7 @@ def prepare(model: Any, frame: Any) -> Any:
 
 
 def walk(model: Any, names: list[str]) -> Any:
-    """The steps of a model, each with the columns that it gets, as far as these are known."""
+    """Yield the steps of a model with their columns, as far as these are known."""
     yield model, names
     inside = [value for key, value in vars(model).items() if key.endswith("_") and hasattr(value, "fit")]
     steps = getattr(model, "steps", None) or getattr(model, "transformer_list", None) or ()
@@ -81,7 +81,7 @@ def walk(model: Any, names: list[str]) -> Any:
 
 
 def to_categories(model: Any, frame: Any) -> Any:
-    """Columns of categories that a booster of LightGBM or XGBoost knows as such."""
+    """Make the columns categorical that are categorical in a LightGBM or XGBoost booster."""
     known: dict[str, Any] = {}
     if hasattr(model, "booster_"):
         booster = model.booster_
@@ -102,28 +102,28 @@ def to_categories(model: Any, frame: Any) -> Any:
 
 
 def takes_texts(model: Any) -> bool:
-    """Whether it is a vectorizer of texts, or a pipeline that begins with one."""
+    """Whether the model is a text vectorizer or a pipeline that starts with one."""
     model = getattr(model, "best_estimator_", model)
     steps = getattr(model, "steps", None)
     return takes_texts(steps[0][1]) if steps else hasattr(model, "build_analyzer")
 
 
 def to_array(rows: Any) -> Any:
-    """Rows of numbers as an array; a missing value is NaN."""
+    """Return rows of numbers as an array, with NaN for missing values."""
     return np.array(rows, dtype=np.float64)
 
 
 def run(model: Any, rows: Any) -> Any:
-    """Predictions; of a model that cannot predict what it makes of the rows."""
+    """Return predictions, or the transformed rows if the model has no predict()."""
     return model.predict(rows) if hasattr(model, "predict") else model.transform(rows)
 
 
 def predict(model: Any, rows: Any) -> dict[str, Any]:
-    """What the model answers for a DataFrame or lists."""
+    """Predict a DataFrame or lists. Returns predictions, and probabilities if the model has them."""
     if not hasattr(rows, "columns"):
         texts = [row[0] if isinstance(row, list) else row for row in rows]
         rows = texts if takes_texts(model) else to_array(rows)
-    answers = {"predictions": run(model, rows)}
+    results = {"predictions": run(model, rows)}
     if hasattr(model, "predict_proba"):
-        answers["probabilities"] = model.predict_proba(rows)
-    return answers
+        results["probabilities"] = model.predict_proba(rows)
+    return results

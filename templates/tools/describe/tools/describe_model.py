@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Writes down what a model takes and what it answers. Run it where the model was trained, with the libraries of then:
+"""Describe a model's inputs and predictions. Run it where the model was trained, with the same library versions:
 
     python tools/describe_model.py model.joblib rows.csv
 
-From the rows it learns the columns and their types (model/signature.json), and it keeps 20 of them with what the model
-predicts for them there (model/expected.json): the server starts only if it predicts the same. test/sample_request.json
-and .csv are requests that fit. It needs Python 3.8 and what the model needs. To run it on another machine, copy the
-folder tools/ there, then model/ and test/ back. With tools/ in sys.path, a script or notebook can call it, too:
+It infers the columns and their types from the rows (model/signature.json), and saves up to 20 rows with their
+predictions (model/expected.json): the server starts only if it predicts the same. It also writes sample requests,
+test/sample_request.json and .csv. Needs Python 3.8 or newer and the model's libraries. To run it on another machine,
+copy tools/ there, then copy model/ and test/ back. With tools/ in sys.path, scripts and notebooks can call it:
 
     from describe_model import describe
-    describe(model, rows, folder="path/of/the/project")     # rows: a DataFrame, or an array
+    describe(model, rows, folder="path/to/project")     # rows: a DataFrame or an array
 """
 
 from __future__ import annotations  # for Python 3.8
@@ -22,58 +22,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from describe_json import name_outputs, to_csv, to_json, to_records, to_text
-from describe_rows import TYPES, Problem, choose, keep, name_columns, prepare, progress, read, read_type, write
+from describe_rows import TYPES, Problem, choose, name_columns, prepare, progress, read, read_type, sample, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SHOWN = 2  # rows in a sample request
-HINT = "Are their types those of the training? --type COLUMN=string says what csv does not"
+HINT = "Check that the types match the training data; CSV needs --type COLUMN=string for strings of digits"
 PROJECT = Path(__file__).resolve().parents[1]
-# The libraries that answers depend on: the module's name -> the package's.
+# Libraries that affect predictions: module -> package.
 LIBRARIES = {"sklearn": "scikit-learn", "torch": "torch", "onnxruntime": "onnxruntime", "tensorflow": "tensorflow"}
 LIBRARIES.update({name: name for name in ("numpy", "scipy", "pandas", "xgboost", "lightgbm", "catboost", "keras")})
 
 
 class Described(NamedTuple):
-    """What a model takes and answers."""
+    """A model with its rows and predictions."""
 
     model: Any
-    rows: Any  # all of them, as the model takes them: a DataFrame, or lists
-    columns: list[dict[str, Any]]  # of the signature; none where requests are lists
+    rows: Any  # all rows in the form that the model takes: a DataFrame or lists
+    columns: list[dict[str, Any]]  # of the signature; empty if requests are lists
     records: list[Any]  # some of the rows as JSON
-    answers: dict[str, list[Any]]  # for the records
+    results: dict[str, list[Any]]  # predictions, and probabilities if any, for the records
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. The exit status is 2 for what was given wrong, and nothing is written then."""
-    return run(make_parser("describe_model.py", __doc__), arguments, lambda _, *given: describe(*given))
+    """Run the command line. If the input is invalid, the exit status is 2 and nothing is written."""
+    return run(make_parser("describe_model.py", __doc__), arguments, lambda _, *inputs: describe(*inputs))
 
 
 def make_parser(program: str, about: str | None) -> argparse.ArgumentParser:
-    """What the command line takes."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(program, description=str(about).partition(".")[0])
     parser.add_argument("model", type=Path, help="the model's file or folder, such as model.joblib")
-    parser.add_argument("rows", type=Path, help="rows to predict: csv with a header, parquet, json, jsonl or npy")
-    parser.add_argument("--no-header", action="store_true", help="the csv has none: the model takes arrays")
+    parser.add_argument("rows", type=Path, help="rows to predict: CSV with a header, parquet, json, jsonl or npy")
+    parser.add_argument("--no-header", action="store_true", help="the CSV file has no header: the model takes arrays")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
     parser.add_argument("--outputs", default="", metavar="NAMES", help="names of several outputs, such as price,risk")
-    parser.add_argument("--folder", type=Path, help="the project's folder (default: the one that this is in)")
+    parser.add_argument("--folder", type=Path, help="the project's folder (default: the one that contains this file)")
     return parser
 
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, act: Callable[..., None]) -> int:
-    """Reads the command line and its files, and acts on them; the exit status."""
-    given = parser.parse_args(arguments)
-    folder = find_folder(given.folder)
-    sys.path[:0] = [str(Path.cwd()), str(folder / "code")]  # where modules of the model's own are
+    """Parse the command line, load its files and pass them to `act`. Returns the exit status."""
+    options = parser.parse_args(arguments)
+    folder = find_folder(options.folder)
+    sys.path[:0] = [str(Path.cwd()), str(folder / "code")]  # the model's own modules
     try:
-        types = dict(read_type(each) for each in given.type)
-        with progress(f"reading {given.rows}"):
-            rows = read(given.rows, given.no_header, types)
-        with progress(f"loading {given.model}"):
-            model = load(given.model, folder / "code")
-        act(given, model, rows, folder, types, [name for name in given.outputs.split(",") if name])
+        types = dict(read_type(each) for each in options.type)
+        with progress(f"reading {options.rows}"):
+            rows = read(options.rows, options.no_header, types)
+        with progress(f"loading {options.model}"):
+            model = load(options.model, folder / "code")
+        act(options, model, rows, folder, types, [name for name in options.outputs.split(",") if name])
     except Problem as problem:
         print(f"{parser.prog}: {problem}", file=sys.stderr)
         return 2
@@ -84,12 +84,12 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, act: C
 
 
 def find_folder(given: Path | None) -> Path:
-    """The project's folder; the current one for a copy of tools/ on another machine."""
+    """Return the project's folder, or the current one if tools/ was copied to another machine."""
     return given or (PROJECT if (PROJECT / "code").is_dir() else Path())
 
 
 def find_library() -> Any:
-    """What is particular to the library of the model."""
+    """Import the module for the model's library."""
     try:
         return importlib.import_module("describe_library")
     except ImportError as error:
@@ -97,25 +97,25 @@ def find_library() -> Any:
 
 
 def load(path: Path, code: Path) -> Any:
-    """The model in a file or folder: in the library's own format by its ending, or else a pickle."""
+    """Load the model: in the library's own format if the extension is known, otherwise as a pickle."""
     if not path.exists():
         raise Problem(f"there is no file {path}")
     reader = find_library().READERS.get("/" if path.is_dir() else path.suffix.lower())
     if not reader and path.is_dir():
-        raise Problem(f"{path} is a folder: give the model's file")
+        raise Problem(f"{path} is a folder: give the path of the model's file")
     try:
         return reader(path) if reader else load_pickle(path, code)
     except Problem:
         raise
     except (Exception, SystemExit) as error:
         raise Problem(
-            f"{path} does not load here ({type(error).__name__}: {error}). Run this where the model was trained, or "
+            f"{path} cannot be loaded here ({type(error).__name__}: {error}). Run this where the model was trained, or "
             "call describe(model, rows) from the script or notebook that trained it"
         ) from None
 
 
 def load_pickle(path: Path, code: Path) -> Any:
-    """The model of a pickle, by joblib where it is installed. Classes of `__main__` come from the project's code."""
+    """Load a pickle, with joblib if it is installed. Classes of `__main__` come from the project's code."""
     try:
         reader = importlib.import_module("joblib").load
     except ImportError:
@@ -138,65 +138,63 @@ def describe(
     types: dict[str, str] | None = None,
     outputs: Sequence[str] = (),
 ) -> None:
-    """Writes what a model takes and answers into a project's folder: signature.json, expected.json, sample requests.
+    """Write signature.json, expected.json and sample requests for a model to a project's folder.
 
-    `types` are types of columns that the rows do not tell, `outputs` the names of several outputs. Raises Problem.
+    `types` overrides the types of columns, `outputs` names several outputs. Raises Problem.
     """
     folder = check_folder(folder)
-    described = look(model, rows, types or {}, outputs)
+    described = inspect_model(model, rows, types or {}, outputs)
     write({folder / name: text for name, text in make_files(described).items()})
     report(described, folder)
 
 
 def check_folder(given: Any) -> Path:
-    """The project's folder, which exists."""
+    """Return the project's folder. Raises Problem if it does not exist."""
     folder = find_folder(given and Path(given))
     if not folder.is_dir():
         raise Problem(f"there is no folder {folder}")
     return folder
 
 
-def look(model: Any, rows: Any, types: dict[str, str], outputs: Sequence[str]) -> Described:
-    """What a model takes, and what it answers for some of the rows."""
+def inspect_model(model: Any, rows: Any, types: dict[str, str], outputs: Sequence[str]) -> Described:
+    """Infer the columns of a model and predict some of the rows."""
     library = find_library()
     model = library.unwrap(model)
     rows = select(model, prepare(rows))
     columns = name_columns(rows, types) if hasattr(rows, "columns") else []
     if outputs and not columns:
-        raise Problem("--outputs needs a model that takes columns by name, and rows with a header")
-    kept = keep(rows)
+        raise Problem("--outputs needs a model that takes named columns, and rows with a header")
+    kept = sample(rows)
     records = to_records(kept, columns)
-    given = kept if library.FRAMES else [[*each.values()] if isinstance(each, dict) else each for each in records]
+    inputs = kept if library.FRAMES else [[*each.values()] if isinstance(each, dict) else each for each in records]
     with progress("predicting"):
-        answers = predict(model, given, outputs)
-    if len(answers["predictions"]) != len(records):
-        raise Problem(f"the model gives {len(answers['predictions'])} predictions for {len(records)} rows")
-    return Described(model, rows, columns, records, answers)
+        results = predict(model, inputs, outputs)
+    if len(results["predictions"]) != len(records):
+        raise Problem(f"the model returns {len(results['predictions'])} predictions for {len(records)} rows")
+    return Described(model, rows, columns, records, results)
 
 
 def make_files(described: Described, **more: Any) -> dict[str, str | None]:
-    """The texts of the files by name; None for one that such a model does not have. `more` goes to expected.json."""
-    _, _, columns, records, answers = described
-    signature = {"inputs": columns, "outputs": name_outputs(answers["predictions"])}
+    """Return the texts of the files by name; None for files to remove. `more` is added to expected.json."""
+    _, _, columns, records, results = described
+    signature = {"inputs": columns, "outputs": name_outputs(results["predictions"])}
     return {
         "model/signature.json": to_text(signature) if columns else None,
-        "model/expected.json": to_text({"inputs": records, **answers, "versions": find_versions(), **more}),
+        "model/expected.json": to_text({"inputs": records, **results, "versions": find_versions(), **more}),
         "test/sample_request.json": to_text({"instances": records[:SHOWN]}),
         "test/sample_request.csv": to_csv(records[:SHOWN]),
     }
 
 
 def report(described: Described, folder: Path) -> None:
-    """Says what was written, and what to type next."""
-    print(
-        f"{len(described.records)} rows and what the model predicts for them are in {folder / 'model/expected.json'}."
-    )
+    """Print what was written and what to type next."""
+    print(f"Wrote {len(described.records)} rows with the model's predictions to {folder / 'model/expected.json'}.")
     if (folder / "test/run_local.sh").exists():
         print("Next, in the project: test/run_local.sh")
 
 
 def select(model: Any, rows: Any) -> Any:
-    """The columns that the model takes, as lists where its requests are."""
+    """Select the columns of the model, or return lists if its requests are lists."""
     if not hasattr(rows, "columns"):
         return rows
     library = find_library()
@@ -204,31 +202,31 @@ def select(model: Any, rows: Any) -> Any:
     rows = library.prepare(model, rows) if hasattr(library, "prepare") else rows
     if library.takes_columns(model, rows):
         return rows
-    print("The model knows no names of columns: requests are lists, in this order:", ", ".join(rows.columns))
-    rows = rows.astype({name: int for name in rows.columns if rows[name].dtype == bool})  # as csv has numbers only
+    print("The model has no column names: requests are lists in this order:", ", ".join(rows.columns))
+    rows = rows.astype({name: int for name in rows.columns if rows[name].dtype == bool})  # like the numbers in CSV
     return [list(record.values()) for record in to_records(rows, [])]
 
 
 def predict(model: Any, rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:
-    """What the model answers, as JSON: predictions, and probabilities where it has them."""
+    """Return the predictions, and probabilities if the model has them, as JSON."""
     try:
-        answers = find_library().predict(model, rows)
+        results = find_library().predict(model, rows)
     except Problem:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise Problem(f"the model does not predict these rows ({reason}). {HINT}") from None
-    found = {kind: to_json(values) for kind, values in answers.items()}
+        raise Problem(f"the model cannot predict these rows ({reason}). {HINT}") from None
+    found = {kind: to_json(values) for kind, values in results.items()}
     if len(names) > 1:
         if any(not isinstance(each, (list, dict)) or len(each) != len(names) for each in found["predictions"]):
-            raise Problem(f"--outputs has {len(names)} names, and a prediction is {found['predictions'][0]}")
+            raise Problem(f"--outputs has {len(names)} names, but a prediction is {found['predictions'][0]}")
         values = (list(each.values()) if isinstance(each, dict) else each for each in found["predictions"])
         found["predictions"] = [dict(zip(names, each)) for each in values]  # noqa: B905
     return found
 
 
 def find_versions() -> dict[str, str]:
-    """The versions of the libraries in use."""
+    """Return the versions of the libraries in use."""
     found = {name: sys.modules[module] for module, name in LIBRARIES.items() if module in sys.modules}
     return {name: str(module.__version__) for name, module in sorted(found.items()) if hasattr(module, "__version__")}
 

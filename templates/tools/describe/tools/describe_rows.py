@@ -1,4 +1,4 @@
-"""Rows that a model is described with: read from a file, their columns and types; and the files that are written."""
+"""Reading rows, inferring their columns and types, and writing the files of a description."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-KEPT = 20
+MAX_ROWS = 20  # saved with their predictions
 TYPES = ("long", "integer", "double", "float", "boolean", "string", "datetime")  # MLflow's names
-# What pandas.api.types.infer_dtype finds -> the type. Every other is text.
+# pandas.api.types.infer_dtype -> MLflow's type. All others are strings.
 INFERRED = {"boolean": "boolean", "integer": "long", "datetime64": "datetime", "datetime": "datetime"}
 INFERRED.update({"floating": "double", "mixed-integer-float": "double", "decimal": "double", "date": "datetime"})
 FOREIGN = ("mixed", "mixed-integer", "timedelta", "timedelta64", "complex", "period", "interval")
@@ -33,17 +33,17 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
 
 
 FROM_TRAINING = (
-    "the model has columns of categories, and the file of rows does not have them as such. Call describe(model, rows) "
-    "in the script or notebook that trained it, with its DataFrame"
+    "the model has categorical columns, but in the file of rows they are not. Call describe(model, rows) with the "
+    "DataFrame, in the script or notebook that trained the model"
 )
 
 
 class Problem(Exception):
-    """What is wrong with what was given, as a sentence."""
+    """The input is invalid. The message is a sentence that says why."""
 
 
 def read_type(text: str) -> tuple[str, str]:
-    """A column's name and type in --type."""
+    """Parse the column and type of --type."""
     name, _, kind = text.rpartition("=")
     if not name or kind not in TYPES:
         raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
@@ -51,18 +51,18 @@ def read_type(text: str) -> tuple[str, str]:
 
 
 def read(path: Path, no_header: bool, types: dict[str, str]) -> Any:
-    """The rows of a file: a DataFrame, or lists where they have no names."""
+    """Read rows from a file, as a DataFrame or, without column names, as lists."""
     if not path.is_file():
         raise Problem(f"there is no file {path}")
     try:
         rows = read_file(path, no_header, types)
     except (ValueError, OSError, KeyError, csv.Error) as error:
-        raise Problem(f"{path} does not read ({type(error).__name__}: {error})") from None
+        raise Problem(f"{path} cannot be read ({type(error).__name__}: {error})") from None
     return to_types(rows, types) if hasattr(rows, "columns") else rows
 
 
 def read_file(path: Path, no_header: bool, types: dict[str, str]) -> Any:
-    """The same, with the errors of the readers."""
+    """Read rows like read(), but raise the readers' own errors."""
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix == ".npy":
         return importlib.import_module("numpy").load(path)
@@ -85,17 +85,17 @@ def read_file(path: Path, no_header: bool, types: dict[str, str]) -> Any:
 
 
 def import_pandas() -> Any:
-    """pandas, which rows with names need."""
+    """Import pandas. Raises Problem if it is not installed."""
     try:
         return importlib.import_module("pandas")
     except ImportError:
         raise Problem(
-            "rows with names need pandas: pip install pandas. For a model on plain arrays: --no-header"
+            "rows with column names need pandas: pip install pandas. For a model that takes arrays: --no-header"
         ) from None
 
 
 def to_field(field: str) -> Any:
-    """A field of csv, as the server reads it."""
+    """Convert a CSV field as the server does."""
     try:
         return float(field)
     except ValueError:
@@ -103,7 +103,7 @@ def to_field(field: str) -> Any:
 
 
 def to_types(frame: Any, types: dict[str, str]) -> Any:
-    """Columns of ISO dates as dates, and those of --type as that says."""
+    """Convert columns of ISO dates to dates, and others as given by --type."""
     unknown = [name for name in types if name not in frame.columns]
     if unknown:
         raise Problem(f"--type: the rows have no column {', '.join(unknown)}")
@@ -114,21 +114,21 @@ def to_types(frame: Any, types: dict[str, str]) -> Any:
             if types.get(name) == "datetime" or (name not in types and of_dates):
                 frame[name] = import_pandas().to_datetime(frame[name], utc=True)
         except ValueError as error:
-            raise Problem(f"column {name} does not hold dates only ({error}). For text: --type {name}=string") from None
+            raise Problem(f"column {name} contains non-dates ({error}). For text: --type {name}=string") from None
         if types.get(name) == "string":
             frame[name] = frame[name].astype(object).where(frame[name].isna(), frame[name].astype(str))
     return frame
 
 
 def prepare(rows: Any) -> Any:
-    """Rows as a DataFrame with names, or as lists. Dates are in UTC, as requests have no other time zone."""
+    """Return rows as a DataFrame with column names, or as lists. Dates are in UTC, as in requests."""
     rows = rows.to_pandas() if hasattr(rows, "to_pandas") else rows
     if not hasattr(rows, "columns") or not all(isinstance(name, str) for name in rows.columns):
         rows = getattr(rows, "values", rows)
         return rows.tolist() if hasattr(rows, "tolist") else list(rows)
-    twice = rows.columns[rows.columns.duplicated()]
-    if len(twice):
-        raise Problem(f"two columns have the name {twice[0]}")
+    duplicates = rows.columns[rows.columns.duplicated()]
+    if len(duplicates):
+        raise Problem(f"two columns have the name {duplicates[0]}")
     rows = rows.copy()
     for name in rows.columns:
         if getattr(rows[name].dtype, "tz", None) is not None:
@@ -137,39 +137,39 @@ def prepare(rows: Any) -> Any:
             rows[name] = rows[name].astype(float)
     infinite = rows.select_dtypes("float").isin([math.inf, -math.inf]).any(axis=1)
     if infinite.any():
-        print(f"{infinite.sum()} rows are left out: a request cannot hold infinity.")
+        print(f"Skipped {infinite.sum()} rows with infinite values, which requests cannot contain.")
     return rows[~infinite]
 
 
 def choose(frame: Any, names: Sequence[str]) -> Any:
-    """The columns that the model knows by name, in its order; all but an index where it knows none."""
+    """Select the columns of the model in its order, or all but an index if the model has no names."""
     if not set(names) <= set(frame.columns):
-        frame = frame.rename(columns=lambda name: name.replace(" ", "_"))  # as LightGBM does
+        frame = frame.rename(columns=lambda name: name.replace(" ", "_"))  # like LightGBM
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise Problem(f"the rows lack columns of the model: {', '.join(missing)}")
+        raise Problem(f"the rows lack columns that the model has: {', '.join(missing)}")
     names = names or [name for name in frame.columns if name != "Unnamed: 0"]
     extra = [name for name in frame.columns if name not in names]
     if extra:
-        print(f"Left out, as the model does not know them: {', '.join(extra)}")
+        print(f"Ignored columns that the model does not have: {', '.join(extra)}")
     return frame[list(names)]
 
 
-def keep(rows: Any) -> Any:
-    """Some of the rows, spread over all of them."""
+def sample(rows: Any) -> Any:
+    """Return up to MAX_ROWS rows, spread evenly over all of them."""
     count = len(rows)
     if not count:
         raise Problem("there are no rows")
-    places = [number * count // KEPT for number in range(KEPT)] if count > KEPT else range(count)
+    places = [number * count // MAX_ROWS for number in range(MAX_ROWS)] if count > MAX_ROWS else range(count)
     return rows.iloc[list(places)] if hasattr(rows, "iloc") else [rows[place] for place in places]
 
 
 def name_columns(frame: Any, types: dict[str, str]) -> list[dict[str, Any]]:
-    """Name, type and an example of each column; one without a gap is required."""
+    """Return name, type and an example of each column. Columns without missing values are required."""
     columns = []
     for name in frame.columns:
         values = frame[name].dropna()
-        kind = types.get(name) or type_of_column(frame[name])
+        kind = types.get(name) or infer_column_type(frame[name])
         example = to_value(values.iloc[0], kind) if len(values) else None
         column = {"name": name, "type": kind, "required": len(values) == len(frame), "example": example}
         if any(value is None for value in frame[name]):
@@ -180,24 +180,24 @@ def name_columns(frame: Any, types: dict[str, str]) -> list[dict[str, Any]]:
     return columns
 
 
-def type_of_column(values: Any) -> str:
-    """MLflow's name of the type of a column; of categories that of their values."""
+def infer_column_type(values: Any) -> str:
+    """Return MLflow's type of a column, or of its categories."""
     values = getattr(values.dtype, "categories", values)
     inferred = import_pandas().api.types.infer_dtype(values, skipna=True)
     if inferred in FOREIGN:
-        raise Problem(f"column {values.name} is of a type that requests do not have ({inferred})")
+        raise Problem(f"column {values.name} has a type that requests cannot contain ({inferred})")
     return NARROW.get(str(values.dtype).lower()) or INFERRED.get(inferred, "string")
 
 
 @contextlib.contextmanager
-def progress(doing: str) -> Iterator[None]:
-    """Says on stderr what takes more than a second, and again every 10 seconds."""
+def progress(activity: str) -> Iterator[None]:
+    """Print the activity to stderr after one second, and then every 10 seconds."""
     done, started = threading.Event(), time.monotonic()
 
     def report() -> None:
         wait = 1
         while not done.wait(wait):
-            print(f"{doing} ... {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            print(f"{activity} ... {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             wait = 10
 
     thread = threading.Thread(target=report, daemon=True)
@@ -210,7 +210,7 @@ def progress(doing: str) -> Iterator[None]:
 
 
 def write(files: Mapping[Path, str | bytes | None]) -> None:
-    """Writes all files, or none if that fails. Those without a text are removed: they would be of another model."""
+    """Write all files, or none if that fails. Files without text are removed: they belong to another model."""
     parts = {path: path.with_name(f"{path.name}.part") for path, text in files.items() if text is not None}
     try:
         for path, part in parts.items():

@@ -1,4 +1,4 @@
-"""Networks with one input: rows as its array, and the outputs as the server answers them (code/serving/tensors.py)."""
+"""Networks with one input: its array from rows, and outputs as the server returns them (code/serving/tensors.py)."""
 
 from __future__ import annotations  # for Python 3.8
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def check_inputs(inputs: Sequence[Any]) -> None:
-    """Raises Problem for a model with several inputs."""
+    """Raise Problem for a model with several inputs."""
     if len(inputs) != 1:
         raise Problem(
-            f"the model has {len(inputs)} inputs, and only models with one are described. Write model/expected.json "
-            "yourself where the model was trained (README.md, 'Your model')"
+            f"the model has {len(inputs)} inputs, but this tool supports only one. Write model/expected.json yourself "
+            "where the model was trained (README.md, 'Your model')"
         )
 
 
 def run_rows(run: Callable[[Any], Any], rows: Sequence[Any], dtype: Any, shape: Sequence[Any] | None) -> dict[str, Any]:
-    """The predictions of a network that takes arrays of this type and shape, whose first axis counts the records.
+    """Return the predictions of a network that takes arrays of this type and shape, with records on the first axis.
 
-    `run`: array -> {"output": array}. A length that is not a number is any.
+    `run`: array -> {"output": array}. A dimension that is not a number has any length.
     """
     array = np.array(rows, dtype=dtype)
     size = len(array)
@@ -34,11 +34,11 @@ def run_rows(run: Callable[[Any], Any], rows: Sequence[Any], dtype: Any, shape: 
             array = array.reshape([len(array), *record])
         size = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else size
     if len(array) % size:
-        raise Problem(f"the model takes {size} records at a time, and {len(array)} are not that many times some number")
+        raise Problem(f"the model takes {size} records at a time, and {len(array)} is not a multiple of that")
     parts = [run(array[start : start + size]) for start in range(0, len(array), size)]
     outputs = {name: [entry for part in parts for entry in to_json(part[name])] for name in parts[0]}
     if any(len(values) != len(array) for values in outputs.values()):
-        raise Problem("the model does not give one entry for each record")
+        raise Problem("the model does not return one entry per record")
     if len(outputs) == 1:
         return {"predictions": next(iter(outputs.values()))}
     return {"predictions": [dict(zip(outputs, values)) for values in zip(*outputs.values())]}  # noqa: B905

@@ -14,7 +14,7 @@ from serving.errors import ServingError
 from serving.invocation import refuse
 from serving.link import Link
 from serving.processes import Child, Supervisor, open_port
-from serving.registry import MODELS, Registry, attempt, find_route
+from serving.registry import MODELS, Registry, find_route, respond
 from serving.request import Answer
 from serving.server import BACKLOG, serve
 from serving.settings import Settings
@@ -78,12 +78,12 @@ class MultiApp(App):
     async def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a method of the registry in a thread and return its answer."""
         self.loop = asyncio.get_running_loop()
-        return await self.loop.run_in_executor(self.threads, attempt, step, *arguments)
+        return await self.loop.run_in_executor(self.threads, respond, step, *arguments)
 
     def connect(self, line: socket.socket, on_lost: Callable[[], object]) -> Link:
         """Create the web server's end of a connection to a model process. Called in a thread."""
         line.setblocking(False)
-        link = EventLink(resolve, on_lost, most=4 * self.settings.max_body)
+        link = EventLink(resolve, on_lost, max_bytes=4 * self.settings.max_body)
         link.post = partial(post, self.loop)
         connecting: Coroutine[Any, Any, Any] = self.loop.create_unix_connection(lambda: link, sock=line)
         asyncio.run_coroutine_threadsafe(connecting, self.loop).result()
@@ -101,7 +101,7 @@ class EventLink(Link, asyncio.Protocol):
         self.receive(data)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.lose()
+        self.handle_exit()
 
 
 def post(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any) -> None:

@@ -20,7 +20,7 @@ from serving.errors import ServingError
 from serving.invocation import refuse
 from serving.link import Link
 from serving.processes import Child
-from serving.registry import MODELS, Registry, attempt, find_route
+from serving.registry import MODELS, Registry, find_route, respond
 from serving.request import Answer
 from serving.settings import Settings
 
@@ -73,13 +73,13 @@ class MultiApp(App):
         return self.in_thread(self.registry.list_models, query.get("limit", ""), query.get("next_page_token", ""))
 
     def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
-        """Run a method of the registry in a thread and return its answer."""
-        return self.threads.apply(attempt, (step, *arguments))  # type: ignore[no-any-return]
+        """Run a step of the registry in a thread and return its response."""
+        return self.threads.apply(respond, (step, *arguments))  # type: ignore[no-any-return]
 
     def connect(self, line: socket.socket, on_lost: Callable[[], object]) -> Link:
         """Create the web server's end of a connection to a model process. Called in a thread."""
         in_hub = partial(self.hub.loop.run_callback_threadsafe, resolve)  # only the hub can wake greenlets
-        link = GreenLink(in_hub, on_lost, most=4 * self.settings.max_body)
+        link = GreenLink(in_hub, on_lost, max_bytes=4 * self.settings.max_body)
         link.post = self.hub.loop.run_callback_threadsafe
         opened = threading.Event()
         link.post(link.open, line, opened)
@@ -117,6 +117,6 @@ class GreenLink(Link):
                 self.receive(data)
         except OSError:
             pass
-        self.lose()
+        self.handle_exit()
         self.outgoing.put(None)
         self.line.close()
