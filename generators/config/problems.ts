@@ -9,7 +9,7 @@ export interface Problem {
   hint?: string;
 }
 
-/** Ends the run; `code` is the exit status (0 done, 1 internal, 2 bad request, 3 files in the way, 130 cancelled). */
+/** Ends the run; `code` is the exit status (1 internal, 2 bad request, 3 files in the way, 130 cancelled). */
 export class ExitError extends Error {
   readonly code: number;
   readonly problems: readonly Problem[];
@@ -36,6 +36,16 @@ export class ConflictError extends ExitError {
     const hint = 'choose another --project-dir, or add --force to overwrite them';
     const list = files.map((file) => `    ${file}\n`).join('');
     super(3, `${message}; nothing was written:\n${list}  ${hint}`, [{ key: 'files', from: directory, message, hint }]);
+  }
+}
+
+/** The state of a project stands in the way of an update: nothing was changed. */
+export class StateError extends ExitError {
+  constructor(message: string, hint: string, files: readonly string[] = []) {
+    const list = files.map((file) => `    ${file}\n`).join('');
+    super(3, `${message}; nothing was changed${list ? `:\n${list}` : '.\n'}  ${hint}`, [
+      { key: 'update', from: 'the project', message, hint },
+    ]);
   }
 }
 

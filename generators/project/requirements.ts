@@ -120,7 +120,7 @@ export function lockOf(requirements: Requirements, set: string): string | undefi
 }
 
 /** The first line of a lock, by which lock.sh knows that it belongs to its input and is as it was made. */
-function checkOf(input: string, python: string, body: string): string {
+export function checkOf(input: string, python: string, body: string): string {
   const hash = createHash('sha256').update(`${input}${python}\n${body}`).digest('hex');
   return `# Check: ${hash.slice(0, 16)}`;
 }

@@ -1,0 +1,29 @@
+// What is in a project's folder now.
+import { lstatSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Something at the path of a file. */
+export interface There {
+  /** Its bytes as Latin-1; empty for what is no file. */
+  readonly text: string;
+  readonly mode: number;
+  /** A link's text is that of the file it leads to; `other` is a folder, or a link to nowhere. */
+  readonly kind: 'file' | 'link' | 'other';
+}
+
+/** Reads what is at a path; undefined where nothing is. */
+export function readThere(directory: string, path: string): There | undefined {
+  const target = join(directory, path);
+  const own = lstatSync(target, { throwIfNoEntry: false });
+  if (!own) return fileAbove(directory, path) ? { text: '', mode: 0, kind: 'other' } : undefined;
+  const { mode } = own;
+  if (!statSync(target, { throwIfNoEntry: false })?.isFile()) return { text: '', mode, kind: 'other' };
+  return { text: readFileSync(target, 'latin1'), mode, kind: own.isFile() ? 'file' : 'link' };
+}
+
+/** Whether a folder of a path is a file. */
+function fileAbove(directory: string, path: string): boolean {
+  const parts = path.split('/').slice(0, -1);
+  const above = parts.map((_, depth) => join(directory, ...parts.slice(0, depth + 1)));
+  return above.some((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false);
+}
