@@ -31,9 +31,10 @@ export class RequestError extends ExitError {
 
 /** Files stand in the way: nothing was written. */
 export class ConflictError extends ExitError {
-  constructor(files: readonly string[], directory: string) {
+  constructor(files: readonly string[], directory: string, canUpdate = false) {
     const message = `${files.length} file(s) in ${directory} differ from what would be written`;
-    const hint = 'choose another --project-dir, or add --force to overwrite them';
+    const merging = canUpdate ? '; ml-container-creator update in that folder merges instead' : '';
+    const hint = `choose another --project-dir, or add --force to overwrite them${merging}`;
     const list = files.map((file) => `    ${file}\n`).join('');
     super(3, `${message}; nothing was written:\n${list}  ${hint}`, [{ key: 'files', from: directory, message, hint }]);
   }

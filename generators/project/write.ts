@@ -29,7 +29,7 @@ export function refuseConflicts(files: readonly OutputFile[], directory: string)
   const conflicts = files
     .filter((file) => !('bytes' in file) && differs(file, join(directory, file.path)))
     .map(({ path }) => path);
-  if (conflicts.length) throw new ConflictError(conflicts, directory);
+  if (conflicts.length) throw new ConflictError(conflicts, directory, existsSync(join(directory, baseFile)));
 }
 
 function differs(file: OutputFile, target: string): boolean {

@@ -12,12 +12,19 @@ import { closing, listOf, summaryOf } from './report.js';
 /** The exit status of an update that leaves conflicts. */
 const CONFLICTS = 4;
 
+/** A run: where, what was typed, and where lines for people go. */
+interface Run {
+  readonly cwd: string;
+  readonly line: CommandLine;
+  readonly say?: (text: string) => void;
+}
+
 /** Decides how conflicts are resolved. */
 export type Resolve = (conflicts: readonly Change[]) => Promise<Resolution>;
 
 /** Updates the project in the current folder; the exit status. Throws where the update cannot be made. */
 export async function runUpdate(
-  { cwd, line, say = people(line.run.json) }: { cwd: string; line: CommandLine; say?: (text: string) => void },
+  { cwd, line, say = people(line.run.json) }: Run,
   resolve: Resolve = async () => 'markers',
 ): Promise<number> {
   const { dryRun = false, json, explain } = line.run;
