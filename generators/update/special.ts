@@ -43,7 +43,12 @@ export function mergeRequirements(base: string, yours: string, generated: string
   );
   if (clashes) return undefined;
   const result = now.filter((line) => !removed.includes(line));
+  const lastKept = mine.findLastIndex((line) => !added.includes(line));
   for (const line of added) {
+    if (mine.indexOf(line) > lastKept) {
+      result.push(line); // at the end there, and at the end here
+      continue;
+    }
     const above = mine.slice(0, mine.indexOf(line)).findLast((each) => each.trim() && result.includes(each));
     result.splice(above === undefined ? 0 : result.indexOf(above) + 1, 0, line);
   }
