@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path/posix';
 import type { RenderedFile } from '../project/render.js';
 import type { There } from './disk.js';
-import { mergeThree, mergeTwo, type Resolution } from './merge.js';
+import { isMergeable, mergeThree, mergeTwo, type Resolution } from './merge.js';
 import { belongs, mergeAnswers, mergeRequirements } from './special.js';
 
 export const outcomes = {
@@ -53,7 +53,6 @@ export interface Context {
 }
 
 const latin1 = (text: string) => Buffer.from(text).toString('latin1');
-const isBinary = (text: string) => text.includes('\0');
 const modeOf = (executable: boolean) => (executable ? 0o755 : 0o644);
 const isLock = (path: string) => /(^|\/)requirements\.txt$/.test(path);
 
@@ -100,7 +99,7 @@ function merge(sides: Sides & { there: There; now: RenderedFile }, context: Cont
   }
   if (isOwnLock(path, there, context)) return undefined;
   const saved = () => ({ path: context.freeName(`${path}.orig`), text: there.text, mode: there.mode & 0o777 });
-  if (there.kind !== 'file' || isBinary(there.text)) {
+  if (there.kind !== 'file' || !isMergeable(there.text, was ?? next)) {
     if (context.resolution === 'generated' && there.kind === 'file') return write('merged', next, [saved()]);
     if (context.resolution === 'yours') return undefined;
     const beside = { path: context.freeName(`${path}.new`), text: latin1(now.text), mode: modeOf(now.executable) };

@@ -14,16 +14,21 @@ export interface There {
 /** Reads what is at a path; undefined where nothing is. */
 export function readThere(directory: string, path: string): There | undefined {
   const target = join(directory, path);
+  if (isBelowFile(directory, path)) return { text: '', mode: 0, kind: 'other' };
   const own = lstatSync(target, { throwIfNoEntry: false });
-  if (!own) return fileAbove(directory, path) ? { text: '', mode: 0, kind: 'other' } : undefined;
+  if (!own) return undefined;
   const { mode } = own;
   if (!statSync(target, { throwIfNoEntry: false })?.isFile()) return { text: '', mode, kind: 'other' };
   return { text: readFileSync(target, 'latin1'), mode, kind: own.isFile() ? 'file' : 'link' };
 }
 
-/** Whether a folder of a path is a file. */
-function fileAbove(directory: string, path: string): boolean {
+/** Whether a part of a path that should be a folder is a file. */
+function isBelowFile(directory: string, path: string): boolean {
   const parts = path.split('/').slice(0, -1);
-  const above = parts.map((_, depth) => join(directory, ...parts.slice(0, depth + 1)));
-  return above.some((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false);
+  for (const depth of parts.keys()) {
+    const folder = statSync(join(directory, ...parts.slice(0, depth + 1)), { throwIfNoEntry: false });
+    if (!folder) return false;
+    if (!folder.isDirectory()) return true;
+  }
+  return false;
 }

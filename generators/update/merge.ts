@@ -21,6 +21,19 @@ export const hasMarkers = (text: string): boolean => text.includes('<<<<<<< ') &
 /** The lines of a text, each with its end. */
 export const linesOf = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
+/** Steps of a comparison beyond which it would take more than about a second. */
+const MAX_STEPS = 2e8;
+
+/** Whether a text can be merged: it is text, and not one of very many lines that are the same. */
+export function isMergeable(yours: string, other: string): boolean {
+  if (yours.includes('\0')) return false;
+  const [lines, others] = [linesOf(yours), linesOf(other)];
+  const counts = new Map<string, number>();
+  for (const line of others) counts.set(line, (counts.get(line) ?? 0) + 1);
+  const pairs = lines.reduce((sum, line) => sum + (counts.get(line) ?? 0), lines.length);
+  return pairs * Math.max(lines.length, others.length) <= MAX_STEPS;
+}
+
 /** Merges the changes from `base` to `yours` and those from `base` to `generated`. */
 export function mergeThree(base: string, yours: string, generated: string, resolution: Resolution): Merged {
   const regions = diff3MergeRegions(linesOf(yours), linesOf(base), linesOf(generated));

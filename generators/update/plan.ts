@@ -52,8 +52,10 @@ export async function planUpdate(line: CommandLine, around: Surroundings): Promi
   const there = reader(directory);
   const changes = changesOf(base, now, there, directory);
   const planned = changes('markers');
+  const state = gitState(directory);
+  refuseUnfinished(state);
   refuseState(planned, [...base.files, ...now], there, directory);
-  const warnings = refuseGit(gitState(directory), planned, line.run);
+  const warnings = refuseDirty(state, planned, line.run);
   const left = leftOf(base, now, there);
   const next = Buffer.from(encodeBase({ version: version(), files: now, fromModel: base.fromModel, left }));
   return {
@@ -187,18 +189,20 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** Throws a StateError where git says that a merge is not finished, or that what would change is not committed. */
-function refuseGit(
+/** Throws a StateError where git says that a merge is not finished. */
+function refuseUnfinished(state: GitState | undefined): void {
+  if (!state?.unfinished) return;
+  const hint = `finish it, or type: git ${state.unfinished} --abort`;
+  throw new StateError(`a ${state.unfinished} of git is not finished`, hint);
+}
+
+/** Throws a StateError where git says that what would change is not committed; with --dry-run, that is a warning. */
+function refuseDirty(
   state: GitState | undefined,
   changes: readonly Change[],
   { force, dryRun }: CommandLine['run'],
 ): string[] {
   if (!state) return [];
-  if (state.unfinished)
-    throw new StateError(
-      `a ${state.unfinished} of git is not finished`,
-      `finish it, or type: git ${state.unfinished} --abort`,
-    );
   const untracked = new Set(state.untracked);
   const touched = changes.filter(({ writes, removes, path }) => (removes || writes.length) && untracked.has(path));
   const dirty = [...state.changed, ...touched.map(({ path }) => path)];

@@ -12,11 +12,12 @@ import { closing, listOf, summaryOf } from './report.js';
 /** The exit status of an update that leaves conflicts. */
 const CONFLICTS = 4;
 
-/** A run: where, what was typed, and where lines for people go. */
+/** A run: where, what was typed, and where lines for people and warnings go. */
 interface Run {
   readonly cwd: string;
   readonly line: CommandLine;
   readonly say?: (text: string) => void;
+  readonly warn?: (text: string) => void;
 }
 
 /** Decides how conflicts are resolved. */
@@ -24,12 +25,12 @@ export type Resolve = (conflicts: readonly Change[]) => Promise<Resolution>;
 
 /** Updates the project in the current folder; the exit status. Throws where the update cannot be made. */
 export async function runUpdate(
-  { cwd, line, say = people(line.run.json) }: Run,
+  { cwd, line, say = people(line.run.json), warn = (text) => void process.stderr.write(text) }: Run,
   resolve: Resolve = async () => 'markers',
 ): Promise<number> {
   const { dryRun = false, json, explain } = line.run;
   const plan = await planUpdate(line, { cwd, env: process.env });
-  for (const warning of plan.warnings) process.stderr.write(`Warning: ${warning}\n`);
+  for (const warning of plan.warnings) warn(`Warning: ${warning}\n`);
   if (explain) say(plan.explanation);
   const marked = plan.changes('markers');
   const open = marked.filter(isConflict);
