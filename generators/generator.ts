@@ -50,6 +50,16 @@ export async function ask(generator: Generator, question: Pick<Question, 'name'>
 export const isCancellation = ({ name, message }: Error) =>
   name === 'ExitPromptError' || message === 'Process aborted by user';
 
+/** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */
+export function nameCancellation({ env }: Generator, written: () => string | undefined): void {
+  const { signal } = env.adapter as { signal?: AbortSignal };
+  signal?.addEventListener('abort', () => {
+    if (!isCancellation(signal.reason)) return;
+    const { code, message } = new CancelledError(written());
+    Object.assign(signal.reason, { code, message });
+  });
+}
+
 /** What both generators do; a subclass names its command. */
 export abstract class CreatorGenerator extends Generator {
   abstract command: Command;
@@ -70,7 +80,7 @@ export abstract class CreatorGenerator extends Generator {
     const asks = !line.run.skipPrompts && (!typed || onTerminal());
     if (asks) this.log(yosay('Your model, in your own container, on SageMaker.'));
     const around = { cwd: this.env.cwd, env: process.env };
-    this.nameCancellation();
+    nameCancellation(this, () => this.plan && 'of the files in the way, only those you agreed to are written');
     try {
       const planned = await plan(this.command, line, around, asks ? (question) => ask(this, question) : undefined);
       announce(planned, line.run, (text) => void this.log(text));
@@ -119,18 +129,6 @@ export abstract class CreatorGenerator extends Generator {
     const staged = stage(copies, directory);
     process.once('exit', () => staged.discard());
     this.copies = staged;
-  }
-
-  /** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */
-  private nameCancellation(): void {
-    const { signal } = this.env.adapter as { signal?: AbortSignal };
-    signal?.addEventListener('abort', () => {
-      if (!isCancellation(signal.reason)) return;
-      const { code, message } = new CancelledError(
-        this.plan && 'of the files in the way, only those you agreed to are written',
-      );
-      Object.assign(signal.reason, { code, message });
-    });
   }
 
   override help(): string {

@@ -42,11 +42,10 @@ export function apply(changes: readonly Change[], last: readonly Step[], directo
   try {
     makeStaging(staging);
     undo.push(() => rmSync(staging, { recursive: true, force: true }));
-    for (const [at, step] of steps.entries()) stage(step, join(staging, `${at}.new`), join(directory, step.path));
-    for (const [at, { path, bytes }] of steps.entries())
-      put(bytes ? join(staging, `${at}.new`) : undefined, join(directory, path), join(staging, `${at}.old`), undo);
+    for (const step of steps) stage(step, staging, directory);
+    for (const step of steps) put(step, staging, directory, undo);
   } catch (error) {
-    for (const each of undo.reverse()) each();
+    for (const each of undo.reverse()) each(); // should one fail, what was replaced is still in the staging folder
     throw asStateError(error, directory);
   } finally {
     release();
@@ -62,26 +61,30 @@ function makeStaging(staging: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new StateError(
       'an update is still running, or one was interrupted',
-      `if none runs: ${stagingFolder} has what it had replaced, as NUMBER.old; move what you miss, remove the folder, and update again`,
+      `if none runs: copy back what it had replaced, cp -R ${stagingFolder}/old/. . ; remove ${stagingFolder}, and update again`,
     );
   }
 }
 
-function stage({ bytes, mode = 0o644 }: Step, staged: string, target: string): void {
+function stage({ path, bytes, mode = 0o644 }: Step, staging: string, directory: string): void {
   if (!bytes) return;
-  writeFileSync(staged, bytes, { flush: true });
+  const [staged, target] = [join(staging, 'new', path), join(directory, path)];
+  mkdirSync(dirname(staged), { recursive: true });
+  writeFileSync(staged, bytes);
   chmodSync(staged, mode & 0o777);
-  const { uid, gid } = lstatSync(existsSync(target) ? target : dirname(staged));
+  const { uid, gid } = lstatSync(existsSync(target) ? target : directory);
   if (process.getuid?.() === 0) chownSync(staged, uid, gid); // root must not take files from their owner
 }
 
-/** Moves what is at `target` away, and what was staged there. Each step taken adds to `undo`, which goes backwards. */
-function put(staged: string | undefined, target: string, old: string, undo: (() => void)[]): void {
+/** Moves away what is in a step's place, and what was staged into it. Adds to `undo`, which goes backwards. */
+function put({ path, bytes }: Step, staging: string, directory: string, undo: (() => void)[]): void {
+  const [staged, target, old] = [join(staging, 'new', path), join(directory, path), join(staging, 'old', path)];
   if (existsSync(target)) {
+    mkdirSync(dirname(old), { recursive: true });
     renameSync(target, old);
     undo.push(() => renameSync(old, target));
   }
-  if (!staged) return;
+  if (!bytes) return;
   const made = mkdirSync(dirname(target), { recursive: true });
   if (made) undo.push(() => rmSync(made, { recursive: true }));
   renameSync(staged, target);
@@ -105,9 +108,10 @@ function holdSignals(): () => void {
   };
 }
 
-function asStateError(error: unknown, directory: string): unknown {
+/** A failure of the file system in a user's words; anything else as it is. */
+export function asStateError(error: unknown, directory: string): unknown {
   const { code, path = directory } = error as NodeJS.ErrnoException;
   const reason = code === 'EXDEV' ? 'it is on another disk than the project' : reasons[code ?? ''];
   if (!reason) return error;
-  return new StateError(`${path} cannot be written: ${reason}`, 'make it writable, or make room, and update again');
+  return new StateError(`${path} cannot be updated: ${reason}`, 'change that, and update again');
 }

@@ -2,7 +2,7 @@
 import Generator from 'yeoman-generator';
 import { help } from '../config/describe.js';
 import { CancelledError } from '../config/problems.js';
-import { ask, isCancellation, onTerminal, type Request, requestOf } from '../generator.js';
+import { ask, isCancellation, nameCancellation, onTerminal, type Request, requestOf } from '../generator.js';
 import { fail } from '../report.js';
 import type { Change } from './changes.js';
 import type { Resolution } from './merge.js';
@@ -26,12 +26,13 @@ export default class extends Generator {
     this.request = requestOf(this);
     const { line, typed } = this.request;
     const asks = !line.run.skipPrompts && (!typed || onTerminal());
+    nameCancellation(this, () => 'nothing was changed');
     const say = (text: string) => void this.log(text.trimEnd());
     try {
       const run = { cwd: this.env.cwd, line, say };
       process.exitCode = await runUpdate(run, asks ? (conflicts) => this.askAbout(conflicts) : undefined);
     } catch (error) {
-      if (isCancellation(error as Error)) Object.assign(error as Error, new CancelledError('nothing was changed'));
+      if (isCancellation(error as Error)) return; // Yeoman ends the run with it
       if (!typed) throw error;
       process.exitCode = fail(error, line.run); // thrown on, Yeoman would print it as a crash of its own
     }

@@ -91,7 +91,7 @@ function refuseElsewhere(directory: string): void {
   throw new RequestError(
     [
       {
-        ...{ key: 'projectDir', from: directory, message: 'is no project of this generator: it has no .yo-rc.json' },
+        ...{ key: '', from: directory, message: 'no project of this generator: there is no .yo-rc.json' },
         hint: 'type: cd PROJECT && ml-container-creator update',
       },
     ],

@@ -42,7 +42,7 @@ export function listOf(changes: readonly Change[]): string {
 /** The last lines: what was done, and what to do next. */
 export function closing(plan: UpdatePlan, changes: readonly Change[], dryRun: boolean): string {
   const { directory, from, base } = plan;
-  if (!changes.length && !base) return `Nothing to update: ${directory} is as version ${version()} generates it.\n`;
+  if (!changes.length && !base) return `Nothing to update: ${directory} is up to date with version ${version()}.\n`;
   const conflicts = changes.filter(({ outcome }) => outcome === 'conflict');
   const removed = changes.filter(({ removes }) => removes).length;
   const versions = from === version() ? '' : ` from version ${from} to ${version()}`;

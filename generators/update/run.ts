@@ -2,7 +2,7 @@
 import type { CommandLine } from '../config/sources.js';
 import { baseFile } from '../project/base.js';
 import { people } from '../report.js';
-import { apply } from './apply.js';
+import { apply, asStateError } from './apply.js';
 import type { Change } from './changes.js';
 import { diffOf } from './diff.js';
 import type { Resolution } from './merge.js';
@@ -29,7 +29,9 @@ export async function runUpdate(
   resolve: Resolve = async () => 'markers',
 ): Promise<number> {
   const { dryRun = false, json, explain } = line.run;
-  const plan = await planUpdate(line, { cwd, env: process.env });
+  const plan = await planUpdate(line, { cwd, env: process.env }).catch((error) => {
+    throw asStateError(error, cwd);
+  });
   for (const warning of plan.warnings) warn(`Warning: ${warning}\n`);
   if (explain) say(plan.explanation);
   const marked = plan.changes('markers');

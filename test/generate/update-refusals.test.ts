@@ -138,7 +138,7 @@ describe('an update refuses', () => {
       edit(disk, { path: 'README.md', to: 'ours\n' });
       const fill = ['if=/dev/zero', `of=${join(disk, 'full')}`, 'bs=4k'];
       outcome('dd', fill);
-      await refused(disk, /cannot be written: the disk is full; nothing was changed/);
+      await refused(disk, /cannot be updated: the disk is full; nothing was changed/);
       rmSync(join(disk, 'full'));
       assert.equal((await update(disk, flask)).status, 0);
     } finally {
@@ -154,7 +154,7 @@ describe('an update refuses', () => {
       this.skip();
     }
     try {
-      await refused(folder, /requirements\.txt cannot be written: permission denied; nothing was changed/);
+      await refused(folder, /requirements\.txt cannot be updated: permission denied; nothing was changed/);
     } finally {
       outcome('chattr', ['-i', last]);
     }
