@@ -69,7 +69,7 @@ export async function plan(command: Command, line: CommandLine, around: Surround
   }
   const directory = directoryOf(answers, around.cwd);
   const generated = projectFiles(project, fromModel);
-  const base = encodeBase({ version: version(), files: generated, fromModel, left: [] });
+  const base = encodeBase({ version: version(), files: generated, fromModel, kept: [] });
   const files = [...generated, { path: baseFile, bytes: base }];
   const locked = files.some(({ path }) => path === 'requirements.txt');
   const summary = {

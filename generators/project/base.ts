@@ -17,7 +17,7 @@ export interface Base {
   /** What the model gave when the project was first generated; generated where the answers call for it. */
   readonly fromModel: readonly RenderedFile[];
   /** What was generated before, is not any more, and is still in the project because the user edited it. */
-  readonly left: readonly RenderedFile[];
+  readonly kept: readonly RenderedFile[];
 }
 
 /** A base that cannot be read, and why. */
@@ -44,7 +44,7 @@ const body = head.extend({
   check: z.string(),
   files: z.array(packedFile),
   fromModel: z.array(packedFile),
-  left: z.array(packedFile),
+  kept: z.array(packedFile),
 });
 
 /** The bytes of a base: the same for the same base on every machine. */
@@ -53,11 +53,11 @@ export function encodeBase(base: Base): Uint8Array {
     [...files]
       .sort((one, other) => (one.path < other.path ? -1 : 1))
       .map(({ path, text, executable }) => ({ path, ...(executable && { executable }), lines: packText(text) }));
-  const { version, files, fromModel, left } = base;
+  const { version, files, fromModel, kept } = base;
   const object = {
     about: 'What was generated, for ml-container-creator update. Keep it in version control.',
     ...{ format: currentFormat, version, check: checkOf(base) },
-    ...{ files: pack(files), fromModel: pack(fromModel), left: pack(left) },
+    ...{ files: pack(files), fromModel: pack(fromModel), kept: pack(kept) },
   };
   return gzipSync(Buffer.from(`${JSON.stringify(object)}\n`), { level: 9, mtime: 0 }); // node:zlib differs by processor
 }
@@ -66,23 +66,23 @@ export function encodeBase(base: Base): Uint8Array {
 export function decodeBase(bytes: Uint8Array, version: string): Base {
   const object = parse(bytes);
   const made = head.safeParse(object);
-  if (!made.success) throw new UnreadableBaseError('it is not what a generator writes');
+  if (!made.success) throw new UnreadableBaseError('it does not have the format of a base');
   if (made.data.format > currentFormat || isNewer(made.data.version, version))
     throw new NewerBaseError(made.data.version);
   const packed = body.safeParse(object);
-  if (!packed.success) throw new UnreadableBaseError('it is not what a generator writes');
+  if (!packed.success) throw new UnreadableBaseError('it does not have the format of a base');
   const { format, check } = packed.data;
   const unpack = (files: readonly z.infer<typeof packedFile>[]) =>
     files.map(({ path, executable = false, lines }) => ({ path, executable, text: unpackText(lines, format) }));
   let base: Base;
   try {
-    const { files, fromModel, left } = packed.data;
-    base = { version: made.data.version, files: unpack(files), fromModel: unpack(fromModel), left: unpack(left) };
+    const { files, fromModel, kept } = packed.data;
+    base = { version: made.data.version, files: unpack(files), fromModel: unpack(fromModel), kept: unpack(kept) };
   } catch (error) {
     if (error instanceof RangeError) throw new UnreadableBaseError('it is damaged');
     throw error;
   }
-  if (checkOf(base) !== check) throw new UnreadableBaseError('it was edited: its check does not fit what it holds');
+  if (checkOf(base) !== check) throw new UnreadableBaseError('it was edited: its checksum does not match its contents');
   return base;
 }
 
@@ -95,9 +95,9 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 /** A digest of all that a base holds. */
-function checkOf({ version, files, fromModel, left }: Base): string {
+function checkOf({ version, files, fromModel, kept }: Base): string {
   const digest = createHash('sha256').update(version);
-  for (const list of [files, fromModel, left])
+  for (const list of [files, fromModel, kept])
     for (const { path, text, executable } of [...list].sort((one, other) => (one.path < other.path ? -1 : 1)))
       digest.update(JSON.stringify([path, text, executable]));
   return digest.digest('hex');

@@ -1,22 +1,22 @@
 // What an update would change, as a diff that `git apply` takes.
 import { diffIndices } from 'node-diff3';
 import type { Change, Write } from './changes.js';
-import type { There } from './disk.js';
+import type { CurrentFile } from './disk.js';
 import { linesOf } from './merge.js';
 
 const CONTEXT = 3;
 
 /** The diff of all changes, in bytes as Latin-1. */
-export function diffOf(changes: readonly Change[], there: (path: string) => There | undefined): string {
+export function diffOf(changes: readonly Change[], current: (path: string) => CurrentFile | undefined): string {
   return changes
     .flatMap(({ path, writes, removes }) => [
-      ...writes.map((write) => fileDiff(write.path, there(write.path), write)),
-      ...(removes ? [fileDiff(path, there(path), undefined)] : []),
+      ...writes.map((write) => fileDiff(write.path, current(write.path), write)),
+      ...(removes ? [fileDiff(path, current(path), undefined)] : []),
     ])
     .join('');
 }
 
-function fileDiff(path: string, before: There | undefined, after: Write | undefined): string {
+function fileDiff(path: string, before: CurrentFile | undefined, after: Write | undefined): string {
   const name = Buffer.from(path).toString('latin1');
   const [from, to] = [before?.text ?? '', after?.text ?? ''];
   const [old, mode] = [before, after].map((each) => each && (each.mode & 0o111 ? '100755' : '100644'));

@@ -2,9 +2,9 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Something at the path of a file. */
-export interface There {
-  /** Its bytes as Latin-1; empty for what is no file. */
+/** What is at the path of a file. */
+export interface CurrentFile {
+  /** Its bytes as Latin-1; empty for anything that is not a file. */
   readonly text: string;
   readonly mode: number;
   /** A link's text is that of the file it leads to; `other` is a folder, or a link to nowhere. */
@@ -12,7 +12,7 @@ export interface There {
 }
 
 /** Reads what is at a path; undefined where nothing is. */
-export function readThere(directory: string, path: string): There | undefined {
+export function readCurrent(directory: string, path: string): CurrentFile | undefined {
   const target = join(directory, path);
   if (isBelowFile(directory, path)) return { text: '', mode: 0, kind: 'other' };
   const own = lstatSync(target, { throwIfNoEntry: false });

@@ -14,7 +14,7 @@ import type { RenderedFile } from '../project/render.js';
 import { freeName } from '../project/write.js';
 import { version } from '../version.js';
 import { type Change, type Context, changeOf, isOwnLock } from './changes.js';
-import { readThere, type There } from './disk.js';
+import { type CurrentFile, readCurrent } from './disk.js';
 import { type GitState, gitState } from './git.js';
 import { hasMarkers, type Resolution } from './merge.js';
 
@@ -33,7 +33,7 @@ export interface UpdatePlan {
   changes(resolution: Resolution): readonly Change[];
   /** The base that goes with it; undefined where that is there already. */
   readonly base: Buffer | undefined;
-  readonly there: (path: string) => There | undefined;
+  readonly current: (path: string) => CurrentFile | undefined;
 }
 
 /** Plans an update; changes nothing. Throws a RequestError or a StateError where it cannot be made. */
@@ -49,17 +49,17 @@ export async function planUpdate(line: CommandLine, around: Surroundings): Promi
   const { projectDir: _, ...answers } = resolution.answers;
   const project = projectFrom(answers);
   const now = projectFiles(project, base.fromModel);
-  const there = reader(directory);
-  const changes = changesOf(base, now, there, directory);
+  const current = reader(directory);
+  const changes = changesOf(base, now, current, directory);
   const planned = changes('markers');
   const state = gitState(directory);
   refuseUnfinished(state);
-  refuseState(planned, [...base.files, ...now], there, directory);
+  refuseState(planned, [...base.files, ...now], current, directory);
   const warnings = refuseDirty(state, planned, line.run);
-  const left = leftOf(base, now, there);
-  const next = Buffer.from(encodeBase({ version: version(), files: now, fromModel: base.fromModel, left }));
+  const kept = keptOf(base, now, current);
+  const next = Buffer.from(encodeBase({ version: version(), files: now, fromModel: base.fromModel, kept }));
   return {
-    ...{ directory, from: base.version, answers, project, changes, there },
+    ...{ directory, from: base.version, answers, project, changes, current },
     warnings: [...resolution.warnings, ...warnings],
     explanation: explain(resolution),
     base: next.equals(readFileSync(join(directory, baseFile))) ? undefined : next,
@@ -71,7 +71,7 @@ function refuseArguments({ values }: CommandLine): void {
   for (const { key, value, from } of values) {
     if (from === 'the first argument')
       problems.push({
-        ...{ key: '', from: 'the command line', message: `update takes no argument, and not ${JSON.stringify(value)}` },
+        ...{ key: '', from: 'the command line', message: `update takes no arguments: ${JSON.stringify(value)}` },
         hint: 'it is for the project in the current folder; to rename that: --project-name=NAME',
       });
     if (key === 'model' || key === 'code')
@@ -91,7 +91,7 @@ function refuseElsewhere(directory: string): void {
   throw new RequestError(
     [
       {
-        ...{ key: '', from: directory, message: 'no project of this generator: there is no .yo-rc.json' },
+        ...{ key: '', from: directory, message: 'not a project of this generator: it has no .yo-rc.json' },
         hint: 'type: cd PROJECT && ml-container-creator update',
       },
     ],
@@ -104,7 +104,7 @@ const withoutBase = `${restore(baseFile)}. If not: generate it again with --proj
 
 function readBase(directory: string): Base {
   const path = join(directory, baseFile);
-  if (!existsSync(path)) throw new StateError(`${baseFile}, which says what was generated, is missing`, withoutBase);
+  if (!existsSync(path)) throw new StateError(`${baseFile}, which records what was generated, is missing`, withoutBase);
   try {
     return decodeBase(readFileSync(path), version());
   } catch (error) {
@@ -114,35 +114,39 @@ function readBase(directory: string): Base {
         `install version ${error.version} or newer`,
       );
     if (!(error instanceof UnreadableBaseError)) throw error;
-    throw new StateError(`${baseFile}, which says what was generated, cannot be read: ${error.message}`, withoutBase);
+    throw new StateError(
+      `${baseFile}, which records what was generated, cannot be read: ${error.message}`,
+      withoutBase,
+    );
   }
 }
 
 /** Reads each path once. */
-function reader(directory: string): (path: string) => There | undefined {
-  const known = new Map<string, There | undefined>();
+function reader(directory: string): (path: string) => CurrentFile | undefined {
+  const known = new Map<string, CurrentFile | undefined>();
   return (path) => {
-    if (!known.has(path)) known.set(path, readThere(directory, path));
+    if (!known.has(path)) known.set(path, readCurrent(directory, path));
     return known.get(path);
   };
 }
 
-type Find = (path: string) => There | undefined;
+type Find = (path: string) => CurrentFile | undefined;
 const byPath = (files: readonly RenderedFile[]) => new Map(files.map((file) => [file.path, file]));
 
-function changesOf(base: Base, now: readonly RenderedFile[], there: Find, directory: string) {
-  const [before, left, next] = [base.files, base.left, now].map(byPath);
-  const paths = [...new Set([...base.files, ...base.left, ...now].map(({ path }) => path))].sort();
+function changesOf(base: Base, generated: readonly RenderedFile[], current: Find, directory: string) {
+  const [before, kept, now] = [base.files, base.kept, generated].map(byPath);
+  const paths = [...new Set([...base.files, ...base.kept, ...generated].map(({ path }) => path))].sort();
   return (resolution: Resolution): Change[] => {
-    const context: Context = { resolution, there, freeName: (name) => freeName(directory, name) };
+    const context: Context = { resolution, current, freeName: (name) => freeName(directory, name) };
     return paths.flatMap((path) => {
-      const wasLeft = !before?.has(path) && left?.has(path) === true;
+      const [generatedThen, keptThen] = [before?.get(path), kept?.get(path)];
+      const wasKept = !generatedThen && keptThen !== undefined;
       const sides = {
         path,
-        before: before?.get(path) ?? left?.get(path),
-        now: next?.get(path),
-        there: there(path),
-        wasLeft,
+        base: generatedThen ?? keptThen,
+        generated: now?.get(path),
+        current: current(path),
+        wasKept,
       };
       return changeOf(sides, context) ?? [];
     });
@@ -150,27 +154,36 @@ function changesOf(base: Base, now: readonly RenderedFile[], there: Find, direct
 }
 
 /** What is not generated any more and stays: the user edited it. */
-function leftOf({ files, left }: Base, now: readonly RenderedFile[], there: Find): RenderedFile[] {
-  const generated = byPath(now);
-  return [...byPath([...left, ...files]).values()].filter((file) => {
-    const found = generated.has(file.path) ? undefined : there(file.path);
-    if (!found || isOwnLock(file.path, found, { there })) return false;
+function keptOf({ files, kept }: Base, generated: readonly RenderedFile[], current: Find): RenderedFile[] {
+  const now = byPath(generated);
+  return [...byPath([...kept, ...files]).values()].filter((file) => {
+    const found = now.has(file.path) ? undefined : current(file.path);
+    if (!found || isOwnLock(file.path, found, { current })) return false;
     return found.kind !== 'file' || found.text.replaceAll('\r\n', '\n') !== Buffer.from(file.text).toString('latin1');
   });
 }
 
 /** Throws a StateError where files are in a state in which they cannot be merged or written. */
-function refuseState(changes: readonly Change[], files: readonly RenderedFile[], there: Find, directory: string): void {
+function refuseState(
+  changes: readonly Change[],
+  files: readonly RenderedFile[],
+  current: Find,
+  directory: string,
+): void {
   const paths = [...new Set(files.map(({ path }) => path))];
-  const marked = paths.filter((path) => hasMarkers(there(path)?.text ?? ''));
+  const marked = paths.filter((path) => hasMarkers(current(path)?.text ?? ''));
   if (marked.length)
-    throw new StateError('conflicts of an earlier merge are not resolved', 'resolve them, and update again', marked);
+    throw new StateError('conflicts of an earlier merge are unresolved', 'resolve them, and update again', marked);
   const touched = changes.filter(({ writes, removes }) => removes || writes.length);
-  const barred = touched.filter(({ path }) => there(path)?.kind === 'other').map(({ path }) => path);
+  const barred = touched.filter(({ path }) => current(path)?.kind === 'other').map(({ path }) => path);
   if (barred.length)
-    throw new StateError('something else is in the place of files', 'move it away, and update again', barred);
+    throw new StateError(
+      'a folder, a broken link or the like is where a file should be',
+      'move it away, and update again',
+      barred,
+    );
   const readOnly = touched
-    .filter(({ path }) => there(path)?.kind === 'file' && !((there(path)?.mode ?? 0) & 0o200))
+    .filter(({ path }) => current(path)?.kind === 'file' && !((current(path)?.mode ?? 0) & 0o200))
     .map(({ path }) => path);
   const folders = [...new Set(touched.map(({ path }) => nearest(dirname(join(directory, path)))))];
   const closed = folders.filter((folder) => !isWritable(folder));
@@ -193,7 +206,7 @@ function isWritable(folder: string): boolean {
 function refuseUnfinished(state: GitState | undefined): void {
   if (!state?.unfinished) return;
   const hint = `finish it, or type: git ${state.unfinished} --abort`;
-  throw new StateError(`a ${state.unfinished} of git is not finished`, hint);
+  throw new StateError(`a git ${state.unfinished} is not finished`, hint);
 }
 
 /** Throws a StateError where git says that what would change is not committed; with --dry-run, that is a warning. */

@@ -4,7 +4,7 @@ import { counted } from '../report.js';
 import { version } from '../version.js';
 import { type Change, type Outcome, outcomes } from './changes.js';
 import type { UpdatePlan } from './plan.js';
-import { belongs } from './special.js';
+import { belongs } from './semantic.js';
 
 const names = Object.keys(outcomes) as Outcome[];
 
@@ -57,10 +57,10 @@ export function closing(plan: UpdatePlan, changes: readonly Change[], dryRun: bo
 }
 
 /** What to type where a lock does not belong to its requirements. */
-function staleLocks({ there }: UpdatePlan, changes: readonly Change[]): string[] {
+function staleLocks({ current }: UpdatePlan, changes: readonly Change[]): string[] {
   const after = new Map(changes.flatMap(({ writes }) => writes).map(({ path, text }) => [path, text]));
   const removed = new Set(changes.filter(({ removes }) => removes).map(({ path }) => path));
-  const text = (path: string) => after.get(path) ?? (removed.has(path) ? undefined : there(path)?.text);
+  const text = (path: string) => after.get(path) ?? (removed.has(path) ? undefined : current(path)?.text);
   const stale = ['', 'train/'].some((folder) => {
     const [input, lock] = [text(`${folder}requirements.in`), text(`${folder}requirements.txt`)];
     return input !== undefined && (lock === undefined || !belongs(lock, input, text('.python-version') ?? ''));

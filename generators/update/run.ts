@@ -38,7 +38,7 @@ export async function runUpdate(
   const open = marked.filter(isConflict);
   const resolution = open.length && !dryRun ? await resolve(open) : 'markers';
   const changes = resolution === 'markers' ? marked : plan.changes(resolution);
-  if (dryRun) say(Buffer.from(diffOf(changes, plan.there), 'latin1').toString('utf8'));
+  if (dryRun) say(Buffer.from(diffOf(changes, plan.current), 'latin1').toString('utf8'));
   else apply(changes, lastOf(plan), plan.directory);
   if (json) process.stdout.write(`${JSON.stringify(summaryOf(plan, changes))}\n`);
   say(`${listOf(changes)}${closing(plan, changes, dryRun)}`);
@@ -48,5 +48,5 @@ export async function runUpdate(
 const isConflict = ({ outcome }: Change) => outcome === 'conflict';
 
 /** The base is written last: an update that does not come so far can be made again. */
-const lastOf = ({ base, there }: UpdatePlan) =>
-  base ? [{ path: baseFile, bytes: base, mode: there(baseFile)?.mode ?? 0o644 }] : [];
+const lastOf = ({ base, current }: UpdatePlan) =>
+  base ? [{ path: baseFile, bytes: base, mode: current(baseFile)?.mode ?? 0o644 }] : [];

@@ -84,7 +84,7 @@ describe('an update to', () => {
       readFileSync(join(folder, 'code/model_handler.py'), 'utf8'),
       /<<<<<<< yours\n[\s\S]*=======\n[\s\S]*>>>>>>> generated\n/,
     );
-    await assert.rejects(update(folder), /conflicts of an earlier merge are not resolved/);
+    await assert.rejects(update(folder), /conflicts of an earlier merge are unresolved/);
   });
 });
 
@@ -142,11 +142,11 @@ describe('an update', () => {
     assert.ok(!existsSync(join(folder, 'Dockerfile')) && !existsSync(join(folder, 'test/check_contract.py')));
   });
 
-  it('removes what is not generated any more, names what was edited of it, and takes it up again', async () => {
+  it('removes what is not generated any more, names what was edited of it, and merges it when it is generated again', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost', '--include-training');
     edit(folder, { path: 'train/train.py', to: '# ours\n' });
     const first = contents(folder);
-    assert.match((await update(folder, ['--no-include-training'])).output, /left +train\/train\.py/);
+    assert.match((await update(folder, ['--no-include-training'])).output, /kept +train\/train\.py/);
     assert.deepEqual(Object.keys(contents(join(folder, 'train'))), ['train.py']);
     assert.match((await update(folder)).output, /^Nothing to update/);
     assert.equal((await update(folder, ['--include-training'])).status, 0);

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { RenderedFile } from '../../generators/project/render.js';
 import { type Context, changeOf } from '../../generators/update/changes.js';
-import type { There } from '../../generators/update/disk.js';
+import type { CurrentFile } from '../../generators/update/disk.js';
 import { hasMarkers, linesOf, mergeThree, mergeTwo } from '../../generators/update/merge.js';
-import { mergeAnswers, mergeRequirements } from '../../generators/update/special.js';
+import { mergeAnswers, mergeRequirements } from '../../generators/update/semantic.js';
 
 /** Texts of few different lines, so that many are the same; some end without a newline, some as on Windows. */
 const line = fc.constantFrom(
@@ -121,7 +121,7 @@ describe('stored answers', () => {
 });
 
 describe('what happens to a file', () => {
-  const context: Context = { resolution: 'markers', there: () => undefined, freeName: (name) => name };
+  const context: Context = { resolution: 'markers', current: () => undefined, freeName: (name) => name };
   const side = fc.option(fc.record({ text, executable: fc.boolean() }), { nil: undefined });
 
   it('loses no line of the user’s, whatever was generated before and is now', () =>
@@ -129,9 +129,12 @@ describe('what happens to a file', () => {
       fc.property(side, side, fc.option(text, { nil: undefined }), fc.boolean(), (before, now, yours, wasLeft) => {
         const named = (one: { text: string; executable: boolean } | undefined): RenderedFile | undefined =>
           one && { path: 'x', text: one.text, executable: one.executable };
-        const there: There | undefined =
+        const current: CurrentFile | undefined =
           yours === undefined ? undefined : { text: latin1(yours), mode: 0o644, kind: 'file' };
-        const change = changeOf({ path: 'x', before: named(before), now: named(now), there, wasLeft }, context);
+        const change = changeOf(
+          { path: 'x', base: named(before), generated: named(now), current, wasKept: wasLeft },
+          context,
+        );
         if (yours === undefined || !change) return;
         const mine = added(before?.text ?? '', yours).map(latin1);
         if (change.removes) assert.equal(yours.replaceAll('\r\n', '\n'), before?.text.replaceAll('\r\n', '\n'));
