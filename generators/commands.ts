@@ -2,8 +2,9 @@
 
 /** What each command does, in one line. */
 export const commands = {
-  configure: 'ask the same, write ml-container.config.json',
-  inspect: 'say what a model file or folder is, without running anything of it',
+  configure: 'ask the questions and write ml-container.config.json',
+  inspect: 'show what a model file or folder is, without running it',
+  update: 'in a project: other answers or a newer generator, merged with your edits',
   schema: 'print the JSON Schema of the config file',
   completion: 'print the completions of bash, zsh or fish',
 } as const;

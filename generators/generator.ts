@@ -8,21 +8,30 @@ import { CancelledError } from './config/problems.js';
 import type { Question } from './config/prompts.js';
 import { type CommandLine, readArguments, readOptions } from './config/sources.js';
 import { type Command, type Plan, plan } from './plan.js';
-import { refuseConflicts, refuseObstacles, type Staged, stage } from './project/write.js';
-import { announce, conclusion, fail } from './report.js';
+import {
+  isThere,
+  type OutputFile,
+  refuseConflicts,
+  refuseObstacles,
+  type Staged,
+  saveEdits,
+  stage,
+  write,
+} from './project/write.js';
+import { announce, conclusion, fail, nothingWritten } from './report.js';
 
 const namespace = /^(generator-)?ml-container-creator(:\w+)?$/;
 
 /** What is asked for; `typed` on a command line, or else handed over by a program, which gets errors thrown. */
-interface Request {
+export interface Request {
   line: CommandLine;
   typed: boolean;
 }
 
-const onTerminal = () => Boolean(process.stdin.isTTY && process.stdout.isTTY);
+export const onTerminal = () => Boolean(process.stdin.isTTY && process.stdout.isTTY);
 
 /** The request. Yeoman coerces the values of options, so the words as they were typed are taken where there are any. */
-function requestOf(generator: Generator): Request {
+export function requestOf(generator: Generator): Request {
   const options = generator.options as Record<string, unknown>;
   const { argv } = options as { argv?: readonly string[] };
   if (argv) return { line: readArguments(argv), typed: true };
@@ -32,14 +41,24 @@ function requestOf(generator: Generator): Request {
 }
 
 /** Puts one question to the user. */
-async function ask(generator: Generator, question: Question): Promise<unknown> {
+export async function ask(generator: Generator, question: Pick<Question, 'name'>): Promise<unknown> {
   const answers: Record<string, unknown> = await generator.prompt([question as never]);
   return answers[question.name];
 }
 
 /** Whether the user left a question: by Ctrl-C, or by the "abort" of Yeoman's question about a conflict. */
-const isCancellation = ({ name, message }: Error) =>
+export const isCancellation = ({ name, message }: Error) =>
   name === 'ExitPromptError' || message === 'Process aborted by user';
+
+/** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */
+export function nameCancellation({ env }: Generator, written: () => string | undefined): void {
+  const { signal } = env.adapter as { signal?: AbortSignal };
+  signal?.addEventListener('abort', () => {
+    if (!isCancellation(signal.reason)) return;
+    const { code, message } = new CancelledError(written());
+    Object.assign(signal.reason, { code, message });
+  });
+}
 
 /** What both generators do; a subclass names its command. */
 export abstract class CreatorGenerator extends Generator {
@@ -47,6 +66,9 @@ export abstract class CreatorGenerator extends Generator {
   private request: Request = { line: readArguments([]), typed: false };
   private plan?: Plan;
   private copies?: Staged;
+  /** The files that are not there yet as they will be written, and what was saved of those they replace. */
+  private pending: readonly OutputFile[] = [];
+  private saved: readonly string[] = [];
 
   constructor(args: string[], options: never) {
     super(args, options, { inheritTasks: true, tasksMatchingPriority: true, customInstallTask: true });
@@ -58,7 +80,7 @@ export abstract class CreatorGenerator extends Generator {
     const asks = !line.run.skipPrompts && (!typed || onTerminal());
     if (asks) this.log(yosay('Your model, in your own container, on SageMaker.'));
     const around = { cwd: this.env.cwd, env: process.env };
-    this.nameCancellation();
+    nameCancellation(this, () => this.plan && 'of the files in the way, only those you agreed to are written');
     try {
       const planned = await plan(this.command, line, around, asks ? (question) => ask(this, question) : undefined);
       announce(planned, line.run, (text) => void this.log(text));
@@ -76,19 +98,30 @@ export abstract class CreatorGenerator extends Generator {
 
   writing(): void {
     if (!this.plan || this.request.line.run.dryRun) return;
-    for (const { path, text, executable } of this.plan.files) {
-      this.fs.write(join(this.plan.directory, path), text, {
-        stat: { mode: executable ? 0o100755 : 0o100644 },
-      } as never);
+    const { files, copies, directory } = this.plan;
+    this.pending = [...files, ...copies].filter((file) => !isThere(file, directory));
+    if (this.request.line.run.force) this.saved = saveEdits(this.pending, directory);
+    for (const file of files) {
+      if (!('text' in file)) continue; // the base, which is nothing to ask about
+      const stat = { mode: file.executable ? 0o100755 : 0o100644 };
+      this.fs.write(join(directory, file.path), file.text, { stat } as never);
     }
   }
 
   end(): void {
     if (!this.plan) return;
-    this.copies?.place();
+    const { files, directory, summary } = this.plan;
     const { json, dryRun } = this.request.line.run;
-    if (json) process.stdout.write(`${JSON.stringify(this.plan.summary)}\n`);
-    this.log(chalk.green(dryRun ? 'Nothing was written.' : conclusion(this.plan)));
+    this.copies?.place();
+    if (!dryRun)
+      write(
+        files.filter((file) => 'bytes' in file),
+        directory,
+        true,
+      );
+    if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    const count = this.pending.filter((file) => isThere(file, directory)).length;
+    this.log(chalk.green(dryRun ? nothingWritten : conclusion(this.plan, { count, saved: this.saved })));
   }
 
   /** Copies the user's files beside the project; they are moved into it when Yeoman has written the rest. */
@@ -96,18 +129,6 @@ export abstract class CreatorGenerator extends Generator {
     const staged = stage(copies, directory);
     process.once('exit', () => staged.discard());
     this.copies = staged;
-  }
-
-  /** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */
-  private nameCancellation(): void {
-    const { signal } = this.env.adapter as { signal?: AbortSignal };
-    signal?.addEventListener('abort', () => {
-      if (!isCancellation(signal.reason)) return;
-      const { code, message } = new CancelledError(
-        this.plan && 'of the files in the way, only those you agreed to are written',
-      );
-      Object.assign(signal.reason, { code, message });
-    });
   }
 
   override help(): string {

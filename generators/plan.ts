@@ -8,16 +8,18 @@ import type { Settled } from './config/settle.js';
 import type { CommandLine } from './config/sources.js';
 import type { Model, ModelFile } from './model/read.js';
 import { leavesOpen, sampleRequest, signatureFor } from './model/sample.js';
+import { baseFile, encodeBase } from './project/base.js';
 import { manifest } from './project/manifest.js';
 import { nextSteps } from './project/next.js';
 import { type Project, projectFrom } from './project/project.js';
-import { type RenderedFile, render } from './project/render.js';
+import { type BinaryFile, type RenderedFile, render } from './project/render.js';
+import { version } from './version.js';
 
 export type Command = 'app' | 'configure';
 
 export interface Plan {
   readonly directory: string;
-  readonly files: readonly RenderedFile[];
+  readonly files: readonly (RenderedFile | BinaryFile)[];
   /** Files of the user's that are copied into the project. */
   readonly copies: readonly ModelFile[];
   readonly warnings: readonly string[];
@@ -47,8 +49,8 @@ export async function plan(command: Command, line: CommandLine, around: Surround
   const { problems, answers, files: copies, model } = resolution;
   if (problems.length > 0) throw new RefusedError(problems, resolution);
   const project = projectFrom(answers);
-  const request = requestFor(project, model);
-  const open = request.length > 0 && leavesOpen(model?.inputs ?? []);
+  const fromModel = filesFrom(model);
+  const open = modelFiles(project, fromModel).some(isRequest) && leavesOpen(model?.inputs ?? []);
   const warnings = [...resolution.warnings, ...(open ? [sizesLeftOpen] : [])];
   const common = { warnings, explanation: explain(resolution) };
   if (command === 'configure') {
@@ -66,7 +68,9 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     };
   }
   const directory = directoryOf(answers, around.cwd);
-  const files = [...render(manifest(project), project), ...request, ...signatureOf(project, model)];
+  const generated = projectFiles(project, fromModel);
+  const base = encodeBase({ version: version(), files: generated, fromModel, kept: [] });
+  const files = [...generated, { path: baseFile, bytes: base }];
   const locked = files.some(({ path }) => path === 'requirements.txt');
   const summary = {
     project: { ...answers, directory, instance: project.instance },
@@ -84,17 +88,29 @@ export async function plan(command: Command, line: CommandLine, around: Surround
 const sizesLeftOpen =
   'test/sample_request.json has 1 for each size that the model leaves open: make them those that you send';
 
-/** A request for a model that says what it takes; the sample model and language models have their own. */
-function requestFor({ tests, sample, language }: Project, model: Model | undefined): RenderedFile[] {
+/** What a model gives: a request, if it says what it takes, and its signature, if it has one. */
+function filesFrom(model: Model | undefined): RenderedFile[] {
   const inputs = model?.inputs ?? model?.likelyInputs;
-  const text = tests && !sample && !language && inputs && sampleRequest(inputs, model?.byName);
-  return text ? [{ path: 'test/sample_request.json', text, executable: false }] : [];
+  const request = inputs && sampleRequest(inputs, model?.byName);
+  return [
+    ...(request ? [{ path: requestFile, text: request, executable: false }] : []),
+    ...(model?.signed
+      ? [{ path: 'model/signature.json', text: signatureFor(model.inputs ?? []), executable: false }]
+      : []),
+  ];
 }
 
-/** The signature of a model that has one. */
-function signatureOf({ sample }: Project, model: Model | undefined): RenderedFile[] {
-  if (sample || !model?.signed) return [];
-  return [{ path: 'model/signature.json', text: signatureFor(model.inputs ?? []), executable: false }];
+const requestFile = 'test/sample_request.json';
+const isRequest = ({ path }: RenderedFile) => path === requestFile;
+
+/** What of a model's files a project has: the sample model and language models have their own. */
+function modelFiles({ tests, sample, language }: Project, fromModel: readonly RenderedFile[]): RenderedFile[] {
+  return sample ? [] : fromModel.filter((file) => !isRequest(file) || (tests && !language));
+}
+
+/** All that is generated for a project, but for its base. */
+export function projectFiles(project: Project, fromModel: readonly RenderedFile[]): RenderedFile[] {
+  return [...render(manifest(project), project), ...modelFiles(project, fromModel)];
 }
 
 const isModel = ({ path }: ModelFile) => path.startsWith('model/');

@@ -2,6 +2,7 @@
 import { ExitError } from './config/problems.js';
 import type { RunFlags } from './config/sources.js';
 import { type Plan, RefusedError } from './plan.js';
+import type { Written } from './project/write.js';
 
 const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
 
@@ -21,9 +22,14 @@ export function announce(
     say(`Would write to ${directory}:\n${[...files, ...copies].map(({ path }) => `  ${path}`).join('\n')}`);
 }
 
-export function conclusion({ files, copies, directory, next }: Plan): string {
-  const count = files.length + copies.length;
-  return `Wrote ${count} file${count === 1 ? '' : 's'} to ${directory}.\n${next}`;
+export const nothingWritten = 'Nothing was written. Run the same without --dry-run to write it.';
+
+export const counted = (count: number) => `${count} file${count === 1 ? '' : 's'}`;
+
+/** The last lines: what was really written, what was saved first, and what is next. */
+export function conclusion({ directory, next }: Plan, { count, saved }: Written): string {
+  const kept = saved.length ? `Saved what you had edited:\n${saved.map((name) => `  ${name}\n`).join('')}` : '';
+  return `${kept}Wrote ${counted(count)} to ${directory}.\n${next}`;
 }
 
 /** Says what went wrong, without a stack; the exit status. */

@@ -1,8 +1,10 @@
 // One run of the bin: straight from the core without a terminal, over Yeoman with one. Decides what goes to which stream.
 import { readArguments } from './config/sources.js';
-import { type Command, plan } from './plan.js';
+import { type Command as Planned, plan } from './plan.js';
 import { write } from './project/write.js';
-import { announce, conclusion, fail, people } from './report.js';
+import { announce, conclusion, fail, nothingWritten, people } from './report.js';
+
+export type Command = Planned | 'update';
 
 /** Runs a command and reports it; the exit status. */
 export async function run(command: Command, argv: readonly string[]): Promise<number> {
@@ -14,14 +16,14 @@ export async function run(command: Command, argv: readonly string[]): Promise<nu
       await runYeoman(command, argv, request.run);
       return Number(process.exitCode ?? 0);
     }
+    if (command === 'update')
+      return await (await import('./update/run.js')).runUpdate({ cwd: process.cwd(), line: request });
     const planned = await plan(command, request, { cwd: process.cwd(), env: process.env });
     announce(planned, request.run);
-    if (!request.run.dryRun)
-      write([...planned.files, ...planned.copies], planned.directory, request.run.force ?? false);
+    const all = [...planned.files, ...planned.copies];
+    const written = request.run.dryRun ? undefined : write(all, planned.directory, request.run.force ?? false);
     if (json) process.stdout.write(`${JSON.stringify(planned.summary)}\n`);
-    people(json)(
-      request.run.dryRun ? 'Nothing was written. Run the same without --dry-run to write it.' : conclusion(planned),
-    );
+    people(json)(written ? conclusion(planned, written) : nothingWritten);
     return 0;
   } catch (error) {
     return fail(error, request.run);

@@ -3,9 +3,10 @@ import { createEnv } from 'yeoman-environment';
 import App from './app/index.js';
 import type { RunFlags } from './config/sources.js';
 import Configure from './configure/index.js';
-import type { Command } from './plan.js';
+import type { Command } from './run.js';
+import Update from './update/index.js';
 
-const generators = { app: App, configure: Configure };
+const generators = { app: App, configure: Configure, update: Update };
 
 /** Runs the generator and waits for its end. What it refuses it says itself, with the exit status set; throws the rest. */
 export async function runYeoman(command: Command, argv: readonly string[], { force }: RunFlags): Promise<void> {

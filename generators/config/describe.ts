@@ -38,6 +38,7 @@ export function help(): string {
 Usage:
   ml-container-creator [project-name] [flags]     generate a project; asks for what is open, on a terminal
   ml-container-creator configure [flags]          ask the same, write ml-container.config.json
+  ml-container-creator update [flags]             in a project: other answers or a newer generator, merged with your edits
   ml-container-creator inspect PATH [--json]      say what a model file or folder is, without running anything of it
   ml-container-creator schema                     print the JSON Schema of that file
   ml-container-creator completion bash|zsh|fish   print that shell's completions
@@ -50,7 +51,8 @@ ${run.join('\n')}
 
 Precedence: flag, argument, ML_* variable, --config file, ml-container.config.json, "ml-container-creator" in
 package.json, what --model tells, the project's .yo-rc.json, your answer, default.
-Exit status: 0 done, 1 internal error, 2 the request is wrong, 3 files stand in the way, 130 cancelled.
+Exit status: 0 done, 1 internal error, 2 the request is wrong, 3 files stand in the way, 4 an update left conflicts,
+130 cancelled.
 
 Try:
   ml-container-creator churn --model=churn.pkl --skip-prompts
@@ -97,7 +99,8 @@ ${typeFor('gpu-enabled')} (${typeFor('gpu-enabled', undefined, 'transformers')} 
 
 ## Exit status
 
-0 done, 1 internal error, 2 the request is wrong (nothing written), 3 files stand in the way (nothing written), 130 cancelled.
+0 done, 1 internal error, 2 the request is wrong (nothing written), 3 files stand in the way (nothing written), 4 an update left
+conflicts, 130 cancelled.
 `;
 }
 

@@ -49,6 +49,8 @@ export interface Parameter<T> {
   more?: { with: Known; only: string; flag: string };
   /** What a value of the list is, in a few words, beside it in the prompt. */
   labels?: Readonly<Record<string, string>>;
+  /** Means something only with the answer it was given for: with another, it gives way. */
+  belongsTo?: keyof Known;
   /** Must be given where it applies. */
   required?: true;
   /** Is never asked, or not with these answers: its default is nearly always right. */
@@ -247,6 +249,7 @@ export const parameters = {
     about: 'Version of the framework that saved the model',
     schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
     rule: 'a version such as 1.3, which is its newest patch, or 1.3.1',
+    belongsTo: 'framework',
     offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
     onlyFor: ownImage(
       'fastapi, flask and mms, with a framework other than custom',

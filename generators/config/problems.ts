@@ -9,7 +9,7 @@ export interface Problem {
   hint?: string;
 }
 
-/** Ends the run; `code` is the exit status (0 done, 1 internal, 2 bad request, 3 files in the way, 130 cancelled). */
+/** Ends the run; `code` is the exit status (1 internal, 2 bad request, 3 files in the way, 130 cancelled). */
 export class ExitError extends Error {
   readonly code: number;
   readonly problems: readonly Problem[];
@@ -31,11 +31,22 @@ export class RequestError extends ExitError {
 
 /** Files stand in the way: nothing was written. */
 export class ConflictError extends ExitError {
-  constructor(files: readonly string[], directory: string) {
+  constructor(files: readonly string[], directory: string, canUpdate = false) {
     const message = `${files.length} file(s) in ${directory} differ from what would be written`;
-    const hint = 'choose another --project-dir, or add --force to overwrite them';
+    const merging = canUpdate ? '; ml-container-creator update in that folder merges instead' : '';
+    const hint = `choose another --project-dir, or add --force to overwrite them${merging}`;
     const list = files.map((file) => `    ${file}\n`).join('');
     super(3, `${message}; nothing was written:\n${list}  ${hint}`, [{ key: 'files', from: directory, message, hint }]);
+  }
+}
+
+/** The state of a project stands in the way of an update: nothing was changed. */
+export class StateError extends ExitError {
+  constructor(message: string, hint: string, files: readonly string[] = []) {
+    const list = files.map((file) => `    ${file}\n`).join('');
+    super(3, `${message}; nothing was changed${list ? `:\n${list}` : '.\n'}  ${hint}`, [
+      { key: 'update', from: 'the project', message, hint },
+    ]);
   }
 }
 

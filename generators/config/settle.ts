@@ -56,7 +56,7 @@ function choose(
 ): Candidate | null | undefined {
   for (const candidate of candidates) {
     const bad = malformed(candidate);
-    const misfit = bad ? undefined : doesNotFit(candidate, known);
+    const misfit = bad ? undefined : (doesNotFit(candidate, known) ?? isLeftover(candidate, known));
     if (!bad && !misfit) return candidate;
     if (misfit && overruled.has(candidate.source)) {
       into.warnings.push(`${key} ${show(candidate.value)} from ${candidate.from} gives way: ${misfit.message}`);
@@ -103,6 +103,14 @@ function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefi
   if (more && choices?.({ ...known, ...more.with })?.includes(value))
     return { key, from, message: `${show(value)} is for ${more.only} only`, hint: `${more.flag}, or one of ${list}` };
   return { key, from, message: `${show(value)} does not work${whose}`, hint: `what works: ${list}` };
+}
+
+/** What is wrong with a value that was given for another answer, such as the version of another framework. */
+function isLeftover({ key, value, from, source }: Candidate, known: Known): Problem | undefined {
+  const owner = table[key].belongsTo;
+  const given = owner && source.values.find((each) => each.key === owner);
+  if (!given || given.value === known[owner]) return undefined;
+  return { key, from, message: `${show(value)} is of ${String(given.value)}` };
 }
 
 /** A legal project name near a text: My_Model → my-model; empty where there is none. */

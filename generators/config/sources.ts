@@ -32,8 +32,8 @@ export interface RunFlags {
 export const runFlags: Readonly<Record<keyof RunFlags, string>> = {
   config: 'Read answers from this JSON file',
   skipPrompts: 'Ask nothing; take the defaults',
-  force: 'Overwrite files that stand in the way',
-  dryRun: 'List what would be written, write nothing',
+  force: 'Overwrite files in the way; what you edited is saved as NAME.orig',
+  dryRun: 'List what would be written (update: as a diff), write nothing',
   json: 'Print one JSON object on stdout, the rest on stderr',
   explain: 'Print each value and where it came from',
   help: 'Print this help',

@@ -15,6 +15,12 @@ export interface RenderedFile {
   readonly executable: boolean;
 }
 
+/** A file that is not text. */
+export interface BinaryFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 const { resolve } = createRequire(import.meta.url);
 const templates = new Map<string, string>();
 

@@ -123,7 +123,7 @@ export function lockOf(requirements: Requirements, set: string): string | undefi
 }
 
 /** The first line of a lock, with which lock.sh checks that it matches requirements.in and has not been edited. */
-function checkOf(input: string, python: string, body: string): string {
+export function checkOf(input: string, python: string, body: string): string {
   const hash = createHash('sha256').update(`${input}${python}\n${body}`).digest('hex');
   return `# Check: ${hash.slice(0, 16)}`;
 }

@@ -3,6 +3,7 @@ import {
   accessSync,
   chmodSync,
   constants,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,33 +16,98 @@ import {
 import { dirname, join } from 'node:path';
 import { ConflictError, RequestError } from '../config/problems.js';
 import type { ModelFile } from '../model/read.js';
+import { version } from '../version.js';
+import { type Base, baseFile, decodeBase } from './base.js';
 import { copyFile, isSameFile } from './copy.js';
-import type { RenderedFile } from './render.js';
+import type { BinaryFile, RenderedFile } from './render.js';
 
-/** A file to write: rendered, or copied from the user. */
-export type OutputFile = RenderedFile | ModelFile;
+/** A file to write: rendered, the base, or copied from the user. */
+export type OutputFile = RenderedFile | BinaryFile | ModelFile;
 
 /** Throws a ConflictError if existing files in `directory` differ from those to be written. */
 export function refuseConflicts(files: readonly OutputFile[], directory: string): void {
-  const conflicts = files.filter((file) => differs(file, join(directory, file.path))).map(({ path }) => path);
-  if (conflicts.length) throw new ConflictError(conflicts, directory);
+  const conflicts = files
+    .filter((file) => !('bytes' in file) && differs(file, join(directory, file.path)))
+    .map(({ path }) => path);
+  if (conflicts.length) throw new ConflictError(conflicts, directory, existsSync(join(directory, baseFile)));
 }
 
 function differs(file: OutputFile, target: string): boolean {
   if (!existsSync(target) || !statSync(target).isFile()) return false;
-  return 'text' in file ? readFileSync(target, 'utf8') !== file.text : !isSameFile(file.source, target);
+  if ('source' in file) return !isSameFile(file.source, target);
+  return !readFileSync(target).equals('text' in file ? Buffer.from(file.text) : file.bytes);
+}
+
+/** Whether a file is in `directory` as it would be written. */
+export function isThere(file: OutputFile, directory: string): boolean {
+  const target = join(directory, file.path);
+  if (!existsSync(target) || differs(file, target)) return false;
+  const executable = (statSync(target).mode & 0o111) !== 0;
+  return process.platform === 'win32' || !('text' in file) || executable === file.executable;
 }
 
 /**
- * Writes `files` into `directory`, via a temporary folder next to it, so that a full disk leaves nothing behind.
- * Throws a ConflictError if files differ and `force` is not set, a RequestError if the folder cannot be written.
+ * Writes `files` into `directory`, via a temporary folder next to it, so that a full disk leaves nothing behind. Skips
+ * files whose contents are there already. Throws a ConflictError if files differ and `force` is not set, a RequestError
+ * if the folder cannot be written.
  */
-export function write(files: readonly OutputFile[], directory: string, force: boolean): void {
+export function write(files: readonly OutputFile[], directory: string, force: boolean): Written {
   if (!force) refuseConflicts(files, directory);
   refuseObstacles(files, directory);
-  const staged = stage(files, directory);
-  staged.place();
-  staged.discard();
+  const changed = files.filter((file) => !isThere(file, directory));
+  const staged = stage(changed, directory);
+  let saved: readonly string[];
+  try {
+    saved = saveEdits(changed, directory);
+    staged.place();
+  } finally {
+    staged.discard();
+  }
+  return { count: changed.length, saved };
+}
+
+/** What a run wrote. */
+export interface Written {
+  /** The files that were really written: not those that were there already. */
+  readonly count: number;
+  /** The files of the user's that were saved first, under their new names. */
+  readonly saved: readonly string[];
+}
+
+/** Copies what the user edited and these files replace to NAME.orig; the names. Throws a RequestError. */
+export function saveEdits(files: readonly OutputFile[], directory: string): string[] {
+  const base = readBase(directory);
+  const saved: string[] = [];
+  try {
+    for (const file of files) {
+      const target = join(directory, file.path);
+      if ('bytes' in file || !existsSync(target) || !differs(file, target)) continue;
+      const before = base?.files.find(({ path }) => path === file.path);
+      if (before && readFileSync(target).equals(Buffer.from(before.text))) continue;
+      const name = freeName(directory, `${file.path}.orig`);
+      copyFileSync(target, join(directory, name), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      saved.push(name);
+    }
+  } catch (error) {
+    for (const name of saved) rmSync(join(directory, name), { force: true });
+    throw asRequestError(error, directory);
+  }
+  return saved;
+}
+
+/** What was generated into a folder before, as far as that can be read. */
+function readBase(directory: string): Base | undefined {
+  try {
+    return decodeBase(readFileSync(join(directory, baseFile)), version());
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first of NAME, NAME.1, NAME.2 … that nothing has. */
+export function freeName(directory: string, name: string): string {
+  const names = [name, ...Array.from({ length: 999 }, (_, at) => `${name}.${at + 1}`)];
+  return names.find((each) => !existsSync(join(directory, each))) ?? `${name}.1000`;
 }
 
 /** Files in a temporary folder next to their destination. */
@@ -70,7 +136,7 @@ function writeBelow(file: OutputFile, folder: string): void {
   const target = join(folder, file.path);
   mkdirSync(dirname(target), { recursive: true });
   if ('source' in file) copyFile(file, target);
-  else writeFileSync(target, file.text);
+  else writeFileSync(target, 'text' in file ? file.text : file.bytes);
   chmodSync(target, 'executable' in file && file.executable ? 0o755 : 0o644);
 }
 
@@ -109,7 +175,8 @@ function nearestFolder(path: string): string {
   return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 
-const reasons: Readonly<Record<string, string>> = {
+/** What an error of the file system says to a user. */
+export const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',

@@ -192,7 +192,7 @@ describe('templates', () => {
   });
   it('hold EJS only where they are named so', () => {
     const isCache = (path: string) => /__pycache__|_cache\//.test(path); // of tools that ran there
-    for (const path of filesBelow(folder).filter((each) => !each.endsWith('.ejs') && !isCache(each))) {
+    for (const path of filesBelow(folder).filter((each) => !/\.(ejs|gz)$/.test(each) && !isCache(each))) {
       assert.doesNotMatch(readFileSync(join(folder, path), 'utf8'), /<%/, path);
     }
   });

@@ -1,0 +1,111 @@
+// The base: what was generated, compressed in the project, so that `update` can tell the user's edits from its own changes.
+import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { gzipSync } from 'fflate';
+import { z } from 'zod';
+import { currentFormat, packText, unpackText } from './dictionary.js';
+import type { RenderedFile } from './render.js';
+
+/** Where the base is in a project. */
+export const baseFile = '.ml-container-creator.base.gz';
+
+/** What was generated. */
+export interface Base {
+  /** The generator's version. */
+  readonly version: string;
+  readonly files: readonly RenderedFile[];
+  /** What the model gave when the project was first generated; generated where the answers call for it. */
+  readonly fromModel: readonly RenderedFile[];
+  /** What was generated before, is not any more, and is still in the project because the user edited it. */
+  readonly kept: readonly RenderedFile[];
+}
+
+/** A base that cannot be read, and why. */
+export class UnreadableBaseError extends Error {}
+
+/** A base of a newer generator, which may have another format. */
+export class NewerBaseError extends Error {
+  constructor(readonly version: string) {
+    super(`made by version ${version}`);
+  }
+}
+
+const MAX_BYTES = 64 << 20;
+
+/** A relative path with slashes that stays below the project's folder. */
+const isBelow = (path: string) => !/^[/\\]|^[A-Za-z]:|\\|\0/.test(path) && !path.split('/').includes('..');
+const packedFile = z.object({
+  path: z.string().min(1).refine(isBelow),
+  executable: z.boolean().optional(),
+  lines: z.array(z.union([z.string(), z.tuple([z.int(), z.int()])])),
+});
+const head = z.object({ format: z.int().min(1), version: z.string() });
+const body = head.extend({
+  check: z.string(),
+  files: z.array(packedFile),
+  fromModel: z.array(packedFile),
+  kept: z.array(packedFile),
+});
+
+/** The bytes of a base: the same for the same base on every machine. */
+export function encodeBase(base: Base): Uint8Array {
+  const pack = (files: readonly RenderedFile[]) =>
+    [...files]
+      .sort((one, other) => (one.path < other.path ? -1 : 1))
+      .map(({ path, text, executable }) => ({ path, ...(executable && { executable }), lines: packText(text) }));
+  const { version, files, fromModel, kept } = base;
+  const object = {
+    about: 'What was generated, for ml-container-creator update. Keep it in version control.',
+    ...{ format: currentFormat, version, check: checkOf(base) },
+    ...{ files: pack(files), fromModel: pack(fromModel), kept: pack(kept) },
+  };
+  return gzipSync(Buffer.from(`${JSON.stringify(object)}\n`), { level: 9, mtime: 0 }); // node:zlib differs by processor
+}
+
+/** Reads a base. Throws an UnreadableBaseError where it is damaged or was edited, a NewerBaseError for one that is newer. */
+export function decodeBase(bytes: Uint8Array, version: string): Base {
+  const object = parse(bytes);
+  const made = head.safeParse(object);
+  if (!made.success) throw new UnreadableBaseError('it does not have the format of a base');
+  if (made.data.format > currentFormat || isNewer(made.data.version, version))
+    throw new NewerBaseError(made.data.version);
+  const packed = body.safeParse(object);
+  if (!packed.success) throw new UnreadableBaseError('it does not have the format of a base');
+  const { format, check } = packed.data;
+  const unpack = (files: readonly z.infer<typeof packedFile>[]) =>
+    files.map(({ path, executable = false, lines }) => ({ path, executable, text: unpackText(lines, format) }));
+  let base: Base;
+  try {
+    const { files, fromModel, kept } = packed.data;
+    base = { version: made.data.version, files: unpack(files), fromModel: unpack(fromModel), kept: unpack(kept) };
+  } catch (error) {
+    if (error instanceof RangeError) throw new UnreadableBaseError('it is damaged');
+    throw error;
+  }
+  if (checkOf(base) !== check) throw new UnreadableBaseError('it was edited: its checksum does not match its contents');
+  return base;
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('utf8'));
+  } catch {
+    throw new UnreadableBaseError('it is damaged');
+  }
+}
+
+/** A digest of all that a base holds. */
+function checkOf({ version, files, fromModel, kept }: Base): string {
+  const digest = createHash('sha256').update(version);
+  for (const list of [files, fromModel, kept])
+    for (const { path, text, executable } of [...list].sort((one, other) => (one.path < other.path ? -1 : 1)))
+      digest.update(JSON.stringify([path, text, executable]));
+  return digest.digest('hex');
+}
+
+/** Whether a version such as 1.2.0 is newer than another. */
+export function isNewer(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((each) => each.split(/[.+-]/).slice(0, 3).map(Number));
+  const at = [0, 1, 2].find((place) => a?.[place] !== b?.[place]);
+  return at !== undefined && (a?.[at] ?? 0) > (b?.[at] ?? 0);
+}

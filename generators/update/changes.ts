@@ -1,0 +1,141 @@
+// What an update does with each file: from what was generated before (base), what is in the project, and what is generated now.
+import { dirname, join } from 'node:path/posix';
+import type { RenderedFile } from '../project/render.js';
+import type { CurrentFile } from './disk.js';
+import { isMergeable, mergeThree, mergeTwo, type Resolution } from './merge.js';
+import { belongs, mergeAnswers, mergeRequirements } from './semantic.js';
+
+export const outcomes = {
+  new: 'not generated before',
+  updated: 'you had not edited it',
+  merged: 'your edits are in it',
+  removed: 'no longer generated; you had not edited it',
+  conflict: 'you and the generator changed the same lines',
+  kept: 'no longer generated; you edited it, so it stays',
+  deleted: 'you deleted it, so it stays deleted; the generated file has changed',
+} as const;
+export type Outcome = keyof typeof outcomes;
+
+/** What happens to one file. */
+export interface Change {
+  readonly path: string;
+  readonly outcome: Outcome;
+  readonly writes: readonly Write[];
+  /** The file is removed. */
+  readonly removes?: true;
+}
+
+export interface Write {
+  readonly path: string;
+  /** The bytes as Latin-1. */
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** One path, on all three sides. */
+export interface Sides {
+  readonly path: string;
+  /** What was generated before. */
+  readonly base?: RenderedFile | undefined;
+  readonly current?: CurrentFile | undefined;
+  /** What is generated now. */
+  readonly generated?: RenderedFile | undefined;
+  /** `base` was generated before the last update only: the user edited the file, and it stayed. */
+  readonly wasKept: boolean;
+}
+
+/** How conflicts are resolved, and what is known of other files. */
+export interface Context {
+  readonly resolution: Resolution;
+  readonly current: (path: string) => CurrentFile | undefined;
+  /** The name of a file that is not there yet: NAME.orig, NAME.orig.1 … */
+  readonly freeName: (name: string) => string;
+}
+
+const latin1 = (text: string) => Buffer.from(text).toString('latin1');
+const modeOf = (executable: boolean) => (executable ? 0o755 : 0o644);
+const isLock = (path: string) => /(^|\/)requirements\.txt$/.test(path);
+
+/** Whether every line ends as on Windows. */
+const isCrlf = (text: string) => text.includes('\r\n') && !/(^|[^\r])\n/.test(text);
+/** What was generated, with the line ends of the current file. */
+const styled = (text: string, current: CurrentFile) =>
+  isCrlf(current.text) ? latin1(text).replaceAll('\n', '\r\n') : latin1(text);
+
+/** What happens to a path; undefined where nothing does. */
+export function changeOf(sides: Sides, context: Context): Change | undefined {
+  const { path, base, current, generated, wasKept } = sides;
+  const change = (outcome: Outcome, writes: readonly Write[] = []): Change => ({ path, outcome, writes });
+  if (!current) {
+    if (!generated) return undefined;
+    if (!base || wasKept)
+      return change('new', [{ path, text: latin1(generated.text), mode: modeOf(generated.executable) }]);
+    return base.text === generated.text ? undefined : change('deleted');
+  }
+  if (generated) return merge({ ...sides, current, generated }, context);
+  if (!base) return undefined;
+  if (current.kind === 'file' && current.text === styled(base.text, current))
+    return { ...change('removed'), removes: true };
+  return wasKept || isOwnLock(path, current, context) ? undefined : change('kept');
+}
+
+/** What happens to a file that exists and is generated. */
+function merge(sides: Sides & { current: CurrentFile; generated: RenderedFile }, context: Context): Change | undefined {
+  const { path, base, current, generated } = sides;
+  const [was, next] = [base && styled(base.text, current), styled(generated.text, current)];
+  const mode = modeAfter(sides);
+  const write = (outcome: Outcome, text: string, more: readonly Write[] = []): Change | undefined =>
+    text === current.text && mode === current.mode && outcome !== 'conflict'
+      ? undefined
+      : {
+          path,
+          outcome,
+          writes: [...more, ...(text === current.text && mode === current.mode ? [] : [{ path, text, mode }])],
+        };
+  if (current.kind !== 'other' && (was === next || current.text === next)) return write('updated', current.text);
+  if (current.kind === 'file' && current.text === was) return write('updated', next);
+  if (path === '.yo-rc.json') {
+    const utf8 = Buffer.from(current.text, 'latin1').toString('utf8');
+    return write('merged', latin1(mergeAnswers(utf8, generated.text)));
+  }
+  if (isOwnLock(path, current, context)) return undefined;
+  const saved = () => ({ path: context.freeName(`${path}.orig`), text: current.text, mode: current.mode & 0o777 });
+  if (current.kind !== 'file' || !isMergeable(current.text, was ?? next)) {
+    if (context.resolution === 'generated' && current.kind === 'file') return write('merged', next, [saved()]);
+    if (context.resolution === 'yours') return undefined;
+    const beside = {
+      path: context.freeName(`${path}.new`),
+      text: latin1(generated.text),
+      mode: modeOf(generated.executable),
+    };
+    return write('conflict', current.text, [beside]);
+  }
+  const { text, conflicts } = mergeLines(path, was, current.text, next, context.resolution);
+  const resolved = conflicts === 0 || context.resolution !== 'markers';
+  const saves = conflicts > 0 && context.resolution === 'generated' ? [saved()] : [];
+  return write(resolved ? 'merged' : 'conflict', text, saves);
+}
+
+function mergeLines(path: string, was: string | undefined, yours: string, next: string, resolution: Resolution) {
+  if (was === undefined) return mergeTwo(yours, next, resolution);
+  const merged = mergeThree(was, yours, next, resolution);
+  const byPackage =
+    merged.conflicts && /(^|\/)requirements\.(in|txt)$/.test(path) ? mergeRequirements(was, yours, next) : undefined;
+  return byPackage === undefined ? merged : { text: byPackage, conflicts: 0 };
+}
+
+/** The file's mode, with or without the executable bits where what is generated changed in that. */
+function modeAfter({ base, current, generated }: Sides & { current: CurrentFile; generated: RenderedFile }): number {
+  if (current.kind !== 'file' || process.platform === 'win32' || (base?.executable ?? false) === generated.executable)
+    return current.mode;
+  const readers = (current.mode & 0o444) >> 2; // who can read it can run it
+  return generated.executable ? current.mode | readers : current.mode & ~0o111;
+}
+
+/** Whether a file is a lock as lock.sh made it: it belongs to the user, and lock.sh makes it anew. */
+export function isOwnLock(path: string, current: CurrentFile, { current: find }: Pick<Context, 'current'>): boolean {
+  if (!isLock(path)) return false;
+  const input = find(join(dirname(path), 'requirements.in'))?.text;
+  const python = find('.python-version')?.text;
+  return input !== undefined && python !== undefined && belongs(current.text, input, python);
+}

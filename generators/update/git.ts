@@ -1,0 +1,52 @@
+// What git says of a project, where it is installed and the project is in a repository.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { StateError } from '../config/problems.js';
+
+/** What git says of a folder; paths are relative to it. */
+export interface GitState {
+  /** A merge, rebase or the like that is not finished. */
+  readonly unfinished?: string | undefined;
+  /** Tracked files with changes that are not committed. */
+  readonly changed: readonly string[];
+  readonly untracked: readonly string[];
+}
+
+const unfinished: Readonly<Record<string, string>> = {
+  MERGE_HEAD: 'merge',
+  'rebase-merge': 'rebase',
+  'rebase-apply': 'rebase',
+  CHERRY_PICK_HEAD: 'cherry-pick',
+  REVERT_HEAD: 'revert',
+};
+
+/** Undefined without git, or outside a repository. Throws a StateError where git fails. */
+export function gitState(directory: string): GitState | undefined {
+  const top = git(directory, ['rev-parse', '--show-toplevel', '--absolute-git-dir', '--show-prefix']);
+  if (!top) return undefined;
+  const [, folder = '', prefix = ''] = top.split('\n');
+  const [, operation] = Object.entries(unfinished).find(([file]) => existsSync(resolve(folder, file))) ?? [];
+  const entries = (
+    git(directory, ['status', '--porcelain=v1', '-z', '--untracked-files=all', '--no-renames', '--', '.']) ?? ''
+  )
+    .split('\0')
+    .filter(Boolean)
+    .map((entry) => ({ kind: entry.slice(0, 2), path: entry.slice(3 + prefix.length) }));
+  const unmerged = entries.some(({ kind }) => /U|AA|DD/.test(kind));
+  const paths = (untracked: boolean) =>
+    entries.filter(({ kind }) => (kind === '??') === untracked).map(({ path }) => path);
+  return { unfinished: operation ?? (unmerged ? 'merge' : undefined), changed: paths(false), untracked: paths(true) };
+}
+
+/** What a command of git prints; undefined without git or a repository. */
+function git(directory: string, args: readonly string[]): string | undefined {
+  const env = { ...process.env, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' };
+  const options = { cwd: directory, env, encoding: 'utf8', maxBuffer: 1 << 28 } as const;
+  const { status, stdout, stderr, error } = spawnSync('git', args, options);
+  if (error && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+  if (status === 0) return stdout;
+  if (/not a git repository|must be run in a work tree/.test(stderr ?? '')) return undefined;
+  const reason = (stderr || error?.message || '').trim().split('\n', 1)[0];
+  throw new StateError(`git cannot tell whether the project has changes: ${reason}`, 'make `git status` work here');
+}

@@ -1,0 +1,49 @@
+// Generates and updates projects in this process, as the bin does.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readArguments } from '../../generators/config/sources.js';
+import { plan } from '../../generators/plan.js';
+import { write } from '../../generators/project/write.js';
+import type { Resolution } from '../../generators/update/merge.js';
+import { runUpdate } from '../../generators/update/run.js';
+
+/** Generates a project into `folder`. */
+export async function generate(folder: string, ...args: string[]): Promise<string> {
+  const line = readArguments([
+    ...(args.some((each) => each.startsWith('--project-name=')) ? [] : ['demo']),
+    '--project-dir=.',
+    ...args,
+  ]);
+  const { files, directory } = await plan('app', line, { cwd: folder, env: {} });
+  write(files, directory, false);
+  return folder;
+}
+
+/** Updates the project in `folder`; the exit status and what was said. Throws what the update throws. */
+export async function update(folder: string, args: readonly string[] = [], resolution: Resolution = 'markers') {
+  const said: string[] = [];
+  const run = { cwd: folder, line: readArguments(args), say: (text: string) => void said.push(text), warn: () => {} };
+  const status = await runUpdate(run, async () => resolution);
+  return { status, output: said.join('') };
+}
+
+/** Edits a file: `from` becomes `to`, or `to` goes to its end. */
+export interface Edit {
+  readonly path: string;
+  readonly from?: string;
+  readonly to: string;
+}
+
+export function edited(text: string, { path, from, to }: Edit): string {
+  if (from === undefined) return `${text}${to}`;
+  assert.ok(text.includes(from), `${path} has no ${from}`);
+  return text.replace(from, to);
+}
+
+export function edit(folder: string, ...edits: readonly Edit[]): void {
+  for (const each of edits) {
+    const file = join(folder, each.path);
+    writeFileSync(file, edited(readFileSync(file, 'utf8'), each));
+  }
+}
