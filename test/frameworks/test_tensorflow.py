@@ -98,7 +98,7 @@ def set_version(version: str) -> Any:
 BROKEN = {
     "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*cut off or damaged"),
     "of another framework": (put_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
-    "two candidates": (double, r"several models in .*: (new.*, old.*|1, 2)\."),
+    "two candidates": (double, r"(Which is the model|several models) in .*: (new.*, old.*|1, 2)"),
     "another name": (rename, r"There is no (model.keras or model.h5|saved_model.pb) in .*, only .*model.bin"),
     "without weights": (remove_weights, r"does not load: .*Save it again"),
     "newer": (set_version("9.0.0"), r"saved by (Keras|TensorFlow) 9"),
