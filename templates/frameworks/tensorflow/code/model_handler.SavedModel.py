@@ -73,7 +73,7 @@ def find_saved_model(model_dir: Path) -> Path:
             "Save your model there with model.export() or tf.saved_model.save()."
         )
     names = ", ".join(str(folder.relative_to(model_dir)) for folder in folders)
-    raise StartError(f"There are several models in {model_dir}: {names}. Keep only one there.")
+    raise StartError(f"There are several models in {model_dir}: {names}. Keep only one.")
 
 
 def read_version(folder: Path) -> str | None:
