@@ -64,6 +64,6 @@ export class UnreadableError extends Error {
 /** The error for a file whose bytes violate its format. */
 export const damaged = (what: string) =>
   new UnreadableError(
-    `the ${what} is cut off or damaged`,
+    `the ${what} is truncated or damaged`,
     'copy it again, in binary mode, and check that sha256sum prints the same here and where it was saved',
   );

@@ -167,7 +167,7 @@ describe('--model', () => {
     assert.deepEqual(taken, readFileSync(join(folder, 'packed/1/model.joblib')));
     const archive = readFileSync(join(folder, 'model.tar.gz'));
     writeFileSync(join(folder, 'cut.tar.gz'), archive.subarray(0, archive.length / 2));
-    assert.match(run(folder, ['cut', '--model=cut.tar.gz']).stderr, /the archive is cut off or damaged/);
+    assert.match(run(folder, ['cut', '--model=cut.tar.gz']).stderr, /the archive is truncated or damaged/);
   });
 
   /** Creates an MLflow folder with MLmodel and requirements.txt. */
