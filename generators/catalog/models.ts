@@ -63,14 +63,8 @@ const perGpu = 1.5;
 const cache = 0.1;
 
 /** GiB of the weights of a language model, and how that is known; nothing where it is not. */
-export function memoryOf({
-  modelName = '',
-  modelMemory,
-}: {
-  modelName?: string | undefined;
-  modelMemory?: number | undefined;
-}): { gib: number; why: string } | undefined {
-  if (modelMemory !== undefined) return { gib: modelMemory, why: 'as you say' };
+export function memoryOf({ modelName = '', modelMemory }: SizedModel): { gib: number; why: string } | undefined {
+  if (modelMemory !== undefined) return { gib: modelMemory, why: 'as given' };
   const size = sizeOf(modelName);
   if (!size) return undefined;
   const parameters = Number(size.parameters.toPrecision(3));
@@ -108,6 +102,43 @@ export function smallestFor(weights: number, modelName?: string): InstanceType |
     .filter((type) => !misfit(type, frameworks.transformers, {}) && holds(type, weights, modelName))
     .sort((one, other) => order(one) - order(other))[0];
 }
+
+/** GiB that Python and its libraries take next to the weights. */
+const runtimeGiB = 1;
+/** Memory of a serverless endpoint, in MB, smallest first. Source: SageMaker's API, ProductionVariantServerlessConfig. */
+export const serverlessSizes = [1024, 2048, 3072, 4096, 5120, 6144] as const;
+
+/** What says how large a language model is. */
+export interface SizedModel {
+  modelName?: string | undefined;
+  modelMemory?: number | undefined;
+}
+
+/** GiB that a language model takes without an engine on a CPU, where it computes in 32 bits; nothing where that is not known. */
+export function cpuMemoryOf({ modelName = '', modelMemory }: SizedModel): number | undefined {
+  const size = sizeOf(modelName);
+  const weights = modelMemory ?? (size && weightsOf({ ...size, bits: 32 }));
+  return weights && weights + runtimeGiB;
+}
+
+/** GiB that one GPU has for a model without an engine, which uses one only. */
+export const oneGpuGiB = ({ gpu }: Instance) => gpu && gpu.memoryGiB * share - runtimeGiB;
+
+/** The smallest type without an accelerator that holds a language model; for batch transform, of those that it takes. */
+export function cpuTypeFor(model: SizedModel, target?: string): InstanceType | undefined {
+  const needed = cpuMemoryOf(model) ?? 0;
+  const plain = instanceTypes.filter(({ type, gpu, neuron, transform }) => {
+    const isGeneral = /^ml\.[mr][5-9]/.test(type) && !gpu && !neuron;
+    return isGeneral && (target !== 'batch' || transform);
+  });
+  return plain
+    .filter(({ memoryGiB }) => memoryGiB >= needed)
+    .sort((one, other) => one.memoryGiB - other.memoryGiB || one.vcpu - other.vcpu)[0];
+}
+
+/** The smallest memory of a serverless endpoint, in MB, that holds a language model; nothing where none does. */
+export const serverlessMemoryFor = (model: SizedModel) =>
+  serverlessSizes.find((size) => size / 1024 >= (cpuMemoryOf(model) ?? 0));
 
 /** The longest that SageMaker lets a container start, or fetches a model for it. */
 const most = 3600;

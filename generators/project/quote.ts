@@ -13,7 +13,8 @@ const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[
 /** NAME=value, as dotenv reads it: in single quotes as it is; in double ones, quotes and backslashes are escaped. */
 const env: Quote = (value) => {
   if (value === '' || bare.test(value)) return value;
-  if (lineEnds.test(value)) throw new TypeError(`a value of more than one line cannot be written as NAME=value: ${value}`);
+  if (lineEnds.test(value))
+    throw new TypeError(`a value of more than one line cannot be written as NAME=value: ${value}`);
   return /['\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `'${value}'`;
 };
 const json: Quote = (value) => JSON.stringify(value);
