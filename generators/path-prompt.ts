@@ -10,7 +10,7 @@ interface PathQuestion {
   validate?: (answer: string) => true | string | Promise<true | string>;
 }
 
-const MAX_CANDIDATES = 40;
+const MAX_CANDIDATES = 15;
 
 export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
   const theme = makeTheme({});
@@ -52,7 +52,10 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
   return [parts.filter((part) => part !== undefined).join(' '), below];
 });
 
+/** The candidates, one a line. */
 function listed(names: readonly string[]): string {
-  const more = names.length > MAX_CANDIDATES ? ['…'] : [];
-  return wrap([...names.slice(0, MAX_CANDIDATES), ...more].join('  '));
+  const more = names.length - MAX_CANDIDATES;
+  return [...names.slice(0, MAX_CANDIDATES), ...(more > 0 ? [`… and ${more} more`] : [])]
+    .map((name) => `  ${name}`)
+    .join('\n');
 }

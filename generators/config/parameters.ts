@@ -21,6 +21,7 @@ import { instanceInWords, instanceOffers } from './instances.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
+  model?: string | undefined;
   framework?: Framework | undefined;
   projectName?: string | undefined;
   frameworkVersion?: string | undefined;
@@ -310,7 +311,10 @@ export const parameters = {
     schema: z.string().regex(/^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?:[\w+=,.@-]{1,128}\/)*[\w+=,.@-]{1,64}$/),
     rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME, with letters, digits and +=,.@_- only in path and name',
   }),
-  includeSampleModel: toggle('Sample model that trains in seconds, offline', false, 'Include a sample model'),
+  includeSampleModel: define({
+    ...toggle('Sample model that trains in seconds, offline', false, 'Include a sample model'),
+    silent: ({ model }: Known) => model !== undefined,
+  }),
   includeTests: toggle(
     'Tests that run the server on this machine',
     true,
