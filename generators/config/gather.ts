@@ -74,6 +74,7 @@ const without = (source: Source, answered: readonly Given[]): Source => ({
 
 /** Of the stored answers those that work with the stronger sources: in a dialogue they are defaults, which give way. */
 function fitting(stored: Source, stronger: readonly Source[]): Source {
+  if (!stored.values.length) return stored;
   const problemsWith = (values: readonly Given[]) =>
     realProblems(resolve([...stronger, { ...stored, values }]).problems).length;
   let fewest = problemsWith([]);

@@ -148,7 +148,7 @@ export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key
   const instance = instanceFor(answers);
   return [...rules, ...languageModelRules].flatMap(({ key, broken, hint }) => {
     const message = broken(answers, instance);
-    const way = typeof hint === 'string' ? hint : hint(answers);
-    return message ? [{ key, from: origins[key] ?? 'default', message, hint: way }] : [];
+    if (!message) return [];
+    return [{ key, from: origins[key] ?? 'default', message, hint: typeof hint === 'string' ? hint : hint(answers) }];
   });
 }

@@ -7,7 +7,7 @@ import { type Answers, type Key, keys, table } from './parameters.js';
 import type { Choice, Question } from './prompts.js';
 import { wrap } from './wrap.js';
 
-const TITLE_COLUMNS = 28;
+const TITLE_COLUMNS = 30;
 const acronyms: Readonly<Record<string, string>> = { aws: 'AWS', arn: 'ARN' };
 
 /** "Deploy target" of deployTarget. */

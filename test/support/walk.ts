@@ -6,9 +6,23 @@ import type { Choice, Question } from '../../generators/config/prompts.js';
 /** Texts typed at each question, good and bad ones; every other question takes an empty line. */
 const typed: Readonly<Record<string, readonly string[]>> = {
   projectName: ['', 'demo', 'My Model', '-'],
-  modelName: ['Qwen/Qwen3-8B', 'org/model', 'a/b-70b', 'Qwen/Qwen3-0.6B', 'a/b-9000b', 'no id', 's3://bucket/llama-13b/'],
+  modelName: [
+    'Qwen/Qwen3-8B',
+    'org/model',
+    'a/b-70b',
+    'Qwen/Qwen3-0.6B',
+    'a/b-9000b',
+    'no id',
+    's3://bucket/llama-13b/',
+  ],
   modelMemory: ['', '1', '30', '300', '4000', 'many'],
-  customInstanceType: ['ml.m5.large', 'ml.g5.xlarge', 'ml.m6g.large', 'ml.c5', ...instanceTypes.map(({ type }) => type)],
+  customInstanceType: [
+    'ml.m5.large',
+    'ml.g5.xlarge',
+    'ml.m6g.large',
+    'ml.c5',
+    ...instanceTypes.map(({ type }) => type),
+  ],
   instanceCount: ['1', '3', '0', 'x'],
   serverlessMaxConcurrency: ['5', '0'],
   frameworkVersion: ['0.1'],
@@ -34,7 +48,10 @@ export function walker(wanted: Readonly<Record<string, unknown>>, pick: (count: 
     const possible = choices.filter(({ disabled }) => !disabled);
     assert.ok(possible.length, `${name} offers nothing`);
     if (type === 'checkbox') return [possible[pick(possible.length)]?.value];
-    assert.ok(possible.some(({ value }) => value === standard), `the default of ${name} is not offered`);
+    assert.ok(
+      possible.some(({ value }) => value === standard),
+      `the default of ${name} is not offered`,
+    );
     const own = possible.find(({ value }) => value === wanted[name]);
     return (own ?? (possible[pick(possible.length)] as Choice)).value;
   };

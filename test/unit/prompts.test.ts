@@ -31,14 +31,14 @@ const linesOf = ({ message, choices = [], intro = '' }: Question) => [
 ];
 
 describe('the prompts', () => {
-  const chosen = new Map<string, Set<string>>();
+  const [offered, chosen] = [new Set<string>(), new Set<string>()];
   const many = serverNames.filter((name) => serverOf(name).onlyMany);
   for (const framework of frameworkNames)
     for (const deployTarget of targetNames)
       for (const modelServer of [...frameworks[framework].servers, ...(framework === 'custom' ? many : [])])
         it(`end in a project: ${framework}, ${deployTarget}, ${modelServer}`, async () => {
-          const wanted = { framework, deployTarget, modelServer };
-          const offered = new Set<string>();
+          const small = deployTarget === 'serverless' || deployTarget === 'batch';
+          const wanted = { framework, deployTarget, modelServer, ...(small && { modelName: 'Qwen/Qwen3-0.6B' }) };
           await fc.assert(
             fc.asyncProperty(fc.infiniteStream(fc.nat(10_000)), async (numbers) => {
               const pick = (count: number) => Number(numbers.next().value) % count;
@@ -48,21 +48,21 @@ describe('the prompts', () => {
                 const answer = await user.ask(question);
                 for (const { value, disabled } of question.choices ?? [])
                   if (!disabled) offered.add(`${question.name} ${value}`);
-                const key = `${framework} ${deployTarget}`;
-                chosen.set(key, (chosen.get(key) ?? new Set()).add(`${question.name} ${answer}`));
+                for (const value of [answer].flat()) chosen.add(`${question.name} ${value}`);
                 return answer;
               };
               const planned = await walk({ ask });
               assert.ok(planned.files.some(({ path }) => path === 'Dockerfile'));
             }),
-            { seed: 20, numRuns: 12 },
+            { seed: 20, numRuns: 2 },
           );
         });
 
-  it('were answered with each choice of the targets', () => {
-    for (const framework of frameworkNames) {
-      const taken = targetNames.flatMap((target) => [...(chosen.get(`${framework} ${target}`) ?? [])]);
-      for (const target of targetNames) assert.ok(taken.includes(`deployTarget ${target}`), `${framework} ${target}`);
-    }
+  it('were answered with every choice that they offer, but for some regions and versions', () => {
+    const rare = /^(awsRegion|back|frameworkVersion|confirmation) /;
+    assert.deepEqual(
+      [...offered].filter((each) => !chosen.has(each) && !rare.test(each)),
+      [],
+    );
   });
 });
