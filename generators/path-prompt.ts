@@ -1,7 +1,6 @@
 // The prompt for a path: inquirer's input with Tab completion, which inquirer has none of.
 import { createPrompt, isEnterKey, isTabKey, makeTheme, useKeypress, usePrefix, useState } from '@inquirer/core';
 import { cleanPath, completePath } from './complete.js';
-import { wrap } from './config/wrap.js';
 
 /** What the prompt takes of a question. */
 interface PathQuestion {
@@ -31,7 +30,7 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
         return done(answer);
       }
       line.write(value); // Enter has emptied the line
-      setBelow(theme.style.error(wrap(valid)));
+      setBelow(theme.style.error(valid));
       return setStatus('idle');
     }
     if (isTabKey(key)) {

@@ -83,7 +83,7 @@ function questionFor(key: Key, answers: Answers, scene: Scene): Question {
 /** Lines of a list that are shown at once: all but the regions. */
 const PAGE = 18;
 /** Columns of a value in a list, before its description. */
-const VALUE_COLUMNS = 14;
+const VALUE_COLUMNS = 16;
 /** The cursor of a list, and the mark of a check box. */
 const MARK_COLUMNS = 4;
 
@@ -115,6 +115,8 @@ export function readAnswer(key: Key, answer: unknown): Given {
 export function problemWith(key: Key, answer: unknown, refuse: Refuse): string | undefined {
   const given = readAnswer(key, Array.isArray(answer) ? answer.map((each) => each?.value ?? each) : answer);
   const problem = given.value === undefined ? undefined : malformed(given);
-  if (problem) return [problem.message, problem.hint].filter(Boolean).join(': ');
-  return refuse(given)?.advice;
+  if (problem)
+    return wrap([problem.message, problem.hint].filter(Boolean).join(': '), { width: COLUMNS - MARK_COLUMNS });
+  const refused = refuse(given);
+  return refused && wrap(refused.advice, { width: COLUMNS - MARK_COLUMNS });
 }
