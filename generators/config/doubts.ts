@@ -1,6 +1,6 @@
 // What works, and may not be what was meant: a sentence each.
 import { entryIn } from '../catalog/frameworks.js';
-import { doubtAbout, instanceFor, instanceOf, specOf } from '../catalog/instances.js';
+import { doubtAbout, type Instance, instanceFor, instanceOf, specOf } from '../catalog/instances.js';
 import { isTooSlowFromHub, memoryOf } from '../catalog/models.js';
 import { smallerTypeFor, x86TypeFor } from './instances.js';
 import { onEngine } from './language-models.js';
@@ -35,13 +35,16 @@ export function doubts(answers: Answers, isChosen = false, machine: Machine = {}
   ].filter((each): each is string => Boolean(each));
 }
 
+const gpuMemoryOf = ({ gpu }: Instance) => (gpu ? gpu.count * gpu.memoryGiB : 0);
+
 /** A smaller type than gpu-enabled stands for, where that holds the language model. */
 function smallerType(answers: Answers): string | undefined {
   const smaller = smallerTypeFor(answers);
   const instance = instanceFor(answers);
   if (!onEngine(answers) || answers.instanceType !== 'gpu-enabled' || !smaller || !instance) return undefined;
   const { gpu } = instanceOf(smaller);
-  if ((gpu?.count ?? 0) >= (instance.gpu?.count ?? 0)) return undefined;
+  const [count, memory] = [gpu?.count ?? 0, gpuMemoryOf(instanceOf(smaller))];
+  if (count >= (instance.gpu?.count ?? 0) || memory >= gpuMemoryOf(instance)) return undefined;
   const [one, other] = [smaller, instance.type].map((type) => `${type} (${specOf(instanceOf(type))})`);
   return `${answers.modelName} fits ${one}, which costs less than ${other}: --instance-type=${smaller}`;
 }

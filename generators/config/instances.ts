@@ -32,6 +32,12 @@ export function x86TypeFor({ deployTarget, modelServer }: Known, { unbuildable =
   return isOnCpu && unbuildable.includes(arch) ? X86_TYPE : undefined;
 }
 
+/** Why an x86_64 type is offered. */
+export function instanceNote(known: Known, machine: Machine): string | undefined {
+  const type = x86TypeFor(known, machine);
+  return type && `Docker on this machine cannot build images for arm64 (Graviton). ${type} is x86_64.`;
+}
+
 /** "ml.g5.xlarge: 1 GPU of 24 GiB". */
 export function instanceInWords(choice: string, known: Known): string {
   if (choice === 'custom') return 'a type that you name';

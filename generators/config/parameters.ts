@@ -17,7 +17,7 @@ import { regions } from '../catalog/regions.js';
 import { gpuServers, type Server, serverNames, serverOf, servers } from '../catalog/servers.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
 import { nameOf, pythons, pythonsOf, releasesOf, standardRelease } from '../catalog/versions.js';
-import { instanceInWords, instanceOffers } from './instances.js';
+import { instanceInWords, instanceNote, instanceOffers } from './instances.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
@@ -67,6 +67,8 @@ export interface Parameter<T> {
   required?: true;
   /** Never a prompt, or none with these answers: its default is nearly always right. */
   silent?: true | ((known: Known) => boolean);
+  /** Said before the prompt, of this machine. */
+  note?: (known: Known, machine: Machine) => string | undefined;
   /** The answer is a path on this machine. */
   isPath?: true;
   /** Is for one run: what follows from it is stored, and not the value itself. */
@@ -199,6 +201,7 @@ export const parameters = {
     about: 'Instance type',
     schema: z.union([z.enum(['cpu-optimized', 'gpu-enabled', 'custom']), z.string().regex(instanceTypeName)]),
     labels: instanceInWords,
+    note: instanceNote,
     offers: instanceOffers,
     rule: 'cpu-optimized, gpu-enabled, custom, or a type like ml.m5.large',
     choices: () => ['cpu-optimized', 'gpu-enabled', 'custom'],

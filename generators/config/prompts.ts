@@ -64,7 +64,8 @@ function isQuestion(key: Key, known: Answers, { refuse, machine }: Scene): boole
 function questionFor(key: Key, answers: Answers, scene: Scene): Question {
   const text = table[key].prompt ?? table[key].about;
   const earlier = scene.earlier.get(key) ?? answers[key];
-  const common = { name: key, message: `${text}:`, default: earlier };
+  const note = table[key].note?.(answers, scene.machine);
+  const common = { name: key, message: `${text}:`, default: earlier, ...(note && { intro: wrap(note) }) };
   const validate = (answer: unknown) => problemWith(key, answer, scene.refuse) ?? true;
   if (kindOf(key) === 'boolean') return { ...common, message: `${text}?`, type: 'confirm' };
   const choices = choicesOf(key, answers, scene);

@@ -260,11 +260,11 @@ describe('on a terminal, the bin', () => {
     const steps = [...open.map((text) => [text, enter] as const), ['is built', '\u0003'] as const];
     const { status, output } = drive(folder, steps, language, { NO_COLOR: '1' });
     assert.equal(status, 130, output);
-    const escape = String.fromCharCode(27);
-    assert.doesNotMatch(output, new RegExp(`${escape}\\[[0-9;]+m`));
+    const start = String.fromCharCode(27);
+    assert.doesNotMatch(output, new RegExp(`${start}\\[[0-9;]+m`));
     // A column to go to, in place of a new line, begins what is drawn over.
-    const drawn = output.replaceAll(new RegExp(`${escape}\\[[0-9]*G`, 'g'), '\n');
-    const lines = drawn.replaceAll(new RegExp(`${escape}\\[[0-9;?]*[A-Za-z]`, 'g'), '').split(/\r?\n/);
+    const drawn = output.replaceAll(new RegExp(`${start}\\[[0-9]*G`, 'g'), '\n');
+    const lines = drawn.replaceAll(new RegExp(`${start}\\[[0-9;?]*[A-Za-z]`, 'g'), '').split(/\r?\n/);
     for (const line of lines) assert.ok(line.trimEnd().length <= 80, line);
     assert.doesNotMatch(output, /[\u2500-\u257f]/, 'box drawing');
   });
