@@ -1,6 +1,6 @@
 // The prompts: whatever is answered, they end in a project or an explicit cancel.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -64,5 +64,74 @@ describe('the prompts', () => {
       [...offered].filter((each) => !chosen.has(each) && !rare.test(each)),
       [],
     );
+  });
+});
+
+describe('a dialogue', () => {
+  /** The questions that come, each taken as its default says, but for those given. */
+  async function questions(given: Readonly<Record<string, unknown>>, args: readonly string[], context: object = {}) {
+    const asked = new Map<string, Question>();
+    const ask = async (question: Question) => {
+      asked.set(question.name, question);
+      return given[question.name] ?? question.default ?? '';
+    };
+    await walk({ ask }, args, context);
+    return asked;
+  }
+
+  it('begins with the model’s path, and asks for no instance of a serverless endpoint', async () => {
+    const asked = await questions({ framework: 'xgboost', deployTarget: 'serverless' }, []);
+    assert.equal([...asked.keys()][0], 'model');
+    assert.equal(asked.get('model')?.type, 'path');
+    for (const name of ['instanceType', 'instanceCount']) assert.ok(!asked.has(name), name);
+    assert.ok(asked.get('framework')?.choices?.every((_, at) => at < (asked.get('framework')?.pageSize ?? 7)));
+  });
+
+  it('shows what cannot work, with the reason', async () => {
+    const asked = await questions({ multiModel: true }, ['--framework=sklearn']);
+    const gpu = asked.get('instanceType')?.choices?.find(({ value }) => value === 'gpu-enabled');
+    assert.match(gpu?.disabled ?? '', /Triton/);
+    assert.equal(asked.get('instanceType')?.default, 'cpu-optimized');
+  });
+
+  it('takes the answers of an existing project as defaults, and asks all the same', async () => {
+    const folder = mkdtempSync(join(cwd, 'stored-'));
+    mkdirSync(join(folder, 'demo'));
+    const stored = { framework: 'xgboost', modelFormat: 'ubj', modelServer: 'flask', instanceType: 'gpu-enabled' };
+    const file = { 'generator-ml-container-creator': stored };
+    writeFileSync(join(folder, 'demo/.yo-rc.json'), JSON.stringify(file));
+    const asked = await questions({}, ['demo'], { cwd: folder });
+    const defaults = (all: Map<string, Question>) => Object.keys(stored).map((key) => all.get(key)?.default);
+    assert.deepEqual(defaults(asked), Object.values(stored));
+    const other = await questions({ framework: 'sklearn', multiModel: true }, ['demo'], { cwd: folder });
+    assert.deepEqual(defaults(other), ['xgboost', 'joblib', 'flask', 'cpu-optimized']);
+  });
+
+  it('leads a language model that does not fit the default to the types that hold it', async () => {
+    const args = ['demo', '--framework=transformers', '--model-name=a/b-200b'];
+    const question = (await questions({}, args)).get('instanceType');
+    assert.equal(question?.default, 'ml.g7e.48xlarge');
+    assert.match(question?.choices?.find(({ value }) => value === 'gpu-enabled')?.disabled ?? '', /373 GiB/);
+  });
+
+  it('says where this machine cannot build for the default type', async () => {
+    const machine = { unbuildable: ['arm64'] };
+    const question = (await questions({}, ['--framework=sklearn'], { machine })).get('instanceType');
+    assert.match(question?.intro ?? '', /cannot build images for arm64/);
+  });
+
+  it('ends by cancel with status 130', async () => {
+    const cancelled = questions({ confirmation: 'cancel' }, ['--framework=sklearn']);
+    await assert.rejects(cancelled, { code: 130 });
+  });
+
+  it('goes back to the question that a problem on the disk is about', async () => {
+    const names = ['taken', 'free'];
+    const ask = async ({ name, default: standard }: Question) =>
+      name === 'projectName' ? names.shift() : (standard ?? '');
+    const problem = { key: 'projectDir', from: 'taken', message: 'cannot be written' };
+    const check = ({ directory }: { directory: string }) => (directory.endsWith('taken') ? [problem] : []);
+    const planned = await plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });
+    assert.ok(planned.directory.endsWith('free'));
   });
 });
