@@ -36,10 +36,14 @@ export interface Walk {
   readonly answers: [string, unknown][];
 }
 
-/** Answers where they can be chosen; of all others `pick` takes one, by its number. */
-export function walker(wanted: Readonly<Record<string, unknown>>, pick: (count: number) => number, backs = 1): Walk {
+/** Answers as wanted, where that can be chosen; else what is not in `taken` yet, and else what `pick` says, by its number. */
+export function walker(
+  wanted: Readonly<Record<string, unknown>>,
+  pick: (count: number) => number,
+  taken: ReadonlySet<string> = new Set(),
+): Walk {
   const answers: [string, unknown][] = [];
-  let left = backs;
+  let left = 1;
   const answerTo = (question: Question): unknown => {
     const { name, type, choices = [], default: standard } = question;
     if (name === 'confirmation') return left-- > 0 ? 'back' : 'write';
@@ -53,7 +57,9 @@ export function walker(wanted: Readonly<Record<string, unknown>>, pick: (count: 
       `the default of ${name} is not offered`,
     );
     const own = possible.find(({ value }) => value === wanted[name]);
-    return (own ?? (possible[pick(possible.length)] as Choice)).value;
+    const fresh = possible.filter(({ value }) => !taken.has(`${name} ${value}`));
+    const others = fresh.length ? fresh : possible;
+    return (own ?? (others[pick(others.length)] as Choice)).value;
   };
   const ask = async (question: Question) => {
     assert.ok(answers.length < 200, 'the questions do not end');

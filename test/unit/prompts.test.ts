@@ -42,7 +42,7 @@ describe('the prompts', () => {
           await fc.assert(
             fc.asyncProperty(fc.infiniteStream(fc.nat(10_000)), async (numbers) => {
               const pick = (count: number) => Number(numbers.next().value) % count;
-              const user = walker(wanted, pick);
+              const user = walker(wanted, pick, chosen);
               const ask = async (question: Question) => {
                 for (const line of linesOf(question)) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
                 const answer = await user.ask(question);
