@@ -2,7 +2,7 @@
 import type { Collect, Gathered } from './gather.js';
 import { isKey, type Key, keys, type Machine } from './parameters.js';
 import { inWords, isPossible, type Progress, realProblems, refuser, withAnswer } from './possible.js';
-import { CancelledError, type Problem, show } from './problems.js';
+import { CancelledError, type Problem } from './problems.js';
 import { nextQuestion, problemWith, type Question, type Refuse, readAnswer } from './prompts.js';
 import type { Given } from './sources.js';
 import { backTo, confirmationFor } from './summary.js';
@@ -54,7 +54,7 @@ export async function converse(collect: Collect, dialogue: Dialogue, machine: Ma
     const { problems } = withChecks(gathered, check);
     const problem = realProblems(problems)[0] ?? problems[0];
     if (problem) {
-      const reached = show(state.answered) + problem.message;
+      const reached = JSON.stringify([state.answered, problem.message]);
       repeats.set(reached, (repeats.get(reached) ?? 0) + 1);
       if ((repeats.get(reached) ?? 0) > MAX_REPEATS) return { ...gathered, problems };
       state = reopened(state, questionFor(problem, state), inWords(problem));
@@ -84,21 +84,20 @@ function withPlaces(refuse: Refuse, problemsOf: (given: Given) => readonly Probl
 const withReason = (question: Question, { reason }: State): Question =>
   reason ? { ...question, intro: wrap(`\n${reason}`) } : question;
 
-/** Puts a question until its answer can work. Nothing where the same wrong answer comes twice, as a program gives it. */
+/** Puts a question until its answer can work. Nothing where too many answers in a row cannot, as a program gives them. */
 async function put(question: Question, ask: Ask, state: State, refuse: Refuse): Promise<State | undefined> {
   const key = question.name as Key;
-  let refused: string | undefined;
-  for (let asking = question; ; ) {
+  let asking = question;
+  for (let repeats = 0; repeats <= MAX_REPEATS; repeats++) {
     const answer = await ask(asking);
     const wrong = problemWith(key, answer, refuse);
     if (!wrong) {
       const { reason: _, ...rest } = state;
       return { ...rest, ...withAnswer(state, readAnswer(key, answer)) };
     }
-    if (refused === show(answer)) return undefined;
-    refused = show(answer);
     asking = { ...question, intro: wrap(`\n${wrong}`) };
   }
+  return undefined;
 }
 
 /** Asks whether to write; the question to go back to, nothing for none. Throws where the user cancels. */
