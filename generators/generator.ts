@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import chalk from 'chalk';
 import Generator from 'yeoman-generator';
-import yosay from 'yosay';
 import { help } from './config/describe.js';
-import { CancelledError } from './config/problems.js';
+import { CancelledError, ExitError, type Problem } from './config/problems.js';
 import type { Question } from './config/prompts.js';
-import { type CommandLine, readArguments, readOptions } from './config/sources.js';
-import { type Command, type Plan, plan } from './plan.js';
+import { type CommandLine, type RunFlags, readArguments, readOptions } from './config/sources.js';
+import { thisMachine } from './machine.js';
+import { pathPrompt } from './path-prompt.js';
+import { type Command, type Conversation, type Plan, plan } from './plan.js';
 import {
   isThere,
   type OutputFile,
@@ -41,9 +42,38 @@ export function requestOf(generator: Generator): Request {
 }
 
 /** Puts one question to the user. */
-export async function ask(generator: Generator, question: Pick<Question, 'name'>): Promise<unknown> {
+export async function ask(
+  generator: Generator,
+  { intro, ...question }: Pick<Question, 'name' | 'intro'>,
+): Promise<unknown> {
+  if (intro) generator.log(intro);
   const answers: Record<string, unknown> = await generator.prompt([question as never]);
   return answers[question.name];
+}
+
+interface PromptModule {
+  registerPrompt(name: string, prompt: unknown): void;
+}
+
+/** Makes our own kind of prompt known. An adapter that takes none asks the same with a plain input. */
+function registerPrompts({ adapter }: { adapter: unknown }): void {
+  const { promptModule, actualAdapter } = adapter as {
+    promptModule?: PromptModule;
+    actualAdapter?: { promptModule?: PromptModule };
+  };
+  (promptModule ?? actualAdapter?.promptModule)?.registerPrompt('path', pathPrompt);
+}
+
+/** What stands in the way of a plan's files on the disk: Yeoman asks about what it renders, and not about copies. */
+function problemsOnDisk({ files, copies, directory }: Plan, { force }: RunFlags): readonly Problem[] {
+  try {
+    if (!force) refuseConflicts(copies, directory);
+    refuseObstacles([...files, ...copies], directory);
+    return [];
+  } catch (error) {
+    if (error instanceof ExitError && error.problems.length) return error.problems;
+    throw error;
+  }
 }
 
 /** Whether the user left a question: by Ctrl-C, or by the "abort" of Yeoman's question about a conflict. */
@@ -78,11 +108,12 @@ export abstract class CreatorGenerator extends Generator {
     this.request = requestOf(this);
     const { line, typed } = this.request;
     const asks = !line.run.skipPrompts && (!typed || onTerminal());
-    if (asks) this.log(yosay('Your model, in your own container, on SageMaker.'));
-    const around = { cwd: this.env.cwd, env: process.env };
+    if (process.env.NO_COLOR) chalk.level = 0;
+    if (asks) this.log('Your model, in your own container, on SageMaker.\n');
+    const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
     nameCancellation(this, () => this.plan && 'of the files in the way, only those you agreed to are written');
     try {
-      const planned = await plan(this.command, line, around, asks ? (question) => ask(this, question) : undefined);
+      const planned = await plan(this.command, line, context, asks ? this.conversation() : undefined);
       announce(planned, line.run, (text) => void this.log(text));
       const all = [...planned.files, ...planned.copies];
       if (!line.run.force) refuseConflicts(typed && !onTerminal() ? all : planned.copies, planned.directory);
@@ -94,6 +125,14 @@ export abstract class CreatorGenerator extends Generator {
       if (!typed) throw error;
       process.exitCode = fail(error, line.run); // thrown on, Yeoman would print it as a crash of its own
     }
+  }
+
+  private conversation(): Conversation {
+    registerPrompts(this.env);
+    return {
+      ask: (question) => ask(this, question),
+      check: (planned) => problemsOnDisk(planned, this.request.line.run),
+    };
   }
 
   writing(): void {

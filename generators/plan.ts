@@ -1,8 +1,9 @@
 // What a run will do, told apart from doing it: which files, where, and what to say. The bin and the generators share it.
 
 import { explain } from './config/describe.js';
+import type { Ask } from './config/dialogue.js';
 import { configFile } from './config/files.js';
-import { type Ask, directoryOf, gather, type Surroundings } from './config/gather.js';
+import { type Context, directoryOf, type Gathered, gather } from './config/gather.js';
 import { type Problem, RequestError } from './config/problems.js';
 import type { Settled } from './config/settle.js';
 import type { CommandLine } from './config/sources.js';
@@ -29,6 +30,14 @@ export interface Plan {
   readonly explanation: string;
   /** What --json prints. */
   readonly summary: object;
+  /** Warnings that the user has seen in the summary. */
+  readonly seen: readonly string[];
+}
+
+/** A user who answers, and what can be wrong with a plan beyond its answers: files in its way. */
+export interface Conversation {
+  ask: Ask;
+  check: (plan: Plan) => readonly Problem[];
 }
 
 /** A request that cannot be met: its problems, and what is known so far, for --explain and --json. */
@@ -44,30 +53,42 @@ export class RefusedError extends RequestError {
 }
 
 /** Gathers the answers and renders the files; writes nothing. Throws a RefusedError with every problem. */
-export async function plan(command: Command, line: CommandLine, around: Surroundings, ask?: Ask): Promise<Plan> {
-  const resolution = await gather(line, around, ask);
-  const { problems, answers, files: copies, model } = resolution;
-  if (problems.length > 0) throw new RefusedError(problems, resolution);
+export async function plan(
+  command: Command,
+  line: CommandLine,
+  context: Context,
+  conversation?: Conversation,
+): Promise<Plan> {
+  const check = (gathered: Gathered) =>
+    gathered.problems.length ? [] : (conversation?.check(planOf(command, gathered, context)) ?? []);
+  const gathered = await gather(line, context, conversation && { ask: conversation.ask, check });
+  if (gathered.problems.length > 0) throw new RefusedError(gathered.problems, gathered);
+  return planOf(command, gathered, context);
+}
+
+/** The plan of answers without problems. */
+function planOf(command: Command, gathered: Gathered, context: Context): Plan {
+  const { answers, files: copies, model, confirmed } = gathered;
   const project = projectFrom(answers);
   const fromModel = filesFrom(model);
   const open = modelFiles(project, fromModel).some(isRequest) && leavesOpen(model?.inputs ?? []);
-  const warnings = [...resolution.warnings, ...(open ? [sizesLeftOpen] : [])];
-  const common = { warnings, explanation: explain(resolution) };
+  const warnings = [...gathered.warnings, ...(open ? [sizesLeftOpen] : [])];
+  const common = { warnings, explanation: explain(gathered), seen: confirmed ? gathered.warnings : [] };
   if (command === 'configure') {
     const { projectDir, ...stored } = answers;
-    const kept = resolution.origins.projectDir === 'default' ? stored : answers;
+    const kept = gathered.origins.projectDir === 'default' ? stored : answers;
     const files = [{ path: configFile, text: `${JSON.stringify(kept, null, 2)}\n`, executable: false }];
     const next = 'Next, type:\n\n  ml-container-creator\n';
     return {
       ...common,
-      directory: around.cwd,
+      directory: context.cwd,
       files,
       copies: [],
       next,
       summary: { project: kept, files: [configFile], warnings },
     };
   }
-  const directory = directoryOf(answers, around.cwd);
+  const directory = directoryOf(answers, context.cwd);
   const generated = projectFiles(project, fromModel);
   const base = encodeBase({ version: version(), files: generated, fromModel, kept: [] });
   const files = [...generated, { path: baseFile, bytes: base }];
@@ -77,7 +98,7 @@ export async function plan(command: Command, line: CommandLine, around: Surround
     files: [...files, ...copies].map(({ path }) => path),
     warnings,
   };
-  const next = nextSteps(project, directory, around.cwd, {
+  const next = nextSteps(project, directory, context.cwd, {
     locked,
     model: copies.some(isModel),
     source: answers.model,

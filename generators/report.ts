@@ -1,10 +1,17 @@
 // What is said of a run, and where: to people, or as JSON. The bin and the generators share it.
 import { ExitError } from './config/problems.js';
 import type { RunFlags } from './config/sources.js';
+import { wrap } from './config/wrap.js';
 import { type Plan, RefusedError } from './plan.js';
 import type { Written } from './project/write.js';
 
 const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
+
+/** A warning, one line of a log, or as wide as a terminal. */
+function warn(warning: string): void {
+  const text = `Warning: ${warning}`;
+  process.stderr.write(line(process.stderr.isTTY ? wrap(text) : text));
+}
 
 /** Where lines for people go. */
 export const people = (json: boolean | undefined) => (text: string) =>
@@ -12,11 +19,11 @@ export const people = (json: boolean | undefined) => (text: string) =>
 
 /** Before anything is written: warnings, what --explain and --dry-run ask for. */
 export function announce(
-  { warnings, explanation, files, copies, directory }: Plan,
+  { warnings, seen, explanation, files, copies, directory }: Plan,
   flags: RunFlags,
   say = people(flags.json),
 ): void {
-  for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
+  for (const warning of warnings.filter((each) => !seen.includes(each))) warn(warning);
   if (flags.explain) say(explanation);
   if (flags.dryRun)
     say(`Would write to ${directory}:\n${[...files, ...copies].map(({ path }) => `  ${path}`).join('\n')}`);
@@ -46,7 +53,7 @@ export function fail(error: unknown, { json, explain }: RunFlags): number {
     return 1;
   }
   const refused = error instanceof RefusedError ? error : undefined;
-  for (const warning of refused?.warnings ?? []) process.stderr.write(`Warning: ${warning}\n`);
+  for (const warning of refused?.warnings ?? []) warn(warning);
   if (explain && refused) people(json)(refused.explanation);
   if (json)
     process.stdout.write(`${JSON.stringify({ problems: error.problems, warnings: refused?.warnings ?? [] })}\n`);

@@ -70,6 +70,14 @@ export function instanceFor(choice: InstanceChoice): Instance | undefined {
   return customInstanceType === undefined ? undefined : instanceOf(customInstanceType);
 }
 
+/** "4 GPUs of 24 GiB", "2 vCPU, 8 GiB, arm64 (Graviton)"; of a type that is not in the catalogue only the architecture. */
+export function specOf({ vcpu, memoryGiB, arch, gpu, neuron }: Instance): string {
+  if (gpu) return `${gpu.count} GPU${gpu.count === 1 ? '' : 's'} of ${gpu.memoryGiB} GiB`;
+  const architecture = arch === 'arm64' ? 'arm64 (Graviton)' : arch;
+  if (vcpu === undefined) return architecture;
+  return `${vcpu} vCPU, ${memoryGiB} GiB, ${neuron ? `${neuron.count} ${neuron.name}` : architecture}`;
+}
+
 /** A warning for a well-formed type that might not work; undefined if the catalogue has it. */
 export function doubtAbout(type: string): string | undefined {
   if (byType.has(type)) return undefined;

@@ -66,13 +66,7 @@ const overheadPerGpuGiB = 1.5;
 const kvCacheReserve = 0.1;
 
 /** GiB that the weights of a language model take, and where that number comes from; undefined if unknown. */
-export function memoryOf({
-  modelName = '',
-  modelMemory,
-}: {
-  modelName?: string | undefined;
-  modelMemory?: number | undefined;
-}): { gib: number; why: string } | undefined {
+export function memoryOf({ modelName = '', modelMemory }: SizedModel): { gib: number; why: string } | undefined {
   if (modelMemory !== undefined) return { gib: modelMemory, why: 'from modelMemory' };
   const size = sizeOf(modelName);
   if (!size) return undefined;
@@ -114,6 +108,43 @@ export function smallestFor(weights: number, modelName?: string): InstanceType |
     .filter((type) => !misfit(type, frameworks.transformers, {}) && holds(type, weights, modelName))
     .sort((one, other) => order(one) - order(other))[0];
 }
+
+/** GiB for Python and its libraries, in addition to the weights. */
+const runtimeGiB = 1;
+/** Memory of a serverless endpoint, in MB, smallest first. Source: SageMaker's API, ProductionVariantServerlessConfig. */
+export const serverlessSizes = [1024, 2048, 3072, 4096, 5120, 6144] as const;
+
+/** The answers that determine the size of a language model. */
+export interface SizedModel {
+  modelName?: string | undefined;
+  modelMemory?: number | undefined;
+}
+
+/** GiB that a language model needs on a CPU, without an engine and in float32; undefined if its size is unknown. */
+export function cpuMemoryOf({ modelName = '', modelMemory }: SizedModel): number | undefined {
+  const size = sizeOf(modelName);
+  const weights = modelMemory ?? (size && weightsGiB({ ...size, bits: 32 }));
+  return weights && weights + runtimeGiB;
+}
+
+/** GiB available to a model without an engine, which runs on one GPU. */
+export const oneGpuGiB = ({ gpu }: Instance) => gpu && gpu.memoryGiB * gpuMemoryUtilization - runtimeGiB;
+
+/** The smallest type without an accelerator that holds a language model; for `batch`, one that batch transform supports. */
+export function cpuTypeFor(model: SizedModel, target?: string): InstanceType | undefined {
+  const needed = cpuMemoryOf(model) ?? 0;
+  const plain = instanceTypes.filter(({ type, gpu, neuron, transform }) => {
+    const isGeneral = /^ml\.[mr][5-9]/.test(type) && !gpu && !neuron;
+    return isGeneral && (target !== 'batch' || transform);
+  });
+  return plain
+    .filter(({ memoryGiB }) => memoryGiB >= needed)
+    .sort((one, other) => one.memoryGiB - other.memoryGiB || one.vcpu - other.vcpu)[0];
+}
+
+/** The smallest serverless memory in MB that holds a language model; undefined if none does. */
+export const serverlessMemoryFor = (model: SizedModel) =>
+  serverlessSizes.find((size) => size / 1024 >= (cpuMemoryOf(model) ?? 0));
 
 /** SageMaker's maximum for the startup health check timeout and the model data download timeout, in seconds. */
 const maxTimeout = 3600;

@@ -37,7 +37,7 @@ function takesOf(key: Key): Takes {
 
 function flagsOf(key: Key): Flag[] {
   const { about, labels } = table[key];
-  const values = valuesOf(key).map((value) => ({ value: `${value}`, about: labels?.[`${value}`] ?? '' }));
+  const values = valuesOf(key).map((value) => ({ value: `${value}`, about: labels?.(`${value}`, {}) ?? '' }));
   const flag: Flag = { name: flagOf(key), about, takes: takesOf(key), values };
   return flag.takes === 'nothing' ? [flag, { ...flag, name: flag.name.replace('--', '--no-') }] : [flag];
 }

@@ -5,6 +5,7 @@ import { flagOf, type Key, keys, table, variableOf } from './parameters.js';
 import type { Settled } from './settle.js';
 import { runFlags } from './sources.js';
 import { kindOf, valuesOf } from './values.js';
+import { wrap } from './wrap.js';
 
 /** The values a parameter takes, in words. */
 function valuesInWords(key: Key): string {
@@ -23,40 +24,62 @@ function defaultInWords(key: Key): string {
     : String(value);
 }
 
+const HELP_COLUMNS = 26;
+
+/** A flag and what it does, to the right of it or, where it is long, below. */
+function helpFor(flag: string, texts: readonly string[]): string {
+  const margin = ' '.repeat(HELP_COLUMNS);
+  const lines = texts.map((text) => wrap(margin + text, { indent: HELP_COLUMNS })).join('\n');
+  const name = `  ${flag}`;
+  return name.length < HELP_COLUMNS ? name.padEnd(HELP_COLUMNS) + lines.slice(HELP_COLUMNS) : `${name}\n${lines}`;
+}
+
 /** The text of --help. */
 export function help(): string {
-  const flag = (name: string, about: string) => `  ${name.padEnd(30)} ${about}`;
-  const parameters = keys.flatMap((key) => [
-    flag(kindOf(key) === 'boolean' ? `--[no-]${flagOf(key).slice(2)}` : `${flagOf(key)}=…`, table[key].about),
-    flag('', `${valuesInWords(key)} (default: ${defaultInWords(key)})`),
-  ]);
+  const parameters = keys.map((key) => {
+    const flag = kindOf(key) === 'boolean' ? `--[no-]${flagOf(key).slice(2)}` : `${flagOf(key)}=…`;
+    return helpFor(flag, [table[key].about, `${valuesInWords(key)} (default: ${defaultInWords(key)})`]);
+  });
   const run = Object.entries(runFlags).map(([key, about]) =>
-    flag(`${flagOf(key)}${key === 'config' ? '=FILE' : ''}`, about),
+    helpFor(`${flagOf(key)}${key === 'config' ? '=FILE' : ''}`, [about]),
   );
-  return `Generates a project that serves your model on Amazon SageMaker in your own container.
+  return `Generates a project that serves your model on Amazon SageMaker in your own
+container.
 
 Usage:
-  ml-container-creator [project-name] [flags]     generate a project; asks for what is open, on a terminal
-  ml-container-creator configure [flags]          ask the same, write ml-container.config.json
-  ml-container-creator update [flags]             in a project: other answers or a newer generator, merged with your edits
-  ml-container-creator inspect PATH [--json]      say what a model file or folder is, without running anything of it
-  ml-container-creator schema                     print the JSON Schema of that file
-  ml-container-creator completion bash|zsh|fish   print that shell's completions
+  ml-container-creator [project-name] [flags]
+                          generate a project; prompts on a terminal
+  ml-container-creator configure [flags]
+                          same prompts; writes ml-container.config.json only
+  ml-container-creator update [flags]
+                          in a project: apply other answers or a newer
+                          generator, and keep your edits
+  ml-container-creator inspect PATH [--json]
+                          describe a model file or folder without running it
+  ml-container-creator schema
+                          print the JSON Schema of ml-container.config.json
+  ml-container-creator completion bash|zsh|fish
+                          print the completion script of a shell
 
-Parameters (each also as a variable, ML_FRAMEWORK, and as a key of the config file, "framework"):
+Parameters (also variables, such as ML_FRAMEWORK, and keys of the config file,
+such as "framework"):
 ${parameters.join('\n')}
 
-This run only:
+For this run only:
 ${run.join('\n')}
 
-Precedence: flag, argument, ML_* variable, --config file, ml-container.config.json, "ml-container-creator" in
-package.json, what --model tells, the project's .yo-rc.json, your answer, default.
-Exit status: 0 done, 1 internal error, 2 the request is wrong, 3 files stand in the way, 4 an update left conflicts,
+Precedence, highest first: flag, argument, ML_* variable, --config file,
+ml-container.config.json, "ml-container-creator" in package.json, model file,
+.yo-rc.json of the project, your answer, default. In prompts, .yo-rc.json only
+gives the defaults.
+Exit status: 0 done, 1 internal error, 2 invalid request, 3 files in the way,
+4 the update left conflicts,
 130 cancelled.
 
 Try:
   ml-container-creator churn --model=churn.pkl --skip-prompts
-  ml-container-creator demo --framework=sklearn --include-sample-model --skip-prompts
+  ml-container-creator demo --framework=sklearn --include-sample-model \\
+    --skip-prompts
 `;
 }
 
@@ -74,9 +97,10 @@ export function referencePage(): string {
   return `<!-- Made by npm run docs from generators/config/parameters.ts: change that. -->
 # Parameters
 
-Each is a flag, a variable, and a key of \`ml-container.config.json\`. A weaker source gives way to a stronger one: flag,
-argument, \`ML_*\` variable, \`--config\` file, \`ml-container.config.json\`, \`"ml-container-creator"\` in \`package.json\`, the
-project's \`.yo-rc.json\`, your answer, default. \`--explain\` shows what came from where.
+Each is a flag, a variable, and a key of \`ml-container.config.json\`. Precedence, highest first: flag, argument, \`ML_*\`
+variable, \`--config\` file, \`ml-container.config.json\`, \`"ml-container-creator"\` in \`package.json\`, the model file, the
+project's \`.yo-rc.json\`, your answer, default. In prompts, \`.yo-rc.json\` only gives the defaults. \`--explain\` shows where
+each value came from.
 
 | key | flag | variable | values | default | what it decides |
 | --- | --- | --- | --- | --- | --- |
@@ -99,8 +123,8 @@ ${typeFor('gpu-enabled')} (${typeFor('gpu-enabled', undefined, 'transformers')} 
 
 ## Exit status
 
-0 done, 1 internal error, 2 the request is wrong (nothing written), 3 files stand in the way (nothing written), 4 an update left
-conflicts, 130 cancelled.
+0 done, 1 internal error, 2 invalid request (nothing written), 3 files in the way (nothing written), 4 the update left conflicts,
+130 cancelled.
 `;
 }
 

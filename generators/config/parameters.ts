@@ -11,13 +11,17 @@ import {
   type Runtime,
   runtimes,
 } from '../catalog/frameworks.js';
+import type { Architecture } from '../catalog/instances.js';
+import { memoryOf, serverlessSizes } from '../catalog/models.js';
 import { regions } from '../catalog/regions.js';
 import { gpuServers, type Server, serverNames, serverOf, servers } from '../catalog/servers.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
 import { nameOf, pythons, pythonsOf, releasesOf, standardRelease } from '../catalog/versions.js';
+import { instanceInWords, instanceNote, instanceOffers } from './instances.js';
 
 /** The answers that other parameters depend on, as far as they are known. */
 export interface Known {
+  model?: string | undefined;
   framework?: Framework | undefined;
   projectName?: string | undefined;
   frameworkVersion?: string | undefined;
@@ -26,12 +30,22 @@ export interface Known {
   runtime?: Runtime | undefined;
   deployTarget?: Target | undefined;
   instanceType?: string | undefined;
+  modelName?: string | undefined;
+  modelMemory?: number | undefined;
+}
+
+/** What the machine that the generator runs on cannot do. */
+export interface Machine {
+  /** Architectures that Docker on this machine can neither run nor emulate. */
+  unbuildable?: readonly Architecture[];
 }
 
 /** One thing a user decides. */
 export interface Parameter<T> {
   /** One line for help, docs and the prompt. */
   about: string;
+  /** The prompt's own words, where it needs others. */
+  prompt?: string;
   /** What is a good value, in whatever source it came. */
   schema: z.ZodType<T>;
   /** The same in words, for the error; needed where the schema is not a list of values. */
@@ -39,7 +53,7 @@ export interface Parameter<T> {
   /** The values that fit the answers so far; undefined while that cannot be told. */
   choices?: (known: Known) => readonly T[] | undefined;
   /** The values that a prompt offers, of many that are good. */
-  offers?: (known: Known) => readonly T[] | undefined;
+  offers?: (known: Known, machine?: Machine) => readonly T[] | undefined;
   /** Asked, and accepted, only then; `why` completes "only for …"; `when` is undefined while that cannot be told. */
   onlyFor?: { why: string; when: (known: Known) => boolean | undefined };
   default?: (known: Known) => T | undefined;
@@ -47,22 +61,27 @@ export interface Parameter<T> {
   standard?: string;
   /** Answers with which more choices fit: what they are for, and the flag. */
   more?: { with: Known; only: string; flag: string };
-  /** What a value of the list is, in a few words, beside it in the prompt. */
-  labels?: Readonly<Record<string, string>>;
-  /** Means something only with the answer it was given for: with another, it gives way. */
+  /** What a value of the list is, in a few words, next to it in the prompt. */
+  labels?: (value: string, known: Known) => string | undefined;
+  /** The answer that this one depends on: if that changes, a stored value is dropped. */
   belongsTo?: keyof Known;
   /** Must be given where it applies. */
   required?: true;
-  /** Is never asked, or not with these answers: its default is nearly always right. */
+  /** Never a prompt, or none with these answers: its default is nearly always right. */
   silent?: true | ((known: Known) => boolean);
-  /** Is for one run: what follows from it is stored, and not the thing itself. */
+  /** Said before the prompt, of this machine. */
+  note?: (known: Known, machine: Machine) => string | undefined;
+  /** The answer is a path on this machine. */
+  isPath?: true;
+  /** Is for one run: what follows from it is stored, and not the value itself. */
   transient?: true;
 }
 
 const define = <T>(parameter: Parameter<T>): Parameter<T> => parameter;
-const labelsOf = (entries: Readonly<Record<string, { label: string }>>) =>
-  Object.fromEntries(Object.entries(entries).map(([name, { label }]) => [name, label]));
-const toggle = (about: string, standard: boolean) => define({ about, schema: z.boolean(), default: () => standard });
+const labelsOf = (entries: Readonly<Record<string, { label: string }>>) => (value: string) => entries[value]?.label;
+const labelled = (labels: Readonly<Record<string, string>>) => (value: string) => labels[value];
+const toggle = (about: string, standard: boolean, prompt?: string) =>
+  define({ about, schema: z.boolean(), default: () => standard, ...(prompt && { prompt }) });
 const serverless = {
   why: 'deployTarget serverless',
   when: ({ deployTarget }: Known) => deployTarget && deployTarget === 'serverless',
@@ -88,21 +107,23 @@ const path = /^(?!.*(?:^|\/)\.\.(?:\/|$))(?![~ -])(?!.* $)[\p{L}\p{N} _.,+@=:/-]
 
 export const parameters = {
   model: define({
-    about: 'Model file or folder on this machine, if you have one',
+    about: 'Model file or folder on this machine',
+    prompt: 'Model file or folder (Tab completes the path, Enter: none yet)',
     schema: z.string().min(1),
     rule: 'the path of a file or a folder',
     silent: ({ framework }) => framework !== undefined,
+    isPath: true,
     transient: true,
   }),
   code: define({
-    about: 'Python file or package that the model needs',
+    about: 'Python file or package that the model imports',
     schema: z.string().min(1),
     rule: 'the path of a .py file or of a folder with them',
     silent: true,
     transient: true,
   }),
   framework: define({
-    about: 'What the model was made with',
+    about: 'Framework the model was trained with',
     schema: z.enum(frameworkNames),
     labels: labelsOf(frameworks),
     required: true,
@@ -115,7 +136,7 @@ export const parameters = {
     standard: 'FRAMEWORK-model',
   }),
   projectDir: define({
-    about: 'Folder to write into',
+    about: 'Folder to write the project to',
     schema: z.string().regex(path),
     rule: 'a path without "..", quotes or other characters that mean something to a shell',
     default: ({ projectName }) => projectName && `./${projectName}`,
@@ -123,7 +144,7 @@ export const parameters = {
     silent: true,
   }),
   modelFormat: define({
-    about: 'Format the model is stored in',
+    about: 'Format of the model file',
     schema: z.enum(formatNames),
     choices: ({ framework }) => framework && formatsOf(framework).map((format) => format.name),
     onlyFor: {
@@ -134,38 +155,39 @@ export const parameters = {
     standard: 'the framework’s first',
   }),
   runtime: define({
-    about: 'What runs the model',
+    about: 'Library that runs the model',
     schema: z.enum(runtimes),
-    labels: {
-      native: 'the library it was made with',
-      onnx: 'onnxruntime, once tools/convert.py has converted it',
-    },
+    labels: labelled({
+      native: 'the framework itself',
+      onnx: 'onnxruntime: tools/convert.py converts the model',
+    }),
     choices: ({ framework }) => framework && (entryOf(framework).converts ? runtimes : (['native'] as const)),
     default: () => 'native' as const,
   }),
   modelName: define({
-    about: 'Model to serve: a Hugging Face id, or s3://…/',
+    about: 'Model to serve: a Hugging Face id (org/name) or s3://…/',
     schema: z.string().max(1000).regex(modelLocation),
     rule: 'a Hugging Face id (org/name) or an S3 prefix (s3://bucket/path/)',
     onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
     required: true,
   }),
   modelMemory: define({
-    about: 'GiB that its weights take, where its name says nothing or the wrong thing',
+    about: 'Size of the weights in GiB, if the model’s name does not give it',
+    prompt: 'Size of its weights in GiB (Enter if you do not know it)',
     schema: z.int().min(1).max(4096),
     rule: 'a whole number from 1 to 4096',
     onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
-    silent: true,
+    silent: (known) => known.modelName === undefined || memoryOf(known) !== undefined,
   }),
   deployTarget: define({
-    about: 'How the model is asked',
+    about: 'How clients call the model',
     schema: z.enum(targetNames),
     labels: labelsOf(targets),
     default: () => 'realtime' as const,
   }),
   multiModel: toggle('Many models behind one endpoint', false),
   modelServer: define({
-    about: 'Server in the container',
+    about: 'Server that runs in the container',
     schema: z.enum(serverNames),
     labels: labelsOf(servers),
     choices: ({ framework, multiModel }) =>
@@ -178,20 +200,21 @@ export const parameters = {
     more: { with: { multiModel: true }, only: 'many models', flag: '--multi-model' },
   }),
   instanceType: define({
-    about: 'Instance to run on',
+    about: 'Instance type',
     schema: z.union([z.enum(['cpu-optimized', 'gpu-enabled', 'custom']), z.string().regex(instanceTypeName)]),
-    labels: {
-      'cpu-optimized': 'Graviton: ml.m6g.large; ml.m5.large for batch',
-      'gpu-enabled': 'ml.g5.xlarge; ml.g6.12xlarge for transformers',
-      custom: 'a type you name',
-    },
+    labels: instanceInWords,
+    note: instanceNote,
+    offers: instanceOffers,
     rule: 'cpu-optimized, gpu-enabled, custom, or a type like ml.m5.large',
     choices: () => ['cpu-optimized', 'gpu-enabled', 'custom'],
-    default: ({ framework }) => (framework === 'transformers' ? 'gpu-enabled' : 'cpu-optimized'),
+    default: ({ framework, deployTarget }) =>
+      framework === 'transformers' && deployTarget !== 'serverless' ? 'gpu-enabled' : 'cpu-optimized',
     standard: 'cpu-optimized; transformers: gpu-enabled',
+    silent: ({ deployTarget }) => deployTarget === 'serverless',
   }),
   customInstanceType: define({
-    about: 'The instance type, such as ml.m5.large',
+    about: 'Instance type for instanceType custom',
+    prompt: 'Name of the instance type, such as ml.m5.large',
     schema: z.string().regex(instanceTypeName),
     rule: 'a type like ml.m5.large (ml.FAMILY.SIZE)',
     onlyFor: {
@@ -201,7 +224,7 @@ export const parameters = {
     required: true,
   }),
   instanceCount: define({
-    about: 'How many instances',
+    about: 'Number of instances',
     schema: z.int().min(1).max(100),
     rule: 'a whole number from 1 to 100',
     onlyFor: {
@@ -211,38 +234,38 @@ export const parameters = {
     default: () => 1,
   }),
   serverlessMemory: define({
-    about: 'Memory of the serverless endpoint, MB',
-    schema: z.literal([1024, 2048, 3072, 4096, 5120, 6144]),
+    about: 'Memory of the serverless endpoint in MB',
+    schema: z.literal([...serverlessSizes]),
     onlyFor: serverless,
     default: () => 2048 as const,
   }),
   serverlessMaxConcurrency: define({
-    about: 'Requests the serverless endpoint takes at a time',
+    about: 'Concurrent requests the serverless endpoint accepts',
     schema: z.int().min(1).max(200),
     rule: 'a whole number from 1 to 200',
     onlyFor: serverless,
     default: () => 5,
   }),
   deployTool: define({
-    about: 'What deploys it: shell scripts, Python, CDK',
+    about: 'Deployment tools to generate',
     schema: z.array(z.enum(['cli', 'boto3', 'cdk'])).min(1),
-    labels: { cli: 'shell scripts', boto3: 'a Python program', cdk: 'an app of the AWS CDK' },
+    labels: labelled({ cli: 'shell scripts', boto3: 'a Python program', cdk: 'an AWS CDK app' }),
     rule: 'one or more of cli, boto3, cdk',
     default: () => ['cli' as const],
   }),
   buildTarget: define({
     about: 'Where the image is built',
     schema: z.enum(['local', 'codebuild']),
-    labels: { local: 'on your machine, with Docker', codebuild: 'in AWS CodeBuild, without Docker' },
+    labels: labelled({ local: 'on your machine, with Docker', codebuild: 'in AWS CodeBuild, without Docker' }),
     default: () => 'local' as const,
   }),
   modelDelivery: define({
-    about: 'How the model gets there',
+    about: 'How the model reaches the container',
     schema: z.enum(['s3', 'image']),
-    labels: {
-      s3: 'model.tar.gz beside the image: a new model needs no new image',
-      image: 'copied in at build',
-    },
+    labels: labelled({
+      s3: 'downloaded from S3: a new model needs no new image',
+      image: 'baked into the image',
+    }),
     default: () => 's3' as const,
   }),
   frameworkVersion: define({
@@ -259,7 +282,7 @@ export const parameters = {
     standard: 'the newest that runs on Python 3.11',
   }),
   pythonVersion: define({
-    about: 'Python of the image',
+    about: 'Python version of the image',
     schema: z.enum(pythons),
     choices: (known) => known.framework && pythonsIn(known.framework, known),
     onlyFor: ownImage('fastapi, flask and mms', () => true),
@@ -269,13 +292,13 @@ export const parameters = {
     silent: true,
   }),
   packages: define({
-    about: 'More packages that the model needs',
+    about: 'Additional Python packages that the model needs',
     schema: z.array(z.string().regex(/^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w,-]+\])?(?:==[\w.+!]+)?$/)),
     rule: 'names or name==version, such as pandas==2.3.3',
     silent: true,
   }),
   requirements: define({
-    about: 'A pip freeze of the environment the model was trained in: the versions that the model needs come from it',
+    about: 'pip freeze of the training environment: sets the versions',
     schema: z.string().min(1),
     rule: 'the path of a file',
     onlyFor: ownImage('fastapi, flask and mms', () => true),
@@ -289,13 +312,21 @@ export const parameters = {
     default: () => 'us-east-1' as const,
   }),
   awsRoleArn: define({
-    about: 'ARN of the execution role (can be left out and given at deployment)',
+    about: 'ARN of the execution role',
+    prompt: 'ARN of the execution role (Enter: pass it when you deploy)',
     schema: z.string().regex(/^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?:[\w+=,.@-]{1,128}\/)*[\w+=,.@-]{1,64}$/),
     rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME, with letters, digits and +=,.@_- only in path and name',
   }),
-  includeSampleModel: toggle('A sample model that trains in seconds, offline', false),
-  includeTests: toggle('Tests: run the server on this machine, check the contract', true),
-  includeTraining: toggle('A training container', false),
+  includeSampleModel: define({
+    ...toggle('Sample model that trains in seconds, offline', false, 'Include a sample model'),
+    silent: ({ model }: Known) => model !== undefined,
+  }),
+  includeTests: toggle(
+    'Tests that run the server on this machine',
+    true,
+    'Include tests that run the server on this machine',
+  ),
+  includeTraining: toggle('Training container', false, 'Include a training container'),
 };
 
 export type Key = keyof typeof parameters;

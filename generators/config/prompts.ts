@@ -1,24 +1,54 @@
-// Questions: a parameter as Yeoman's (inquirer's) question, with the choices that fit the answers so far.
-import { type Answers, type Key, table } from './parameters.js';
-import { conflicts } from './rules.js';
-import { choicesFor, malformed, type Settled } from './settle.js';
-import type { Given } from './sources.js';
+// Questions: a parameter as Yeoman's (inquirer's) question, with the choices that can work with the answers so far.
+import { type Answers, type Key, type Machine, table } from './parameters.js';
+import { malformed, offersFor, type Settled } from './settle.js';
+import { type Given, YOUR_ANSWER } from './sources.js';
 import { kindOf, readText } from './values.js';
+import { COLUMNS, wrap } from './wrap.js';
+
+export interface Choice {
+  name: string;
+  short: string;
+  value: unknown;
+  checked?: boolean;
+  /** Why it cannot be chosen. */
+  disabled?: string;
+}
 
 export interface Question {
-  name: Key;
+  name: Key | 'confirmation' | 'back';
   message: string;
-  type: 'select' | 'checkbox' | 'confirm' | 'input';
-  choices?: { name: string; short: string; value: unknown; checked?: boolean }[];
+  type: 'select' | 'checkbox' | 'confirm' | 'input' | 'path';
+  /** Printed once, above the question. */
+  intro?: string;
+  choices?: Choice[];
   default?: unknown;
   validate?: (answer: unknown) => true | string;
+  pageSize?: number;
+  loop?: false;
 }
 
-/** The next parameter to ask about: open, and with more than one possible answer. */
-export function nextQuestion({ open, answers }: Settled, asked: ReadonlySet<Key>): Question | undefined {
-  const key = open.find((each) => !asked.has(each) && !isSilent(each, answers) && isQuestion(each, answers));
-  return key && questionFor(key, answers);
+/** Why an answer cannot work with the others, in a sentence, and with the way out; undefined where it can. */
+export type Refuse = (given: Given) => { reason: string; advice: string } | undefined;
+
+/** What a question depends on, beyond the answers. */
+export interface Scene {
+  asked: ReadonlySet<Key>;
+  machine: Machine;
+  refuse: Refuse;
+  /** Earlier answers: the defaults of questions that are asked again. */
+  earlier: ReadonlyMap<Key, unknown>;
 }
+
+/** The next parameter to ask about: open, and with more than one answer that can work. */
+export function nextQuestion({ open, answers }: Settled, scene: Scene): Question | undefined {
+  const decided = Object.fromEntries(Object.entries(answers).filter(([key]) => isDecided(key as Key, open, scene)));
+  const key = open.find(
+    (each) => !scene.asked.has(each) && !isSilent(each, decided) && isQuestion(each, answers, scene),
+  );
+  return key && questionFor(key, answers, scene);
+}
+
+const isDecided = (key: Key, open: readonly Key[], { asked }: Scene) => !open.includes(key) || asked.has(key);
 
 function isSilent(key: Key, known: Answers): boolean {
   const { silent } = table[key];
@@ -26,47 +56,68 @@ function isSilent(key: Key, known: Answers): boolean {
 }
 
 /** Whether there is a choice; a switch is none where it cannot be on. */
-function isQuestion(key: Key, known: Answers): boolean {
-  if (kindOf(key) === 'boolean')
-    return !conflicts({ ...known, [key]: true }, {}).some((problem) => problem.key === key);
-  return table[key].required === true || choicesFor(key, known).length !== 1;
+function isQuestion(key: Key, known: Answers, { refuse, machine }: Scene): boolean {
+  if (kindOf(key) === 'boolean') return !refuse({ key, value: true, from: YOUR_ANSWER });
+  return table[key].required === true || offersFor(key, known, machine).length !== 1;
 }
 
-function questionFor(key: Key, answers: Answers): Question {
-  const common = { name: key, message: `${table[key].about}:`, default: answers[key] };
-  const validate = (answer: unknown) => problemWith(key, answer) ?? true;
-  const choices = choicesFor(key, answers).map((value) => ({
-    name: labelOf(key, String(value)),
-    short: String(value),
-    value,
-  }));
-  if (kindOf(key) === 'boolean') return { ...common, message: `${table[key].about}?`, type: 'confirm' };
+function questionFor(key: Key, answers: Answers, scene: Scene): Question {
+  const text = table[key].prompt ?? table[key].about;
+  const earlier = scene.earlier.get(key) ?? answers[key];
+  const note = table[key].note?.(answers, scene.machine);
+  const common = { name: key, message: `${text}:`, default: earlier, ...(note && { intro: wrap(note) }) };
+  const validate = (answer: unknown) => problemWith(key, answer, scene.refuse) ?? true;
+  if (kindOf(key) === 'boolean') return { ...common, message: `${text}?`, type: 'confirm' };
+  const choices = choicesOf(key, answers, scene);
+  if (!choices.length) return { ...common, type: table[key].isPath ? 'path' : 'input', validate };
+  const list = { choices, pageSize: PAGE, loop: false as const };
   if (kindOf(key) === 'array') {
-    const standard = answers[key] as readonly unknown[];
-    return {
-      ...common,
-      type: 'checkbox',
-      choices: choices.map((each) => ({ ...each, checked: standard.includes(each.value) })),
-      validate,
-    };
+    const standard = (earlier ?? []) as readonly unknown[];
+    const checked = choices.map((each) => ({ ...each, checked: standard.includes(each.value) && !each.disabled }));
+    return { ...common, type: 'checkbox', ...list, choices: checked, validate };
   }
-  return choices.length ? { ...common, type: 'select', choices } : { ...common, type: 'input', validate };
+  const possible = choices.filter(({ disabled }) => !disabled);
+  const standard = possible.find(({ value }) => value === earlier) ?? possible[0];
+  return { ...common, type: 'select', ...list, default: standard?.value };
 }
 
-function labelOf(key: Key, value: string): string {
-  const label = table[key].labels?.[value];
-  return label ? `${value.padEnd(13)} ${label}` : value;
+/** Lines of a list that are shown at once: all but the regions. */
+const PAGE = 18;
+/** Columns of a value in a list, before its description. */
+const VALUE_COLUMNS = 16;
+/** The cursor of a list, and the mark of a check box. */
+const MARK_COLUMNS = 4;
+
+function choicesOf(key: Key, answers: Answers, { refuse, machine }: Scene): Choice[] {
+  const isList = kindOf(key) === 'array';
+  return offersFor(key, answers, machine).map((value) => {
+    const short = String(value);
+    const refused = refuse({ key, value: isList ? [value] : value, from: YOUR_ANSWER });
+    if (refused) return { name: short.padEnd(VALUE_COLUMNS), short, value, disabled: fit(`(${refused.reason})`) };
+    const label = table[key].labels?.(short, answers);
+    return { name: label ? `${short.padEnd(VALUE_COLUMNS)} ${fit(label)}` : short, short, value };
+  });
 }
 
-/** An answer as a value of its parameter; undefined where an optional one was left empty. */
-export function readAnswer(key: Key, answer: unknown): Given | undefined {
-  if (answer === undefined || (answer === '' && !table[key].required)) return undefined;
-  const value = typeof answer === 'string' ? readText(key, answer) : answer;
-  return { key, value, from: 'your answer' };
+/** A description in the columns to the right of the value. */
+function fit(text: string): string {
+  const indent = MARK_COLUMNS + VALUE_COLUMNS + 1;
+  return wrap(text, { width: COLUMNS - indent }).replaceAll('\n', `\n${' '.repeat(indent - 2)}`);
 }
 
-function problemWith(key: Key, answer: unknown): string | undefined {
+/** An answer as a value of its parameter; its value is undefined where an optional one was left empty. */
+export function readAnswer(key: Key, answer: unknown): Given {
+  const from = YOUR_ANSWER;
+  if (answer === undefined || (answer === '' && !table[key].required)) return { key, value: undefined, from };
+  return { key, value: typeof answer === 'string' ? readText(key, answer) : answer, from };
+}
+
+/** What is wrong with an answer, by itself or with the others; undefined where nothing is. */
+export function problemWith(key: Key, answer: unknown, refuse: Refuse): string | undefined {
   const given = readAnswer(key, Array.isArray(answer) ? answer.map((each) => each?.value ?? each) : answer);
-  const problem = given && malformed(given);
-  return problem && [problem.message, problem.hint].filter(Boolean).join(': ');
+  const problem = given.value === undefined ? undefined : malformed(given);
+  if (problem)
+    return wrap([problem.message, problem.hint].filter(Boolean).join(': '), { width: COLUMNS - MARK_COLUMNS });
+  const refused = refuse(given);
+  return refused && wrap(refused.advice, { width: COLUMNS - MARK_COLUMNS });
 }

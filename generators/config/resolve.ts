@@ -1,19 +1,20 @@
 // The whole way from sources to answers, or to every problem at once. Never throws for bad input.
-import { type Answers, flagOf, type Key, table, variableOf } from './parameters.js';
+import { doubts } from './doubts.js';
+import { type Answers, flagOf, type Key, type Machine, table, variableOf } from './parameters.js';
 import type { Problem } from './problems.js';
-import { conflicts, doubts } from './rules.js';
+import { conflicts } from './rules.js';
 import { type Settled, settle } from './settle.js';
-import { type Source, withInstanceImplied } from './sources.js';
+import { type Source, withInstanceImplied, YOUR_ANSWER } from './sources.js';
 import { valuesOf } from './values.js';
 
 /** Settles the sources, strongest first, and checks what they come to. */
-export function resolve(sources: readonly Source[]): Settled {
+export function resolve(sources: readonly Source[], machine: Machine = {}): Settled {
   const settled = settle(sources.map(withInstanceImplied));
   const { answers, origins, open } = settled;
   const unread = settled.problems.some(({ key }) => key === 'model'); // which would have told the framework
   const asked = open.filter((key) => !(unread && key === 'framework'));
   const problems = [...settled.problems, ...missing(asked, answers), ...conflicts(answers, origins)];
-  const warnings = [...settled.warnings, ...doubts(answers)];
+  const warnings = [...settled.warnings, ...doubts(answers, origins.instanceType === YOUR_ANSWER, machine)];
   return { ...settled, problems, warnings };
 }
 

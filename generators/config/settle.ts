@@ -1,5 +1,5 @@
 // From sources to answers: for each parameter the strongest value that is given, checked; else its default.
-import { type Answers, flagOf, type Key, type Known, keys, table } from './parameters.js';
+import { type Answers, flagOf, type Key, type Known, keys, type Machine, table } from './parameters.js';
 import { didYouMean, type Problem, show } from './problems.js';
 import type { Given, Source } from './sources.js';
 import { valuesOf } from './values.js';
@@ -73,10 +73,16 @@ function applies(key: Key, known: Known): boolean {
   return !onlyFor || onlyFor.when(known) === true;
 }
 
-/** The values that fit the answers so far, or those to offer. */
+/** The values that fit the answers so far. */
 export function choicesFor(key: Key, known: Known): readonly unknown[] {
   const { choices, offers } = table[key];
   return (choices ?? offers)?.(known) ?? valuesOf(key);
+}
+
+/** The values that a prompt offers; none where any text may be one. */
+export function offersFor(key: Key, known: Known, machine?: Machine): readonly unknown[] {
+  const { choices, offers } = table[key];
+  return offers?.(known, machine) ?? choices?.(known) ?? valuesOf(key);
 }
 
 /** What is wrong with a value by itself. */
@@ -90,7 +96,7 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
   return { key, from, message: `${show(value)} is not ${wanted}`, ...(hint && { hint }) };
 }
 
-/** What is wrong with a value beside the answers it depends on. */
+/** What is wrong with a value, given the answers it depends on. */
 function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefined {
   const { onlyFor, choices, more } = table[key];
   if (onlyFor?.when(known) === false) {

@@ -10,6 +10,9 @@ export interface Given {
   from: string;
 }
 
+/** What an answer to a prompt comes from. */
+export const YOUR_ANSWER = 'your answer';
+
 /** What one source says. The order of sources is the precedence: the strongest comes first. */
 export interface Source {
   values: readonly Given[];

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { explain } from '../config/describe.js';
 import { storageName } from '../config/files.js';
-import { gather, type Surroundings } from '../config/gather.js';
+import { gather, type Context as RunContext } from '../config/gather.js';
 import type { Answers } from '../config/parameters.js';
 import { type Problem, RequestError, StateError } from '../config/problems.js';
 import type { CommandLine } from '../config/sources.js';
@@ -37,14 +37,14 @@ export interface UpdatePlan {
 }
 
 /** Plans an update; changes nothing. Throws a RequestError or a StateError where it cannot be made. */
-export async function planUpdate(line: CommandLine, around: Surroundings): Promise<UpdatePlan> {
+export async function planUpdate(line: CommandLine, context: RunContext): Promise<UpdatePlan> {
   refuseArguments(line);
   const given = line.values.find(({ key }) => key === 'projectDir');
-  const directory = resolve(around.cwd, String(given?.value ?? '.'));
+  const directory = resolve(context.cwd, String(given?.value ?? '.'));
   refuseElsewhere(directory);
   const base = readBase(directory);
   const here = { key: 'projectDir', value: '.', from: 'the current folder' } as const;
-  const resolution = await gather(given ? line : { ...line, values: [...line.values, here] }, around);
+  const resolution = await gather(given ? line : { ...line, values: [...line.values, here] }, context);
   if (resolution.problems.length) throw new RefusedError(resolution.problems, resolution);
   const { projectDir: _, ...answers } = resolution.answers;
   const project = projectFrom(answers);

@@ -6,7 +6,7 @@ import helpers from 'yeoman-test';
 import App from '../../generators/app/index.js';
 import { flagOf, type Key, variableOf } from '../../generators/config/parameters.js';
 import Configure from '../../generators/configure/index.js';
-import { contents, newFolder, run } from '../support/bin.js';
+import { contents, newFolder, quietEnv, run } from '../support/bin.js';
 import { outcome, tool } from '../support/tools.js';
 
 const answers = {
@@ -102,6 +102,7 @@ describe('the generator', () => {
       'includeSampleModel',
       'includeTests',
       'includeTraining',
+      'confirmation',
     ]);
   });
 
@@ -121,15 +122,16 @@ describe('the generator', () => {
 
 /** Drives the bin on a real terminal: waits for a text, sends keys, and so on. Python has a pty, Node has not. */
 const driver = `
-import json, os, pty, select, sys, time
+import fcntl, json, os, pty, select, struct, sys, termios, time
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
 pid, fd = pty.fork()
 if pid == 0:
     os.environ['TERM'] = 'xterm'
     os.execvp(command[0], command)
-seen = ''
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 80, 0, 0))
+seen = everything = ''
 def read(until, deadline):
-    global seen
+    global seen, everything
     while until is None or until not in seen:
         ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
         if not ready: sys.exit('waited in vain for %r after: %s' % (until, seen[-2000:]))
@@ -137,40 +139,50 @@ def read(until, deadline):
         except OSError: chunk = b''
         if not chunk: return
         seen += chunk.decode(errors='replace')
+        everything += chunk.decode(errors='replace')
 for text, keys in steps:
     read(text, time.monotonic() + 30)
     seen = seen.partition(text)[2]
     os.write(fd, keys.encode())
 read(None, time.monotonic() + 30)
-print(seen)
+print(everything)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 
 describe('on a terminal, the bin', () => {
   const bin = join(import.meta.dirname, '../../dist/generators/cli.js');
-  const drive = (cwd: string, steps: readonly (readonly [string, string])[], args: readonly string[] = []) =>
-    outcome(tool('python'), ['-c', driver, JSON.stringify(steps), process.execPath, bin, ...args], { cwd });
+  const drive = (
+    cwd: string,
+    steps: readonly (readonly [string, string])[],
+    args: readonly string[] = [],
+    env: Record<string, string> = {},
+  ) =>
+    outcome(tool('python'), ['-c', driver, JSON.stringify(steps), process.execPath, bin, ...args], {
+      cwd,
+      env: { ...quietEnv, ...env },
+    });
   const enter = '\r';
   const all = [
     'Model file',
-    'made with',
+    'trained with',
     'Name of',
     'Format',
-    'What runs',
-    'is asked',
+    'Library that',
+    'clients call',
     'Many models',
     'Server',
-    'Instance',
-    'How many',
-    'deploys it',
+    'Instance type',
+    'Number of',
+    'Deployment tools',
     'is built',
-    'gets there',
+    'reaches the container',
     'Version of',
     'region',
     'ARN',
     'sample model',
-    'Tests',
+    'Include tests',
     'training container',
+    'What next?',
   ];
 
   it('asks every question and ends with what to type next', () => {
@@ -195,6 +207,66 @@ describe('on a terminal, the bin', () => {
       assert.match(output, /Cancelled: nothing was written/);
       assert.deepEqual(readdirSync(folder), []);
     }
+  });
+
+  it('goes back to a question from the summary, and keeps the other answers', () => {
+    const folder = newFolder();
+    const up = '\u001b[A';
+    const toRegion = up.repeat(5); // from "None", the last of the list
+    const steps = [
+      ...all.slice(0, -1).map((text) => [text, text === 'Name of' ? 'churn\r' : enter] as const),
+      ['What next?', '\u001b[B\r'],
+      ['Which question?', `${toRegion}\r`],
+      ['mx-central-1', `${up}\r`],
+      ['What next?', enter],
+    ] as const;
+    const { status, output } = drive(folder, steps);
+    assert.equal(status, 0, output);
+    assert.match(contents(join(folder, 'churn'))['deploy/settings.env'] ?? '', /^AWS_REGION=sa-east-1$/m);
+  });
+
+  it('writes nothing where the summary is answered with cancel', () => {
+    const folder = newFolder();
+    const steps = all.map((text) => [text, text === 'What next?' ? '\u001b[B\u001b[B\r' : enter] as const);
+    const { status, output } = drive(folder, steps);
+    assert.equal(status, 130, output);
+    assert.match(output, /Cancelled: nothing was written/);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it('asks again at once where a typed value does not fit, and completes a path with Tab', () => {
+    const folder = newFolder();
+    const { status, output } = drive(folder, [
+      ['Model file', 'missing.pkl\r'],
+      ['no file or folder', '\u0015\r'],
+      ['trained with', enter],
+      ['Name of', 'My Model\r'],
+      ['try my-model', '\u0003'],
+    ]);
+    assert.equal(status, 130, output);
+    writeFileSync(join(folder, 'only-one.txt'), 'no model');
+    const completed = drive(folder, [
+      ['Model file', 'only\t'],
+      ['only-one.txt', enter],
+      ['> only-one.txt', '\u0003'],
+    ]);
+    assert.equal(completed.status, 130, completed.output);
+  });
+
+  it('has no line longer than 80 columns, and no colour with NO_COLOR', () => {
+    const folder = newFolder();
+    const language = ['demo', '--framework=transformers', '--model-name=Qwen/Qwen3-8B'];
+    const open = ['clients call', 'Server', 'Instance type', 'Number of', 'Deployment tools'];
+    const steps = [...open.map((text) => [text, enter] as const), ['is built', '\u0003'] as const];
+    const { status, output } = drive(folder, steps, language, { NO_COLOR: '1' });
+    assert.equal(status, 130, output);
+    const start = String.fromCharCode(27);
+    assert.doesNotMatch(output, new RegExp(`${start}\\[[0-9;]+m`));
+    // A column to go to, in place of a new line, begins what is drawn over.
+    const drawn = output.replaceAll(new RegExp(`${start}\\[[0-9]*G`, 'g'), '\n');
+    const lines = drawn.replaceAll(new RegExp(`${start}\\[[0-9;?]*[A-Za-z]`, 'g'), '').split(/\r?\n/);
+    for (const line of lines) assert.ok(line.trimEnd().length <= 80, line);
+    assert.doesNotMatch(output, /[\u2500-\u257f]/, 'box drawing');
   });
 
   it('asks about a file in its way', () => {

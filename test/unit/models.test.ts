@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { instanceOf } from '../../generators/catalog/instances.js';
 import { sizeOf, smallestFor, timeoutsFor, weightCapacityGiB, weightsGiB } from '../../generators/catalog/models.js';
+import { resolve as resolveAnswers } from '../../generators/config/resolve.js';
+import { offersFor } from '../../generators/config/settle.js';
 import { readObject } from '../../generators/config/sources.js';
 import { resolve } from '../support/generate.js';
 
@@ -111,5 +113,59 @@ describe('a language model', () => {
     assert.deepEqual(problemKeys({ includeSampleModel: true }), ['includeSampleModel']);
     assert.ok(problemKeys({ deployTarget: 'batch' }).includes('deployTarget'));
     assert.ok(problemKeys({ multiModel: true }).includes('multiModel'));
+  });
+});
+
+describe('the instance of a language model', () => {
+  const warnings = (answers: object) => from(answers).warnings.join('\n');
+
+  it('stays that of gpu-enabled; a smaller type that holds the model is named in one line, with its flag', () => {
+    const { project } = from({ modelName: 'Qwen/Qwen3-8B' });
+    assert.equal(project?.instance.type, 'ml.g6.12xlarge');
+    assert.match(
+      warnings({ modelName: 'Qwen/Qwen3-8B' }),
+      /^Qwen\/Qwen3-8B fits ml\.g5\.xlarge \(1 GPU of 22 GiB\).*--instance-type=ml\.g5\.xlarge$/m,
+    );
+    assert.doesNotMatch(warnings({ modelName: 'a/b-27b' }), /costs less/);
+    assert.doesNotMatch(warnings({ modelName: 'org/model' }), /costs less/);
+  });
+
+  it('without an engine has the memory for it, on a CPU, on one GPU, and serverless', () => {
+    const problem = (answers: object) =>
+      from({ modelServer: 'fastapi', ...answers }).problems.map(({ message, hint }) => `${message}; ${hint}`)[0] ?? '';
+    const large = { modelName: 'Qwen/Qwen3-8B' };
+    assert.match(
+      problem({ ...large, instanceType: 'cpu-optimized' }),
+      /30.8|31 GiB on a CPU, and ml\.m6g\.large has 8/,
+    );
+    assert.match(problem({ modelName: 'a/b-70b' }), /one GPU of ml\.g6\.12xlarge has 22 GiB; .*--model-server=vllm/);
+    const serverless = { modelName: 'Qwen/Qwen3-0.6B', deployTarget: 'serverless' };
+    assert.match(problem(serverless), /more than 2048 MB; --serverless-memory=4096/);
+    assert.equal(problem({ ...serverless, serverlessMemory: 4096 }), '');
+    assert.match(problem({ ...large, deployTarget: 'serverless' }), /--deploy-target=realtime --model-server=vllm/);
+    assert.equal(problem({ modelName: 'Qwen/Qwen3-0.6B', instanceType: 'cpu-optimized' }), '');
+  });
+});
+
+describe('a machine that cannot build for Graviton', () => {
+  const machine = { unbuildable: ['arm64'] as const };
+  const warnings = (answers: object) =>
+    resolveAnswers([readObject({ framework: 'sklearn', ...answers }, 'the test')], machine).warnings.join('\n');
+
+  it('is told the flag for an x86_64 type, where Docker there is used', () => {
+    assert.match(warnings({}), /ml\.m6g\.large is arm64, .*--instance-type=ml\.m5\.large, or --build-target=codebuild/);
+    assert.doesNotMatch(warnings({ buildTarget: 'codebuild' }), /arm64/);
+    assert.doesNotMatch(warnings({ instanceType: 'ml.m5.large' }), /arm64/);
+    assert.doesNotMatch(warnings({ deployTarget: 'serverless' }), /arm64/);
+    assert.doesNotMatch(warnings({ deployTarget: 'batch' }), /arm64/);
+  });
+
+  it('is offered that type by the prompt', () => {
+    assert.deepEqual(offersFor('instanceType', { framework: 'sklearn' }, machine), [
+      'cpu-optimized',
+      'gpu-enabled',
+      'ml.m5.large',
+      'custom',
+    ]);
   });
 });

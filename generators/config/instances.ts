@@ -1,0 +1,54 @@
+// The instance types that the prompt offers for the answers so far, and what it says about each.
+import { instanceFor, instanceOf, specOf, typeFor } from '../catalog/instances.js';
+import { cpuTypeFor, memoryOf, smallestFor } from '../catalog/models.js';
+import { gpuServers } from '../catalog/servers.js';
+import type { Known, Machine } from './parameters.js';
+
+/** An x86_64 type of the size of cpu-optimized. */
+const X86_TYPE = 'ml.m5.large';
+
+/** cpu-optimized, gpu-enabled and custom; between them the types that suit the model or this machine better. */
+export function instanceOffers(known: Known, machine: Machine = {}): readonly string[] {
+  const suited = [smallerTypeFor(known), x86TypeFor(known, machine)].filter((type) => type !== undefined);
+  return ['cpu-optimized', 'gpu-enabled', ...new Set(suited), 'custom'];
+}
+
+/** For a language model of known size, the smallest type that holds it, where no generic choice stands for that type. */
+export function smallerTypeFor(known: Known): string | undefined {
+  const memory = memoryOf(known);
+  const { framework, modelServer, deployTarget } = known;
+  if (framework !== 'transformers' || !memory) return undefined;
+  const type = gpuServers.has(modelServer ?? '')
+    ? smallestFor(memory.gib, known.modelName)?.type
+    : cpuTypeFor(known, deployTarget)?.type;
+  const generic = (['cpu-optimized', 'gpu-enabled'] as const).map((each) => typeFor(each, deployTarget, framework));
+  return type && !generic.includes(type) ? type : undefined;
+}
+
+/** An x86_64 type where cpu-optimized stands for an architecture that this machine cannot build for. */
+export function x86TypeFor({ deployTarget, modelServer }: Known, { unbuildable = [] }: Machine): string | undefined {
+  const { arch } = instanceOf(typeFor('cpu-optimized', deployTarget));
+  const isOnCpu = deployTarget !== 'serverless' && !gpuServers.has(modelServer ?? '');
+  return isOnCpu && unbuildable.includes(arch) ? X86_TYPE : undefined;
+}
+
+/** Why an x86_64 type is offered. */
+export function instanceNote(known: Known, machine: Machine): string | undefined {
+  const type = x86TypeFor(known, machine);
+  return type && `Docker on this machine cannot build images for arm64 (Graviton). ${type} is x86_64.`;
+}
+
+/** "ml.g5.xlarge: 1 GPU of 24 GiB". */
+export function instanceInWords(choice: string, known: Known): string {
+  if (choice === 'custom') return 'a type that you name';
+  const isType = choice.startsWith('ml.');
+  const instance = instanceFor({
+    instanceType: isType ? 'custom' : choice,
+    customInstanceType: isType ? choice : undefined,
+    deployTarget: known.deployTarget,
+    framework: known.framework,
+  });
+  if (!instance) return '';
+  const note = choice === smallerTypeFor(known) ? `, the smallest that holds the model` : '';
+  return `${isType ? '' : `${instance.type}: `}${specOf(instance)}${note}`;
+}

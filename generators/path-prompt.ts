@@ -1,0 +1,60 @@
+// The prompt for a path: inquirer's input with Tab completion, which inquirer has none of.
+import { createPrompt, isEnterKey, isTabKey, makeTheme, useKeypress, usePrefix, useState } from '@inquirer/core';
+import { cleanPath, completePath } from './complete.js';
+
+/** What the prompt takes of a question. */
+interface PathQuestion {
+  message: string;
+  default?: string;
+  validate?: (answer: string) => true | string | Promise<true | string>;
+}
+
+const MAX_CANDIDATES = 15;
+
+export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
+  const theme = makeTheme({});
+  const [status, setStatus] = useState<'idle' | 'loading' | 'done'>('idle');
+  const [value, setValue] = useState('');
+  const [below, setBelow] = useState('');
+  const prefix = usePrefix({ status, theme });
+
+  useKeypress(async (key, line) => {
+    if (status !== 'idle') return;
+    if (isEnterKey(key)) {
+      const answer = cleanPath(value) || config.default || '';
+      setStatus('loading');
+      const valid = (await config.validate?.(answer)) ?? true;
+      if (valid === true) {
+        setValue(answer);
+        setStatus('done');
+        return done(answer);
+      }
+      line.write(value); // Enter has emptied the line
+      setBelow(theme.style.error(valid));
+      return setStatus('idle');
+    }
+    if (isTabKey(key)) {
+      const { text, candidates } = completePath(value, process.cwd());
+      line.clearLine(0);
+      line.write(text);
+      setValue(text);
+      return setBelow(listed(candidates));
+    }
+    setValue(line.line);
+    setBelow('');
+  });
+
+  const isDone = status === 'done';
+  const shown = isDone ? theme.style.answer(value || 'none') : value;
+  const standard = config.default && !isDone && !value ? theme.style.defaultAnswer(config.default) : undefined;
+  const parts = [prefix, theme.style.message(config.message, status), standard, shown];
+  return [parts.filter((part) => part !== undefined).join(' '), below];
+});
+
+/** The candidates, one a line. */
+function listed(names: readonly string[]): string {
+  const more = names.length - MAX_CANDIDATES;
+  return [...names.slice(0, MAX_CANDIDATES), ...(more > 0 ? [`… and ${more} more`] : [])]
+    .map((name) => `  ${name}`)
+    .join('\n');
+}

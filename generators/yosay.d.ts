@@ -1,3 +1,0 @@
-declare module 'yosay' {
-  export default function yosay(message: string): string;
-}

@@ -1,0 +1,135 @@
+// Every hint of a rule leads to a project: whatever alternative is taken, within two steps.
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { isKey, type Key } from '../../generators/config/parameters.js';
+import { type CommandLine, readArguments, readObject } from '../../generators/config/sources.js';
+import { resolve } from '../support/generate.js';
+
+type Given = Readonly<Record<string, unknown>>;
+
+const sklearn = { framework: 'sklearn' };
+const language = { framework: 'transformers', modelName: 'org/model' };
+const small = { framework: 'transformers', modelName: 'Qwen/Qwen3-0.6B' };
+const large = { framework: 'transformers', modelName: 'a/b-70b' };
+
+/** For every rule, requests that break it. */
+const broken: readonly Given[] = [
+  { ...sklearn, frameworkVersion: '0.24' },
+  { framework: 'tensorflow', frameworkVersion: '2.14', instanceType: 'gpu-enabled' },
+  { ...sklearn, deployTarget: 'serverless', instanceType: 'gpu-enabled' },
+  { ...sklearn, deployTarget: 'serverless', instanceType: 'ml.inf1.xlarge' },
+  { ...sklearn, multiModel: true, deployTarget: 'async' },
+  { ...sklearn, multiModel: true, deployTarget: 'batch', modelServer: 'mms' },
+  { ...sklearn, multiModel: true, modelDelivery: 'image' },
+  { ...sklearn, multiModel: true, modelDelivery: 'image', modelServer: 'mms' },
+  { ...sklearn, multiModel: true, instanceType: 'ml.g5.xlarge' },
+  { ...sklearn, multiModel: true, deployTarget: 'serverless', instanceType: 'gpu-enabled' },
+  { ...sklearn, includeTraining: true, runtime: 'onnx' },
+  { ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] },
+  { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
+  { ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' },
+  { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
+  { framework: 'tensorflow', instanceType: 'ml.p2.xlarge' },
+  { framework: 'onnx', instanceType: 'ml.g99g.xlarge' },
+  { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
+  { ...language, multiModel: true },
+  { ...language, multiModel: true, deployTarget: 'serverless' },
+  { ...language, multiModel: true, instanceType: 'cpu-optimized' },
+  { ...language, deployTarget: 'serverless' },
+  { ...language, deployTarget: 'serverless', instanceType: 'gpu-enabled' },
+  { ...language, deployTarget: 'batch' },
+  { ...language, deployTarget: 'batch', modelServer: 'fastapi' },
+  { ...language, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
+  { ...language, instanceType: 'cpu-optimized' },
+  { ...language, instanceType: 'ml.p3.2xlarge' },
+  { ...language, modelDelivery: 'image' },
+  { ...language, includeSampleModel: true },
+  { ...language, includeTraining: true },
+  { ...small, deployTarget: 'serverless' },
+  { ...small, deployTarget: 'serverless', modelServer: 'fastapi' },
+  { ...large, deployTarget: 'serverless' },
+  { ...large, deployTarget: 'serverless', modelServer: 'fastapi' },
+  { ...large, deployTarget: 'batch', modelServer: 'fastapi' },
+  { ...large, instanceType: 'cpu-optimized' },
+  { ...large, instanceType: 'cpu-optimized', modelServer: 'fastapi' },
+  { ...large, modelServer: 'fastapi' },
+  large,
+  { framework: 'transformers', modelName: 'openai/gpt-oss-20b', instanceType: 'ml.g4dn.xlarge' },
+];
+
+/** The alternatives of a hint, each the flags of one way out; placeholders in capitals are not followed. */
+function waysOut(hint: string): CommandLine[] {
+  return hint
+    .split(/[,;:] (?=or )|, or |; or /)
+    .map((each) => each.match(/--[a-z][a-z-]*(?:=[\w.-]+)?/g) ?? [])
+    .filter((flags) => flags.length && !flags.some((flag) => /=[A-Z]+$/.test(flag)))
+    .map((flags) => readArguments(flags));
+}
+
+/** A request with the flags of a way out in place of what it said. */
+function follow(given: Given, { values }: CommandLine): Given {
+  const said = Object.fromEntries(values.map(({ key, value }) => [key, value]));
+  const { customInstanceType: _, ...rest } = given;
+  return { ...('instanceType' in said ? rest : given), ...said };
+}
+
+const problemsOf = (given: Given) => resolve([readObject(given, 'the test')]).problems;
+
+/** Follows every alternative of the first problem's hint; fails where one has not ended after so many steps. */
+function assertLeadsOut(given: Given, steps: number, path: readonly string[] = []): void {
+  const problems = problemsOf(given);
+  const [problem] = problems;
+  if (!problem) return;
+  const trail = [...path, `${problem.message}: ${problem.hint}`].join('\n  then ');
+  assert.ok(steps > 0, `no project after two steps:\n  ${trail}`);
+  const ways = waysOut(problem.hint ?? '');
+  assert.ok(ways.length, `nothing to follow in: ${trail}`);
+  for (const way of ways) {
+    assert.deepEqual(way.problems, [], trail);
+    assert.ok(way.values.every(({ key }) => isKey(key)));
+    assertLeadsOut(follow(given, way), steps - 1, [...path, `${problem.message}: ${problem.hint}`]);
+  }
+}
+
+describe('a hint', () => {
+  for (const given of broken)
+    it(`leads out of ${JSON.stringify(given)}`, () => {
+      assert.ok(problemsOf(given).length, 'nothing is wrong with it');
+      assertLeadsOut(given, 2);
+    });
+
+  it('leads out of any mixture of choices, and never in a circle', () => {
+    const choices: Partial<Record<Key, fc.Arbitrary<unknown>>> = {
+      framework: fc.constantFrom('sklearn', 'tensorflow', 'pytorch', 'xgboost', 'onnx', 'custom'),
+      deployTarget: fc.constantFrom('realtime', 'serverless', 'async', 'batch'),
+      instanceType: fc.constantFrom('cpu-optimized', 'gpu-enabled', 'ml.p3.2xlarge', 'ml.m6g.large', 'ml.inf1.xlarge'),
+      multiModel: fc.boolean(),
+      modelDelivery: fc.constantFrom('s3', 'image'),
+      deployTool: fc.constantFrom(['cli'], ['cli', 'cdk']),
+    };
+    fc.assert(
+      fc.property(
+        fc.record(choices as Record<string, fc.Arbitrary<unknown>>, { requiredKeys: ['framework'] }),
+        (given) => assertLeadsOut(given, 5),
+      ),
+      { seed: 20, numRuns: 500 },
+    );
+  });
+
+  it('does so for language models', () => {
+    const choices = {
+      framework: fc.constant('transformers'),
+      modelName: fc.constantFrom('org/model', 'Qwen/Qwen3-0.6B', 'Qwen/Qwen3-8B', 'a/b-70b'),
+      deployTarget: fc.constantFrom('realtime', 'serverless', 'async', 'batch'),
+      instanceType: fc.constantFrom('cpu-optimized', 'gpu-enabled', 'ml.g5.xlarge', 'ml.m6g.large'),
+      modelServer: fc.constantFrom('vllm', 'sglang', 'fastapi'),
+      multiModel: fc.boolean(),
+    };
+    fc.assert(
+      fc.property(fc.record(choices, { requiredKeys: ['framework', 'modelName'] }), (given) =>
+        assertLeadsOut(given, 5),
+      ),
+      { seed: 20, numRuns: 500 },
+    );
+  });
+});

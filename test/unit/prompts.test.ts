@@ -1,0 +1,137 @@
+// The prompts: whatever is answered, they end in a project or an explicit cancel.
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
+import { serverNames, serverOf } from '../../generators/catalog/servers.js';
+import { targetNames } from '../../generators/catalog/targets.js';
+import type { Question } from '../../generators/config/prompts.js';
+import { readArguments } from '../../generators/config/sources.js';
+import { plan } from '../../generators/plan.js';
+import { walker } from '../support/walk.js';
+
+const cwd = mkdtempSync(join(tmpdir(), 'ml-prompts-'));
+after(() => rmSync(cwd, { recursive: true, force: true }));
+
+/** Walks the questions to their end. */
+async function walk(
+  { ask }: { ask: (question: Question) => Promise<unknown> },
+  args: readonly string[] = [],
+  context: object = {},
+) {
+  return plan('app', readArguments(args), { cwd, env: {}, ...context }, { ask, check: () => [] });
+}
+
+const linesOf = ({ message, choices = [], intro = '' }: Question) => [
+  `? ${message}`,
+  ...choices.flatMap(({ name, disabled = '' }) => `  ${name} ${disabled}`.trimEnd().split('\n')),
+  ...intro.split('\n'),
+];
+
+describe('the prompts', () => {
+  const [offered, chosen] = [new Set<string>(), new Set<string>()];
+  const many = serverNames.filter((name) => serverOf(name).multiModelOnly);
+  for (const framework of frameworkNames)
+    for (const deployTarget of targetNames)
+      for (const modelServer of [...frameworks[framework].servers, ...(framework === 'custom' ? many : [])])
+        it(`end in a project: ${framework}, ${deployTarget}, ${modelServer}`, async () => {
+          const small = deployTarget === 'serverless' || deployTarget === 'batch';
+          const wanted = { framework, deployTarget, modelServer, ...(small && { modelName: 'Qwen/Qwen3-0.6B' }) };
+          await fc.assert(
+            fc.asyncProperty(fc.infiniteStream(fc.nat(10_000)), async (numbers) => {
+              const pick = (count: number) => Number(numbers.next().value) % count;
+              const user = walker(wanted, pick, chosen);
+              const ask = async (question: Question) => {
+                for (const line of linesOf(question)) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
+                const answer = await user.ask(question);
+                for (const { value, disabled } of question.choices ?? [])
+                  if (!disabled) offered.add(`${question.name} ${value}`);
+                for (const value of [answer].flat()) chosen.add(`${question.name} ${value}`);
+                return answer;
+              };
+              const planned = await walk({ ask });
+              assert.ok(planned.files.some(({ path }) => path === 'Dockerfile'));
+            }),
+            { seed: 20, numRuns: 2 },
+          );
+        });
+
+  it('were answered with every choice that they offer, but for some regions and versions', () => {
+    const rare = /^(awsRegion|back|frameworkVersion|confirmation) /;
+    assert.deepEqual(
+      [...offered].filter((each) => !chosen.has(each) && !rare.test(each)),
+      [],
+    );
+  });
+});
+
+describe('a dialogue', () => {
+  /** The questions that come, each taken as its default says, but for those given. */
+  async function questions(given: Readonly<Record<string, unknown>>, args: readonly string[], context: object = {}) {
+    const asked = new Map<string, Question>();
+    const ask = async (question: Question) => {
+      asked.set(question.name, question);
+      return given[question.name] ?? question.default ?? '';
+    };
+    await walk({ ask }, args, context);
+    return asked;
+  }
+
+  it('begins with the model’s path, and asks for no instance of a serverless endpoint', async () => {
+    const asked = await questions({ framework: 'xgboost', deployTarget: 'serverless' }, []);
+    assert.equal([...asked.keys()][0], 'model');
+    assert.equal(asked.get('model')?.type, 'path');
+    for (const name of ['instanceType', 'instanceCount']) assert.ok(!asked.has(name), name);
+    assert.ok(asked.get('framework')?.choices?.every((_, at) => at < (asked.get('framework')?.pageSize ?? 7)));
+  });
+
+  it('shows what cannot work, with the reason', async () => {
+    const asked = await questions({ multiModel: true }, ['--framework=sklearn']);
+    const gpu = asked.get('instanceType')?.choices?.find(({ value }) => value === 'gpu-enabled');
+    assert.match(gpu?.disabled ?? '', /Triton/);
+    assert.equal(asked.get('instanceType')?.default, 'cpu-optimized');
+  });
+
+  it('takes the answers of an existing project as defaults, and asks all the same', async () => {
+    const folder = mkdtempSync(join(cwd, 'stored-'));
+    mkdirSync(join(folder, 'demo'));
+    const stored = { framework: 'xgboost', modelFormat: 'ubj', modelServer: 'flask', instanceType: 'gpu-enabled' };
+    const file = { 'generator-ml-container-creator': stored };
+    writeFileSync(join(folder, 'demo/.yo-rc.json'), JSON.stringify(file));
+    const asked = await questions({}, ['demo'], { cwd: folder });
+    const defaults = (all: Map<string, Question>) => Object.keys(stored).map((key) => all.get(key)?.default);
+    assert.deepEqual(defaults(asked), Object.values(stored));
+    const other = await questions({ framework: 'sklearn', multiModel: true }, ['demo'], { cwd: folder });
+    assert.deepEqual(defaults(other), ['xgboost', 'joblib', 'flask', 'cpu-optimized']);
+  });
+
+  it('leads a language model that does not fit the default to the types that hold it', async () => {
+    const args = ['demo', '--framework=transformers', '--model-name=a/b-200b'];
+    const question = (await questions({}, args)).get('instanceType');
+    assert.equal(question?.default, 'ml.g7e.48xlarge');
+    assert.match(question?.choices?.find(({ value }) => value === 'gpu-enabled')?.disabled ?? '', /373 GiB/);
+  });
+
+  it('says where this machine cannot build for the default type', async () => {
+    const machine = { unbuildable: ['arm64'] };
+    const question = (await questions({}, ['--framework=sklearn'], { machine })).get('instanceType');
+    assert.match(question?.intro ?? '', /cannot build images for arm64/);
+  });
+
+  it('ends by cancel with status 130', async () => {
+    const cancelled = questions({ confirmation: 'cancel' }, ['--framework=sklearn']);
+    await assert.rejects(cancelled, { code: 130 });
+  });
+
+  it('goes back to the question that a problem on the disk is about', async () => {
+    const names = ['taken', 'free'];
+    const ask = async ({ name, default: standard }: Question) =>
+      name === 'projectName' ? names.shift() : (standard ?? '');
+    const problem = { key: 'projectDir', from: 'taken', message: 'cannot be written' };
+    const check = ({ directory }: { directory: string }) => (directory.endsWith('taken') ? [problem] : []);
+    const planned = await plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });
+    assert.ok(planned.directory.endsWith('free'));
+  });
+});
