@@ -19,7 +19,7 @@ export function bringCode(path: string, from: string, cwd: string, model: Model 
     problems: [{ key: 'code', from, message: `${path}: ${message}`, hint }],
   });
   const place = resolve(cwd, path);
-  if (!existsSync(place)) return refuse('no file or folder', `it is looked for at ${place}`);
+  if (!existsSync(place)) return refuse('no such file or folder', `expected at ${place}`);
   if (place.endsWith('.ipynb'))
     return refuse('a notebook', `make a script of it: jupyter nbconvert --to script ${basename(path)}, and give that`);
   const files = statSync(place).isDirectory() ? filesIn(place, model) : [fileAt(place, basename(place))];

@@ -106,13 +106,13 @@ from deployer.__main__ import main
 from deployer.project import COMMANDS, Settings
 known = settings.read(Settings, environment={})
 for name in COMMANDS:
-    if hints.by_program() or (hints.PROJECT / hints.ELSEWHERE.get(name, f"deploy/{name}.sh")).exists():
+    if hints.suggest_deploy_py() or (hints.PROJECT / hints.ELSEWHERE.get(name, f"deploy/{name}.sh")).exists():
         try:
             main([name, "--help"])
         except SystemExit as ended:
             assert ended.code == 0
-hint = ("building", "deploying", "invoking", "training")
-print(*[getattr(hints, each)(known) for each in hint if each != "training" or "fit" in COMMANDS], sep="\\n")`;
+hint = ("build", "deploy", "invoke", "training")
+print(*[getattr(hints, f"{each}_command")(known) for each in hint if each != "training" or "fit" in COMMANDS], sep="\\n")`;
     const ways: Record<string, unknown>[] = [
       ...choices.deployTool.map((deployTool) => ({ deployTool })),
       { deployTool: ['cli', 'boto3'], includeTraining: true, buildTarget: 'codebuild' },

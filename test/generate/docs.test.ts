@@ -13,12 +13,16 @@ import { outcome, root, tool } from '../support/tools.js';
 const elsewhere: readonly [RegExp, string][] = [
   [/^npm (install|link)\b/, 'installs the checkout: whoever runs this test has done so'],
   [/^npm test$|^npm run [\w:]+/, 'takes minutes; that the script exists is checked'],
-  [/^yo ml-container-creator$/, 'needs yo, which does not run as root'],
+  [/^yo ml-container-creator(:update)?$/, 'needs yo, which does not run as root'],
   [/^(python3? -m )?pip install|^python3 -m venv|^\.venv\/bin\/pip install/, 'downloads from PyPI'],
   [/^docker /, 'needs Docker: test/docker'],
   [/^(aws|cdk) /, 'needs AWS: test/deploy'],
   [/^curl /, 'needs the server that the line before starts'],
   [/^ml-container-creator( configure)?$/, 'asks on a terminal: test/generate/ways-in.test.ts'],
+  [
+    /^(cd my-project|ml-container-creator (update|--project-dir=\.)|git apply)/,
+    'needs a project: test/generate/update.test.ts',
+  ],
   [/^ml-container-creator inspect$/, 'is the name of a command, without its path'],
   [/^test\/\w+\/test_[A-Z]+\.py$/, 'has the name of a framework to fill in'],
   [/^uv python install/, 'downloads a Python'],

@@ -347,7 +347,7 @@ describe('--code', () => {
   });
 
   for (const [path, message] of [
-    ['absent.py', /no file or folder/],
+    ['absent.py', /no such file or folder/],
     ['note.ipynb', /a notebook[\s\S]*nbconvert/],
     ['empty', /no Python code/],
     ['model_handler.py', /a name of the project's own/],

@@ -102,8 +102,8 @@ describe('an update by another version of the generator', () => {
       { path: 'container/Dockerfile.ejs', to: '# version 9\n' },
       {
         path: 'frameworks/xgboost/code/model_handler.py',
-        from: 'A request goes through',
-        to: 'Each request goes through',
+        from: 'Each request passes through',
+        to: 'A request passes through',
       },
     );
   });
@@ -122,7 +122,7 @@ describe('an update by another version of the generator', () => {
     assert.match(output, /from version \S+ to 9\.0\.0: wrote 4 files\./);
     const after = contents(folder);
     const handler = after['code/model_handler.py'] ?? '';
-    assert.match(handler, /how the churn model is loaded[\s\S]*Each request goes through[\s\S]*def ours/);
+    assert.match(handler, /how the churn model is loaded[\s\S]*A request passes through[\s\S]*def ours/);
     const changed = Object.keys(after).filter((path) => after[path] !== before[path]);
     assert.deepEqual(changed, [baseFile, 'Dockerfile', 'code/model_handler.py', 'code/serving/values.py']);
     assert.match(runNewer(folder, 'update').output, /Nothing to update/);
@@ -178,7 +178,7 @@ describe('an update', () => {
     assert.equal(status, 4, output);
     assert.deepEqual(readFileSync(place('lock.sh')), lock);
     assert.doesNotMatch(readFileSync(place('README.md'), 'latin1'), /[^\r]\n/);
-    assert.match(readFileSync(place('README.md'), 'utf8'), /behind flask[\s\S]*Ours, without an end$/);
+    assert.match(readFileSync(place('README.md'), 'utf8'), /served by flask[\s\S]*Ours, without an end$/);
     assert.match(readFileSync(place('Dockerfile'), 'utf8'), /nginx/);
     assert.doesNotMatch(readFileSync(place('Dockerfile'), 'latin1'), /[^\r]\n/);
     assert.match(readFileSync(place('requirements.in'), 'latin1'), /gunicorn[\s\S]*# caf\xe9\n/);
@@ -262,7 +262,7 @@ describe('on a conflict, the sub-generator', () => {
   /** Runs it as Yeoman does, on a project with a conflict; the handler afterwards. */
   async function resolved(answer: string): Promise<[string, string[]]> {
     const folder = await generate(newFolder(), '--framework=xgboost');
-    edit(folder, { path: 'README.md', from: ' behind fastapi', to: ' behind our own fastapi' });
+    edit(folder, { path: 'README.md', from: ' served by fastapi', to: ' served by our own fastapi' });
     const context = helpers.run(Update as never, { namespace: 'ml-container-creator:update' } as never, {
       cwd: folder,
     });
@@ -275,7 +275,7 @@ describe('on a conflict, the sub-generator', () => {
 
   it('asks, and takes the generated lines once yours are saved', async () => {
     const [readme, saved] = await resolved('generated');
-    assert.match(readme, / behind flask/);
+    assert.match(readme, / served by flask/);
     assert.deepEqual(saved, ['README.md.orig']);
   });
 

@@ -238,7 +238,7 @@ describe('on a terminal, the bin', () => {
     const folder = newFolder();
     const { status, output } = drive(folder, [
       ['Model file', 'missing.pkl\r'],
-      ['no file or folder', '\u0015\r'],
+      ['no such file or folder', '\u0015\r'],
       ['trained with', enter],
       ['Name of', 'My Model\r'],
       ['try my-model', '\u0003'],

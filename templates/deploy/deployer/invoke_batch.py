@@ -1,6 +1,6 @@
 """Usage: deploy/invoke.sh FILE [CONTENT-TYPE]
 
-Runs a batch transform job on FILE, as deploy.sh does on BATCH_INPUT, and prints the predictions.
+Runs a batch transform job on FILE, as a deployment does on BATCH_INPUT, and prints the predictions.
 
   CONTENT-TYPE   default: inferred from the file extension: .jsonl .csv .json .npy .libsvm
 

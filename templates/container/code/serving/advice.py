@@ -81,13 +81,13 @@ def look_up(error: BaseException) -> str | None:
 
 
 def explain_missing(error: BaseException) -> str:
-    """Advice for a name that is undefined because its statement in a script is skipped; empty for other errors."""
+    """Advice for a name that is missing because its statement in a script is skipped; empty for other errors."""
     skipped = next(filter(None, map(user_code.find_skipped, trace(error))), None)
     return advise_skipped(skipped) if skipped else ""
 
 
 def advise_skipped(skipped: user_code.Skipped) -> str:
-    """Advice for a name that is undefined because its statement is skipped or failed."""
+    """Advice for a name that is missing because its statement is skipped or failed."""
     needs = f"{skipped.wanted} needs {skipped.name}. " if skipped.wanted != skipped.name else ""
     statement = f"{needs}Line {skipped.line} of {skipped.path.name}, which sets {skipped.name},"
     if skipped.error:

@@ -2,7 +2,7 @@
 
 They are looked up in the Python files next to model_handler.py. Only imports, classes, functions and plain constants of
 such a file are run (plain_code.py); all other statements are skipped, because a training script would train at every
-start. A name that a skipped statement sets or changes stays undefined: an error is better than a wrong value.
+start. A name that a skipped statement sets or changes stays unset: an error is better than a wrong value.
 """
 
 import __future__
@@ -28,7 +28,7 @@ OURS = ("model_handler.py", "serving")
 
 
 class Skipped(NamedTuple):
-    """A name that is undefined because the statement that sets it was skipped or failed."""
+    """A name that is missing because the statement that sets it was skipped or failed."""
 
     name: str
     path: Path
@@ -219,7 +219,7 @@ def find_in_module(module: str, name: str) -> Skipped | None:
 
 
 def find_cause(script: str, name: str) -> Skipped | None:
-    """The root cause of a skipped name: follow names whose statements failed because another name was undefined."""
+    """The root cause of a skipped name: follow names whose statements failed because another name was missing."""
     missing = skipped_names.get(script, {})
     found = missing.get(name)
     while found and isinstance(found.error, NameError) and found.error.name in missing:

@@ -137,7 +137,7 @@ def check_object(loaded: Any, answer: Callable[[Any], Any]) -> None:
 
 
 def refuse_incomplete(loaded: Any, error: BaseException) -> None:
-    """Raise StartError if the error is a missing attribute of the object, or a name its script leaves undefined."""
+    """Raise StartError if the error is a missing attribute of the object, or a name that its script does not define."""
     if isinstance(error, AttributeError):
         package = find_package(type(loaded if error.obj is None else error.obj).__module__)
         if package is None or package in ("numpy", "pandas"):  # the input lacks an attribute, not the model
