@@ -320,6 +320,14 @@ def test_a_forest_trained_with_missing_values_is_accelerated() -> None:
     assert np.array_equal(fast.predict_proba(inputs[:100]), model.predict_proba(inputs[:100]))
 
 
+def test_a_model_trained_with_column_names_is_compared_without_warnings() -> None:
+    model = RandomForestClassifier(5, random_state=0).fit(X, LABELS)
+    model.feature_names_in_ = np.array(list("abcdef"), dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert accelerate(model) is not model
+
+
 def test_the_memory_order_of_an_array_changes_nothing() -> None:
     model = fit(make_pipeline(SelectKBest(k=4), StandardScaler(with_mean=False), LogisticRegression()))
     assert np.array_equal(accelerate(model).decision_function(X[:30]), model.decision_function(X[:30]))

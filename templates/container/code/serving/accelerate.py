@@ -42,7 +42,9 @@ def accelerate(model: Any) -> Any:
     if read_choice(os.environ, "SM_ACCELERATE", "on", ("on", "off")) == "off":
         return model
     start, notes = time.perf_counter(), dict[str, None]()
-    fast = replace(model, notes, TOLERANCE)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # about the rows of the comparison, not about the model
+        warnings.simplefilter("ignore")
+        fast = replace(model, notes, TOLERANCE)
     if notes:
         log.info("%s (%.2f s).", "; ".join(notes), time.perf_counter() - start)
     return fast
@@ -114,15 +116,13 @@ def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
 def find_error(fast: Any, estimator: Any) -> str:
     """The error of the copy for a record of zeros that the original can predict; empty if there is none."""
     rows = np.zeros((1, getattr(estimator, "n_features_in_", 0)))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        for method in METHODS:
-            try:
-                getattr(fast, method, len)(rows)
-            except Exception as error:
-                with suppress(Exception):
-                    getattr(estimator, method)(rows)
-                    return str(error)
+    for method in METHODS:
+        try:
+            getattr(fast, method, len)(rows)
+        except Exception as error:
+            with suppress(Exception):
+                getattr(estimator, method)(rows)
+                return str(error)
     return ""
 
 
