@@ -50,6 +50,7 @@ export function manifest(project: Project): FileSpec[] {
 const root = (project: Project): Row[] => [
   [always, { path: 'README.md', chapters: chapters(project) }],
   [always, { path: '.gitignore', template: 'project/_gitignore' }],
+  [always, { path: '.gitattributes', template: 'project/_gitattributes' }],
   [always, { path: '.yo-rc.json', text: json({ [storageName]: project.answers }) }],
   [always, { path: '.python-version', text: `${project.python}\n` }],
   [always, ...installed('', project.requirements)],

@@ -116,7 +116,7 @@ no_solution() {
 
 case " $* " in
   *' --help '* | *' -h '*)
-    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]##*/}"
     exit 0
     ;;
 esac

@@ -33,6 +33,11 @@ describe('lock.sh', function () {
     assert.deepEqual(files.map(read), before);
   });
 
+  it('prints its help wherever it is called from', () => {
+    const options = { cwd: dirname(folder), encoding: 'utf8' } as const;
+    assert.match(spawnSync('a project/lock.sh', ['--help'], options).stdout, /^Usage: \.\/lock\.sh/);
+  });
+
   it('--check finds every change in what a lock is made of, and in the lock', () => {
     for (const name of ['requirements.in', '.python-version', 'requirements.txt', 'train/requirements.in']) {
       const text = read(name);
