@@ -13,6 +13,7 @@ import { outcome, root, tool } from '../support/tools.js';
 const elsewhere: readonly [RegExp, string][] = [
   [/^npm (install|link)\b/, 'installs the checkout: whoever runs this test has done so'],
   [/^npm test$|^npm run [\w:]+/, 'takes minutes; that the script exists is checked'],
+  [/^npx ml-container-creator/, 'first builds the checkout, which other tests are using'],
   [/^yo ml-container-creator(:update)?$/, 'needs yo, which does not run as root'],
   [/^(python3? -m )?pip install|^python3 -m venv|^\.venv\/bin\/pip install/, 'downloads from PyPI'],
   [/^docker /, 'needs Docker: test/docker'],
@@ -131,8 +132,7 @@ function follow(commands: readonly Command[], others: readonly string[]): string
     }
     const [word = '', target = ''] = text.split(' ');
     if (elsewhere.some(([pattern]) => pattern.test(text))) continue;
-    if (/^npx ml-container-creator/.test(text)) paste(`npx --no-install ml-container-creator --version`, root, home);
-    else if (word === 'cd' && target === 'deploy/cdk') continue;
+    if (word === 'cd' && target === 'deploy/cdk') continue;
     else if (word === 'cd') {
       cwd = resolve(cwd, target);
       assert.ok(existsSync(cwd), `${page}: ${text}`);
