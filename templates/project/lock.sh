@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Usage: ./lock.sh [OPTION OF uv pip compile]…
+# Usage: ./lock.sh [UV PIP COMPILE OPTION]…
 #        ./lock.sh --check | --python
 #
-# Generates requirements.txt from requirements.in: every package, pinned, for the Python in .python-version and for x86_64
-# and aarch64. Versions already in requirements.txt are kept if possible. Run it after changing requirements.in or
-# .python-version.
+# Generates requirements.txt from requirements.in: every package, pinned, for the Python in .python-version and for Linux
+# (x86_64, aarch64) and macOS. Versions already in requirements.txt are kept if possible. Run it after changing
+# requirements.in or .python-version.
 #
 #   --upgrade                       use the newest version of every package that requirements.in does not pin
 #   --upgrade-package NAME          the same for one package
-#   --exclude-newer 2024-01-31      use nothing released after that day: dependencies from the time of an old library
+#   --exclude-newer 2024-01-31      ignore releases after this date, to match an old library
 #   --check                         fail if requirements.txt is out of date with requirements.in or .python-version
 #   --python                        print the Python to use on this machine: PYTHON, the image's version, or python3
 #

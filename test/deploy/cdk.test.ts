@@ -99,7 +99,7 @@ describe('deploy/cdk', function () {
   it('reports what is missing or wrong in one sentence, and creates nothing', async () => {
     const { code, err } = await cdk(directory, deploy);
     assert.notEqual(code, 0);
-    assert.match(err, /No image for linux\/amd64 was pushed to us-east-1 yet\. First: deploy\/build_and_push\.sh/);
+    assert.match(err, /No image for linux\/amd64 was pushed to us-east-1 yet\. Run deploy\/build_and_push\.sh first\./);
     assert.doesNotMatch(err, /Traceback/);
     assert.deepEqual(await leftOf(name), []);
     const refused = async (sentence: RegExp, env: NodeJS.ProcessEnv) => {
@@ -111,10 +111,10 @@ describe('deploy/cdk', function () {
     const none = { CDK_DEFAULT_ACCOUNT: undefined, AWS_ACCOUNT_ID: undefined };
     await Promise.all([
       refused(/ERROR: No model was uploaded .*deploy\/upload_model\.sh/, { IMAGE_URI: 'x' }),
-      refused(/ERROR: MODEL_DATA has to be s3/, { IMAGE_URI: 'x', MODEL_DATA: '/tmp/model.tar.gz' }),
+      refused(/ERROR: MODEL_DATA must be s3/, { IMAGE_URI: 'x', MODEL_DATA: '/tmp/model.tar.gz' }),
       refused(/ERROR: AWS did not accept your credentials/, none),
-      refused(/ERROR: VOLUME_GB has to be/, { IMAGE_URI: 'x', MODEL_DATA: 's3://b/m.tar.gz', VOLUME_GB: 'x' }),
-      refused(/ERROR: ENDPOINT_NAME has to be/, { ENDPOINT_NAME: '1_of_2' }),
+      refused(/ERROR: VOLUME_GB must be/, { IMAGE_URI: 'x', MODEL_DATA: 's3://b/m.tar.gz', VOLUME_GB: 'x' }),
+      refused(/ERROR: ENDPOINT_NAME must be/, { ENDPOINT_NAME: '1_of_2' }),
     ]);
   });
 

@@ -237,7 +237,7 @@ describe('an image built in CodeBuild', function () {
   it('is not built with a role that belongs to another project', async () => {
     const owned = { ...env, PROJECT_NAME: `${name}-o` };
     await aws('iam', 'create-role', '--role-name', `${name}-o-us-east-1-build`, '--assume-role-policy-document', '{}');
-    await refuse(/There is a role .* did not create/, directory, 'submit_build.sh', [], owned);
+    await refuse(/A role .* did not create/, directory, 'submit_build.sh', [], owned);
     await aws('iam', 'delete-role', '--role-name', `${name}-o-us-east-1-build`);
   });
 

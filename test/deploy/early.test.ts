@@ -37,14 +37,14 @@ describe('a deployment that would fail after minutes', function () {
   });
 
   it('is refused at once for invalid settings', async () => {
-    await refused(/SERVERLESS_MEMORY has to be a multiple of 1024/, { SERVERLESS_MEMORY: '1500' });
-    await refused(/SERVERLESS_MAX_CONCURRENCY has to be a whole number from 1 to 200/, {
+    await refused(/SERVERLESS_MEMORY must be a multiple of 1024/, { SERVERLESS_MEMORY: '1500' });
+    await refused(/SERVERLESS_MAX_CONCURRENCY must be a whole number from 1 to 200/, {
       SERVERLESS_MAX_CONCURRENCY: 'x',
     });
     await refused(/PROVISIONED_CONCURRENCY can be at most/, { PROVISIONED_CONCURRENCY: '6' });
     await refused(/needs a PROVISIONED_CONCURRENCY of 1 or more/, { MAX_PROVISIONED_CONCURRENCY: '2' });
-    await refused(/NETWORK_ISOLATION has to be one of false, true/, { NETWORK_ISOLATION: 'yes' });
-    await refused(/TAGS has to be a JSON object of strings/, { TAGS: 'team=fraud' });
+    await refused(/NETWORK_ISOLATION must be one of false, true/, { NETWORK_ISOLATION: 'yes' });
+    await refused(/TAGS must be a JSON object of strings/, { TAGS: 'team=fraud' });
     assert.deepEqual(await leftOf(name), []);
   });
 

@@ -103,11 +103,11 @@ describe('create_role.sh', function () {
     assert.equal(await create({ ROLE_NAME: odd }), `arn:aws:iam::123456789012:role/${odd}`);
     assert.equal(await succeed(directory, 'delete.sh', ['--all'], { ROLE_NAME: odd }), '1');
     for (const bad of ['a/b', 'a b', 'a'.repeat(65), '*'])
-      await refused(/ROLE_NAME has to be at most 64 letters, digits and .*, but is '/, { ROLE_NAME: bad });
-    await refused(/There is a role .* did not create/, { PROJECT_NAME: 'another', ROLE_NAME: role });
+      await refused(/ROLE_NAME must be at most 64 letters, digits and .*, not '/, { ROLE_NAME: bad });
+    await refused(/A role .* did not create/, { PROJECT_NAME: 'another', ROLE_NAME: role });
     const foreign = `${name}-foreign`;
     await must('aws', ['iam', 'create-role', '--role-name', foreign, '--assume-role-policy-document', '{}']);
-    await refused(/There is a role .*-foreign that this project did not create/, { ROLE_NAME: foreign });
+    await refused(/A role .*-foreign already exists that this project did not create/, { ROLE_NAME: foreign });
     const { result, err } = await script(directory, 'delete.sh', ['--all'], { ROLE_NAME: foreign });
     assert.equal(result, '0', err);
     assert.match(err, /was not created by this project and is kept/);

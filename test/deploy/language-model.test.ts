@@ -151,11 +151,11 @@ describe('a language model', function () {
       assert.equal(await succeed(directory, 'deploy.sh', [], env()), name);
       assert.equal(await succeed(directory, 'deploy.py', ['deploy'], env()), name);
       assert.equal(requestCount, before);
-      await refuse(/has to be the ARN of a secret/, directory, 'deploy.sh', [], {
+      await refuse(/must be the ARN of a secret/, directory, 'deploy.sh', [], {
         ...env(),
         HF_TOKEN_SECRET: 'hf_abc',
       });
-      await refuse(/the container cannot reach the Hub. First: /, directory, 'deploy.sh', [], {
+      await refuse(/the container cannot reach the Hub\. Run .* first/, directory, 'deploy.sh', [], {
         ...env(),
         NETWORK_ISOLATION: 'true',
       });
@@ -193,7 +193,7 @@ describe('a language model', function () {
       assert.deepEqual(names, ['config.json', 'model.safetensors']);
       assert.equal(readFileSync(path.join(directory, 'model/model.safetensors'), 'utf8'), files['model.safetensors']);
       const MODEL_REVISION = 'd'.repeat(40);
-      await refuse(/contains org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty it/, directory, 'upload_model.sh', [], {
+      await refuse(/contains org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty the folder/, directory, 'upload_model.sh', [], {
         ...own,
         MODEL_REVISION,
       });

@@ -87,7 +87,7 @@ describe('the deploy scripts', function () {
     await deploy(/No image for linux\/arm64/, { INSTANCE_TYPE: 'ml.m6g.large' });
     await deploy(/An image for linux\/arm64 is needed/, { INSTANCE_TYPE: 'ml.m6g.large', IMAGE_URI: image });
     await deploy(/There is no model at/, { MODEL_DATA: 's3://no-such-bucket/model.tar.gz' });
-    await deploy(/has to be s3:/, { MODEL_DATA: '/a/model.tar.gz' });
+    await deploy(/must be s3:/, { MODEL_DATA: '/a/model.tar.gz' });
   });
 
   it('leave nothing behind when SageMaker does not have the instance type', async () => {
@@ -147,10 +147,10 @@ describe('the settings of a project', function () {
     const { code, err } = await refuse(/^ERROR: /, directory, 'deploy.sh', [], env);
     assert.equal(code, 1);
     for (const line of [
-      "INSTANCE_TYPE has to be ml.FAMILY.SIZE, but is 'm5.large'.",
-      "INSTANCE_COUNT has to be a whole number from 1 to 100, but is '0'.",
-      "MIN_INSTANCE_COUNT has to be a whole number from 1 to 1000, but is 'x'.",
-      `TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is 'team=fraud'.`,
+      "INSTANCE_TYPE must be ml.FAMILY.SIZE, not 'm5.large'.",
+      "INSTANCE_COUNT must be a whole number from 1 to 100, not '0'.",
+      "MIN_INSTANCE_COUNT must be a whole number from 1 to 1000, not 'x'.",
+      `TAGS must be a JSON object of strings, such as {"team": "fraud"}, not 'team=fraud'.`,
     ])
       assert.ok(err.replace('ERROR: ', '').split('\n').includes(line), `${line}\n${err}`);
   });
@@ -158,7 +158,7 @@ describe('the settings of a project', function () {
   it('are refused if they contradict each other', async () => {
     const env = { INSTANCE_COUNT: '3', MAX_INSTANCE_COUNT: '2', MIN_INSTANCE_COUNT: '1' };
     await refuse(
-      /INSTANCE_COUNT has to be between MIN_INSTANCE_COUNT \(1\) and MAX_INSTANCE_COUNT \(2\)/,
+      /INSTANCE_COUNT must be between MIN_INSTANCE_COUNT \(1\) and MAX_INSTANCE_COUNT \(2\)/,
       directory,
       'deploy.sh',
       [],

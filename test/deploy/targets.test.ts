@@ -226,7 +226,7 @@ describe('the other targets', function () {
     recording.start();
     await refuse(/no file or folder/, directory, 'deploy.sh', [], { BATCH_INPUT: 'no-such-file.csv' });
     const wrong = { BATCH_STRATEGY: 'Some' };
-    await refuse(/BATCH_STRATEGY has to be one of MultiRecord, SingleRecord/, directory, 'deploy.sh', [], wrong);
+    await refuse(/BATCH_STRATEGY must be one of MultiRecord, SingleRecord/, directory, 'deploy.sh', [], wrong);
 
     await succeed(directory, 'deploy.py', ['deploy'], { CONTAINER_ENV: '{"A": "b"}' });
     await succeed(directory, 'deploy.py', ['invoke', sample(directory, 'csv')]);

@@ -63,7 +63,7 @@ describe('training', function () {
 
     before(async () => {
       Object.assign(fit, await begin(folder, name, { framework: 'xgboost' }));
-      const first = /No training image was pushed.*\nFirst: .*train\/build_and_push\.sh/;
+      const first = /No training image was pushed.*\nRun .*train\/build_and_push\.sh first\./;
       await refuse(first, fit.directory, fitPy, ['x.csv']);
       await succeed(fit.directory, '../train/build_and_push.sh');
     });
@@ -77,7 +77,7 @@ describe('training', function () {
       await refused(/be one that it supports\n.*TRAIN_INSTANCE_TYPE/, [fit.csv('train')], {
         TRAIN_INSTANCE_TYPE: 'ml.x.y',
       });
-      await refused(/TRAIN_VOLUME_GB has to be/, [fit.csv('train')], { TRAIN_VOLUME_GB: 'x' });
+      await refused(/TRAIN_VOLUME_GB must be/, [fit.csv('train')], { TRAIN_VOLUME_GB: 'x' });
     });
 
     it('reports the line of invalid data and the name of an invalid hyperparameter', async () => {
@@ -88,7 +88,7 @@ describe('training', function () {
         write('price,rooms\n1,2\n3,four\n'),
       ]);
       const args = [fit.csv('train'), '--hyperparameter', 'max_dept=3'];
-      await refused(failed('There is no hyperparameter max_dept. Did you mean max_depth\\?'), args);
+      await refused(failed('Unknown hyperparameter max_dept. Did you mean max_depth\\?'), args);
     });
 
     it('reports that the model cannot be written', async () => {

@@ -189,7 +189,7 @@ def client_error(text: str, operation: str = "CreateModel") -> ClientError:
             1,
             [
                 "ERROR: An error occurred (ValidationException) when calling the CreateModel operation: no",
-                "The region is us-east-1.",
+                "Region: us-east-1",
             ],
         ),
     ],

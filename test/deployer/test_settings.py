@@ -77,7 +77,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) ->
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
-    assert errors_of(tmp_path, "WORD=a".encode("utf-16")) == ["deploy/settings.env has to be UTF-8."]
+    assert errors_of(tmp_path, "WORD=a".encode("utf-16")) == ["deploy/settings.env must be UTF-8."]
 
 
 @pytest.mark.parametrize("value", ["'", "'a", "'C:\\models\\'", '"a" b', '"a\\"'])
@@ -132,20 +132,20 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("COUNT=11", "COUNT has to be a whole number from 1 to 10, but is '11'."),
-        ("COUNT=-1", "COUNT has to be a whole number from 1 to 10, but is '-1'."),
-        ("COUNT=1.5", "COUNT has to be a whole number from 1 to 10, but is '1.5'."),
-        ("COUNT=1e9", "COUNT has to be a whole number from 1 to 10, but is '1e9'."),
-        ("LIMIT=x", "LIMIT has to be a whole number from 1 to 10, but is 'x'."),
-        ("WHERE=bucket/x", "WHERE has to be s3://BUCKET/…, but is 'bucket/x'."),
-        ("FORM=line", "FORM has to be one of Line, None, but is 'line'."),
-        ("NETWORK_ISOLATION=yes", "NETWORK_ISOLATION has to be one of false, true, but is 'yes'."),
-        ("TAGS=team", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is 'team'."""),
-        ("TAGS=[]", """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is '[]'."""),
-        ('TAGS={"a": 1}', """TAGS has to be a JSON object of strings, such as {"team": "fraud"}, but is '{"a": 1}'."""),
-        ("POLL_SECONDS=0", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, but is '0'."),
-        ("POLL_SECONDS=nan", "POLL_SECONDS has to be a number of seconds from 0.1 to 600, but is 'nan'."),
-        ("ROLE_NAME=a b", "ROLE_NAME has to be at most 64 letters, digits and + = , . @ _ -, but is 'a b'."),
+        ("COUNT=11", "COUNT must be a whole number from 1 to 10, not '11'."),
+        ("COUNT=-1", "COUNT must be a whole number from 1 to 10, not '-1'."),
+        ("COUNT=1.5", "COUNT must be a whole number from 1 to 10, not '1.5'."),
+        ("COUNT=1e9", "COUNT must be a whole number from 1 to 10, not '1e9'."),
+        ("LIMIT=x", "LIMIT must be a whole number from 1 to 10, not 'x'."),
+        ("WHERE=bucket/x", "WHERE must be s3://BUCKET/…, not 'bucket/x'."),
+        ("FORM=line", "FORM must be one of Line, None, not 'line'."),
+        ("NETWORK_ISOLATION=yes", "NETWORK_ISOLATION must be one of false, true, not 'yes'."),
+        ("TAGS=team", """TAGS must be a JSON object of strings, such as {"team": "fraud"}, not 'team'."""),
+        ("TAGS=[]", """TAGS must be a JSON object of strings, such as {"team": "fraud"}, not '[]'."""),
+        ('TAGS={"a": 1}', """TAGS must be a JSON object of strings, such as {"team": "fraud"}, not '{"a": 1}'."""),
+        ("POLL_SECONDS=0", "POLL_SECONDS must be a number of seconds from 0.1 to 600, not '0'."),
+        ("POLL_SECONDS=nan", "POLL_SECONDS must be a number of seconds from 0.1 to 600, not 'nan'."),
+        ("ROLE_NAME=a b", "ROLE_NAME must be at most 64 letters, digits and + = , . @ _ -, not 'a b'."),
         ("WORD a", "deploy/settings.env, line 1: expected NAME=value, found 'WORD a'."),
         ("WRD=a", "deploy/settings.env, line 1: there is no setting WRD. Did you mean WORD?"),
         ("word=a", "deploy/settings.env, line 1: there is no setting word."),
@@ -164,7 +164,7 @@ def test_all_errors_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_environment_names_the_variable(tmp_path: Path) -> None:
-    assert errors_of(tmp_path, "COUNT=2", COUNT="0") == ["COUNT has to be a whole number from 1 to 10, but is '0'."]
+    assert errors_of(tmp_path, "COUNT=2", COUNT="0") == ["COUNT must be a whole number from 1 to 10, not '0'."]
 
 
 def test_settings_sh_of_an_older_project_is_refused(tmp_path: Path) -> None:
@@ -184,16 +184,16 @@ def test_settings_sh_of_an_older_project_is_refused(tmp_path: Path) -> None:
             "between MIN_INSTANCE_COUNT (3) and MAX_INSTANCE_COUNT (2)",
         ),
         (Realtime, {"MIN_INSTANCE_COUNT": "2"}, "between MIN_INSTANCE_COUNT (2) and MAX_INSTANCE_COUNT (1)"),
-        (Realtime, {"MODEL_DATA": "s3://bucket/model.zip"}, "MODEL_DATA has to be s3://BUCKET/…/NAME.tar.gz"),
-        (Realtime, {"INSTANCE_TYPE": "m5.large"}, "INSTANCE_TYPE has to be ml.FAMILY.SIZE, but is 'm5.large'."),
-        (Realtime, {"ENDPOINT_NAME": "-a"}, "ENDPOINT_NAME has to be at most 63 letters and digits, with hyphens"),
+        (Realtime, {"MODEL_DATA": "s3://bucket/model.zip"}, "MODEL_DATA must be s3://BUCKET/…/NAME.tar.gz"),
+        (Realtime, {"INSTANCE_TYPE": "m5.large"}, "INSTANCE_TYPE must be ml.FAMILY.SIZE, not 'm5.large'."),
+        (Realtime, {"ENDPOINT_NAME": "-a"}, "ENDPOINT_NAME must be at most 63 letters and digits, with hyphens"),
         (Realtime, {"ENDPOINT_NAME": "a" * 64}, "at most 63 letters"),
         (
             Async,
             {"MAX_INSTANCE_COUNT": "2", "INSTANCE_COUNT": "3"},
             "between MIN_INSTANCE_COUNT (0) and MAX_INSTANCE_COUNT (2)",
         ),
-        (Serverless, {"SERVERLESS_MEMORY": "1500"}, "SERVERLESS_MEMORY has to be a multiple of 1024 (MB), but is 1500"),
+        (Serverless, {"SERVERLESS_MEMORY": "1500"}, "SERVERLESS_MEMORY must be a multiple of 1024 (MB), not 1500"),
         (Serverless, {"MAX_PROVISIONED_CONCURRENCY": "2"}, "needs a PROVISIONED_CONCURRENCY of 1 or more"),
         (Serverless, {"PROVISIONED_CONCURRENCY": "6"}, "PROVISIONED_CONCURRENCY can be at most"),
         (Batch, {"BATCH_PAYLOAD_MB": "51", "BATCH_CONCURRENCY": "2"}, "times BATCH_CONCURRENCY can be at most 100"),
@@ -212,20 +212,20 @@ def test_settings_that_contradict_each_other_are_refused(
 
 @pytest.mark.parametrize("name", ["PROJECT_NAME", "AWS_REGION", "INSTANCE_TYPE"])
 def test_a_setting_without_a_default_cannot_be_empty(read: Read, name: str) -> None:
-    with pytest.raises(base.SettingError, match=f"^{name} has to be .*, but is ''"):
+    with pytest.raises(base.SettingError, match=f"^{name} must be .*, not ''"):
         read(Realtime, **{name: ""})
 
 
-def test_subnets_and_security_groups_have_to_be_set_together(read: Read) -> None:
+def test_subnets_and_security_groups_must_be_set_together(read: Read) -> None:
     for one in ({"VPC_SUBNETS": "subnet-1"}, {"VPC_SECURITY_GROUPS": "sg-1"}):
-        with pytest.raises(base.SettingError, match="have to be set together"):
+        with pytest.raises(base.SettingError, match="must be set together"):
             read(Realtime, **one)
 
 
 @pytest.mark.parametrize("name", ["a_b", "a.b"])
 def test_a_default_is_checked_like_a_value(read: Read, name: str) -> None:
     """Valid as the name of a repository, but not of an endpoint."""
-    with pytest.raises(base.SettingError, match="ENDPOINT_NAME has to be at most 63 letters and digits"):
+    with pytest.raises(base.SettingError, match="ENDPOINT_NAME must be at most 63 letters and digits"):
         read(Realtime, PROJECT_NAME=name)
     assert read(Realtime, PROJECT_NAME=name, ENDPOINT_NAME="a-b").deployment == "a-b"
 

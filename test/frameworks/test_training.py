@@ -264,7 +264,7 @@ FAILURES = {
     ),
     "another content type": (
         lambda job: job.configure("inputdataconfig", {"train": {"ContentType": "application/x-parquet"}}),
-        "application/x-parquet, but has to be text/csv",
+        "application/x-parquet, but must be text/csv",
     ),
     "a pipe": (
         lambda job: job.configure("inputdataconfig", {"train": {"TrainingInputMode": "Pipe"}}),
@@ -283,7 +283,7 @@ def test_the_failure_names_an_invalid_hyperparameter(first: Path, traits: Traits
     name, _, value = traits.bad.partition("=")
     job = Job(first, tmp_path / "ml", **{name: value})
     assert job.run() == 1, job.log()
-    assert re.search(f"{name} has to be a .*number.*'{value}'", job.failure())
+    assert re.search(f"{name} must be a .*number.*'{value}'", job.failure())
     assert not (job.root / "model").exists()
 
 

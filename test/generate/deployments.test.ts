@@ -85,7 +85,7 @@ except settings.SettingError as error:
       const realtime = deployTarget === 'realtime';
       assert.deepEqual(config('true'), realtime ? { EnableDetailedObservability: true } : undefined);
       assert.equal(config(''), undefined);
-      if (realtime) assert.match(ask('yes').output, /METRICS has to be one of false, true, but is 'yes'/);
+      if (realtime) assert.match(ask('yes').output, /METRICS must be one of false, true, not 'yes'/);
     }
   });
 });

@@ -38,14 +38,14 @@ def test_hyperparameters_are_read_from_strings(given: dict[str, str], expected: 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"round": "7"}, "There is no hyperparameter round. Did you mean rounds?"),
-        ({"zzz": "7"}, "There is no hyperparameter zzz. Known are task, rounds, learning_rate, name, shuffle."),
-        ({"rounds": "many"}, "Hyperparameter rounds has to be a whole number from 1 to 1000, but is 'many'."),
-        ({"rounds": "1.5"}, "Hyperparameter rounds has to be a whole number from 1 to 1000, but is '1.5'."),
-        ({"rounds": "0"}, "Hyperparameter rounds has to be a whole number from 1 to 1000, but is '0'."),
-        ({"learning_rate": "nan"}, "Hyperparameter learning_rate has to be a number from 0 to 1, but is 'nan'."),
-        ({"shuffle": "maybe"}, "Hyperparameter shuffle has to be one of true, 1, false, 0, but is 'maybe'."),
-        ({"task": "ranking"}, "Hyperparameter task has to be one of regression, classification, but is 'ranking'."),
+        ({"round": "7"}, "Unknown hyperparameter round. Did you mean rounds?"),
+        ({"zzz": "7"}, "Unknown hyperparameter zzz. Valid names: task, rounds, learning_rate, name, shuffle."),
+        ({"rounds": "many"}, "Hyperparameter rounds must be a whole number from 1 to 1000, not 'many'."),
+        ({"rounds": "1.5"}, "Hyperparameter rounds must be a whole number from 1 to 1000, not '1.5'."),
+        ({"rounds": "0"}, "Hyperparameter rounds must be a whole number from 1 to 1000, not '0'."),
+        ({"learning_rate": "nan"}, "Hyperparameter learning_rate must be a number from 0 to 1, not 'nan'."),
+        ({"shuffle": "maybe"}, "Hyperparameter shuffle must be one of true, 1, false, 0, not 'maybe'."),
+        ({"task": "ranking"}, "Hyperparameter task must be one of regression, classification, not 'ranking'."),
     ],
 )
 def test_an_invalid_hyperparameter_is_named(given: dict[str, str], message: str) -> None:
@@ -130,7 +130,7 @@ def test_a_missing_channel_has_no_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1, 2], "have to be 0, 1, 2 and so on; in channel train they are 1, 2."),
+        ([1, 2], "must be 0, 1, 2 and so on; in channel train they are 1, 2."),
         ([0, 0], "in channel train they are 0."),
         ([0, 0.5, 1, 2, 3, 4], "in channel train they are 0, 0.5, 1, 2, 3 …."),
     ],

@@ -29,7 +29,7 @@ def main() -> None:
     app = cdk.App(default_stack_synthesizer=cdk.LegacyStackSynthesizer(), analytics_reporting=False)
     name, env = settings.deployment, cdk.Environment(account=account or None, region=settings.aws_region)
     if not name[0].isalpha():
-        raise SettingError(f"ENDPOINT_NAME has to begin with a letter for CloudFormation, but is {name!r}.")
+        raise SettingError(f"ENDPOINT_NAME must begin with a letter for CloudFormation, not {name!r}.")
     try:
         EndpointStack(app, name, find_content(replace(settings, account=account)), env=env)
     except SettingError as error:
@@ -53,7 +53,7 @@ def find_content(settings: Settings) -> Settings:
         raise SettingError("AWS did not accept your credentials. Sign in (aws configure, or aws sso login), try again.")
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
-        raise SettingError(f"No image for {platform} was pushed to {region} yet. First: deploy/build_and_push.sh")
+        raise SettingError(f"No image for {platform} was pushed to {region} yet. Run deploy/build_and_push.sh first.")
     bucket = settings.s3_bucket or f"sagemaker-{region}-{settings.account}"
     settings = replace(settings, image_uri=image, s3_bucket=bucket)
     if COMMANDS["upload_model"] in ("upload_image", "upload_many"):
@@ -63,7 +63,7 @@ def find_content(settings: Settings) -> Settings:
         revision = {"model_revision": command_module("upload_model").hub.revision(settings)}
         return replace(settings, **revision)
     if not model:
-        raise SettingError(f"No model was uploaded to {region} yet. First: deploy/upload_model.sh")
+        raise SettingError(f"No model was uploaded to {region} yet. Run deploy/upload_model.sh first.")
     return replace(settings, model_data=model)
 
 

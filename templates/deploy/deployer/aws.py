@@ -36,7 +36,7 @@ class Failure(Exception):
 @functools.cache
 def client(service: str) -> Any:
     """Return a boto3 client, in the region that sign_in() set."""
-    # SageMaker reports a container's timeout after 60 s; the client has to wait longer than that to receive it.
+    # SageMaker reports a container's timeout after 60 s; the client must wait longer than that to receive it.
     return boto3.client(service, config=Config(read_timeout=70))
 
 

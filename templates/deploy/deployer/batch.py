@@ -1,7 +1,7 @@
 """Usage: deploy/deploy.sh [ROLE_ARN]
 
-Runs a SageMaker batch transform job on BATCH_INPUT, with the image from build_and_push.sh and the model from
-upload_model.sh, waits until it ends and says where the predictions are.
+Runs a SageMaker batch transform job on BATCH_INPUT, with the image pushed last and the model uploaded last, waits until
+it ends and says where the predictions are.
 
   ROLE_ARN   the role that SageMaker assumes; default: from deploy/settings.env, or created by deploy/iam/create_role.sh
 
@@ -138,7 +138,7 @@ def roll_back(settings: Settings, job: str, model: str) -> None:
         try:
             sagemaker.stop_transform_job(TransformJobName=job)
         except AWS_ERRORS as error:
-            say(f"It is still running: {error}")
+            say(f"The job could not be stopped and is still running: {error}")
     elif model:
         if_exists(sagemaker.delete_model, ModelName=model)
         say("Removed everything this run created.")

@@ -129,7 +129,7 @@ def stop(build: str) -> None:
     try:
         client("codebuild").stop_build(id=build)
     except AWS_ERRORS as error:
-        say(f"It is still running: {error}")
+        say(f"The build could not be stopped and is still running: {error}")
 
 
 def failure(ended: Json) -> Failure:

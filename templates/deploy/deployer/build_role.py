@@ -32,7 +32,7 @@ def require_role(settings: Settings) -> tuple[str, bool]:
     name, iam = name_of(settings), client("iam")
     found, made = if_exists(iam.get_role, RoleName=name).get("Role"), False
     if found and not is_our_role(settings, found):
-        raise Failure(f"There is a role {name} that this project did not create.", "Set a role in BUILD_ROLE_ARN.")
+        raise Failure(f"A role {name} already exists that this project did not create.", "Set BUILD_ROLE_ARN.")
     if not found:
         say(f"Creating the role {name}: CodeBuild can read the source, push to the repository and write logs.")
         found, made = make_role(settings), True
@@ -94,8 +94,8 @@ def require_project(settings: Settings, wanted: Json) -> None:
         say(f"Creating the CodeBuild project {name} in {settings.aws_region}")
         put_project(settings, codebuild.create_project, wanted)
     elif not is_our_project(settings, found):
-        what = f"There is a CodeBuild project {name} in {settings.aws_region} that this project did not create."
-        raise Failure(what, "Set another name in PROJECT_NAME.")
+        what = f"A CodeBuild project {name} already exists in {settings.aws_region} that this project did not create."
+        raise Failure(what, "Set PROJECT_NAME to another name.")
     elif differs(found, wanted):
         say(f"Updating the CodeBuild project {name}: {settings.build_compute}, {wanted['environment']['type']}")
         put_project(settings, codebuild.update_project, wanted)

@@ -57,12 +57,12 @@ def require_image(settings: SettingsT) -> tuple[SettingsT, str]:
     region, platform, build = settings.aws_region, settings.platform, hints.build_command(settings)
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
-        raise Failure(f"No image for {platform} was pushed to {region} yet.", f"First: {build}")
+        raise Failure(f"No image for {platform} was pushed to {region} yet.", f"Run {build} first.")
     found = IMAGE.fullmatch(image)
     if not found or found["account"] != settings.account:
         return replace(settings, image_uri=image), ""
     if found["region"] != region:
-        what = f"The image is in {found['region']}, but has to be in {region}: {image}"
+        what = f"The image is in {found['region']}, but must be in {region}: {image}"
         raise Failure(what, f"Push it there: {hints.with_variable('AWS_REGION', region, build)}")
     which = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
     known = if_exists(client("ecr").describe_images, repositoryName=found["repository"], imageIds=[which])
@@ -87,7 +87,7 @@ def require_size(settings: Settings, size: int) -> None:
     """Raise Failure if the image is for a serverless endpoint and too large for it."""
     if hasattr(settings, "serverless_memory") and size > SERVERLESS_MAX_BYTES:
         what = f"The image is {size} bytes; a serverless endpoint takes at most 10 GB."
-        how = "deploy to an instance: ml-container-creator --deploy-target=realtime"
+        how = "deploy to an instance: ml-container-creator update --deploy-target=realtime"
         raise Failure(what, f"Remove packages from requirements.in, or {how}")
 
 

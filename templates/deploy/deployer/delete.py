@@ -34,7 +34,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
             removed += command_module("submit_build").remove(settings)
         state.forget(settings)
     where = f"{settings.project_name} in {settings.aws_region}"
-    say(f"Removed {removed}. Nothing deployed for {where} remains.")
+    say(f"Removed {removed} resource{'' if removed == 1 else 's'}. Nothing deployed for {where} remains.")
     return str(removed)
 
 

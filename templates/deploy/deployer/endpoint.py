@@ -1,8 +1,8 @@
 """Usage: deploy/deploy.sh [ROLE_ARN]
 
-Deploys the image from build_and_push.sh and the model from upload_model.sh to a SageMaker endpoint and waits until it
-is in service. An existing endpoint is updated in place, without downtime; if nothing changed, nothing is done. If the
-update fails, the previous deployment keeps running and everything this run created is removed.
+Deploys the image pushed last and the model uploaded last to a SageMaker endpoint and waits until it is in service. An
+existing endpoint is updated in place, without downtime; if nothing changed, it stays as it is. If the update fails, the
+previous deployment keeps running and everything this run created is removed.
 
   ROLE_ARN   the role that SageMaker assumes; default: from deploy/settings.env, or created by deploy/iam/create_role.sh
 
@@ -76,8 +76,8 @@ def require_endpoint(settings: Settings) -> str:
     if not now:
         return ""
     if not is_ours(settings, now["EndpointArn"]):
-        what = f"There is an endpoint {name} in {settings.aws_region} that this project did not create."
-        raise Failure(what, "Set another name in ENDPOINT_NAME.")
+        what = f"An endpoint {name} already exists in {settings.aws_region} that this project did not create."
+        raise Failure(what, "Set ENDPOINT_NAME to another name.")
     if now["EndpointStatus"] != "InService":
         say(f"{name} is {now['EndpointStatus']} and cannot be updated: removing it first.")
         remove_endpoint(settings)

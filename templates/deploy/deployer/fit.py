@@ -1,8 +1,8 @@
-"""Usage: train/fit.py [TRAIN] [--validation VALIDATION] [--hyperparameter NAME=VALUE] [--role ARN]
+"""Usage: python3 train/fit.py [TRAIN] [--validation VALIDATION] [--hyperparameter NAME=VALUE] [--role ARN]
 
 Trains a model in a SageMaker training job and waits until the job ends.
 
-  TRAIN              a csv file or a folder of them, which is uploaded, or an S3 URI (s3://BUCKET/PREFIX); default:
+  TRAIN              a CSV file or a folder of them, which is uploaded, or an S3 URI (s3://BUCKET/PREFIX); default:
                      TRAIN_DATA in the settings
   --validation       the same, for validation; default: VALIDATION_DATA in the settings
   --hyperparameter   can be repeated
@@ -79,7 +79,7 @@ def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
     role = checks.require_role(settings, given.role, "--role arn:aws:iam::ACCOUNT:role/NAME")
     image = settings.train_image_uri or recall(settings, "train-image")
     if not image:
-        first = f"First: {hints.training_build_command()}"
+        first = f"Run {hints.training_build_command()} first."
         raise Failure(f"No training image was pushed to {settings.aws_region} yet.", first)
     storage.require_bucket(settings)
     settings = replace(
@@ -90,7 +90,7 @@ def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
         validation_data=require_data(settings, given.validation or settings.validation_data),
     )
     if not settings.train_data:
-        raise Failure("There is no training data.", "Pass a csv file, a folder or an S3 URI; --help says more.")
+        raise Failure("There is no training data.", "Pass a CSV file, a folder or an S3 URI; see --help.")
     return settings
 
 
@@ -106,7 +106,7 @@ def require_data(settings: Settings, source: str) -> str:
     if path.is_file():
         return storage.upload_by_content(settings, path, "data")
     if not path.is_dir() or not any(archive.model_files(path)):
-        raise Failure(f"There is no file, and no folder with files, at {source}", "Pass a csv file or a folder.")
+        raise Failure(f"There is no file, and no folder with files, at {source}", "Pass a CSV file or a folder.")
     return storage.upload_folder(settings, path, "data")
 
 

@@ -153,9 +153,9 @@ def advise(settings: Settings, refusal: str) -> str:
         "nstanceType.*enum value set": f"Set {setting} to a type that SageMaker has in {region}.",
         'Unknown parameter in (MetricsConfig|input: "MetricsConfig")': "This boto3 is too old for METRICS. Upgrade it: "
         "pip install --upgrade boto3. Or set METRICS=false.",
-        " model data": f"Does the model exist? {command('upload_model')} uploads it.",
+        " model data": f"Check that the model exists; {command('upload_model')} uploads it.",
         "ResourceLimitExceeded": f"Request an increase in Service Quotas (Amazon SageMaker), or set another {setting}.",
         "AccessDenied|not authorized": f"A policy that allows it: {command('create_role', '--print', document)}",
     }
     found = (advice for pattern, advice in remedies.items() if re.search(pattern, refusal))
-    return next(found, f"The region is {region}.")
+    return next(found, f"Region: {region}")

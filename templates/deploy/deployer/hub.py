@@ -45,7 +45,7 @@ def revision(settings: Settings, copied: bool = False) -> str:
     """
     if settings.network_isolation and not copied:
         upload = hints.command("upload_model")
-        raise SettingError(f"With NETWORK_ISOLATION the container cannot reach the Hub. First: {upload}")
+        raise SettingError(f"With NETWORK_ISOLATION=true the container cannot reach the Hub. Run {upload} first.")
     wanted = settings.model_revision or "main"
     if COMMIT.fullmatch(wanted):
         return wanted
@@ -94,7 +94,7 @@ def fetch(settings: Settings, folder: Path) -> None:
     model, commit = settings.model_id, revision(settings, copied=True)
     name, _, state = (note.read_text() if filled else "").partition(" ")
     if filled and name != f"{model}@{commit}":
-        raise SettingError(f"{folder} contains {name}, not {model}@{commit}. Empty it and try again.")
+        raise SettingError(f"{folder} contains {name}, not {model}@{commit}. Empty the folder and try again.")
     if state == "complete":
         return
     try:

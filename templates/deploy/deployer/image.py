@@ -76,7 +76,7 @@ def require_docker(platform: str) -> None:
     platforms = re.sub(r"[ *]", "", known[1]).split(",") if known else []
     if platforms and platform not in platforms:
         emulation = f"docker run --privileged --rm tonistiigi/binfmt --install {platform.rpartition('/')[2]}"
-        what = f"The image has to be built for {platform}, but this Docker builds only for {','.join(platforms)}."
+        what = f"The image must be built for {platform}, but this Docker builds only for {','.join(platforms)}."
         raise Failure(what, f"Install emulation ({emulation}), or build on a machine of that platform.")
 
 
@@ -84,7 +84,7 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
     """Build the image of a folder with a Dockerfile. Return its ID."""
     bash = shutil.which("bash")
     if not bash:
-        say("Not checked that requirements.txt is up to date with requirements.in: lock.sh needs bash.")
+        say("Did not check whether requirements.txt is up to date: lock.sh needs bash.")
     elif subprocess.run([bash, str(PROJECT / "lock.sh"), "--check"]).returncode:
         raise Failure("Nothing was built.")
     base, options = settings.base_image, os.environ.get("DOCKER_BUILD_OPTS", "").split()
@@ -98,7 +98,7 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
         image = file.read_text()
     found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image)
     if found != platform:
-        raise Failure(f"The image is for {found} instead of {platform}.", f"Is BASE_IMAGE ({base}) one for {platform}?")
+        raise Failure(f"The image is for {found} instead of {platform}.", f"Check that BASE_IMAGE ({base}) supports {platform}.")
     return image
 
 

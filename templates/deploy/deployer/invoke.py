@@ -47,7 +47,7 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
 def content_type(file: str, given: str) -> str:
     """Return the content type given, or infer it from the file extension. Raise Failure if that is not possible."""
     if not os.access(file, os.R_OK) or not Path(file).is_file():
-        raise Failure(f"There is no readable file {file}", "Pass the path of a file with a request.")
+        raise Failure(f"Cannot read {file}.", "Pass the path of a request file.")
     kind = given or CONTENT_TYPES.get(Path(file).suffix.lower(), "")
     if not kind:
         how = f"Pass it: {hints.command('invoke', 'FILE', 'CONTENT-TYPE')}"

@@ -44,7 +44,7 @@ def stream(settings: Settings, file: str) -> bytes:
     try:
         request = {**json.loads(Path(file).read_bytes()), "stream": True}
     except (ValueError, TypeError) as error:
-        raise Failure(f"{file} is not a request that can be streamed: {error}", "It has to be a JSON object.") from None
+        raise Failure(f"{file} is not a request that can be streamed: {error}", "It must be a JSON object.") from None
     body = json.dumps(request).encode()
     exit_on_closed_pipe()
     try:
@@ -78,12 +78,12 @@ def pieces(events: Any) -> Iterator[str]:
 
 
 def is_last(event: Any) -> bool:
-    """Whether an event is the final one: [DONE] of chats and completions, generated_text of the classic form."""
+    """Whether an event is the final one: [DONE] of chats and completions, generated_text of the Hugging Face (TGI) format."""
     return event is None or event.get("generated_text") is not None
 
 
 def text_in(event: Any) -> str:
-    """Return the new text of an event: of a chat, a completion, or the classic form. Raise Failure for an error."""
+    """Return the new text of an event: of a chat, a completion, or the Hugging Face (TGI) format. Raise Failure for an error."""
     if "error" in event:
         raise Failure(f"The model returned an error: {event['error']}", "Details are in the container's log.")
     if "choices" in event:

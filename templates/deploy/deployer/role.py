@@ -67,8 +67,8 @@ def put_role(settings: Settings) -> str:
     trust, rights = document(settings, "trust"), document(settings, "execution-role")
     found = if_exists(iam.get_role, RoleName=name).get("Role")
     if found and not is_our_role(settings, found):
-        what = f"There is a role {name} that this project did not create."
-        raise Failure(what, "Set another name in ROLE_NAME.")
+        what = f"A role {name} already exists that this project did not create."
+        raise Failure(what, "Set ROLE_NAME to another name.")
     if found:
         say(f"Updating the role {name}")
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)

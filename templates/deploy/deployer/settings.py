@@ -173,7 +173,7 @@ class Settings:
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with settings that are valid one by one."""
         if bool(self.vpc_subnets) != bool(self.vpc_security_groups):
-            yield "VPC_SUBNETS and VPC_SECURITY_GROUPS have to be set together."
+            yield "VPC_SUBNETS and VPC_SECURITY_GROUPS must be set together."
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def read(kind: type[SettingsT], deploy: Path = DEPLOY, environment: Mapping[str,
             needed = value or field.metadata["required"]
             known[field.name] = field.metadata["parse"](str(value)) if needed else default
         except ValueError as error:
-            wrong.append(f"{name} has to be {error}, but is {value!r}.")
+            wrong.append(f"{name} must be {error}, not {value!r}.")
             known[field.name] = default(known) if callable(default) else default
     settings = kind(**known)
     wrong += [] if wrong else settings.problems()
@@ -215,7 +215,7 @@ def read_file(file: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        return {}, [f"deploy/{file.name} has to be UTF-8."]
+        return {}, [f"deploy/{file.name} must be UTF-8."]
     for at, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

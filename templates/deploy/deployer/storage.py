@@ -44,7 +44,7 @@ def require_bucket(settings: Settings) -> None:
     location = {None: "us-east-1", "EU": "eu-west-1"}.get(named := answer.get("LocationConstraint"), named)
     if location != region:
         what = f"The bucket {name} is in {location}, but SageMaker reads only from its own region, {region}."
-        raise Failure(what, "Set another bucket in S3_BUCKET.")
+        raise Failure(what, "Set S3_BUCKET to another bucket.")
 
 
 def make_bucket(settings: Settings) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a model in a SageMaker training job: python3 train/fit.py TRAIN.csv. --help says more."""
+"""Train a model in a SageMaker training job: python3 train/fit.py TRAIN.csv. See --help."""
 
 import sys
 from pathlib import Path

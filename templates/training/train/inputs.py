@@ -1,4 +1,4 @@
-"""The inputs of a training job: hyperparameters, which SageMaker passes as strings, and csv channels, label first."""
+"""The inputs of a training job: hyperparameters, which SageMaker passes as strings, and CSV channels with the label in the first column."""
 
 import csv
 import json
@@ -44,8 +44,8 @@ def parse(given: Mapping[str, str], kind: type[Parsed]) -> Parsed:
     for name in own:
         if name not in known:
             near = get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
-            raise InputError(f"There is no hyperparameter {name}. {hint}")
+            hint = f"Did you mean {near[0]}?" if near else f"Valid names: {', '.join(known)}."
+            raise InputError(f"Unknown hyperparameter {name}. {hint}")
     return kind(**{name: convert(name, str(text), known[name]) for name, text in own.items()})
 
 
@@ -68,7 +68,7 @@ def convert(name: str, text: str, kind: Any) -> Any:
         value = math.nan
     if not limits.minimum <= value <= limits.maximum or math.isinf(value):
         what = "a whole number" if kind is int else "a number"
-        raise InputError(f"Hyperparameter {name} has to be {what}{describe(limits)}, but is {text!r}.")
+        raise InputError(f"Hyperparameter {name} must be {what}{describe(limits)}, not {text!r}.")
     return value
 
 
@@ -78,13 +78,13 @@ def describe(limits: Between) -> str:
 
 def choose(name: str, text: str, choices: Mapping[str, Any]) -> Any:
     if text not in choices:
-        raise InputError(f"Hyperparameter {name} has to be one of {', '.join(choices)}, but is {text!r}.")
+        raise InputError(f"Hyperparameter {name} must be one of {', '.join(choices)}, not {text!r}.")
     return choices[text]
 
 
 # --- channels --------------------------------------------------------------------------------------------------------
 def read_channel(folder: Path, takes_missing: bool) -> Data:
-    """Read all csv files of a channel, in order of their names. Raise InputError with file and line of invalid data.
+    """Read all CSV files of a channel, in order of their names. Raise InputError with file and line of invalid data.
 
     An empty field or nan is a missing value, which is an error for a label, and for a feature unless `takes_missing`.
     """
@@ -132,7 +132,7 @@ def read_lines(path: Path, folder: Path) -> Iterator[tuple[int, list[str]]]:
                     yield line, row
                 line = rows.line_num + 1
         except UnicodeDecodeError:
-            raise InputError(f"{path.relative_to(folder.parent)} is not csv: it is not UTF-8 text.") from None
+            raise InputError(f"{path.relative_to(folder.parent)} is not CSV: it is not UTF-8 text.") from None
         except csv.Error as error:
             raise InputError(f"{Location(path.relative_to(folder.parent), line)}: {error}.") from None
 
@@ -172,7 +172,7 @@ def count_classes(train: Data, validation: Data | None) -> int:
     found = np.unique(train.y)
     if len(found) < 2 or not np.array_equal(found, np.arange(len(found))):
         shown = ", ".join(f"{label:g}" for label in found[:5]) + (" …" if len(found) > 5 else "")
-        raise InputError(f"For classification, labels have to be 0, 1, 2 and so on; in channel train they are {shown}.")
+        raise InputError(f"For classification, labels must be 0, 1, 2 and so on; in channel train they are {shown}.")
     if validation and not np.isin(validation.y, found).all():
         raise InputError("Channel validation has labels that channel train does not have.")
     return len(found)

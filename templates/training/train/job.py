@@ -38,11 +38,11 @@ class Job:
 
     train: Data
     validation: Data | None
-    model_dir: Path  # train() writes here; the files become the model all at once
+    model_dir: Path  # train() writes here; the files are published when it ends
     task: str
     checkpoints: Path | None  # SageMaker syncs it to S3, and back when a job resumes
     key: str  # prefix of checkpoint names; depends on the hyperparameters
-    stopping: bool = False  # train() has to finish
+    stopping: bool = False  # train() must finish
     metrics: dict[str, float] = field(default_factory=dict)
     last_checkpoint: float = field(default_factory=time.monotonic)
 
@@ -108,9 +108,9 @@ def run(
 
     about          framework, version and format, for metadata.json
     takes_missing  whether features can have missing values
-    can_stop       whether train() checks job.stopping; if not, SIGTERM ends the job at once, without a model
+    can_stop       whether train() checks job.stopping; if not, SIGTERM ends the job immediately, without a model
     """
-    signal.signal(signal.SIGTERM, end_at_once)
+    signal.signal(signal.SIGTERM, exit_immediately)
     model_dir = ROOT / "model/.unfinished"  # removed however the job ends
     try:
         given: Any = parse(read_config("hyperparameters"), hyperparameters)
@@ -141,9 +141,9 @@ def log(*words: str) -> None:
     print(*words, flush=True)
 
 
-def end_at_once(*_: object) -> NoReturn:
+def exit_immediately(*_: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log("SIGTERM: ending at once. The partly fitted model cannot be saved: there is no model.")
+    log("SIGTERM: exiting immediately. A partially fitted model cannot be saved, so no model is written.")
     sys.exit(STOPPED)
 
 
@@ -191,7 +191,7 @@ def open_job(given: Any, model_dir: Path, takes_missing: bool) -> Job:
 def open_channel(name: str, settings: Mapping[str, str], takes_missing: bool) -> Data:
     kind = settings.get("ContentType") or "text/csv"
     if "csv" not in kind:
-        raise InputError(f"Channel {name} has content type {kind}, but has to be text/csv.")
+        raise InputError(f"Channel {name} has content type {kind}, but must be text/csv.")
     if settings.get("TrainingInputMode") == "Pipe":
         raise InputError(f"Channel {name} has input mode Pipe: use File or FastFile.")
     data = read_channel(ROOT / "input/data" / name, takes_missing)
@@ -201,7 +201,7 @@ def open_channel(name: str, settings: Mapping[str, str], takes_missing: bool) ->
 
 # --- the model -------------------------------------------------------------------------------------------------------
 def make_model_dir(model_dir: Path) -> None:
-    """Create the folder before training, so that an unwritable model folder is reported at once."""
+    """Create the folder before training, so that an unwritable model folder is reported immediately."""
     shutil.rmtree(model_dir, ignore_errors=True)
     try:
         model_dir.parent.mkdir(exist_ok=True)

@@ -72,10 +72,10 @@ def prepare(root: Path, given: argparse.Namespace) -> None:
 
 
 def write_sample_data(data: Path) -> list[str]:
-    """Write the sample's data as csv. Return the channels."""
+    """Write the sample's data as CSV. Return the channels."""
     sample = PROJECT / "sample_model/sample.py"
     if not sample.exists():
-        sys.exit("ERROR: There is no training data.\nPass a csv file: train/run_local.sh TRAIN.csv")
+        sys.exit("ERROR: There is no training data.\nPass a CSV file: train/run_local.sh TRAIN.csv")
     train_x, train_y, test_x, test_y = runpy.run_path(str(sample))["make_data"]()
     channels = {"train": (train_y, train_x), "validation": (test_y, test_x)}
     for name, columns in channels.items():

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Usage: train/run_local.sh [--force] [--validation FILE] [--hyperparameter NAME=VALUE]… [TRAIN]
 #
-# Runs train/train.py on this machine with the csv file or folder TRAIN (label first), in SageMaker's folder layout, and
-# puts the model into model/, where test/run_local.sh serves it. TRAIN defaults to generated data if the project has a
-# sample_model/. The first run creates a virtual environment in train/.venv and installs train/requirements.txt.
+# Runs train/train.py on this machine with the CSV file or folder TRAIN (label in the first column), in SageMaker's folder
+# layout, and puts the model into model/, where test/run_local.sh serves it. TRAIN defaults to generated data if the
+# project has a sample_model/. The first run creates a virtual environment in train/.venv and installs
+# train/requirements.txt.
 #
 #   --force     replace the model in model/
+#
+# Environment variables:
 #   PYTHON      the Python to use (default: the image's version, in .python-version, or python3)
 #   CPU_INDEX   the index for CPU builds, if train/requirements.txt names one
 #
-# Prints the model's folder. No Docker, no AWS.
+# Prints the model's folder. Needs neither Docker nor AWS.
 set -euo pipefail
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -21,13 +24,13 @@ fail() {
 
 install() { "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2; }
 
-# What train/.venv has to contain: the Python version and the requirements.
+# What train/.venv must contain: the Python version and the requirements.
 wanted() { "$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' && cat "$here/requirements.txt"; }
 
 make_environment() {
   local package index
   echo 'Installing train/requirements.txt into train/.venv (once; a minute or two)' >&2
-  "$python" -m venv --clear "$here/.venv" || fail 'This Python has no venv module. On Debian: apt install python3-venv'
+  "$python" -m venv --clear "$here/.venv" || fail "$python has no venv module. On Debian, run: apt install python3-venv"
   # A package whose CPU builds are not on PyPI: requirements.txt names it and their index.
   if read -r package index < <(sed -n 's/^# \(.*\) for CPUs: /\1 /p' "$here/requirements.txt"); then
     install --no-deps --retries 1 --timeout 15 --index-url "${CPU_INDEX:-$index}" \

@@ -50,11 +50,11 @@ class Settings(scaling.Settings, Machines):
     min_instance_count: int = base.number(1, 1000, lambda known: int(known["instance_count"]))
 
     def problems(self) -> Iterator[str]:
-        """INSTANCE_COUNT has to be within the limits of auto scaling."""
+        """INSTANCE_COUNT must be within the limits of auto scaling."""
         yield from super().problems()
         low, high = self.min_instance_count, self.max_instance_count
         if not low <= self.instance_count <= high:
-            yield f"INSTANCE_COUNT has to be between MIN_INSTANCE_COUNT ({low}) and MAX_INSTANCE_COUNT ({high})."
+            yield f"INSTANCE_COUNT must be between MIN_INSTANCE_COUNT ({low}) and MAX_INSTANCE_COUNT ({high})."
 
 
 def variant(settings: Settings) -> Json:

@@ -16,10 +16,10 @@ class Settings(base.Settings):
     model_data: str = base.s3_uri()
 
     def problems(self) -> Iterator[str]:
-        """MODEL_DATA has to be a folder, not an archive."""
+        """MODEL_DATA must be a folder, not an archive."""
         yield from super().problems()
         if self.model_data.endswith(".tar.gz"):
-            what = "has to be the folder of all models, s3://BUCKET/PREFIX/, but is a single model"
+            what = "must be the folder of all models, s3://BUCKET/PREFIX/, not a single model"
             yield f"MODEL_DATA {what}: {self.model_data}"
 
 

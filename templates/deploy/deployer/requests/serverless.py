@@ -31,9 +31,9 @@ class Settings(scaling.Settings):
         """
         yield from super().problems()
         if self.vpc_subnets or self.network_isolation:
-            yield "VPC_SUBNETS and NETWORK_ISOLATION have to be empty for a serverless endpoint."
+            yield "VPC_SUBNETS and NETWORK_ISOLATION must be empty for a serverless endpoint."
         if self.serverless_memory % 1024:
-            yield f"SERVERLESS_MEMORY has to be a multiple of 1024 (MB), but is {self.serverless_memory}."
+            yield f"SERVERLESS_MEMORY must be a multiple of 1024 (MB), not {self.serverless_memory}."
         if self.max_provisioned_concurrency > self.provisioned_concurrency == 0:
             yield "MAX_PROVISIONED_CONCURRENCY needs a PROVISIONED_CONCURRENCY of 1 or more."
         if self.provisioned_concurrency > self.serverless_max_concurrency:
