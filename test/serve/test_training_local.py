@@ -65,6 +65,31 @@ def test_a_failure_leaves_the_model_folder_unchanged(project: Path) -> None:
     assert list((project / "model").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fast"], "unrecognized arguments: --fast"),
+        (["nowhere.csv"], "There is no file or folder nowhere.csv"),
+        ([], "There is no training data"),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_installed(project: Path, arguments: list[str], message: str) -> None:
+    shutil.rmtree(project / "train/.venv")
+    done = train(project, *arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert not (project / "train/.venv").exists()
+
+
+def test_the_first_run_installs_the_requirements(project: Path) -> None:
+    (project.parent / "prices.csv").write_text("price,rooms\n1,2\n")
+    (project / "train/.venv/installed.txt").unlink()
+    done = train(project, "prices.csv")  # which fails: there are no requirements, so NumPy is missing
+    assert "Installing train/requirements.txt" in done.stderr
+    assert "BrokenPipeError" not in done.stderr
+    assert (project / "train/.venv/installed.txt").read_text().endswith("# nothing to install\n")
+
+
 EXITS = """
 import sys
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Run a training job on this machine, with SageMaker's folder layout. Called by run_local.sh; see its --help."""
+"""Run a training job on this machine, with SageMaker's folder layout. Called by run_local.sh; see its --help.
+
+--check only checks the arguments, with the standard library alone: requirements.txt may not be installed yet.
+"""
 
 import argparse
 import json
@@ -11,12 +14,10 @@ import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
 
-import numpy as np
-from inputs import read_channel
-
 PROJECT = Path(__file__).resolve().parents[1]
 MODEL = PROJECT / "model"
 REQUEST = PROJECT / "test/sample_request.json"
+SAMPLE = PROJECT / "sample_model/sample.py"
 
 
 def say(line: str) -> None:
@@ -29,10 +30,12 @@ def main() -> None:
     parser.add_argument("--validation", type=Path)
     parser.add_argument("--hyperparameter", action="append", default=[])
     parser.add_argument("--force", action="store_true")
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     before = [path for path in MODEL.glob("*") if not path.name.startswith(".")]
-    if before and not given.force:
-        sys.exit(f"ERROR: There is already a model in {MODEL}.\n--force replaces it.")
+    check(given, before)
+    if given.check:
+        return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         prepare(root, given)
@@ -49,14 +52,23 @@ def main() -> None:
     print(MODEL)
 
 
+def check(given: argparse.Namespace, before: list[Path]) -> None:
+    """Exit if the data does not exist, or if there is a model that is not to be replaced."""
+    for path in (given.train, given.validation):
+        if path and not path.exists():
+            sys.exit(f"ERROR: There is no file or folder {path}.")
+    if not given.train and not SAMPLE.exists():
+        sys.exit("ERROR: There is no training data.\nPass a CSV file: train/run_local.sh TRAIN.csv")
+    if before and not given.force:
+        sys.exit(f"ERROR: There is already a model in {MODEL}.\n--force replaces it.")
+
+
 def prepare(root: Path, given: argparse.Namespace) -> None:
     """Write input/data and input/config, as SageMaker does."""
     data, config = root / "input/data", root / "input/config"
     config.mkdir(parents=True)
     channels = {name: path for name, path in (("train", given.train), ("validation", given.validation)) if path}
     for name, path in channels.items():
-        if not path.exists():
-            sys.exit(f"ERROR: There is no file or folder {path}.")
         if path.is_dir():
             shutil.copytree(path, data / name)
         else:
@@ -73,10 +85,9 @@ def prepare(root: Path, given: argparse.Namespace) -> None:
 
 def write_sample_data(data: Path) -> list[str]:
     """Write the sample's data as CSV. Return the channels."""
-    sample = PROJECT / "sample_model/sample.py"
-    if not sample.exists():
-        sys.exit("ERROR: There is no training data.\nPass a CSV file: train/run_local.sh TRAIN.csv")
-    train_x, train_y, test_x, test_y = runpy.run_path(str(sample))["make_data"]()
+    import numpy as np
+
+    train_x, train_y, test_x, test_y = runpy.run_path(str(SAMPLE))["make_data"]()
     channels = {"train": (train_y, train_x), "validation": (test_y, test_x)}
     for name, columns in channels.items():
         (data / name).mkdir(parents=True)
@@ -86,6 +97,9 @@ def write_sample_data(data: Path) -> list[str]:
 
 def write_request(channel: Path) -> None:
     """Write a sample request with two of the records, unless there is one."""
+    import numpy as np
+    from inputs import read_channel
+
     if not REQUEST.exists():
         with redirect_stdout(None):  # the job already printed these messages
             records = np.nan_to_num(read_channel(channel, takes_missing=True).x[:2])

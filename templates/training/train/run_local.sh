@@ -47,10 +47,11 @@ case " $* " in
     exit 0
     ;;
 esac
+python=$("$here/../lock.sh" --python) || fail 'No suitable Python was found.'
+"$python" "$here/local_job.py" --check "$@" # before anything is installed
 [ -f "$here/requirements.txt" ] || "$here/../lock.sh"
 "$here/../lock.sh" --check || fail 'train/requirements.txt is out of date.'
-python=$("$here/../lock.sh" --python) || fail 'No suitable Python was found.'
-if ! wanted | cmp -s - "$here/.venv/installed.txt" || ! "$here/.venv/bin/python" -c ''; then
+if [ "$(wanted)" != "$(cat "$here/.venv/installed.txt" 2>/dev/null)" ] || ! "$here/.venv/bin/python" -c ''; then
   make_environment
 fi
 exec "$here/.venv/bin/python" "$here/local_job.py" "$@"
