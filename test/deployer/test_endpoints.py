@@ -15,6 +15,7 @@ from conftest import (
     Choose,
     InImage,
     Language,
+    LanguageQueue,
     Many,
     Read,
     Realtime,
@@ -51,7 +52,7 @@ KINDS: list[tuple[Kind, Given, str]] = [
     (InImage, INSTANCE, "demo-57c025973a"),
     (Many, INSTANCE, "demo-fbec8a1205"),
     (Language, HUB, "demo-4db8a01e3f"),
-    (Async, PACKED, "demo-886bde0f25"),
+    (Async, PACKED, "demo-485ddcad6b"),  # changed by SM_MAX_BODY_MB
     (Serverless, {**ARCHIVE, **SIZE}, "demo-60ac3fb2e9"),
 ]
 MORE: list[tuple[Kind, Given, str]] = [
@@ -134,6 +135,12 @@ def test_all_requests_use_the_same_names_and_tags(
             {"Mode": "MultiModel", "ModelDataUrl": "s3://b/p/", "Environment": {}},
         ),
         (Language, HUB, {"Environment": {"MODEL_REVISION": "c" * 40, "HF_TOKEN_SECRET": SECRET}}),
+        (
+            Async,
+            {**ARCHIVE, **INSTANCE},
+            {"ModelDataUrl": ARCHIVE["MODEL_DATA"], "Environment": {"SM_MAX_BODY_MB": "1000"}},
+        ),
+        (LanguageQueue, HUB, {"Environment": {"MODEL_REVISION": "c" * 40, "HF_TOKEN_SECRET": SECRET}}),
         (
             Serverless,
             {**ARCHIVE, **SIZE, "CONTAINER_ENV": '{"SM_WORKERS": "2"}'},

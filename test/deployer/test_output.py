@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Read, Realtime
+from conftest import Read, Realtime, make
 
-from deployer import delete, image, invoke_stream
+from deployer import __main__, build_remotely, delete, image, invoke_stream, storage
 from deployer.aws import Failure
+from deployer.project import COMMANDS
+from deployer.requests import codebuild
 
 HASH = "0" * 64
 CHAT = {"choices": [{"delta": {"content": "Hi"}}]}
@@ -37,8 +39,11 @@ def test_the_last_line_of_dockers_errors_is_the_reason(tmp_path: Path, monkeypat
     program.write_text("#!/bin/sh\necho first >&2\necho 'no such image' >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    with pytest.raises(Failure, match="docker tag failed: no such image"):
+    with pytest.raises(Failure, match="docker tag failed: no such image") as caught:
         image.docker("tag", "a", "b")
+    assert "Start Docker" not in str(caught.value)
+    with pytest.raises(Failure, match="Start Docker"):
+        image.require_docker("linux/amd64")
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,41 @@ def test_the_last_line_of_dockers_errors_is_the_reason(tmp_path: Path, monkeypat
 )
 def test_uploads_are_recognized_by_the_hash_in_their_key(read: Read, key: str, ours: bool) -> None:
     assert bool(delete.uploaded_keys(read(Realtime)).fullmatch(key)) is ours
+
+
+# --- help and advice -------------------------------------------------------------------------------------------------
+def test_the_list_of_commands_names_the_program_that_was_called(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert __main__.list_commands("--help", COMMANDS) == 0
+    assert capsys.readouterr().out.startswith("Usage: deploy/deployer/run COMMAND\n")
+    make(project, "deploy/deploy.py")
+    monkeypatch.setattr("sys.argv", ["deploy/deploy.py"])
+    assert __main__.list_commands("deplyo", COMMANDS) == 2
+    assert "Usage: deploy/deploy.py COMMAND\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_train_is_an_argument_only_in_projects_with_training(
+    read: Read, monkeypatch: pytest.MonkeyPatch, training: bool
+) -> None:
+    if training:
+        monkeypatch.setitem(COMMANDS, "fit", "fit")
+    parser = __main__.Parser(prog="deploy/submit_build.sh", description=build_remotely.__doc__)
+    build_remotely.arguments(parser)
+    assert ("[train]" in parser.format_help()) is training
+    assert ("or the training image" in parser.format_help()) is training
+    if not training:
+        with pytest.raises(Failure, match=r"no training container.*update --include-training"):
+            build_remotely.run(read(codebuild.Settings), parser.parse_args(["train"]))
+
+
+def test_a_missing_model_can_be_the_sample(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample is trained by a program that has its packages."""
+    monkeypatch.setattr(storage, "PROJECT", project)
+    make(project, "sample_model/train.py")
+    with pytest.raises(Failure, match=r"\(.venv/bin/python sample_model/train.py\)"):
+        storage.require_model(project / "model")
+    make(project, "test/run_local.sh")
+    with pytest.raises(Failure, match=r"\(test/run_local.sh\)"):
+        storage.require_model(project / "model")

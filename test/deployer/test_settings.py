@@ -197,7 +197,7 @@ def test_settings_sh_of_an_older_project_is_refused(tmp_path: Path) -> None:
         (Serverless, {"MAX_PROVISIONED_CONCURRENCY": "2"}, "needs a PROVISIONED_CONCURRENCY of 1 or more"),
         (Serverless, {"PROVISIONED_CONCURRENCY": "6"}, "PROVISIONED_CONCURRENCY can be at most"),
         (Batch, {"BATCH_PAYLOAD_MB": "51", "BATCH_CONCURRENCY": "2"}, "times BATCH_CONCURRENCY can be at most 100"),
-        (Many, {"MODEL_DATA": "s3://bucket/a.tar.gz"}, "is a single model: s3://bucket/a.tar.gz"),
+        (Many, {"MODEL_DATA": "s3://bucket/a.tar.gz"}, "not a single model: s3://bucket/a.tar.gz"),
         (Language, {"MODEL_DATA": "s3://bucket/a"}, "s3://BUCKET/PREFIX/, with a trailing slash"),
         (Language, {"HF_TOKEN_SECRET": "hf_x"}, "the ARN of a secret in AWS Secrets Manager, not the token"),
     ],

@@ -90,10 +90,13 @@ def run(arguments: list[str]) -> int:
 
 def list_commands(given: str, known: Iterable[str]) -> int:
     """List the commands. Return the exit status."""
+    from deployer.hints import suggest_deploy_py
+
     wrong = given not in ("--help", "-h")
     reason = f"ERROR: invalid choice: {given!r}\n" if wrong else ""
     names = "\n".join(f"  {name}" for name in known)
-    usage = f"Usage: deploy/deploy.py COMMAND\n\nCommands (COMMAND --help says more):\n\n{names}"
+    program = "deploy/deploy.py" if suggest_deploy_py() else "deploy/deployer/run"
+    usage = f"Usage: {program} COMMAND\n\nCommands (see COMMAND --help):\n\n{names}"
     print(f"{reason}{usage}", file=sys.stderr if wrong else sys.stdout)
     return 2 if wrong else 0
 

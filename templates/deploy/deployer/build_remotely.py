@@ -35,12 +35,17 @@ TRAINING_PLATFORM = "linux/amd64"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("what", metavar="train", nargs="?", choices=["train"] if "fit" in COMMANDS else [])
+    """Add the command's arguments. Without a training container the help does not mention `train`."""
+    parser.add_argument("what", metavar="train", nargs="?", choices=["train"])
+    if "fit" not in COMMANDS:
+        parser.description = re.sub(r" \[train\]|, or the training image,", "", parser.description or "")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
     """Build and push an image. Return its name with its digest."""
+    if given.what and "fit" not in COMMANDS:
+        how = "Add one: ml-container-creator update --include-training"
+        raise Failure("This project has no training container.", how)
     platform = TRAINING_PLATFORM if given.what else settings.platform
     if platform not in requests.MACHINES:
         raise SettingError(f"CodeBuild builds for {' and '.join(requests.MACHINES)}, but PLATFORM is {platform!r}.")

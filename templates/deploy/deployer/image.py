@@ -45,12 +45,12 @@ def run(settings: Settings, _: argparse.Namespace) -> str:
 
 
 # --- Docker ----------------------------------------------------------------------------------------------------------
-def docker(*arguments: str, what: str = "") -> str:
-    """Return the output of a docker command. Raise Failure with the last line of its errors."""
+def docker(*arguments: str, what: str = "", how: str = "Fix that and try again.") -> str:
+    """Return the output of a docker command. Raise Failure with the last line of its errors and with `how`."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise Failure(f"{what or f'docker {arguments[0]} failed'}: {reason}", "Start Docker and try again.")
+        raise Failure(f"{what or f'docker {arguments[0]} failed'}: {reason}", how)
     return done.stdout.strip()
 
 
@@ -64,7 +64,7 @@ def require_docker(platform: str) -> None:
     """Raise Failure if Docker does not run, has no buildx, or cannot build for this platform."""
     if not shutil.which("docker"):
         raise Failure("Docker is not installed.", "Install it: https://docs.docker.com/engine/install/")
-    docker("version", what="Docker is not responding")
+    docker("version", what="Docker is not responding", how="Start Docker and try again.")
     try:
         docker("buildx", "version")
     except Failure:
@@ -86,19 +86,21 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
     if not bash:
         say("Did not check whether requirements.txt is up to date: lock.sh needs bash.")
     elif subprocess.run([bash, str(PROJECT / "lock.sh"), "--check"]).returncode:
-        raise Failure("Nothing was built.")
+        raise Failure("Nothing was built; the reason is above.", f"Run {hints.command_line('lock.sh')} and try again.")
     base, options = settings.base_image, os.environ.get("DOCKER_BUILD_OPTS", "").split()
     say(f"Building {name} for {platform} from {base}")
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "image")
         arguments = ["--platform", platform, "--provenance=false", "--load", "--build-arg", f"BASE_IMAGE={base}"]
         arguments += ["--tag", name, "--iidfile", str(file), *options, str(folder)]
-        how = "Nothing was pushed. Fix it and try again."
+        how = "Nothing was pushed. Fix the error and try again."
         follow("The image could not be built", how, "buildx", "build", *arguments)
         image = file.read_text()
     found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image)
     if found != platform:
-        raise Failure(f"The image is for {found} instead of {platform}.", f"Check that BASE_IMAGE ({base}) supports {platform}.")
+        raise Failure(
+            f"The image is for {found} instead of {platform}.", f"Check that BASE_IMAGE ({base}) supports {platform}."
+        )
     return image
 
 

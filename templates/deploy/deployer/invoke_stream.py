@@ -78,12 +78,12 @@ def pieces(events: Any) -> Iterator[str]:
 
 
 def is_last(event: Any) -> bool:
-    """Whether an event is the final one: [DONE] of chats and completions, generated_text of the Hugging Face (TGI) format."""
+    """Whether an event is the final one: [DONE], or generated_text in the Hugging Face (TGI) format."""
     return event is None or event.get("generated_text") is not None
 
 
 def text_in(event: Any) -> str:
-    """Return the new text of an event: of a chat, a completion, or the Hugging Face (TGI) format. Raise Failure for an error."""
+    """Return the new text of an event: of a chat, a completion or TGI. Raise Failure for an error."""
     if "error" in event:
         raise Failure(f"The model returned an error: {event['error']}", "Details are in the container's log.")
     if "choices" in event:

@@ -28,7 +28,10 @@ def require_model(folder: Path = MODEL) -> None:
         return
     how = "Put your model there and try again."
     if (PROJECT / "sample_model/train.py").exists():
-        how = f"Put your model there, or train the sample ({command_line('sample_model/train.py')}), and try again."
+        train = command_line("test/run_local.sh")
+        if not (PROJECT / "test/run_local.sh").exists():
+            train = command_line(".venv/bin/python", os.path.relpath(PROJECT / "sample_model/train.py"))
+        how = f"Put your model there, or train the sample ({train}), and try again."
     raise Failure(f"There is no model in {folder}.", how)
 
 

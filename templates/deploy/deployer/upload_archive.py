@@ -39,7 +39,9 @@ def require(settings: Settings) -> Settings:
     own = recall(settings, "model")
     model = settings.model_data or own
     if not model:
-        raise Failure(f"No model was uploaded to {settings.aws_region} yet.", f"Run {hints.command('upload_model')} first.")
+        raise Failure(
+            f"No model was uploaded to {settings.aws_region} yet.", f"Run {hints.command('upload_model')} first."
+        )
     bucket, key = storage.split(model)
     s3 = client("s3")
     found = if_exists(s3.head_object, Bucket=bucket, Key=key)

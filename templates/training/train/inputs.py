@@ -1,4 +1,7 @@
-"""The inputs of a training job: hyperparameters, which SageMaker passes as strings, and CSV channels with the label in the first column."""
+"""The inputs of a training job: hyperparameters, which SageMaker passes as strings, and channels.
+
+A channel contains numeric CSV files with the label in the first column.
+"""
 
 import csv
 import json

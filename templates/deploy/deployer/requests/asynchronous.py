@@ -10,7 +10,7 @@ from deployer.requests.common import Json, folder, kms_key
 from deployer.requests.instances import scalable_target as scalable_target
 from deployer.requests.instances import variant as variant
 
-ENVIRONMENT: dict[str, str] = {}
+ENVIRONMENT = {"SM_MAX_BODY_MB": "1000"}  # SageMaker's limit; requests are read from S3
 
 
 @dataclass(frozen=True)
