@@ -70,16 +70,16 @@ function policy(lists: readonly string[]): string {
 }
 
 /** Formats JSON as people write it: a value that fits on a line gets one line. */
-function compact(value: unknown, indent: number): string {
+function compact(value: unknown, indent: number, column = indent): string {
   const line = JSON.stringify(value, null, 1)
     .replace(/\n */g, ' ')
     .replace(/\[ (.*?) \]/g, '[$1]');
-  if (typeof value !== 'object' || value === null || indent + line.length < 118) return line;
+  if (typeof value !== 'object' || value === null || column + line.length < 118) return line;
   const inner = ' '.repeat(indent + 2);
   const parts = Array.isArray(value)
     ? value.map((each) => `${inner}${compact(each, indent + 2)}`)
     : Object.entries(value).map(
-        ([key, each]) => `${inner}${JSON.stringify(key)}: ${compact(each, indent + 2 + key.length)}`,
+        ([key, each]) => `${inner}${JSON.stringify(key)}: ${compact(each, indent + 2, indent + 2 + key.length)}`,
       );
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   return `${open}\n${parts.join(',\n')}\n${' '.repeat(indent)}${close}`;

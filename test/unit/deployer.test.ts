@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readObject } from '../../generators/config/sources.js';
 import { deployerModules, projectModule, requestModules } from '../../generators/project/deployer.js';
+import { manifest } from '../../generators/project/manifest.js';
+import { render } from '../../generators/project/render.js';
 import { resolve } from '../support/generate.js';
 import { root } from '../support/tools.js';
 
@@ -52,5 +54,20 @@ describe('the deployer', () => {
     assert.deepEqual(own({ multiModel: true }), ['upload_many', 'invoke_many', 'requests/model_many']);
     assert.deepEqual(own({ includeTraining: true }), ['image_training', 'fit', 'requests/training']);
     assert.ok(!modules({ deployTarget: 'serverless' }).includes('requests/instances'));
+  });
+
+  it('has policies in which each level is indented by two spaces', () => {
+    const project = projectOf({ buildTarget: 'codebuild', deployTool: ['cli', 'cdk'], includeTraining: true });
+    assert.ok(project);
+    const policies = render(manifest(project), project).filter(({ path }) => /^deploy\/iam\/.*\.json$/.test(path));
+    assert.ok(policies.length > 5);
+    for (const { path, text } of policies) {
+      let depth = 0;
+      for (const line of text.trimEnd().split('\n')) {
+        if (/^ *[\]}]/.test(line)) depth--;
+        assert.equal(line.search(/\S/), 2 * depth, `${path}: ${line}`);
+        if (/[[{]$/.test(line)) depth++;
+      }
+    }
   });
 });
