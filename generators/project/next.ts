@@ -38,10 +38,11 @@ export function nextSteps(
   const inModel = (name: string) => shell(`${folder}/model/${name}`);
   const files = project.folder ? `the files of your model into ${inModel('')}` : `your model at ${inModel(modelFile)}`;
   const convert = `python ${shell(`${folder}/tools/convert.py`)} ${shell(source)} ROWS.csv`;
+  const request = shell(`${folder}/test/sample_request.json`);
   const prepare =
     project.runtime === 'onnx'
       ? `First convert the model in its training environment:\n\n  ${convert}\n\n`
-      : `First put ${files}. `;
+      : `First put ${files}${tests ? ` and a request in ${request} (see README.md)` : ''}. `;
   if (language) {
     const all = [enter, ...steps.up.map(({ command }) => command)];
     const needs = [...(project.build === 'local' ? ['Docker'] : []), 'boto3 (pip install boto3)'].join(', ');

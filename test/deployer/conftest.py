@@ -95,11 +95,6 @@ class Async(model_archive.Settings, asynchronous.Settings, by_backlog.Settings):
 
 
 @dataclass(frozen=True)
-class LanguageQueue(model_files.Settings, asynchronous.Settings, by_backlog.Settings):
-    """A language model, on an asynchronous endpoint."""
-
-
-@dataclass(frozen=True)
 class Serverless(model_archive.Settings, serverless.Settings, by_utilization.Settings):
     """A serverless endpoint."""
 
@@ -116,7 +111,6 @@ CHOICES: dict[type[base.Settings], tuple[ModuleType, ModuleType, ModuleType]] = 
     Many: (model_many, realtime, by_invocations),
     Language: (model_files, realtime, by_concurrency),
     Async: (model_archive, asynchronous, by_backlog),
-    LanguageQueue: (model_files, asynchronous, by_backlog),
     Serverless: (model_archive, serverless, by_utilization),
     Batch: (model_archive, transform, by_invocations),
 }

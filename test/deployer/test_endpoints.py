@@ -15,7 +15,6 @@ from conftest import (
     Choose,
     InImage,
     Language,
-    LanguageQueue,
     Many,
     Read,
     Realtime,
@@ -140,7 +139,6 @@ def test_all_requests_use_the_same_names_and_tags(
             {**ARCHIVE, **INSTANCE},
             {"ModelDataUrl": ARCHIVE["MODEL_DATA"], "Environment": {"SM_MAX_BODY_MB": "1000"}},
         ),
-        (LanguageQueue, HUB, {"Environment": {"MODEL_REVISION": "c" * 40, "HF_TOKEN_SECRET": SECRET}}),
         (
             Serverless,
             {**ARCHIVE, **SIZE, "CONTAINER_ENV": '{"SM_WORKERS": "2"}'},

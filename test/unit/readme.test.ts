@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
+import { nextSteps } from '../../generators/project/next.js';
 import { projectFrom } from '../../generators/project/project.js';
 import { chapters } from '../../generators/project/readme.js';
 import { render } from '../../generators/project/render.js';
@@ -20,11 +21,12 @@ const kinds = [
   { framework: 'transformers', modelServer: 'fastapi', modelName: 'org/tiny', instanceType: 'ml.m5.large' },
   { framework: 'transformers', modelName: 'org/x-1b', instanceType: 'gpu-enabled' },
 ];
-const projects = kinds.map((kind) => {
+const projectOf = (kind: object) => {
   const { answers, problems } = resolve([readObject({ framework: 'sklearn', ...kind }, 'the test')]);
   assert.deepEqual(problems, []);
   return projectFrom(answers);
-});
+};
+const projects = kinds.map(projectOf);
 
 describe('README.md', () => {
   it('has at most eight chapters, and every template is used', () => {
@@ -46,6 +48,27 @@ describe('README.md', () => {
       assert.match(text, /\n## Deploy it\n/);
       for (const name of chapters(project))
         assert.match(readFileSync(join(root, 'templates', name), 'utf8'), /^(<% .*\n+)*#/, name);
+    }
+  });
+
+  it('is mentioned by the next steps of a project that needs a model and a request', () => {
+    const next = (kind: object) => nextSteps(projectOf(kind), '/x', '/');
+    const both =
+      /^First put your model at x\/model\/model\.joblib and a request in x\/test\/sample_request\.json \(see /m;
+    assert.match(next({}), both);
+    assert.match(next({ includeTests: false }), /^First put your model at x\/model\/model\.joblib\. Next/m);
+    assert.doesNotMatch(next({ includeSampleModel: true }), /First put/);
+  });
+
+  it('mentions only settings that the project has, and limits that apply to its target', () => {
+    for (const project of [...projects, projectOf({ deployTarget: 'async' })]) {
+      const files = new Map(render(manifest(project), project).map(({ path, text }) => [path, text]));
+      const [readme, settings] = [files.get('README.md') ?? '', files.get('deploy/settings.env') ?? ''];
+      for (const [, name] of readme.matchAll(/With `([A-Z_]+)=true`/g))
+        assert.match(settings, new RegExp(`^${name}=`, 'm'));
+      const [, limit] = /\| 413[ ,\d]* \| the body is larger than (\d+ [MG]B)/.exec(readme) ?? [];
+      assert.equal(limit, { async: '1 GB', batch: '100 MB' }[project.target as string] ?? '25 MB');
+      assert.match(readme, new RegExp(`binfmt --install ${project.image.platform.split('/')[1]}|CodeBuild`));
     }
   });
 });

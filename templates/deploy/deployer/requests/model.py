@@ -9,8 +9,7 @@ from deployer.settings import Settings
 
 def describe_model(settings: Settings) -> Json:
     """Return the request of CreateModel without the name, which is a hash of it."""
-    server = {} if hasattr(settings, "model_id") else target.ENVIRONMENT  # for our own server, not for an engine
-    environment = {**server, **source.environment(settings), **settings.container_env}
+    environment = {**target.ENVIRONMENT, **source.environment(settings), **settings.container_env}
     container: Json = {"Image": settings.image_uri, "Environment": environment, **source.container(settings)}
     request = {"ExecutionRoleArn": settings.role_arn, "PrimaryContainer": container, "Tags": tags(settings)}
     return {**request, **network(settings)}
