@@ -15,7 +15,7 @@ const others: readonly Contender[] = [
   {
     ...sagemaker,
     name: 'pattern',
-    about: `the pattern everybody copies: Flask ${version('ours', 'flask')}, gunicorn, ${workers} sync workers`,
+    about: `the usual setup: Flask ${version('ours', 'flask')}, gunicorn, ${workers} sync workers`,
     environment: 'ours',
     predictions,
     setUp: ({ file, ports }) => ({

@@ -90,7 +90,7 @@ const shared = (min: number): Goal => [
 
 /** A content type is read and written at these shares of JSON's speed. */
 const content = (type: string, count: string): Goal => [
-  `${type} of ${count} records: at least 0.75 of JSON's speed to read and 0.33 to write`,
+  `${type} of ${count} ${count === '1' ? 'record' : 'records'}: at least 0.75 of JSON's speed to read and 0.33 to write`,
   ({ content }) => {
     if (!content) return;
     const [read, write] = ratiosOf(content, count, type);

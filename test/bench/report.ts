@@ -21,7 +21,6 @@ const quiet = 0.03; // share of the CPU time that other programs can use without
 /** Returns the goals and tables. */
 export function findings(results: Results, options: Options): string {
   const sections: string[][] = [
-    ['Goals', goals(results, options)],
     ...modelsOf(results).map(({ name, title }) => [title, speedTable(results, name)]),
     ['The models alone', predictTable(results)],
     ...(results.variants.length > 0 ? [processes(results, options)] : []),
@@ -32,6 +31,7 @@ export function findings(results: Results, options: Options): string {
     ...(results.stages ? [stagesSection(results.stages)] : []),
     ...(results.many ? [manySection(results.many)] : []),
     ...(results.commands ? [['The command', commandTable(results.commands, options)]] : []),
+    ['Goals', goals(results, options)],
   ];
   return [...warnings(results), ...sections.map(toMarkdown)].join('\n\n');
 }
@@ -41,12 +41,14 @@ export const document = (results: Results, options: Options, python: string, pic
 
 Written by \`npm run bench\`, which measures everything here in one run. Quote the ratios: the numbers are those of one
 machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
-${picture ? '\n![Requests/s as a multiple of the pattern everybody copies](benchmarks.svg)\n' : ''}
+${picture ? '\n![Requests/s as a multiple of the usual Flask setup](benchmarks.svg)\n' : ''}
+## The servers
+
+${servers(results)}
+
 ${findings(results, options)}
 
 ## How it is measured
-
-${servers(results)}
 
 ${method(results, options, python)}
 `;

@@ -32,7 +32,7 @@ export function speedTable(results: Results, model: string): string {
       return row ? [[`${count}`, server, rate(row), ratio, show(row.p50), show(row.p99)]] : [];
     });
   });
-  return table(2, ['connections', 'server', 'requests/s', 'times pattern', 'p50 ms', 'p99 ms'], rows);
+  return table(2, ['connections', 'server', 'requests/s', 'relative to pattern', 'p50 ms', 'p99 ms'], rows);
 }
 
 /** The generated server with different settings. */

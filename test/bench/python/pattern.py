@@ -1,4 +1,4 @@
-"""The pattern everybody copies: Flask, run by gunicorn with two sync workers."""
+"""The usual Flask setup: Flask, run by gunicorn with two sync workers."""
 
 import os
 
