@@ -220,7 +220,7 @@ describe('an image built in CodeBuild', function () {
 
   it('is no longer built after Ctrl-C', async () => {
     appendFileSync(path.join(directory, 'Dockerfile'), 'RUN echo a long time && sleep 100\n');
-    const { code, err } = await interrupt(/\| .*a long time$/m, directory, 'submit_build.sh', [], env);
+    const { code, err } = await interrupt(/\| .*a long time\n/, directory, 'submit_build.sh', [], env);
     assert.equal(code, 130, err);
     assert.match(err, /^Stopping the build/m);
     assert.equal(codebuild.builds.at(-1)?.buildStatus, 'STOPPED');
