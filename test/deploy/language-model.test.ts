@@ -193,10 +193,16 @@ describe('a language model', function () {
       assert.deepEqual(names, ['config.json', 'model.safetensors']);
       assert.equal(readFileSync(path.join(directory, 'model/model.safetensors'), 'utf8'), files['model.safetensors']);
       const MODEL_REVISION = 'd'.repeat(40);
-      await refuse(/contains org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty the folder/, directory, 'upload_model.sh', [], {
-        ...own,
-        MODEL_REVISION,
-      });
+      await refuse(
+        /contains org\/tiny-1b@c+, not org\/tiny-1b@d+\. Empty the folder/,
+        directory,
+        'upload_model.sh',
+        [],
+        {
+          ...own,
+          MODEL_REVISION,
+        },
+      );
     });
 
     it('is read from S3 once it is uploaded, with its adapters, under network isolation', async () => {

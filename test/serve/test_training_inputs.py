@@ -108,7 +108,7 @@ def test_an_empty_field_is_a_missing_value_if_the_framework_supports_it(tmp_path
         ("", "There are no records in channel train."),
         ("a,b\n", "There are no records in channel train."),
         ("1\n2\n", "Channel train has only one column: expected a label and features with commas."),
-        (b"PAR1\x00\xff\xfe", "train/a.csv is not csv: it is not UTF-8 text."),
+        (b"PAR1\x00\xff\xfe", "train/a.csv is not CSV: it is not UTF-8 text."),
         ("1,2\n3," + "4" * 200_000, "train/a.csv, line 2: field larger than field limit (131072)."),
     ],
 )
