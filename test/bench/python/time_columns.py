@@ -64,7 +64,7 @@ def prepare() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
             "application/json",
             json.dumps({"dataframe_split": {"columns": list(record), "data": [list(record.values())]}}).encode(),
         ),
-        "csv with a header": ("text/csv", ROW.to_csv(index=False).encode()),
+        "CSV with a header": ("text/csv", ROW.to_csv(index=False).encode()),
     }
     by_column, by_position = load(pipeline), load(plain)
     cases = {name: (partial(answer, by_column, *body), partial(pipeline.predict, ROW)) for name, body in bodies.items()}
