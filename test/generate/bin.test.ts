@@ -122,7 +122,7 @@ describe('the bin refuses', () => {
     refused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
     refused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
     const large = ['--framework=transformers', '--model-name=a/b-70b', '--instance-type=ml.g5.xlarge'];
-    refused(run(folder, ['demo', ...large]), 2, /a\/b-70b takes about 131 GiB/);
+    refused(run(folder, ['demo', ...large]), 2, /a\/b-70b needs about 131 GiB/);
     refused(
       run(folder, ['demo', '--framework=sklearn', '--config=none.json']),
       2,
@@ -175,11 +175,11 @@ describe('the bin refuses', () => {
   it('a path that cannot be written, and leaves nothing behind', () => {
     const folder = newFolder();
     writeFileSync(join(folder, 'demo'), 'a file');
-    refused(run(folder, sample), 2, /a part of the path is a file/);
+    refused(run(folder, sample), 2, /part of the path is a file/);
     assert.deepEqual(readdirSync(folder), ['demo']);
     const partly = newFolder();
     mkdirSync(join(partly, 'demo/Dockerfile'), { recursive: true });
-    refused(run(partly, [...sample, '--force']), 2, /a folder stands where a file should be/);
+    refused(run(partly, [...sample, '--force']), 2, /a folder is where a file should be/);
     assert.deepEqual(readdirSync(join(partly, 'demo')), ['Dockerfile']);
   });
 
@@ -190,7 +190,7 @@ describe('the bin refuses', () => {
   it('to follow a link to nowhere', () => {
     const folder = newFolder();
     symlinkSync(join(folder, 'gone'), join(folder, 'demo'));
-    refused(run(folder, sample), 2, /a link that leads nowhere/);
+    refused(run(folder, sample), 2, /part of the path is a broken link/);
     assert.deepEqual(readdirSync(folder), ['demo']);
   });
 });

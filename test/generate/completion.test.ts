@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { flags, places, shells } from '../../generators/completion/words.js';
+import { flags, paths, shells } from '../../generators/completion/words.js';
 import { table } from '../../generators/config/parameters.js';
 import { valuesOf } from '../../generators/config/values.js';
 import { newFolder, run } from '../support/bin.js';
@@ -86,7 +86,7 @@ describe('the completions', () => {
     const named = Object.entries(table).filter(([, { rule }]) => /^(the|a) path\b/.test(rule ?? ''));
     assert.deepEqual(
       named.map(([key]) => key).sort(),
-      Object.keys(places)
+      Object.keys(paths)
         .filter((key) => key !== 'config')
         .sort(),
     );

@@ -62,7 +62,7 @@ for folder in json.load(sys.stdin):
       if (target === 'serverless') return network.join(' ');
       const onCpu = target === 'batch' ? 'TRANSFORM_AMI_VERSION' : 'INFERENCE_AMI_VERSION';
       const fromHub = ['HF_TOKEN_SECRET', 'MODEL_ID', 'MODEL_REVISION'];
-      return [...(language?.place ? fromHub : []), ...(image.gpu ? [] : [onCpu])].sort().join(' ');
+      return [...(language?.s3Uri ? fromHub : []), ...(image.gpu ? [] : [onCpu])].sort().join(' ');
     });
     assert.deepEqual(left, unused);
   });
