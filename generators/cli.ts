@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The ml-container-creator command. The help, the version, the schema and all runs without a terminal use only the core.
-// On a terminal, the generator runs in yeoman-environment, which is imported only then.
+// The ml-container-creator command. The help, the version, the schema and all runs without a terminal use only the
+// core. On a terminal, the generator runs in yeoman-environment, which is imported only then.
 import { isCommand } from './commands.js';
 import type { Command } from './run.js';
 

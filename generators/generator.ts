@@ -1,4 +1,4 @@
-// The base class of the Yeoman generators: it prompts, writes the files and prints the next steps. The core decides the rest.
+// The base class of the Yeoman generators: prompts, writes the files and prints the next steps. The core does the rest.
 import { join } from 'node:path';
 import chalk from 'chalk';
 import Generator from 'yeoman-generator';
@@ -163,7 +163,7 @@ export abstract class CreatorGenerator extends Generator {
     this.log(chalk.green(dryRun ? nothingWritten : closingLines(this.plan, { count, saved: this.saved })));
   }
 
-  /** Copies the user's files to a folder next to the project. They are moved into it after Yeoman has written the rest. */
+  /** Copies the user's files next to the project. They are moved into it after Yeoman has written the rest. */
   private stageCopies({ copies, directory }: Plan): void {
     const staged = stage(copies, directory);
     process.once('exit', () => staged.discard());

@@ -1,4 +1,4 @@
-// The completion script for bash 3.2 or newer. bash splits words at = and :, so the script splits the typed line itself.
+// The completion script for bash 3.2 or newer. bash splits words at = and :, so the script splits the line itself.
 import { commandList, flags, ownWords, program } from './words.js';
 
 /** A branch of a case statement for a group of flags. */

@@ -55,7 +55,7 @@ export const flags: readonly Flag[] = [
   ),
 ];
 
-/** What a command accepts: its own flags, words to choose from, or a path. Commands not listed here accept all flags. */
+/** What a command accepts: its own flags, words to choose from, or a path. Other commands accept all flags. */
 export const ownWords: Readonly<Partial<Record<CommandName, { words: readonly string[]; path?: true }>>> = {
   inspect: { words: ['--json'], path: true },
   schema: { words: [] },

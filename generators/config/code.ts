@@ -1,4 +1,4 @@
-// Reads --code, the Python file or package to copy next to the handler, and checks that it defines what the model needs.
+// Reads --code, a Python file or package to copy next to the handler, and checks that it defines what the model needs.
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { packageName } from '../catalog/versions.js';

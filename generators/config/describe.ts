@@ -38,7 +38,8 @@ function helpFor(flag: string, texts: readonly string[]): string {
 export function help(): string {
   const parameters = keys.map((key) => {
     const flag = kindOf(key) === 'boolean' ? `--[no-]${flagOf(key).slice(2)}` : `${flagOf(key)}=…`;
-    return helpFor(flag, [table[key].about, `${describeValues(key)} (default: ${describeDefault(key)})`]);
+    const defaultValue = describeDefault(key).replace(/^(?!required)/, 'default: ');
+    return helpFor(flag, [table[key].about, `${describeValues(key)} (${defaultValue})`]);
   });
   const run = Object.entries(runFlags).map(([key, about]) =>
     helpFor(`${flagOf(key)}${key === 'config' ? '=FILE' : ''}`, [about]),
@@ -71,10 +72,9 @@ ${run.join('\n')}
 Precedence, highest first: flag, argument, ML_* variable, --config file,
 ml-container.config.json, "ml-container-creator" in package.json, model file,
 .yo-rc.json of the project, your answer, default. In prompts, .yo-rc.json only
-gives the defaults.
+sets the defaults.
 Exit status: 0 done, 1 internal error, 2 invalid request, 3 files in the way,
-4 the update left conflicts,
-130 cancelled.
+4 the update left conflicts, 130 cancelled.
 
 Try:
   ml-container-creator churn --model=churn.pkl --skip-prompts
@@ -99,7 +99,7 @@ export function referencePage(): string {
 
 Each parameter is a flag, an environment variable, and a key of \`ml-container.config.json\`. Precedence, highest first: flag, argument, \`ML_*\`
 variable, \`--config\` file, \`ml-container.config.json\`, \`"ml-container-creator"\` in \`package.json\`, the model file, the
-project's \`.yo-rc.json\`, your answer, default. In prompts, \`.yo-rc.json\` only gives the defaults. \`--explain\` shows where
+project's \`.yo-rc.json\`, your answer, default. In prompts, \`.yo-rc.json\` only sets the defaults. \`--explain\` shows where
 each value came from.
 
 | key | flag | variable | values | default | description |

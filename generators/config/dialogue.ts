@@ -84,7 +84,7 @@ function checkedOnDisk(refuse: Refuse, problemsOf: (given: Given) => readonly Pr
 const withReason = (question: Question, { reason }: State): Question =>
   reason ? { ...question, intro: wrap(`\n${reason}`) } : question;
 
-/** Asks a question until the answer is valid. Returns undefined after too many invalid ones, which only a program gives. */
+/** Asks a question until the answer is valid; undefined after too many invalid ones, which only a program gives. */
 async function askUntilValid(question: Question, ask: Ask, state: State, refuse: Refuse): Promise<State | undefined> {
   const key = question.name as Key;
   let current = question;

@@ -38,7 +38,7 @@ export interface Gathered extends Settled {
 /** Combines all sources with the answers to prompts. `answered` is undefined if there are no prompts. */
 export type Collect = (answered?: readonly Given[]) => Gathered;
 
-/** Gathers the values of all sources and resolves them. Asks the open questions in a dialogue, and throws only what that throws. */
+/** Resolves the values of all sources, and asks the open questions in a dialogue. Throws only what that throws. */
 export async function gather(commandLine: CommandLine, context: Context, dialogue?: Dialogue): Promise<Gathered> {
   const collect = collector(commandLine, context);
   return dialogue ? runDialogue(collect, dialogue, context.machine ?? {}) : collect();
@@ -82,10 +82,10 @@ const without = (source: Source, answered: readonly Given[]): Source => ({
 });
 
 /** The stored answers that work with the sources of higher precedence. In a dialogue, they are only defaults. */
-function compatible(stored: Source, stronger: readonly Source[]): Source {
+function compatible(stored: Source, overriding: readonly Source[]): Source {
   if (!stored.values.length) return stored;
   const problemsWith = (values: readonly Given[]) =>
-    realProblems(resolve([...stronger, { ...stored, values }]).problems).length;
+    realProblems(resolve([...overriding, { ...stored, values }]).problems).length;
   let minimum = problemsWith([]);
   if (problemsWith(stored.values) <= minimum) return stored;
   const values: Given[] = [];

@@ -99,7 +99,7 @@ function valuesOf(model: Model, from: string): Given[] {
   );
 }
 
-/** The newest scikit-learn at the booster's release date. A booster's pickle does not record its scikit-learn version. */
+/** The newest scikit-learn when the booster was released. A booster's pickle does not record the version used. */
 function contemporaryVersion({ framework, packages = [] }: Model): string | undefined {
   if (framework !== 'sklearn') return undefined;
   const [name = '', version = ''] = packages.find((each) => /^(xgboost|lightgbm)==/.test(each))?.split('==') ?? [];

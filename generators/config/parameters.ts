@@ -1,5 +1,5 @@
-// The table of parameters. Flags, ML_* names, config keys, prompts, help, docs, the JSON Schema and the types are all derived
-// from it. Its order is the order of the questions: each parameter comes after those it depends on.
+// The table of parameters. Flags, ML_* names, config keys, prompts, help, docs, the JSON Schema and the types come from
+// it. Its order is the order of the questions: each parameter comes after those it depends on.
 import { z } from 'zod';
 import {
   entryOf,

@@ -1,4 +1,4 @@
-// Checks whether answers can still lead to a project. An answer is refused only if no answer to the open questions would fix it.
+// Checks whether answers can still lead to a project. Refuses one only if no answer to the open questions would fix it.
 import type { Collect } from './gather.js';
 import type { Answers, Key, Machine } from './parameters.js';
 import type { Problem } from './problems.js';

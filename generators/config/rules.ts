@@ -9,7 +9,7 @@ import { languageModelRules, typeForCpu, typeForEngine, usesEngine } from './lan
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
 
-/** A combination that cannot work. `broken` returns the reason, or nothing if it can work or the instance is unknown. */
+/** A combination that cannot work. `broken` returns the reason; nothing if it can work or the instance is unknown. */
 export interface Rule {
   key: Key;
   broken: (answers: Answers, instance: Instance | undefined) => string | undefined | false;

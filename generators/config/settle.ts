@@ -17,8 +17,8 @@ export interface Settled {
 type Candidate = Given & { source: Source };
 
 /**
- * Decides every parameter, in the order of the table. The source of highest precedence comes first. A value that does not
- * fit the others is a problem, unless another value of its source was overridden: then it is ignored, with a warning.
+ * Decides every parameter, in the order of the table. The source of highest precedence comes first. A value that does
+ * not fit the others is a problem. If another value of its source was overridden, it is ignored with a warning instead.
  */
 export function settle(sources: readonly Source[]): Settled {
   const answers: Record<string, unknown> = {};

@@ -1,5 +1,5 @@
-// Reads --requirements, a `pip freeze` of the training environment. Only the versions of packages that the model needs are
-// taken from it.
+// Reads --requirements, a `pip freeze` of the training environment. Uses only the versions of packages that the model
+// needs.
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';

@@ -41,7 +41,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   ],
 };
 
-/** Parses a text as a value of the parameter. A text that cannot be parsed stays as it is, and its schema refuses it. */
+/** Parses a text as a value of the parameter. Returns other text unchanged, which the schema refuses. */
 export function readText(key: Key, text: string): unknown {
   return readers[kindOf(key)]?.(text.trim()) ?? text;
 }

@@ -59,7 +59,8 @@ export function encodeBase(base: Base): Uint8Array {
     ...{ format: currentFormat, version, check: checkOf(base) },
     ...{ files: pack(files), fromModel: pack(fromModel), kept: pack(kept) },
   };
-  return gzipSync(Buffer.from(`${JSON.stringify(object)}\n`), { level: 9, mtime: 0 }); // the output of node:zlib depends on the processor
+  // The output of node:zlib depends on the processor.
+  return gzipSync(Buffer.from(`${JSON.stringify(object)}\n`), { level: 9, mtime: 0 });
 }
 
 /** Decodes a base. Throws an UnreadableBaseError if it is damaged or was edited, or a NewerBaseError. */

@@ -1,5 +1,5 @@
-// The dictionaries that compress the base of a project. Most lines of a project are also in the dictionary, and are stored as
-// a range of it. Never change a dictionary after its release: the bases that use it would become unreadable.
+// The dictionaries that compress the base of a project. Most lines of a project are also in the dictionary, and are
+// stored as a range of it. Never change a dictionary after its release: the bases that use it would become unreadable.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';

@@ -50,7 +50,7 @@ export function deploySteps({
   return [
     ...(hasRole
       ? []
-      : [{ command: 'deploy/iam/create_role.sh', about: 'creates the role that SageMaker assumes; needed only once' }]),
+      : [{ command: 'deploy/iam/create_role.sh', about: 'once: creates the role that SageMaker assumes' }]),
     {
       command: build === 'codebuild' ? 'deploy/submit_build.sh' : 'deploy/build_and_push.sh',
       about: `builds the ${contents} for ${image.platform} and pushes it to ECR`,

@@ -1,4 +1,4 @@
-// Decides what an update does with each file, from the file as generated before (base), as it is now, and as generated now.
+// Decides what an update does with each file: as generated before (base), as it is now, and as generated now.
 import { dirname, join } from 'node:path/posix';
 import type { RenderedFile } from '../project/render.js';
 import type { CurrentFile } from './disk.js';

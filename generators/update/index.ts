@@ -1,4 +1,4 @@
-// `yo ml-container-creator:update`: applies other answers or a newer generator to a project, and keeps the user's edits.
+// `yo ml-container-creator:update`: applies other answers or a newer generator to a project, and keeps edits.
 import Generator from 'yeoman-generator';
 import { help } from '../config/describe.js';
 import { CancelledError } from '../config/problems.js';

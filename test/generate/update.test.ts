@@ -1,4 +1,4 @@
-// `update` on projects that were edited: edits stay, everything else is as if it had just been generated.
+// `update` on edited projects: edits are kept, and everything else is as if newly generated.
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,28 +20,28 @@ const edits: readonly Edit[] = [
 ];
 const extra = 'code/churn/rules.py';
 
-/** Edits a project as its user does, and adds a file. */
+/** Edits a project like a user, and adds a file. */
 function editAll(folder: string): void {
   edit(folder, ...edits);
   mkdirSync(join(folder, 'code/churn'));
   writeFileSync(join(folder, extra), 'LIMIT = 3\n');
 }
 
-/** A generated project with the user's edits. */
+/** Generates a project and edits it. */
 async function editedProject(...args: string[]): Promise<string> {
   const folder = await generate(newFolder(), '--framework=xgboost', ...args);
   editAll(folder);
   return folder;
 }
 
-/** What a freshly generated project with the same edits has. */
+/** The contents of a newly generated project with the same edits. */
 async function expected(...args: string[]): Promise<Record<string, string>> {
   const fresh = contents(await generate(newFolder(), '--framework=xgboost', ...args));
   for (const each of edits) fresh[each.path] = edited(fresh[each.path] ?? '', each);
   return { ...fresh, [extra]: '644 LIMIT = 3\n' };
 }
 
-const journeys: Readonly<Record<string, readonly string[]>> = {
+const changes: Readonly<Record<string, readonly string[]>> = {
   'another server': ['--model-server=flask'],
   'the CDK, too': ['--deploy-tool=cli,cdk'],
   'another target': ['--deploy-target=serverless'],
@@ -56,8 +56,8 @@ const journeys: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('an update to', () => {
-  for (const [name, args] of Object.entries(journeys))
-    it(`${name} keeps all edits, then finds nothing to do, and goes back to the same bytes`, async () => {
+  for (const [name, args] of Object.entries(changes))
+    it(`${name} keeps all edits, has nothing to do when repeated, and can be undone to the same bytes`, async () => {
       const folder = await editedProject();
       const first = contents(folder);
       const { status, output } = await update(folder, args);
@@ -75,7 +75,7 @@ describe('an update to', () => {
       assert.deepEqual(contents(folder), first);
     });
 
-  it('another framework names what it leaves and what is in conflict', async () => {
+  it('another framework lists the conflicts', async () => {
     const folder = await editedProject();
     const { status, output } = await update(folder, ['--framework=sklearn', '--model-format=skops']);
     assert.equal(status, 4);
@@ -114,7 +114,7 @@ describe('an update by another version of the generator', () => {
       input: '',
     });
 
-  it('brings its changes, keeps the edits, and is not undone by an older version', async () => {
+  it('applies its changes, keeps the edits, and is not undone by an older version', async () => {
     const folder = await editedProject();
     const before = contents(folder);
     const { status, output } = runNewer(folder, 'update');
@@ -132,7 +132,7 @@ describe('an update by another version of the generator', () => {
 });
 
 describe('an update', () => {
-  it('leaves deleted files deleted, and says so where they have changed', async () => {
+  it('does not restore deleted files, and lists those that would have changed', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost');
     for (const path of ['test/check_contract.py', 'Dockerfile']) rmSync(join(folder, path));
     const { status, output } = await update(folder, ['--model-server=flask']);
@@ -142,7 +142,7 @@ describe('an update', () => {
     assert.ok(!existsSync(join(folder, 'Dockerfile')) && !existsSync(join(folder, 'test/check_contract.py')));
   });
 
-  it('removes what is not generated any more, names what was edited of it, and merges it when it is generated again', async () => {
+  it('removes files that are no longer generated, keeps edited ones, and merges these when generated again', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost', '--include-training');
     edit(folder, { path: 'train/train.py', to: '# ours\n' });
     const first = contents(folder);
@@ -153,7 +153,7 @@ describe('an update', () => {
     assert.deepEqual(contents(folder), first);
   });
 
-  it('takes a file of the user’s that it would generate as a conflict', async () => {
+  it('reports a conflict if the user has added a file that is generated now', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost');
     writeFileSync(join(folder, 'code/nginx.conf'), '# ours\n');
     const { status } = await update(folder, ['--model-server=flask']);
@@ -164,7 +164,7 @@ describe('an update', () => {
     );
   });
 
-  it('keeps Windows line ends, bytes that are no text, missing newlines and modes', async () => {
+  it('keeps CRLF line ends, binary files, missing newlines and modes', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost');
     const place = (path: string) => join(folder, path);
     const windows = (path: string) =>
@@ -187,7 +187,7 @@ describe('an update', () => {
     assert.match(output, /conflict +requirements\.txt .*see requirements\.txt\.new/);
   });
 
-  it('shows with --dry-run a diff with which git comes to the same', async () => {
+  it('with --dry-run, prints a diff that has the same result when applied with git', async () => {
     const [one, other] = [await editedProject(), await editedProject()];
     const args = ['--model-server=flask', '--deploy-target=serverless'];
     const before = contents(one);
@@ -203,7 +203,7 @@ describe('an update', () => {
     assert.deepEqual({ ...byGit, [baseFile]: '' }, { ...byUpdate, [baseFile]: '' });
   });
 
-  it('leaves to lock.sh a lock that lock.sh made, and says when to run it', async () => {
+  it('leaves a lock written by lock.sh unchanged, and says when to run lock.sh', async () => {
     const folder = await editedProject();
     const lock = join(folder, 'requirements.txt');
     assert.match((await update(folder, ['--aws-region=eu-west-1'])).output, /Next:\n {2}\.\/lock\.sh\n$/);
@@ -219,7 +219,7 @@ describe('an update', () => {
     assert.match(output, /Next:\n {2}\.\/lock\.sh\n$/);
   });
 
-  it('keeps what came from the model, without the model', async () => {
+  it('keeps the files derived from the model, without the model', async () => {
     const home = newFolder();
     const fixtures = JSON.parse(readFileSync(join(root, 'test/unit/fixtures/pickles.json'), 'utf8'));
     writeFileSync(join(home, 'model.joblib'), gunzipSync(Buffer.from(fixtures['logistic-1.3.joblib'].data, 'base64')));
@@ -233,7 +233,7 @@ describe('an update', () => {
     assert.deepEqual(contents(folder), first);
   });
 
-  it('takes other answers from an edited .yo-rc.json, and keeps what other generators store there', async () => {
+  it('applies edits of .yo-rc.json, and keeps what other generators store there', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost');
     edit(
       folder,
@@ -247,7 +247,7 @@ describe('an update', () => {
     assert.ok(existsSync(join(folder, 'code/nginx.conf')));
   });
 
-  it('prints with --json one object', async () => {
+  it('with --json, prints one object', async () => {
     const folder = await editedProject();
     const { status, stdout } = run(folder, ['update', '--model-server=flask', '--json']);
     assert.equal(status, 0);
@@ -259,7 +259,7 @@ describe('an update', () => {
 });
 
 describe('on a conflict, the sub-generator', () => {
-  /** Runs it as Yeoman does, on a project with a conflict; the handler afterwards. */
+  /** Runs it as Yeoman does, on a project with a conflict. Returns the README and the paths of saved files. */
   async function resolved(answer: string): Promise<[string, string[]]> {
     const folder = await generate(newFolder(), '--framework=xgboost');
     edit(folder, { path: 'README.md', from: ' served by fastapi', to: ' served by our own fastapi' });
@@ -273,7 +273,7 @@ describe('on a conflict, the sub-generator', () => {
 
   it('asks, and keeps yours', async () => assert.match((await resolved('yours'))[0], /our own fastapi/));
 
-  it('asks, and takes the generated lines once yours are saved', async () => {
+  it('asks, and uses the generated lines after saving yours', async () => {
     const [readme, saved] = await resolved('generated');
     assert.match(readme, / served by flask/);
     assert.deepEqual(saved, ['README.md.orig']);
@@ -281,14 +281,14 @@ describe('on a conflict, the sub-generator', () => {
 
   it('asks, and writes markers', async () => assert.match((await resolved('markers'))[0], /<<<<<<< yours\n/));
 
-  it('asks, and is cancelled with nothing changed', async () => {
+  it('asks, and changes nothing if cancelled', async () => {
     await assert.rejects(resolved('cancel'), /nothing was changed/);
     process.exitCode = 0;
   });
 });
 
 describe('--force over an edited project', () => {
-  it('saves what it replaces, and counts what it wrote', async () => {
+  it('saves the edited files that it replaces, and prints the number of files written', async () => {
     const folder = await editedProject();
     writeFileSync(join(folder, 'README.md.orig'), 'older\n');
     const args = ['--project-dir=.', '--force', '--model-server=flask'];
@@ -316,7 +316,7 @@ describe('--force over an edited project', () => {
 });
 
 describe('the base of a project', () => {
-  it('says the version and the format, is small, and is the same again', async () => {
+  it('contains the version and the format, is small, and is reproducible', async () => {
     const all = [
       '--include-training',
       '--include-sample-model',

@@ -75,7 +75,7 @@ function follow(given: Given, { values }: CommandLine): Given {
 
 const problemsOf = (given: Given) => resolve([readObject(given, 'the test')]).problems;
 
-/** Follows every alternative in the hint of the first problem. Fails if one does not lead to a project within `steps`. */
+/** Asserts that every alternative in the hint of the first problem leads to a project within `steps`. */
 function assertLeadsToProject(given: Given, steps: number, path: readonly string[] = []): void {
   const problems = problemsOf(given);
   const [problem] = problems;

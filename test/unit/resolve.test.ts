@@ -130,7 +130,10 @@ describe('resolve refuses', () => {
       { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
       /batch transform does not run on ml.m6g.large/,
     ],
-    [{ ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] }, /CloudFormation does not support batch transform/],
+    [
+      { ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] },
+      /CloudFormation does not support batch transform/,
+    ],
     [
       { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
       /needs CUDA 13, but the GPU hosts of batch transform support only up to CUDA 12/,
