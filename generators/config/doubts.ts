@@ -6,7 +6,7 @@ import { smallerTypeFor, x86TypeFor } from './instances.js';
 import { usesEngine } from './language-models.js';
 import type { Answers, Machine } from './parameters.js';
 
-/** The warnings. `isChosen`: the user chose the instance type from the list, which shows smaller ones. */
+/** The warnings. `isChosen`: the user chose the instance type at the prompt, which also offers smaller ones. */
 export function doubts(answers: Answers, isChosen = false, machine: Machine = {}): string[] {
   const instance = instanceFor(answers);
   const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion, runtime } = answers;

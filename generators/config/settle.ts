@@ -18,7 +18,7 @@ type Candidate = Given & { source: Source };
 
 /**
  * Decides every parameter, in the order of the table. The source of highest precedence comes first. A value that does
- * not fit the others is a problem. If another value of its source was overridden, it is ignored with a warning instead.
+ * not fit the others is a problem; if another value of its source was overridden, only a warning, and it is ignored.
  */
 export function settle(sources: readonly Source[]): Settled {
   const answers: Record<string, unknown> = {};

@@ -14,7 +14,7 @@ export interface Base {
   /** The generator's version. */
   readonly version: string;
   readonly files: readonly RenderedFile[];
-  /** The files derived from the model when the project was first generated. Not every project includes them. */
+  /** The files derived from the model at first generation. Written to the project only if its answers call for them. */
   readonly fromModel: readonly RenderedFile[];
   /** Files that are no longer generated, but are still in the project because the user edited them. */
   readonly kept: readonly RenderedFile[];

@@ -40,7 +40,7 @@ export interface Sides {
   readonly current?: CurrentFile | undefined;
   /** The file as generated now. */
   readonly generated?: RenderedFile | undefined;
-  /** `base` comes from before the last update: the file is not generated since, but stayed because it was edited. */
+  /** `base` is older than the last update: the file is no longer generated, but stayed because it was edited. */
   readonly wasKept: boolean;
 }
 
