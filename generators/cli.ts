@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The package's own command. Help, version, schema and every run without a terminal come straight from the core;
-// with a terminal the same generator runs over yeoman-environment, imported only then.
+// The ml-container-creator command. The help, the version, the schema and all runs without a terminal use only the
+// core. On a terminal, the generator runs in yeoman-environment, which is imported only then.
 import { isCommand } from './commands.js';
 import type { Command } from './run.js';
 
