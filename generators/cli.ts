@@ -7,7 +7,8 @@ import type { Command } from './run.js';
 async function main(argv: readonly string[]): Promise<void> {
   const [command = '', ...rest] = isCommand(argv[0]) ? argv : ['app', ...argv];
   if (argv.includes('--version')) return print(`${(await import('./version.js')).version()}\n`);
-  if (argv.includes('--help') || argv.includes('-h')) return print((await import('./config/describe.js')).help());
+  if (argv.includes('--help') || argv.includes('-h') || `${argv}` === 'help')
+    return print((await import('./config/describe.js')).help());
   if (command === 'schema')
     return print(`${JSON.stringify((await import('./config/describe.js')).jsonSchema(), null, 2)}\n`);
   if (command === 'inspect') {

@@ -53,14 +53,13 @@ const warningsOf = (model: Model): string[] => [
   ...(model.obstacle ? [model.obstacle] : []),
 ];
 
-/** The command that generates a project; null if the model cannot be served as it is. */
+/** The command that generates a project; null if the model cannot be served as it is, or should not be loaded. */
 function commandFor(model: Model): string | null {
-  if (model.obstacle || !model.framework) return null;
+  if (model.obstacle || !model.framework || dangersIn(model).length) return null;
   const name = projectNameFrom(basename(model.path).replace(/(\.[a-z]\w*)+$/i, ''));
   const own = ownModules(model);
   const code = own.length ? [`--code=${own.includes('__main__') ? 'FILE.py' : 'PATH'}`] : [];
-  const force = dangersIn(model).length ? ['--force'] : [];
-  return ['ml-container-creator', ...(name ? [name] : []), `--model=${shell(model.path)}`, ...code, ...force].join(' ');
+  return ['ml-container-creator', ...(name ? [name] : []), `--model=${shell(model.path)}`, ...code].join(' ');
 }
 
 function toJson(model: Model): object {

@@ -38,7 +38,10 @@ export function closingLines({ directory, next }: Plan, { count, saved }: Writte
   const kept = saved.length
     ? `Saved the files that you had edited:\n${saved.map((name) => `  ${name}\n`).join('')}`
     : '';
-  return `${kept}Wrote ${countFiles(count)} to ${directory}.\n${next}`;
+  const done = count
+    ? `Wrote ${countFiles(count)} to ${directory}.`
+    : `${directory} is up to date: nothing was written.`;
+  return `${kept}${done}\n${next}`;
 }
 
 /** Prints an error without a stack trace. Returns the exit status. */

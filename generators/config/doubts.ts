@@ -9,7 +9,8 @@ import type { Answers, Machine } from './parameters.js';
 /** The warnings. `isChosen`: the user chose the instance type at the prompt, which also offers smaller ones. */
 export function doubts(answers: Answers, isChosen = false, machine: Machine = {}): string[] {
   const instance = instanceFor(answers);
-  const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion, runtime } = answers;
+  const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion, runtime, deployTarget } =
+    answers;
   const memory = memoryOf(answers);
   const entry = framework && entryIn(framework, runtime);
   const idle = entry && (entry.gpu ? instance?.neuron : instance?.gpu || instance?.neuron);
@@ -18,6 +19,9 @@ export function doubts(answers: Answers, isChosen = false, machine: Machine = {}
     pythonVersion === '3.10' &&
       'Python 3.10 no longer gets security fixes: retrain the model with a newer Python when you can',
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
+    instanceType === 'custom' &&
+      deployTarget === 'serverless' &&
+      `${customInstanceType} is not used: a serverless endpoint has no instances`,
     usesEngine(answers) &&
       modelName &&
       !memory &&

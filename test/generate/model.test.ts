@@ -88,6 +88,7 @@ describe('inspect', () => {
     put(folder, 'ops.pkl', 'bad.pkl');
     const { stdout } = run(folder, ['inspect', 'bad.pkl']);
     assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
+    assert.doesNotMatch(stdout, /--model=/);
     assert.ok(
       JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every(
         (each: { danger: boolean }) => each.danger,
