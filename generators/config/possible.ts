@@ -1,7 +1,7 @@
 // Checks whether answers can still lead to a project. Refuses one only if no answer to the open questions would fix it.
 import type { Collect } from './gather.js';
 import type { Answers, Key, Machine } from './parameters.js';
-import type { Problem } from './problems.js';
+import { noSource, type Problem } from './problems.js';
 import type { Refuse } from './prompts.js';
 import { offersFor } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
@@ -24,7 +24,7 @@ const SOLVABLE: ReadonlySet<string> = new Set<Key>([
 ]);
 
 /** Problems except missing values, which the prompts ask for. */
-export const realProblems = (problems: readonly Problem[]) => problems.filter(({ from }) => from !== 'no source');
+export const realProblems = (problems: readonly Problem[]) => problems.filter(({ from }) => from !== noSource);
 
 /** Whether the answers work, or would work with other answers to the open questions. */
 export function isPossible(collect: Collect, progress: Progress, machine: Machine): boolean {

@@ -9,6 +9,9 @@ export interface Problem {
   hint?: string;
 }
 
+/** The source of a value that is missing. */
+export const noSource = 'no source';
+
 /** Ends the run. `code` is the exit status: 1 internal error, 2 invalid request, 3 files in the way, 130 cancelled. */
 export class ExitError extends Error {
   readonly code: number;
@@ -32,7 +35,8 @@ export class RequestError extends ExitError {
 /** Existing files are in the way; nothing was written. */
 export class ConflictError extends ExitError {
   constructor(files: readonly string[], directory: string, canUpdate = false) {
-    const message = `${files.length} file(s) in ${directory} differ from what would be written`;
+    const count = files.length === 1 ? '1 file' : `${files.length} files`;
+    const message = `${count} in ${directory} would be overwritten`;
     const merging = canUpdate ? '; or merge them: run ml-container-creator update in that folder' : '';
     const hint = `choose another --project-dir, or add --force to overwrite them${merging}`;
     const list = files.map((file) => `    ${file}\n`).join('');
@@ -60,7 +64,8 @@ export class CancelledError extends ExitError {
 function formatProblems(problems: readonly Problem[], outcome: string): string {
   const lines = problems.map(({ key, from, message, hint }) => {
     const where = key && !message.startsWith(key) ? `${key}: ` : '';
-    return `  ${where}${message} (from ${from})${hint ? `\n      ${hint}` : ''}`;
+    const source = from === noSource ? '' : ` (from ${from})`;
+    return `  ${where}${message}${source}${hint ? `\n      ${hint}` : ''}`;
   });
   const count = problems.length === 1 ? '1 problem found' : `${problems.length} problems found`;
   return `${count}; ${outcome}:\n${lines.join('\n')}`;

@@ -1,7 +1,7 @@
 // Turns sources into answers, or lists all problems at once. Never throws for bad input.
 import { doubts } from './doubts.js';
 import { type Answers, flagOf, type Key, type Machine, table, variableOf } from './parameters.js';
-import type { Problem } from './problems.js';
+import { noSource, type Problem } from './problems.js';
 import { conflicts } from './rules.js';
 import { type Settled, settle } from './settle.js';
 import { type Source, withInstanceImplied, YOUR_ANSWER } from './sources.js';
@@ -23,6 +23,6 @@ function missing(open: readonly Key[], answers: Answers): Problem[] {
   return absent.map((key) => {
     const values = valuesOf(key).join(', ');
     const hint = `set ${flagOf(key)}=…, ${variableOf(key)}, or "${key}" in a config file${values && `: ${values}`}`;
-    return { key, from: 'no source', message: `${key} is required`, hint };
+    return { key, from: noSource, message: `${key} is required`, hint };
   });
 }
