@@ -92,6 +92,17 @@ def test_the_environment_overrides_defaults(tmp_path: Path) -> None:
     assert (chosen.batch_rows, chosen.max_body, chosen.docs) == (1, 100 * 2**20, True)
 
 
+@pytest.mark.parametrize(
+    ("environ", "megabytes"),
+    [
+        ({"SM_MAX_BODY_MB": "1000"}, 1000),
+        ({"SM_MAX_BODY_MB": "30", "SAGEMAKER_BATCH": "true"}, 30),
+    ],
+)
+def test_sm_max_body_mb_overrides_the_limit_of_a_body(environ: dict[str, str], megabytes: int, tmp_path: Path) -> None:
+    assert settings.read(environ, tmp_path).max_body == megabytes * 2**20
+
+
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SM_LOG_LEVEL": ""}, tmp_path) == settings.read({}, tmp_path)
 
@@ -105,6 +116,9 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
         ("SAGEMAKER_BIND_TO_PORT", "-1"),
         ("SM_WORKERS", "0"),
         ("SM_WORKERS", "9" * 5000),
+        ("SM_MAX_BODY_MB", "0"),
+        ("SM_MAX_BODY_MB", "1001"),
+        ("SM_MAX_BODY_MB", "1.5"),
         ("SM_LOG_LEVEL", "loud"),
         ("SM_DOCS", "yes"),
         ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "image/png"),

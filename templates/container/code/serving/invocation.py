@@ -212,7 +212,7 @@ def execution_parameters(settings: Settings) -> Answer:
     parameters = {
         "MaxConcurrentTransforms": min(16, settings.workers * settings.threads),
         "BatchStrategy": "MultiRecord",
-        "MaxPayloadInMB": 6,
+        "MaxPayloadInMB": min(6, settings.max_body // 2**20),
     }
     return Answer(200, orjson.dumps(parameters))
 

@@ -13,8 +13,8 @@ from serving.errors import StartError
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_FRACTION = 0.9  # of the memory limit; the rest is for the system
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-MAX_BODY = 25 * 2**20
-MAX_BATCH_BODY = 100 * 2**20  # batch transform
+MAX_BODY_MB = 25  # SageMaker's limit per request; asynchronous inference has 1 GB, read from S3
+MAX_BATCH_BODY_MB = 100  # batch transform
 MATH_THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -39,7 +39,7 @@ class Settings:
     threads: int  # concurrent predictions in each worker
     batch_rows: int  # records per batch of several requests; 1 turns batching off
     max_waiting: int  # requests queued in each worker; further ones get 503
-    max_body: int  # bytes (SageMaker: at most 25 MB per request, 100 MB in batch transform)
+    max_body: int  # bytes; larger request bodies get 413
     answers: tuple[str, ...]  # media types of responses; the first is the default
     docs: bool  # whether to serve GET /docs
 
@@ -57,10 +57,16 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
         threads=read_number(environ, "SM_THREADS", 1),
         batch_rows=read_number(environ, "SM_BATCH_ROWS", 256, maximum=2**20),
         max_waiting=128,
-        max_body=MAX_BATCH_BODY if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY,
+        max_body=read_max_body(environ),
         answers=read_answers(environ),
         docs=read_choice(environ, "SM_DOCS", "0", ("0", "1")) == "1",
     )
+
+
+def read_max_body(environ: Mapping[str, str]) -> int:
+    """Return the limit of a request's body in bytes."""
+    default = MAX_BATCH_BODY_MB if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY_MB
+    return read_number(environ, "SM_MAX_BODY_MB", default, maximum=1000) * 2**20
 
 
 def read_multi_model(environ: Mapping[str, str]) -> bool:

@@ -29,7 +29,7 @@ from serving.models import Model
 from serving.processes import Child, Supervisor, open_port
 from serving.request import Answer, Request, Stream, read_request
 from serving.server import BACKLOG, Gunicorn
-from serving.settings import MAX_BODY, Settings
+from serving.settings import MAX_BODY_MB, Settings
 from serving.stages import write_stages
 
 Environ = dict[str, Any]
@@ -195,7 +195,7 @@ def nginx(settings: Settings, folder: Path) -> Child:
     """nginx with code/nginx.conf, in which the port, the body limit and the paths in /tmp are replaced."""
     conf = NGINX_CONF.read_text().replace("listen 8080", f"listen {settings.port}")
     for unit in ("m", " MB"):
-        conf = conf.replace(f"{MAX_BODY // 2**20}{unit}", f"{settings.max_body // 2**20}{unit}")
+        conf = conf.replace(f"{MAX_BODY_MB}{unit}", f"{settings.max_body // 2**20}{unit}")
     path = folder / "nginx.conf"
     path.write_text(conf.replace("/tmp/serving", f"{folder}/serving"))
 
