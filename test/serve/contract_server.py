@@ -77,7 +77,7 @@ BREAKS = {  # a way to break the contract -> a part of the rule that finds it
     "metrics-twice": "GET /metrics",
     "metrics-fail": "GET /metrics",
     "metrics-standstill": "GET /metrics",
-    "noise-kills": "do no harm",
+    "noise-kills": "leave the server working",
     "noise-is-500": "not HTTP get a 4xx",
     "needs-root": "docker run IMAGE serve",
     "sigterm-ignored": "SIGTERM ends it",
@@ -305,7 +305,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.read_body()
         if broken("sample-refused"):
             raise Refused(400, "Not today.")
-        if broken("headers-refused") and self.headers["X-Amzn-SageMaker-Unheard-Of"]:
+        if broken("headers-refused") and self.headers["X-Amzn-SageMaker-Unknown"]:
             raise Refused(400, "What is this header?")
         if not broken("metrics-standstill"):
             served.append(None)

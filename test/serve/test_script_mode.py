@@ -347,15 +347,18 @@ def refusal(code: Path) -> str:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir:\n", r"inference\.py does not import: SyntaxError: .*line 1.*Fix it\."),
-        ("import lightgbm\n" + MODEL, r"inference\.py does not import: ModuleNotFoundError.* Add lightgbm to requ"),
+        ("def model_fn(model_dir:\n", r"inference\.py could not be imported: SyntaxError: .*line 1.*Fix the error\."),
+        (
+            "import lightgbm\n" + MODEL,
+            r"inference\.py could not be imported: ModuleNotFoundError.* Add lightgbm to requ",
+        ),
         ("from sagemaker_containers.beta import framework\n" + MODEL, r"Add sagemaker-containers to requirements\.in"),
-        ("import mine\n" + MODEL, r"Put mine\.py, .* or generate the project with --code=PATH"),
-        ("raise SystemExit(3)\n" + MODEL, r"inference\.py does not import: SystemExit: 3"),
+        ("import mine\n" + MODEL, r"Put mine\.py, .* next to code/model_handler\.py: a pickle refers"),
+        ("raise SystemExit(3)\n" + MODEL, r"inference\.py could not be imported: SystemExit: 3"),
         ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It must take \(model_dir\) or"),
         ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\) or \(data, model, context\)\."),
         ("def input_fn(a, b): pass\ndef transform_fn(a, b, c, d): pass", r"has transform_fn and input_fn\. "),
-        ("def model_fn(model_dir): raise OSError('gone')", r"The model in .* does not load: OSError: gone"),
+        ("def model_fn(model_dir): raise OSError('gone')", r"The model in .* could not be loaded: OSError: gone"),
     ],
 )
 def test_a_broken_script_is_a_start_error(script: str, message: str, code: Path) -> None:
@@ -455,8 +458,8 @@ def test_a_script_is_served(variant: str, preload: str, project: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir): raise OSError('gone')\n", "does not load: OSError: gone"),
-        ("import lightgbm\ndef model_fn(model_dir): pass\n", "inference.py does not import: ModuleNotFoundError"),
+        ("def model_fn(model_dir): raise OSError('gone')\n", "could not be loaded: OSError: gone"),
+        ("import lightgbm\ndef model_fn(model_dir): pass\n", "inference.py could not be imported: ModuleNotFoundError"),
     ],
 )
 def test_a_script_that_cannot_load_its_model_stops_the_server(

@@ -1,4 +1,4 @@
-"""Advice for a model that does not load: a table from the error to what to do."""
+"""Advice for a model that cannot be loaded: a table from the error to what to do."""
 
 import re
 import sys
@@ -49,7 +49,7 @@ DAMAGED = re.compile(
     r"|model file descriptor|Flatbuffers model verification"
 )
 UNKNOWN_TO_KERAS = r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'"
-FIX_IT = "Fix it."
+FIX_IT = "Fix the error."
 FALLBACK = "Save it again with the versions in requirements.txt, or check load() in code/model_handler.py."
 
 
@@ -143,8 +143,8 @@ def advise_module(name: str) -> str:
     if util.find_spec(top):
         return advise_own(top, name)
     return (
-        f"Put {top}.py, or the folder {top}/ if it is a package, next to code/model_handler.py, or generate the "
-        "project with --code=PATH: a pickle refers to modules by the names they had in training."
+        f"Put {top}.py, or the folder {top}/ if it is a package, next to code/model_handler.py: a pickle refers to "
+        "modules by the names they had in training."
     )
 
 
@@ -160,7 +160,10 @@ def advise_own(module: str, name: str) -> str:
     if skipped := user_code.find_in_module(module, name):
         return advise_skipped(skipped)
     if module.partition(".")[0] in sys.stdlib_module_names:
-        return f"{module} of this Python has no {name}. Generate the project with the --python-version of the training."
+        return (
+            f"This Python's {module} has no {name}. In the project's folder, run: ml-container-creator update "
+            "--python-version=VERSION, with the version used in training."
+        )
     return f"{module} next to code/model_handler.py has no {name}. Replace it with the one used in training."
 
 
@@ -188,7 +191,7 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (
         r"Can't get (?:local )?attribute '(\w+)[^']*' on <module '(?:[\w.]+\.)?__(?:mp_)?main__'",
         "{0} was defined in the notebook or script that saved the model. Put the file that defines {0} next to "
-        "code/model_handler.py, or generate the project with --code=FILE. For a notebook, save the cell as a .py file.",
+        "code/model_handler.py. For a notebook, save the cell as a .py file.",
     ),
     (r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'", advise_attribute),
     (r"cannot import name '(\w+)' from '([\w.]+)'", advise_attribute),
@@ -200,13 +203,12 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
     (
         UNKNOWN_TO_KERAS,
-        "{0} is not part of Keras. Put the file that defines it next to code/model_handler.py, or generate the project "
-        "with --code=FILE.",
+        "{0} is not part of Keras. Put the file that defines it next to code/model_handler.py.",
     ),
     (
         r"Unrecognized keyword arguments? passed to",
-        "Another version of Keras saved the model. Generate the project with --framework-version set to the TensorFlow "
-        "version it was trained with, or save it again with this version.",
+        "Another version of Keras saved the model. In the project's folder, run: ml-container-creator update "
+        "--framework-version=VERSION, with the TensorFlow version used in training, or save it again with this one.",
     ),
     (
         r"`Lambda` layer",

@@ -112,7 +112,7 @@ def predict(expected: Lists, answer: Answer) -> Lists:
             found = answer(request)
     except (Exception, SystemExit) as error:
         log.exception("The model failed on the inputs of %s.", FILE)
-        advice = explain_missing(error) or "Fix them, or predict() in code/model_handler.py."
+        advice = explain_missing(error) or "Fix the inputs, or predict() in code/model_handler.py."
         raise StartError(
             f"The model fails on the inputs of {FILE}: {describe(error)}. {advice} SM_EXPECTED=off starts the server "
             "anyway."
@@ -125,8 +125,8 @@ def predict(expected: Lists, answer: Answer) -> Lists:
     for kind in wanted:
         if not isinstance(lists.get(kind), list) or len(lists[kind]) != len(expected[kind]):
             raise StartError(
-                f"The answer to the {len(expected['inputs'])} inputs of {FILE} is not a list of as many {kind} and "
-                "cannot be compared. Delete the file, or set SM_EXPECTED=off."
+                f"The response to the {len(expected['inputs'])} inputs of {FILE} must have a list of {kind}, one per "
+                "input, to be compared. Delete the file, or set SM_EXPECTED=off."
             )
     return {kind: lists[kind] for kind in wanted}
 

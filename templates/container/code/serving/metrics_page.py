@@ -20,5 +20,5 @@ def show() -> Answer:
             return metrics.show()
         except Exception:
             log.exception("GET /metrics failed.")
-            fault = "The metrics cannot be shown. The reason is in the log."
+            fault = "The metrics cannot be shown. Details are in the log."
     return Answer(503, orjson.dumps({"error": fault}))

@@ -104,7 +104,7 @@ def load_model(handler: ModuleType, model_dir: Path) -> Model:
 
 
 def open_model(handler: ModuleType, model_dir: Path) -> Model:
-    """Load the model. Raises StartError if the folder is missing or empty, or the model does not load.
+    """Load the model. Raises StartError if the folder is missing or empty, or the model cannot be loaded.
 
     The traceback of a failure is logged before StartError is raised.
     """
@@ -121,7 +121,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
     except (Exception, SystemExit) as error:
         log.exception("load() in model_handler.py failed.")
         advice = advise(error, find_mismatch(model_dir))
-        raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
+        raise StartError(f"The model in {model_dir} could not be loaded: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     metrics_server.LOADED.set(time.time())
     transform = getattr(handler, "TRANSFORM", None)
@@ -228,14 +228,14 @@ def import_handler() -> ModuleType:
     """Import the user's model_handler.py, or the script next to it that replaces it (script_mode.py).
 
     Also make names that a pickle expects in `__main__` resolve to the files next to it (user_code.py). Raises
-    StartError if the handler does not import or lacks `load` or `predict`, or if the script cannot be used.
+    StartError if the handler cannot be imported or lacks `load` or `predict`, or if the script cannot be used.
     """
     try:
         handler = importlib.import_module("model_handler")
     except (Exception, SystemExit) as error:
         log.exception("model_handler.py failed.")
         advice = look_up(error) or FIX_IT
-        raise StartError(f"model_handler.py does not import: {describe(error)}. {advice}") from None
+        raise StartError(f"model_handler.py could not be imported: {describe(error)}. {advice}") from None
     for name in ("load", "predict"):
         if not callable(getattr(handler, name, None)):
             raise StartError(f"model_handler.py has no function {name}(). Add it.")

@@ -114,7 +114,7 @@ def read_functions(script: Script, handler: ModuleType) -> Mapping[str, Function
     except (Exception, SystemExit) as error:
         log.exception("%s failed.", script.path.name)
         advice = look_up(error) or FIX_IT
-        raise StartError(f"{script.path.name} does not import: {describe(error)}. {advice}") from None
+        raise StartError(f"{script.path.name} could not be imported: {describe(error)}. {advice}") from None
     user_code.modules[module.__name__] = module
     found = {
         name: take_context(script, name, getattr(module, name), arguments)

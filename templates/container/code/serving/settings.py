@@ -74,7 +74,9 @@ def read_multi_model(environ: Mapping[str, str]) -> bool:
     name = "SAGEMAKER_MULTI_MODEL"
     enabled = read_choice(environ, name, "false", ("true", "false")) == "true"
     if enabled and not Path(__file__).with_name("multi.py").exists():
-        raise StartError(f"{name} is true, but this container serves one model: generate it with --multi-model.")
+        raise StartError(
+            f"{name} is true, but this container serves one model. Run ml-container-creator update --multi-model."
+        )
     return enabled
 
 

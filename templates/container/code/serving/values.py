@@ -106,7 +106,7 @@ def check_known(values: Values, column: Column, known: Sequence[Any]) -> None:
         return
     number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and each not in known)
     listed = ", ".join(map(show, known[:5])) + (", ..." if len(known) > 5 else "")
-    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, but this model knows only {listed}.")
+    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, not one of {listed}.")
 
 
 def type_of(categories: Sequence[Any]) -> str:

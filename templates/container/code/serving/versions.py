@@ -50,8 +50,8 @@ def refuse_other(library: str, saved: str, installed: str, advice: str = "") -> 
 
 
 def advise_release(minor: str) -> str:
-    """How to regenerate the project with another framework version and matching libraries."""
-    return f"In the project's folder, type: ml-container-creator --project-dir=. --framework-version={minor}"
+    """Return advice to update the project to another framework version and matching libraries."""
+    return f"In the project's folder, run: ml-container-creator update --framework-version={minor}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Translation between the classic format, {"inputs": …, "parameters": {…}}, and OpenAI's completions.
+"""Translation between the classic format of TGI, {"inputs": …, "parameters": {…}}, and OpenAI's completions.
 
     {"inputs": "Once"}                      [{"generated_text": " upon a time"}]
     {"inputs": ["Once", "Twice"]}           [{"generated_text": …}, {"generated_text": …}]
