@@ -182,7 +182,7 @@ class Server:
         self.post(body, content_type, **headers).expect(200, headers.get("Accept", JSON)).agree(self.predictions)
 
     def is_alive(self) -> bool:
-        """Whether it responds to /ping, even with an error. A worker that died has some seconds to restart."""
+        """Return whether it responds to /ping, even with an error. A worker that died has some seconds to restart."""
         for pause in (0, 2):
             time.sleep(pause)
             with suppress(Exception):
@@ -221,7 +221,7 @@ def are_numbers(value: Any) -> bool:
 
 
 def are_close(one: Any, other: Any) -> bool:
-    """Whether predictions are equal except for the last digits. In CSV, numbers are strings."""
+    """Return whether predictions are equal except for the last digits. In CSV, numbers are strings."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(are_close, one, other))
     try:

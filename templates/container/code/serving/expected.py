@@ -62,7 +62,7 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
 
 
 def find_cause(expected: Lists) -> str:
-    """The likely cause of a difference, and what to do: another library version, or different inputs."""
+    """Return the likely cause of a difference, and what to do: another library version, or different inputs."""
     others = []
     for name, was in expected["versions"].items():
         with suppress(metadata.PackageNotFoundError):
@@ -132,7 +132,7 @@ def predict(expected: Lists, answer: Answer) -> Lists:
 
 
 def measure(expected: Any, found: Any, smallest: float) -> float:
-    """The largest difference between two values, relative to their magnitude, which counts as at least `smallest`.
+    """Return the largest difference between two values, relative to their magnitude, which is at least `smallest`.
 
     Infinity if they differ in structure, type, whole numbers, or values other than numbers.
     """
@@ -149,5 +149,5 @@ def measure(expected: Any, found: Any, smallest: float) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a JSON number."""
+    """Return whether `value` is a JSON number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -101,7 +101,7 @@ class Invoker:
         return True
 
     def prove(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
-        """Whether the first and last request get the same outputs alone. If not, axis 0 may not be records."""
+        """Return whether the first and last request get the same outputs alone. If not, axis 0 may not be records."""
         for one, part in ((group[0], parts[0]), (group[-1], parts[-1])):
             CURRENT.set(one.request)
             try:
@@ -138,7 +138,7 @@ class Invoker:
         one.request.answer = Answer(200, body, media_type, answer_headers(one.request))
 
     def stream(self, request: Request, outputs: Iterator[Any]) -> tuple[Stream, str]:
-        """A streamed answer and its media type. If the first piece fails, which is made now, it still gets a status."""
+        """Return a streamed answer and its media type. The first piece is made now: if it fails, the status says so."""
         encoded = map(self.model.encode, outputs)
         first = list(itertools.islice(encoded, 1))
         media_type = self.model.media_type or type_of_pieces(first)
@@ -199,7 +199,7 @@ def form_groups(prepared: Sequence[Prepared], max_rows: int) -> Iterator[list[Pr
 
 
 def refuse(error: ServingError) -> Answer:
-    """The answer for an error: {"error": "..."}."""
+    """Return the answer for an error: {"error": "..."}."""
     headers = {}
     if isinstance(error, Overloaded):
         metrics_server.REFUSED.inc()
@@ -218,7 +218,7 @@ def execution_parameters(settings: Settings) -> Answer:
 
 
 def answer_headers(request: Request) -> Mapping[str, str]:
-    """The headers of an answer: X-Amzn-SageMaker-Custom-Attributes, if the handler set it."""
+    """Return the headers of an answer: X-Amzn-SageMaker-Custom-Attributes, if the handler set it."""
     value = request.answer_attributes
     if value is None:
         return {}
@@ -228,7 +228,7 @@ def answer_headers(request: Request) -> Mapping[str, str]:
 
 
 def type_of_pieces(pieces: Sequence[Any]) -> str:
-    """The media type of a stream if the handler does not set one."""
+    """Return the media type of a stream if the handler does not set one."""
     if pieces and not isinstance(pieces[0], (bytes, str)):
         return JSON_LINES
     return "application/octet-stream" if pieces and isinstance(pieces[0], bytes) else "text/plain; charset=utf-8"
@@ -244,7 +244,7 @@ def write_pieces(encoded: Iterator[Any], outputs: Iterator[Any]) -> Generator[by
 
 
 def to_bytes(value: Any) -> bytes:
-    """Bytes unchanged, text in UTF-8, anything else as a line of JSON."""
+    """Return bytes unchanged, text in UTF-8, anything else as a line of JSON."""
     if isinstance(value, bytes):
         return value
     return value.encode() if isinstance(value, str) else content.to_json_line(value)

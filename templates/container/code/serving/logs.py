@@ -62,7 +62,7 @@ def write_lines(level: str, message: str, lines: Iterable[Mapping[str, object]])
 
 
 def describe(request: Request) -> dict[str, object]:
-    """The log fields of a request, without its contents."""
+    """Return the log fields of a request, without its contents."""
     fields: dict[str, object] = {"id": request.inference_id} if request.inference_id else {}
     if answer := request.answer:
         fields["status"] = answer.status
@@ -74,10 +74,10 @@ def describe(request: Request) -> dict[str, object]:
 
 
 def to_iso(seconds: float) -> str:
-    """A time in UTC, to the millisecond."""
+    """Return a time in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def to_json(line: Mapping[str, object]) -> str:
-    """A log line."""
+    """Return a log line."""
     return orjson.dumps(line, default=str).decode()

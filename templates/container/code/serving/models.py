@@ -206,19 +206,19 @@ def require(loaded: Any, *methods: str) -> None:
 
 
 def describe_mismatch(model_dir: Path) -> str:
-    """The result of find_mismatch as a sentence; empty if there is none."""
+    """Return the result of find_mismatch as a sentence; empty if there is none."""
     kind = find_mismatch(model_dir)
     return f"The file looks like {kind}. " if kind else ""
 
 
 def find_mismatch(model_dir: Path) -> str | None:
-    """The actual kind of the one file whose extension is wrong; None if there is no such file, or several."""
+    """Return the actual kind of the one file whose extension is wrong; None if there is no such file, or several."""
     kinds = [kind for path in list_files(model_dir) if (kind := recognize(path)) and path.suffix not in kind]
     return kinds[0] if len(kinds) == 1 else None
 
 
 def list_files(model_dir: Path) -> list[Path]:
-    """The files in the folder, sorted, without dot files and DESCRIPTIONS; empty if the folder is missing."""
+    """Return the files in the folder, sorted, without dot files and DESCRIPTIONS; empty if the folder is missing."""
     if not model_dir.is_dir():
         return []
     return sorted(path for path in model_dir.iterdir() if path.name[0] != "." and path.name not in DESCRIPTIONS)
@@ -246,5 +246,5 @@ def import_handler() -> ModuleType:
 
 
 def identity(_: Any, value: Any) -> Any:
-    """The default for a hook that the handler does not define."""
+    """Return the value unchanged: the default for a hook that the handler does not define."""
     return value

@@ -74,7 +74,7 @@ def describe(model: Model, settings: Settings) -> Answer:
 
 
 def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, Schema]:
-    """The request and response bodies of /invocations by media type, and the schemas they refer to."""
+    """Return the request and response bodies of /invocations by media type, and the schemas they refer to."""
     schemas, examples = describe_columns(model.schema) if model.schema else ({"Request": RECORDS}, {})
     schemas["Answer"] = describe_answer(model)
     takes = to_content("Request", {**content.DECODERS, **model.decoders})
@@ -83,7 +83,7 @@ def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, S
 
 
 def describe_columns(inputs: InputSchema) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """The schemas of each JSON form of a request by column, and examples by media type."""
+    """Return the schemas of each JSON form of a request by column, and examples by media type."""
     columns = {column.name: schema_of(column) for column in inputs.columns}
     record = {column.name: example_of(column) for column in inputs.columns}
     names, values = list(record), list(record.values())
@@ -114,7 +114,7 @@ def describe_columns(inputs: InputSchema) -> tuple[dict[str, Schema], dict[str, 
 
 
 def describe_answer(model: Model) -> Schema:
-    """The schema of a JSON answer, with the types of the outputs in signature.json."""
+    """Return the schema of a JSON answer, with the types of the outputs in signature.json."""
     types = [TYPES.get(str(each.type), TYPES[ANY])[0] for each in model.outputs]
     by_name = {str(each.name): schema for each, schema in zip(model.outputs, types, strict=True)}
     several = {"type": ["array", "object"], "prefixItems": types, "properties": by_name}
@@ -128,7 +128,7 @@ def describe_answer(model: Model) -> Schema:
 
 
 def schema_of(column: Column) -> Schema:
-    """The schema of a column's values."""
+    """Return the schema of a column's values."""
     if known := column.values or (column.closed and column.categories):
         return {"enum": [*known, *([] if column.required else [None])]}
     schema = TYPES[column.type][0]
@@ -138,33 +138,33 @@ def schema_of(column: Column) -> Schema:
 
 
 def example_of(column: Column) -> Any:
-    """An example value of a column."""
+    """Return an example value of a column."""
     if column.example is not None:
         return column.example
     return column.categories[0] if column.categories else TYPES[column.type][1]
 
 
 def keyed(**properties: Schema) -> Schema:
-    """The schema of an object with these required properties."""
+    """Return the schema of an object with these required properties."""
     return {**OBJECT, "properties": properties, "required": [*properties]}
 
 
 def array(items: Schema) -> Schema:
-    """The schema of an array of such items."""
+    """Return the schema of an array of such items."""
     return {"type": "array", "items": items}
 
 
 def refer(name: str) -> Schema:
-    """A reference to one of the document's schemas."""
+    """Return a reference to one of the document's schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def to_content(name: str, media_types: Iterable[str] = (JSON,)) -> dict[str, Schema]:
-    """A body of this schema in JSON, and of text or bytes in other media types."""
+    """Return a body of this schema in JSON, and of text or bytes in other media types."""
     texts = {each: {"schema": TEXT} for each in media_types if each.startswith("text/") or each == JSON_LINES}
     return {each: {"schema": refer(name)} if each == JSON else texts.get(each, {}) for each in media_types}
 
 
 def respond(description: str, bodies: Schema) -> Schema:
-    """A response object."""
+    """Return a response object."""
     return {"description": description, "content": bodies}

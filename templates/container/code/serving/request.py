@@ -93,7 +93,7 @@ CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 def current() -> Request:
-    """The current request; an empty one outside of a request.
+    """Return the current request; an empty one outside of a request.
 
     `decode` and `encode` see their own request. `predict` sees the first request of the batch; only its parameters are
     certain to equal those of the others.

@@ -131,10 +131,10 @@ def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
 
 
 def list_names(names: Iterable[str]) -> str:
-    """The first ten names, sorted."""
+    """Return the first ten names, sorted."""
     return ", ".join(sorted(names)[:10])
 
 
 def refuse(path: Path, problem: str) -> StartError:
-    """The error for a file that cannot be used."""
+    """Return the error for a file that cannot be used."""
     return StartError(f"{path} cannot be used: {problem}. Fix it, or delete it.")

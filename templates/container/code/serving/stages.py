@@ -63,7 +63,7 @@ def write_stages(requests: Iterable[Request]) -> None:
 
 
 def describe(request: Request) -> dict[str, object]:
-    """The milliseconds of each stage, 0 for a skipped one. They add up to the total time of the request."""
+    """Return the milliseconds of each stage, 0 for a skipped one. They add up to the total time of the request."""
     fields: dict[str, object] = {"id": request.inference_id} if request.inference_id else {}
     start = request.received
     for stage in STAGES:

@@ -55,19 +55,19 @@ class Context:
         return self.sent.get("X-Amzn-SageMaker-Inference-Id")
 
     def get_request_header(self, idx: int, key: str) -> str | None:
-        """The value of a header, ignoring case."""
+        """Return the value of a header, ignoring case."""
         return self.get_request_property(key)
 
     def get_all_request_header(self, idx: int) -> dict[str, str]:
-        """All available headers."""
+        """Return all available headers."""
         return self.sent
 
     def get_request_properties(self) -> dict[str, str]:
-        """All available headers, for `context.request_processor[0]`."""
+        """Return all available headers, for `context.request_processor[0]`."""
         return self.sent
 
     def get_request_property(self, key: str) -> str | None:
-        """The value of a header, for `context.request_processor[0]`."""
+        """Return the value of a header, for `context.request_processor[0]`."""
         return next((value for name, value in self.sent.items() if name.lower() == key.lower()), None)
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
@@ -92,12 +92,12 @@ class Refused(ServingError):
 
 @cache
 def has_gpu() -> bool:
-    """Whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
+    """Return whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def make_defaults(handler: ModuleType, own_model: bool) -> dict[str, Callable[..., Any]]:
-    """The defaults for functions a script lacks. `own_model`: whether it has a model_fn."""
+    """Return the defaults for functions a script lacks. `own_model`: whether it has a model_fn."""
     return {
         "model_fn": lambda model_dir, context: handler.load(Path(model_dir)),
         "input_fn": lambda body, content_type, context: decode(body, content_type),
@@ -131,7 +131,7 @@ def read_accept(request: Request) -> str:
 
 
 def read_body(request: Request) -> bytes | str:
-    """The body; as text if it was sent as JSON or CSV without a charset."""
+    """Return the body; as text if it was sent as JSON or CSV without a charset."""
     if request.content_type not in (JSON, CSV):
         return request.body
     return content.decode_text(request.body, "utf-8")

@@ -55,7 +55,7 @@ def unwrap(model: Any) -> Any:
 
 
 def is_scripted(model: Any) -> bool:
-    """Whether the model is TorchScript, which records the names of its inputs."""
+    """Return whether the model is TorchScript, which records the names of its inputs."""
     return isinstance(model, torch.jit.ScriptModule)
 
 
@@ -65,7 +65,7 @@ def find_names(model: Any) -> list[str]:
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests name their columns."""
+    """Return whether requests name their columns."""
     return False
 
 

@@ -61,7 +61,7 @@ def run_host(link: socket.socket, request: ForkRequest, settings: Settings, hand
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a model did not load because memory or threads ran out (status 507 for both)."""
+    """Return whether a model did not load because memory or threads ran out (status 507 for both)."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 

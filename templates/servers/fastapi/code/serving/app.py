@@ -91,7 +91,7 @@ class App:
                 await self.send(await respond(scope, receive), receive, send)
 
     def find(self, path: str) -> Methods | None:
-        """The handlers of a path, by method."""
+        """Return the handlers of a path, by method."""
         return self.routes.get(path)
 
     async def send(self, answer: Answer, receive: Receive, send: Send) -> None:

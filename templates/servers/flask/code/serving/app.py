@@ -110,7 +110,7 @@ class App:
         return [answer.body]
 
     def find(self, path: str) -> Methods | None:
-        """The handlers of a path, by method."""
+        """Return the handlers of a path, by method."""
         return self.routes.get(path)
 
     def ping(self, environ: Environ) -> Answer:
@@ -163,7 +163,7 @@ def read_body(stream: BinaryIO, limit: int) -> bytes:
 
 @cache
 def environ_key(header: str) -> str:
-    """The WSGI key of a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
+    """Return the WSGI key of a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
     name = header.upper().replace("-", "_")
     return name if name.startswith("CONTENT_") else f"HTTP_{name}"
 
