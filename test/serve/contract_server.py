@@ -191,7 +191,7 @@ def predict(records: list[Any]) -> list[float]:
     return [math.fsum(weight * value for weight, value in zip(weights, record, strict=False)) for record in records]
 
 
-def choose_answer(accept: str | None) -> str:
+def choose_response_type(accept: str | None) -> str:
     """Choose the media type that Accept prefers."""
     if accept is None or (accept == "*/*" and not broken("accept-exact")):
         return JSON
@@ -309,7 +309,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(400, "What is this header?")
         if not broken("metrics-standstill"):
             served.append(None)
-        media_type = choose_answer(self.headers["Accept"])
+        media_type = choose_response_type(self.headers["Accept"])
         content = ENCODERS[media_type](predict(decode(body, self.headers["Content-Type"])))
         if media_type != NPY and not broken("no-newline"):
             content += b"\n"

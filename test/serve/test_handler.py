@@ -31,7 +31,7 @@ def write(what):
         (HERE / "ended").touch()
 
 def encode(model, outputs):
-    if sent := current().custom_attributes: current().answer_attributes = sent.upper()
+    if sent := current().custom_attributes: current().response_attributes = sent.upper()
     return outputs
 """
 

@@ -19,7 +19,7 @@ from serving import settings
 from serving.errors import StartError
 from serving.invocation import Invoker
 from serving.models import Loader, Model, import_handler, load_model
-from serving.request import Answer, Request
+from serving.request import Request, Response
 
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
 SETTINGS = settings.read({}, Path("/nonexistent"))
@@ -60,12 +60,12 @@ def load(code: Path) -> Model:
     return load_model(import_handler(), code.parent / "model")
 
 
-def ask(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, accept: str | None = None) -> Answer:
+def ask(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, accept: str | None = None) -> Response:
     """The answer of this server."""
     request = Request(body, content_type, accept, inference_id="id-1", custom_attributes="a=b")
     Invoker(load(code), SETTINGS, lambda _: None).run([request])
-    assert request.answer
-    return request.answer
+    assert request.response
+    return request.response
 
 
 class Defaults(DefaultInferenceHandler):  # type: ignore[misc]
@@ -257,7 +257,7 @@ def transform_fn(model, body, content_type, accept, context):
     context.set_response_status(201, "Created")
     context.set_response_header(0, "X-Mine", "1")
     context.set_response_content_type(0, "ignored/too")
-    current().answer_attributes = "c=d"
+    current().response_attributes = "c=d"
     ids = [context.get_request_id(), context.get_request_header(0, "x-amzn-sagemaker-inference-id")]
     return [model, sent["Content-Type"], context.get_all_request_header(0)["X-Amzn-SageMaker-Custom-Attributes"], *ids]
 """
@@ -494,4 +494,4 @@ def test_the_functions_are_called_once_per_request(code: Path) -> None:
     invoker = Invoker(load(code), SETTINGS, deliver)
     assert invoker.batcher.max_requests == 1
     invoker.run(requests)
-    assert [request.answer and request.answer.body for request in requests] == [b"1", b"2", b"3"]
+    assert [request.response and request.response.body for request in requests] == [b"1", b"2", b"3"]

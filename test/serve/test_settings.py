@@ -66,7 +66,11 @@ def test_used_memory_is_positive() -> None:
 
 def test_defaults_are_port_8080_and_one_worker_per_cpu(tmp_path: Path) -> None:
     chosen = settings.read({}, write_cgroup(tmp_path, {"cpu.max": "100000 100000"}))
-    assert (chosen.model_dir, chosen.port, chosen.answers[0]) == (Path("/opt/ml/model"), 8080, "application/json")
+    assert (chosen.model_dir, chosen.port, chosen.response_types[0]) == (
+        Path("/opt/ml/model"),
+        8080,
+        "application/json",
+    )
     assert (chosen.cpus, chosen.workers, chosen.threads, chosen.max_body) == (1, 1, 1, 25 * 2**20)
 
 
@@ -83,7 +87,7 @@ def test_the_environment_overrides_defaults(tmp_path: Path) -> None:
         "SM_DOCS": "1",
     }
     chosen = settings.read(environ, tmp_path)
-    assert (chosen.model_dir, chosen.port, chosen.answers[:2]) == (
+    assert (chosen.model_dir, chosen.port, chosen.response_types[:2]) == (
         Path("/models"),
         9000,
         ("text/csv", "application/json"),

@@ -29,7 +29,7 @@ class BadRequest(ServingError):
 
 
 class NotAcceptable(ServingError):
-    """The answer cannot be written in any media type in Accept."""
+    """The response cannot be written in any media type in Accept."""
 
     status = 406
 

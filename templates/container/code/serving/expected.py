@@ -29,7 +29,7 @@ BASIC = ("numpy", "pandas", "scipy")  # their versions seldom change predictions
 MAX_SHOWN = 3  # differing records shown in an error
 
 Lists = dict[str, Any]
-Answer = Callable[[dict[str, Any]], Any]  # JSON of a request -> JSON of the answer
+Answer = Callable[[dict[str, Any]], Any]  # JSON of a request -> JSON of the response
 
 
 def check_predictions(model_dir: Path, answer: Answer) -> None:
@@ -80,7 +80,7 @@ def find_cause(expected: Lists) -> str:
 
 
 def read(path: Path) -> Lists:
-    """Read the file. NaN becomes null, as in an answer. Raises StartError if the file is broken."""
+    """Read the file. NaN becomes null, as in a response. Raises StartError if the file is broken."""
     again = "Write it again where the model was trained, or delete it."
     try:
         saved = json.loads(path.read_bytes(), parse_constant=lambda _: None)

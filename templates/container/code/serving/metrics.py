@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.samples import Sample
 
 from serving.metrics_memory import MEMORY, Number, Series
-from serving.request import Answer
+from serving.request import Response
 
 __all__ = ["Counter", "Gauge", "Histogram", "Summary", "show"]
 
@@ -80,9 +80,9 @@ REGISTRY = CollectorRegistry()
 REGISTRY.register(Numbers())
 
 
-def show() -> Answer:
+def show() -> Response:
     """Answer GET /metrics."""
-    return Answer(200, generate_latest(REGISTRY), TEXT)
+    return Response(200, generate_latest(REGISTRY), TEXT)
 
 
 def accumulate(metric: Metric) -> None:

@@ -20,7 +20,7 @@ from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
 from serving.media_types import JSON
-from serving.request import CURRENT, Answer, Request
+from serving.request import CURRENT, Request, Response
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Model:
     schema: columns.InputSchema | None = None  # the columns it takes by name
     outputs: Sequence[signature.Output] = ()  # from the signature
     loaded: Any = None  # what load returned
-    transform: Callable[[Request], Answer] | None = None  # script mode: handles a whole request, replacing the steps
+    transform: Callable[[Request], Response] | None = None  # script mode: handles a whole request, replacing the steps
 
     def answer(self, body: Any) -> Any:
         """Return the JSON a client would get for this JSON. Raises whatever the handler raises."""

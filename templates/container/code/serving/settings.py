@@ -40,7 +40,7 @@ class Settings:
     batch_rows: int  # records per batch of several requests; 1 turns batching off
     max_waiting: int  # requests queued in each worker; further ones get 503
     max_body: int  # bytes; larger request bodies get 413
-    answers: tuple[str, ...]  # media types of responses; the first is the default
+    response_types: tuple[str, ...]  # media types of responses; the first is the default
     docs: bool  # whether to serve GET /docs
 
 
@@ -58,7 +58,7 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
         batch_rows=read_number(environ, "SM_BATCH_ROWS", 256, maximum=2**20),
         max_waiting=128,
         max_body=read_max_body(environ),
-        answers=read_answers(environ),
+        response_types=read_response_types(environ),
         docs=read_choice(environ, "SM_DOCS", "0", ("0", "1")) == "1",
     )
 
@@ -109,11 +109,11 @@ def read_choice(environ: Mapping[str, str], name: str, default: str, choices: tu
     raise StartError(f"{name} is {text!r}: set it to one of {', '.join(choices)}, or unset it.")
 
 
-def read_answers(environ: Mapping[str, str]) -> tuple[str, ...]:
+def read_response_types(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return all media types of responses, the default first."""
     name = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
-    default = read_choice(environ, name, media_types.JSON, media_types.ANSWERS)
-    return default, *(media_type for media_type in media_types.ANSWERS if media_type != default)
+    default = read_choice(environ, name, media_types.JSON, media_types.RESPONSE_TYPES)
+    return default, *(media_type for media_type in media_types.RESPONSE_TYPES if media_type != default)
 
 
 def limit_math_threads(settings: Settings, given: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
