@@ -1,13 +1,14 @@
 #!/usr/bin/env node
-// The package's own command. Help, version, schema and every run without a terminal come straight from the core;
-// with a terminal the same generator runs over yeoman-environment, imported only then.
+// The ml-container-creator command. The help, the version, the schema and all runs without a terminal use only the
+// core. On a terminal, the generator runs in yeoman-environment, which is imported only then.
 import { isCommand } from './commands.js';
 import type { Command } from './run.js';
 
 async function main(argv: readonly string[]): Promise<void> {
   const [command = '', ...rest] = isCommand(argv[0]) ? argv : ['app', ...argv];
   if (argv.includes('--version')) return print(`${(await import('./version.js')).version()}\n`);
-  if (argv.includes('--help') || argv.includes('-h')) return print((await import('./config/describe.js')).help());
+  if (argv.includes('--help') || argv.includes('-h') || `${argv}` === 'help')
+    return print((await import('./config/describe.js')).help());
   if (command === 'schema')
     return print(`${JSON.stringify((await import('./config/describe.js')).jsonSchema(), null, 2)}\n`);
   if (command === 'inspect') {

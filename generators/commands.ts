@@ -1,12 +1,12 @@
-// The commands of the bin, in the order of the help. Without one of them it generates a project.
+// The commands of ml-container-creator, in the order of the help. Without a command, it generates a project.
 
-/** What each command does, in one line. */
+/** A one-line description of each command. */
 export const commands = {
-  configure: 'ask the questions and write ml-container.config.json',
-  inspect: 'show what a model file or folder is, without running it',
-  update: 'in a project: other answers or a newer generator, merged with your edits',
+  configure: 'prompt for the answers and write ml-container.config.json',
+  inspect: 'describe a model file or folder without running it',
+  update: 'in a project: apply other answers or a newer generator, and keep your edits',
   schema: 'print the JSON Schema of the config file',
-  completion: 'print the completions of bash, zsh or fish',
+  completion: 'print the completion script of a shell',
 } as const;
 
 export type CommandName = keyof typeof commands;

@@ -1,4 +1,4 @@
-// The Yeoman generators' common part: gathers, resolves, writes, says what is next. All decisions are made in the core.
+// The base class of the Yeoman generators: prompts, writes the files and prints the next steps. The core does the rest.
 import { join } from 'node:path';
 import chalk from 'chalk';
 import Generator from 'yeoman-generator';
@@ -8,9 +8,9 @@ import type { Question } from './config/prompts.js';
 import { type CommandLine, type RunFlags, readArguments, readOptions } from './config/sources.js';
 import { thisMachine } from './machine.js';
 import { pathPrompt } from './path-prompt.js';
-import { type Command, type Conversation, type Plan, plan } from './plan.js';
+import { type Command, type Interaction, type Plan, plan } from './plan.js';
 import {
-  isThere,
+  isUpToDate,
   type OutputFile,
   refuseConflicts,
   refuseObstacles,
@@ -19,29 +19,29 @@ import {
   stage,
   write,
 } from './project/write.js';
-import { announce, conclusion, fail, nothingWritten } from './report.js';
+import { announce, closingLines, fail, nothingWritten } from './report.js';
 
 const namespace = /^(generator-)?ml-container-creator(:\w+)?$/;
 
-/** What is asked for; `typed` on a command line, or else handed over by a program, which gets errors thrown. */
+/** The request. `typed`: it comes from a command line. Otherwise it comes from a program, and errors are thrown. */
 export interface Request {
-  line: CommandLine;
+  commandLine: CommandLine;
   typed: boolean;
 }
 
 export const onTerminal = () => Boolean(process.stdin.isTTY && process.stdout.isTTY);
 
-/** The request. Yeoman coerces the values of options, so the words as they were typed are taken where there are any. */
+/** Returns the request. Uses the arguments as typed if possible, because Yeoman coerces the values of options. */
 export function requestOf(generator: Generator): Request {
   const options = generator.options as Record<string, unknown>;
   const { argv } = options as { argv?: readonly string[] };
-  if (argv) return { line: readArguments(argv), typed: true };
+  if (argv) return { commandLine: readArguments(argv), typed: true };
   const at = process.argv.findIndex((word, position) => position > 1 && namespace.test(word));
-  if (at > 1) return { line: readArguments(process.argv.slice(2).toSpliced(at - 2, 1)), typed: true };
-  return { line: readOptions(options, generator.args), typed: false };
+  if (at > 1) return { commandLine: readArguments(process.argv.slice(2).toSpliced(at - 2, 1)), typed: true };
+  return { commandLine: readOptions(options, generator.args), typed: false };
 }
 
-/** Puts one question to the user. */
+/** Asks the user one question. */
 export async function ask(
   generator: Generator,
   { intro, ...question }: Pick<Question, 'name' | 'intro'>,
@@ -55,7 +55,7 @@ interface PromptModule {
   registerPrompt(name: string, prompt: unknown): void;
 }
 
-/** Makes our own kind of prompt known. An adapter that takes none asks the same with a plain input. */
+/** Registers the prompt for paths. An adapter that does not support it falls back to a plain input. */
 function registerPrompts({ adapter }: { adapter: unknown }): void {
   const { promptModule, actualAdapter } = adapter as {
     promptModule?: PromptModule;
@@ -64,7 +64,7 @@ function registerPrompts({ adapter }: { adapter: unknown }): void {
   (promptModule ?? actualAdapter?.promptModule)?.registerPrompt('path', pathPrompt);
 }
 
-/** What stands in the way of a plan's files on the disk: Yeoman asks about what it renders, and not about copies. */
+/** Returns the files that are in the way of a plan. Yeoman itself asks about rendered files, but not about copies. */
 function problemsOnDisk({ files, copies, directory }: Plan, { force }: RunFlags): readonly Problem[] {
   try {
     if (!force) refuseConflicts(copies, directory);
@@ -76,12 +76,12 @@ function problemsOnDisk({ files, copies, directory }: Plan, { force }: RunFlags)
   }
 }
 
-/** Whether the user left a question: by Ctrl-C, or by the "abort" of Yeoman's question about a conflict. */
+/** Whether the user cancelled, with Ctrl-C or with "abort" when Yeoman asks about a conflict. */
 export const isCancellation = ({ name, message }: Error) =>
   name === 'ExitPromptError' || message === 'Process aborted by user';
 
-/** Gives the error with which Yeoman ends a cancelled run our words and exit status, also for yo to print. */
-export function nameCancellation({ env }: Generator, written: () => string | undefined): void {
+/** Sets our message and exit status on the error that ends a cancelled run, so that yo prints them. */
+export function describeCancellation({ env }: Generator, written: () => string | undefined): void {
   const { signal } = env.adapter as { signal?: AbortSignal };
   signal?.addEventListener('abort', () => {
     if (!isCancellation(signal.reason)) return;
@@ -90,13 +90,13 @@ export function nameCancellation({ env }: Generator, written: () => string | und
   });
 }
 
-/** What both generators do; a subclass names its command. */
+/** The steps of both generators. A subclass names its command. */
 export abstract class CreatorGenerator extends Generator {
   abstract command: Command;
-  private request: Request = { line: readArguments([]), typed: false };
+  private request: Request = { commandLine: readArguments([]), typed: false };
   private plan?: Plan;
   private copies?: Staged;
-  /** The files that are not there yet as they will be written, and what was saved of those they replace. */
+  /** The files that are missing or different on disk, and the names of saved edits. */
   private pending: readonly OutputFile[] = [];
   private saved: readonly string[] = [];
 
@@ -106,42 +106,42 @@ export abstract class CreatorGenerator extends Generator {
 
   async prompting(): Promise<void> {
     this.request = requestOf(this);
-    const { line, typed } = this.request;
-    const asks = !line.run.skipPrompts && (!typed || onTerminal());
+    const { commandLine, typed } = this.request;
+    const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
     if (process.env.NO_COLOR) chalk.level = 0;
-    if (asks) this.log('Your model, in your own container, on SageMaker.\n');
+    if (interactive) this.log('Your model, in your own container, on SageMaker.\n');
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
-    nameCancellation(this, () => this.plan && 'of the files in the way, only those you agreed to are written');
+    describeCancellation(this, () => this.plan && 'existing files are overwritten only if you confirmed it');
     try {
-      const planned = await plan(this.command, line, context, asks ? this.conversation() : undefined);
-      announce(planned, line.run, (text) => void this.log(text));
+      const planned = await plan(this.command, commandLine, context, interactive ? this.interaction() : undefined);
+      announce(planned, commandLine.run, (text) => void this.log(text));
       const all = [...planned.files, ...planned.copies];
-      if (!line.run.force) refuseConflicts(typed && !onTerminal() ? all : planned.copies, planned.directory);
-      refuseObstacles(all, planned.directory); // Yeoman, writing later, would crash on them
-      if (planned.copies.length && !line.run.dryRun) this.stageCopies(planned);
+      if (!commandLine.run.force) refuseConflicts(typed && !onTerminal() ? all : planned.copies, planned.directory);
+      refuseObstacles(all, planned.directory); // Yeoman would crash on them when it writes
+      if (planned.copies.length && !commandLine.run.dryRun) this.stageCopies(planned);
       this.plan = planned;
     } catch (error) {
-      if (isCancellation(error as Error)) return; // Yeoman ends the run with it
+      if (isCancellation(error as Error)) return; // Yeoman ends the run
       if (!typed) throw error;
-      process.exitCode = fail(error, line.run); // thrown on, Yeoman would print it as a crash of its own
+      process.exitCode = fail(error, commandLine.run); // if it were thrown, Yeoman would report a crash
     }
   }
 
-  private conversation(): Conversation {
+  private interaction(): Interaction {
     registerPrompts(this.env);
     return {
       ask: (question) => ask(this, question),
-      check: (planned) => problemsOnDisk(planned, this.request.line.run),
+      check: (planned) => problemsOnDisk(planned, this.request.commandLine.run),
     };
   }
 
   writing(): void {
-    if (!this.plan || this.request.line.run.dryRun) return;
+    if (!this.plan || this.request.commandLine.run.dryRun) return;
     const { files, copies, directory } = this.plan;
-    this.pending = [...files, ...copies].filter((file) => !isThere(file, directory));
-    if (this.request.line.run.force) this.saved = saveEdits(this.pending, directory);
+    this.pending = [...files, ...copies].filter((file) => !isUpToDate(file, directory));
+    if (this.request.commandLine.run.force) this.saved = saveEdits(this.pending, directory);
     for (const file of files) {
-      if (!('text' in file)) continue; // the base, which is nothing to ask about
+      if (!('text' in file)) continue; // the base: Yeoman must not ask about it
       const stat = { mode: file.executable ? 0o100755 : 0o100644 };
       this.fs.write(join(directory, file.path), file.text, { stat } as never);
     }
@@ -150,7 +150,7 @@ export abstract class CreatorGenerator extends Generator {
   end(): void {
     if (!this.plan) return;
     const { files, directory, summary } = this.plan;
-    const { json, dryRun } = this.request.line.run;
+    const { json, dryRun } = this.request.commandLine.run;
     this.copies?.place();
     if (!dryRun)
       write(
@@ -159,11 +159,11 @@ export abstract class CreatorGenerator extends Generator {
         true,
       );
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-    const count = this.pending.filter((file) => isThere(file, directory)).length;
-    this.log(chalk.green(dryRun ? nothingWritten : conclusion(this.plan, { count, saved: this.saved })));
+    const count = this.pending.filter((file) => isUpToDate(file, directory)).length;
+    this.log(chalk.green(dryRun ? nothingWritten : closingLines(this.plan, { count, saved: this.saved })));
   }
 
-  /** Copies the user's files beside the project; they are moved into it when Yeoman has written the rest. */
+  /** Copies the user's files next to the project. They are moved into it after Yeoman has written the rest. */
   private stageCopies({ copies, directory }: Plan): void {
     const staged = stage(copies, directory);
     process.once('exit', () => staged.discard());

@@ -53,14 +53,13 @@ const warningsOf = (model: Model): string[] => [
   ...(model.obstacle ? [model.obstacle] : []),
 ];
 
-/** The command that generates a project; null if the model cannot be served as it is. */
+/** The command that generates a project; null if the model cannot be served as it is, or should not be loaded. */
 function commandFor(model: Model): string | null {
-  if (model.obstacle || !model.framework) return null;
+  if (model.obstacle || !model.framework || dangersIn(model).length) return null;
   const name = projectNameFrom(basename(model.path).replace(/(\.[a-z]\w*)+$/i, ''));
   const own = ownModules(model);
   const code = own.length ? [`--code=${own.includes('__main__') ? 'FILE.py' : 'PATH'}`] : [];
-  const force = dangersIn(model).length ? ['--force'] : [];
-  return ['ml-container-creator', ...(name ? [name] : []), `--model=${shell(model.path)}`, ...code, ...force].join(' ');
+  return ['ml-container-creator', ...(name ? [name] : []), `--model=${shell(model.path)}`, ...code].join(' ');
 }
 
 function toJson(model: Model): object {
@@ -87,7 +86,7 @@ function sizeOf(bytes: number): string {
 const few = (words: readonly string[], max = 8) =>
   words.length > max ? `${words.slice(0, max).join(', ')} and ${words.length - max} more` : words.join(', ');
 
-function fieldsInWords(fields: readonly Field[]): string {
+function describeFields(fields: readonly Field[]): string {
   const [first] = fields;
   if (fields.length === 1 && first?.shape.length === 2 && first.shape[0] === -1)
     return `${first.shape[1] === -1 ? 'any number of' : first.shape[1]} ${first.type} values per record`;
@@ -100,7 +99,7 @@ function fieldsInWords(fields: readonly Field[]): string {
 }
 
 /** What loading the model imports, by package: the user's own modules last. */
-function importsInWords(model: Model): string[] {
+function describeImports(model: Model): string[] {
   const own = new Set(ownModules(model));
   const packages = [
     ...new Set([...(model.modules?.keys() ?? [])].map((name) => packageOf(name)).filter((name) => name !== undefined)),
@@ -124,10 +123,10 @@ function describe(model: Model): string {
     ['saved by', savedBy],
     ['Python', pythonVersion],
     ['framework', framework && [framework, modelFormat].filter(Boolean).join(', format ')],
-    ['inputs', inputs && fieldsInWords(inputs)],
-    ['outputs', outputs && !classes ? fieldsInWords(outputs) : undefined],
+    ['inputs', inputs && describeFields(inputs)],
+    ['outputs', outputs && !classes ? describeFields(outputs) : undefined],
     ['classes', classes && few(classes.map(String))],
-    ['imports', importsInWords(model).join('; ') || undefined],
+    ['imports', describeImports(model).join('; ') || undefined],
   ];
   const lines = rows.flatMap(([name, text]) => (text ? [`  ${name.padEnd(11)} ${text}`] : []));
   const warnings = warningsOf(model).map((each) => `\nWarning: ${each}`);

@@ -1,8 +1,8 @@
-// The prompt for a path: inquirer's input with Tab completion, which inquirer has none of.
+// A prompt for paths with Tab completion, which inquirer's input prompt does not have.
 import { createPrompt, isEnterKey, isTabKey, makeTheme, useKeypress, usePrefix, useState } from '@inquirer/core';
 import { cleanPath, completePath } from './complete.js';
 
-/** What the prompt takes of a question. */
+/** The properties of a question that this prompt uses. */
 interface PathQuestion {
   message: string;
   default?: string;
@@ -29,7 +29,7 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
         setStatus('done');
         return done(answer);
       }
-      line.write(value); // Enter has emptied the line
+      line.write(value); // Enter emptied the line
       setBelow(theme.style.error(valid));
       return setStatus('idle');
     }
@@ -38,7 +38,7 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
       line.clearLine(0);
       line.write(text);
       setValue(text);
-      return setBelow(listed(candidates));
+      return setBelow(listNames(candidates));
     }
     setValue(line.line);
     setBelow('');
@@ -46,13 +46,13 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
 
   const isDone = status === 'done';
   const shown = isDone ? theme.style.answer(value || 'none') : value;
-  const standard = config.default && !isDone && !value ? theme.style.defaultAnswer(config.default) : undefined;
-  const parts = [prefix, theme.style.message(config.message, status), standard, shown];
+  const hint = config.default && !isDone && !value ? theme.style.defaultAnswer(config.default) : undefined;
+  const parts = [prefix, theme.style.message(config.message, status), hint, shown];
   return [parts.filter((part) => part !== undefined).join(' '), below];
 });
 
-/** The candidates, one a line. */
-function listed(names: readonly string[]): string {
+/** The candidates, one per line. */
+function listNames(names: readonly string[]): string {
   const more = names.length - MAX_CANDIDATES;
   return [...names.slice(0, MAX_CANDIDATES), ...(more > 0 ? [`… and ${more} more`] : [])]
     .map((name) => `  ${name}`)

@@ -1,5 +1,4 @@
-// What a run will do, told apart from doing it: which files, where, and what to say. The bin and the generators share it.
-
+// Plans a run without doing it: which files to write, where, and what to print. The bin and the generators share it.
 import { explain } from './config/describe.js';
 import type { Ask } from './config/dialogue.js';
 import { configFile } from './config/files.js';
@@ -21,58 +20,58 @@ export type Command = 'app' | 'configure';
 export interface Plan {
   readonly directory: string;
   readonly files: readonly (RenderedFile | BinaryFile)[];
-  /** Files of the user's that are copied into the project. */
+  /** The user's files to copy into the project. */
   readonly copies: readonly ModelFile[];
   readonly warnings: readonly string[];
-  /** What to type when it is done. */
+  /** What to type next. */
   readonly next: string;
   /** What --explain prints. */
   readonly explanation: string;
   /** What --json prints. */
   readonly summary: object;
-  /** Warnings that the user has seen in the summary. */
+  /** Warnings that the user has already seen in the summary. */
   readonly seen: readonly string[];
 }
 
-/** A user who answers, and what can be wrong with a plan beyond its answers: files in its way. */
-export interface Conversation {
+/** How to ask the user, and how to check a plan for files in its way. */
+export interface Interaction {
   ask: Ask;
   check: (plan: Plan) => readonly Problem[];
 }
 
-/** A request that cannot be met: its problems, and what is known so far, for --explain and --json. */
+/** An invalid request: its problems, and what is known so far, for --explain and --json. */
 export class RefusedError extends RequestError {
   readonly explanation: string;
   readonly warnings: readonly string[];
 
-  constructor(problems: readonly Problem[], resolution: Settled) {
+  constructor(problems: readonly Problem[], settled: Settled) {
     super(problems);
-    this.explanation = explain(resolution);
-    this.warnings = resolution.warnings;
+    this.explanation = explain(settled);
+    this.warnings = settled.warnings;
   }
 }
 
-/** Gathers the answers and renders the files; writes nothing. Throws a RefusedError with every problem. */
+/** Gathers the answers and renders the files, but writes nothing. Throws a RefusedError with all problems. */
 export async function plan(
   command: Command,
-  line: CommandLine,
+  commandLine: CommandLine,
   context: Context,
-  conversation?: Conversation,
+  interaction?: Interaction,
 ): Promise<Plan> {
   const check = (gathered: Gathered) =>
-    gathered.problems.length ? [] : (conversation?.check(planOf(command, gathered, context)) ?? []);
-  const gathered = await gather(line, context, conversation && { ask: conversation.ask, check });
+    gathered.problems.length ? [] : (interaction?.check(planOf(command, gathered, context)) ?? []);
+  const gathered = await gather(commandLine, context, interaction && { ask: interaction.ask, check });
   if (gathered.problems.length > 0) throw new RefusedError(gathered.problems, gathered);
   return planOf(command, gathered, context);
 }
 
-/** The plan of answers without problems. */
+/** The plan for answers without problems. */
 function planOf(command: Command, gathered: Gathered, context: Context): Plan {
   const { answers, files: copies, model, confirmed } = gathered;
   const project = projectFrom(answers);
   const fromModel = filesFrom(model);
   const open = modelFiles(project, fromModel).some(isRequest) && leavesOpen(model?.inputs ?? []);
-  const warnings = [...gathered.warnings, ...(open ? [sizesLeftOpen] : [])];
+  const warnings = [...gathered.warnings, ...(open ? [variableSizes] : [])];
   const common = { warnings, explanation: explain(gathered), seen: confirmed ? gathered.warnings : [] };
   if (command === 'configure') {
     const { projectDir, ...stored } = answers;
@@ -106,10 +105,10 @@ function planOf(command: Command, gathered: Gathered, context: Context): Plan {
   return { ...common, directory, files, copies, next, summary };
 }
 
-const sizesLeftOpen =
-  'test/sample_request.json has 1 for each size that the model leaves open: make them those that you send';
+const variableSizes =
+  'test/sample_request.json uses 1 for each variable size of the model: change it to the sizes that you send';
 
-/** What a model gives: a request, if it says what it takes, and its signature, if it has one. */
+/** The files derived from a model: a request, if its inputs are known, and its signature, if it has one. */
 function filesFrom(model: Model | undefined): RenderedFile[] {
   const inputs = model?.inputs ?? model?.likelyInputs;
   const request = inputs && sampleRequest(inputs, model?.byName);
@@ -124,12 +123,12 @@ function filesFrom(model: Model | undefined): RenderedFile[] {
 const requestFile = 'test/sample_request.json';
 const isRequest = ({ path }: RenderedFile) => path === requestFile;
 
-/** What of a model's files a project has: the sample model and language models have their own. */
+/** The files derived from a model that the project gets. The sample model and language models have their own. */
 function modelFiles({ tests, sample, language }: Project, fromModel: readonly RenderedFile[]): RenderedFile[] {
   return sample ? [] : fromModel.filter((file) => !isRequest(file) || (tests && !language));
 }
 
-/** All that is generated for a project, but for its base. */
+/** All generated files of a project except its base. */
 export function projectFiles(project: Project, fromModel: readonly RenderedFile[]): RenderedFile[] {
   return [...render(manifest(project), project), ...modelFiles(project, fromModel)];
 }

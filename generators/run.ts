@@ -1,34 +1,34 @@
-// One run of the bin: straight from the core without a terminal, over Yeoman with one. Decides what goes to which stream.
+// Runs a command of the bin: in Yeoman on a terminal, otherwise with the core alone. Chooses the output streams.
 import { readArguments } from './config/sources.js';
 import { thisMachine } from './machine.js';
-import { type Command as Planned, plan } from './plan.js';
+import { type Command as PlannedCommand, plan } from './plan.js';
 import { write } from './project/write.js';
-import { announce, conclusion, fail, nothingWritten, people } from './report.js';
+import { announce, closingLines, fail, nothingWritten, printer } from './report.js';
 
-export type Command = Planned | 'update';
+export type Command = PlannedCommand | 'update';
 
-/** Runs a command and reports it; the exit status. */
+/** Runs a command and prints the result. Returns the exit status. */
 export async function run(command: Command, argv: readonly string[]): Promise<number> {
-  const request = readArguments(argv);
-  const { json } = request.run;
+  const commandLine = readArguments(argv);
+  const { json } = commandLine.run;
   try {
     if (process.stdin.isTTY && process.stdout.isTTY && !json) {
-      if (process.env.NO_COLOR) process.env.FORCE_COLOR = '0'; // Yeoman's libraries know only this
+      if (process.env.NO_COLOR) process.env.FORCE_COLOR = '0'; // Yeoman's libraries ignore NO_COLOR
       const { runYeoman } = await import('./terminal.js');
-      await runYeoman(command, argv, request.run);
+      await runYeoman(command, argv, commandLine.run);
       return Number(process.exitCode ?? 0);
     }
     if (command === 'update')
-      return await (await import('./update/run.js')).runUpdate({ cwd: process.cwd(), line: request });
+      return await (await import('./update/run.js')).runUpdate({ cwd: process.cwd(), commandLine });
     const context = { cwd: process.cwd(), env: process.env, machine: thisMachine() };
-    const planned = await plan(command, request, context);
-    announce(planned, request.run);
+    const planned = await plan(command, commandLine, context);
+    announce(planned, commandLine.run);
     const all = [...planned.files, ...planned.copies];
-    const written = request.run.dryRun ? undefined : write(all, planned.directory, request.run.force ?? false);
+    const written = commandLine.run.dryRun ? undefined : write(all, planned.directory, commandLine.run.force ?? false);
     if (json) process.stdout.write(`${JSON.stringify(planned.summary)}\n`);
-    people(json)(written ? conclusion(planned, written) : nothingWritten);
+    printer(json)(written ? closingLines(planned, written) : nothingWritten);
     return 0;
   } catch (error) {
-    return fail(error, request.run);
+    return fail(error, commandLine.run);
   }
 }

@@ -1,4 +1,4 @@
-// A run on a terminal: the generator over yeoman-environment, with its prompts and conflict handling.
+// Runs a generator on a terminal in yeoman-environment, with its prompts and conflict handling.
 import { createEnv } from 'yeoman-environment';
 import App from './app/index.js';
 import type { RunFlags } from './config/sources.js';
@@ -8,7 +8,7 @@ import Update from './update/index.js';
 
 const generators = { app: App, configure: Configure, update: Update };
 
-/** Runs the generator and waits for its end. What it refuses it says itself, with the exit status set; throws the rest. */
+/** Runs the generator to its end. It prints its own refusals and sets the exit status; other errors are thrown. */
 export async function runYeoman(command: Command, argv: readonly string[], { force }: RunFlags): Promise<void> {
   const env = createEnv();
   const namespace = `ml-container-creator:${command}`;

@@ -1,4 +1,4 @@
-// `ml-container-creator completion bash|zsh|fish`: prints what a shell needs to complete the command line.
+// `ml-container-creator completion bash|zsh|fish`: prints the completion script of a shell.
 import { didYouMean, RequestError, show } from '../config/problems.js';
 import { fail } from '../report.js';
 import { bashScript } from './bash.js';
@@ -10,7 +10,7 @@ const scripts: Readonly<Record<Shell, () => string>> = { bash: bashScript, zsh: 
 
 const isShell = (word: string): word is Shell => Object.hasOwn(scripts, word);
 
-/** Runs the command; the exit status: 0, or 2 for a shell that it does not know. */
+/** Runs the command. Returns the exit status: 0, or 2 for an unknown shell. */
 export function completion(argv: readonly string[]): number {
   const [shell = '', ...more] = argv;
   if (isShell(shell) && more.length === 0) {
@@ -19,7 +19,7 @@ export function completion(argv: readonly string[]): number {
   }
   const wrong = isShell(shell) ? more[0] : shell;
   const message = wrong ? `unexpected argument ${show(wrong)}` : 'completion needs the name of a shell';
-  const usage = `type: ${program} completion ${shells.join('|')}`;
+  const usage = `run: ${program} completion ${shells.join('|')}`;
   const hint = (wrong && !isShell(shell) && didYouMean(wrong, shells)) || usage;
   return fail(new RequestError([{ key: '', from: 'the command line', message, hint }], 'nothing was printed'), {});
 }

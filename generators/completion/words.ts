@@ -1,4 +1,4 @@
-// What can be completed, read off the table of parameters: the same for every shell.
+// What all shells complete, derived from the table of parameters.
 import { type CommandName, commands } from '../commands.js';
 import { flagOf, type Key, keys, table } from '../config/parameters.js';
 import { runFlags } from '../config/sources.js';
@@ -8,21 +8,21 @@ export const program = 'ml-container-creator';
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-/** What a flag takes. */
+/** The kind of value that a flag takes. */
 export type Takes = 'nothing' | 'file' | 'folder' | 'text' | 'value' | 'list';
 
 /** A flag of the command line. */
 export interface Flag {
-  /** With its dashes: --framework. */
+  /** Including the dashes: --framework. */
   readonly name: string;
   readonly about: string;
   readonly takes: Takes;
-  /** The values to choose from, each with what it is. */
+  /** The values to choose from, with their descriptions. */
   readonly values: readonly { readonly value: string; readonly about: string }[];
 }
 
-/** Parameters that name a place on this machine. */
-export const places: Partial<Record<Key | 'config', Takes>> = {
+/** Flags whose value is a path on this machine. */
+export const paths: Partial<Record<Key | 'config', Takes>> = {
   model: 'file',
   code: 'file',
   requirements: 'file',
@@ -32,7 +32,7 @@ export const places: Partial<Record<Key | 'config', Takes>> = {
 
 function takesOf(key: Key): Takes {
   if (kindOf(key) === 'boolean') return 'nothing';
-  return places[key] ?? (valuesOf(key).length === 0 ? 'text' : kindOf(key) === 'array' ? 'list' : 'value');
+  return paths[key] ?? (valuesOf(key).length === 0 ? 'text' : kindOf(key) === 'array' ? 'list' : 'value');
 }
 
 function flagsOf(key: Key): Flag[] {
@@ -42,20 +42,20 @@ function flagsOf(key: Key): Flag[] {
   return flag.takes === 'nothing' ? [flag, { ...flag, name: flag.name.replace('--', '--no-') }] : [flag];
 }
 
-/** All flags of a run: the parameters' and those for this run only. */
+/** All flags, including those for this run only. */
 export const flags: readonly Flag[] = [
   ...keys.flatMap(flagsOf),
   ...Object.entries(runFlags).map(
     ([key, about]): Flag => ({
       name: flagOf(key),
       about,
-      takes: places[key as 'config'] ?? 'nothing',
+      takes: paths[key as 'config'] ?? 'nothing',
       values: [],
     }),
   ),
 ];
 
-/** What stands after a command: flags of its own, words to choose from, or a path. A command that is not here takes all flags. */
+/** What a command accepts: its own flags, words to choose from, or a path. Other commands accept all flags. */
 export const ownWords: Readonly<Partial<Record<CommandName, { words: readonly string[]; path?: true }>>> = {
   inspect: { words: ['--json'], path: true },
   schema: { words: [] },

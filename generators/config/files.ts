@@ -1,4 +1,4 @@
-// The sources that lie on the disk: config files and the answers a project remembers. A broken one is a problem, never skipped.
+// Sources on disk: config files, and the answers stored in a project. A broken file is a problem, never skipped.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Problem } from './problems.js';
@@ -6,10 +6,10 @@ import { readObject, type Source } from './sources.js';
 
 export const configFile = 'ml-container.config.json';
 const packageKey = 'ml-container-creator';
-/** The name under which .yo-rc.json keeps a project's answers. */
+/** The key of a project's answers in .yo-rc.json. */
 export const storageName = 'generator-ml-container-creator';
 
-/** The config files' sources, strongest first: --config, ml-container.config.json, package.json. */
+/** Reads the config files, highest precedence first: --config, ml-container.config.json, package.json. */
 export function readConfigFiles(cwd: string, named: string | undefined): Source[] {
   const standard = existsSync(join(cwd, configFile)) ? [configFile] : [];
   const files = new Map(
@@ -21,7 +21,7 @@ export function readConfigFiles(cwd: string, named: string | undefined): Source[
   ];
 }
 
-/** The answers a project remembers. A key that this version does not know is another version's: a warning. */
+/** Reads the answers stored in a project. An unknown key comes from another version, so it is only a warning. */
 export function readStored(directory: string): Source {
   const from = '.yo-rc.json';
   const source = readIfThere(join(directory, from), from, (object) => readPart(object, storageName, from));
@@ -39,11 +39,11 @@ function readPart(object: unknown, key: string, from: string): Source {
     : empty;
 }
 
-function readIfThere(path: string, from: string, take: (object: unknown) => Source): Source {
-  return existsSync(path) ? readJson(path, from, take) : empty;
+function readIfThere(path: string, from: string, parse: (object: unknown) => Source): Source {
+  return existsSync(path) ? readJson(path, from, parse) : empty;
 }
 
-function readJson(path: string, from: string, take: (object: unknown) => Source): Source {
+function readJson(path: string, from: string, parse: (object: unknown) => Source): Source {
   const refuse = (message: string, hint: string): Source => ({
     ...empty,
     problems: [{ key: '', from, message, hint } satisfies Problem],
@@ -53,17 +53,14 @@ function readJson(path: string, from: string, take: (object: unknown) => Source)
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return refuse(
-      `cannot read the file${code === 'ENOENT' ? ': it does not exist' : `: ${code}`}`,
-      `it is looked for at ${path}`,
-    );
+    return refuse(`cannot read the file: ${code === 'ENOENT' ? 'it does not exist' : code}`, `expected at ${path}`);
   }
   try {
-    return take(JSON.parse(text));
+    return parse(JSON.parse(text));
   } catch (error) {
     const reason = String((error as Error).message)
       .replace(/[^\x20-\x7e]/g, ' ')
       .slice(0, 120);
-    return refuse(`is not valid JSON: ${reason}`, 'mend it, or move it away');
+    return refuse(`is not valid JSON: ${reason}`, 'fix the file, or move it away');
   }
 }

@@ -1,19 +1,19 @@
-// The instance types that the prompt offers for the answers so far, and what it says about each.
+// The instance types that the prompt offers, and their descriptions.
 import { instanceFor, instanceOf, specOf, typeFor } from '../catalog/instances.js';
 import { cpuTypeFor, memoryOf, smallestFor } from '../catalog/models.js';
 import { gpuServers } from '../catalog/servers.js';
 import type { Known, Machine } from './parameters.js';
 
-/** An x86_64 type of the size of cpu-optimized. */
+/** The x86_64 type closest to cpu-optimized. */
 const X86_TYPE = 'ml.m5.large';
 
-/** cpu-optimized, gpu-enabled and custom; between them the types that suit the model or this machine better. */
+/** cpu-optimized, gpu-enabled, types that suit the model or this machine better, and custom. */
 export function instanceOffers(known: Known, machine: Machine = {}): readonly string[] {
   const suited = [smallerTypeFor(known), x86TypeFor(known, machine)].filter((type) => type !== undefined);
   return ['cpu-optimized', 'gpu-enabled', ...new Set(suited), 'custom'];
 }
 
-/** For a language model of known size, the smallest type that holds it, where no generic choice stands for that type. */
+/** The smallest type that can hold a language model of known size, unless a generic choice means that type. */
 export function smallerTypeFor(known: Known): string | undefined {
   const memory = memoryOf(known);
   const { framework, modelServer, deployTarget } = known;
@@ -25,7 +25,7 @@ export function smallerTypeFor(known: Known): string | undefined {
   return type && !generic.includes(type) ? type : undefined;
 }
 
-/** An x86_64 type where cpu-optimized stands for an architecture that this machine cannot build for. */
+/** An x86_64 type, if this machine cannot build for the architecture of cpu-optimized. */
 export function x86TypeFor({ deployTarget, modelServer }: Known, { unbuildable = [] }: Machine): string | undefined {
   const { arch } = instanceOf(typeFor('cpu-optimized', deployTarget));
   const isOnCpu = deployTarget !== 'serverless' && !gpuServers.has(modelServer ?? '');
@@ -39,8 +39,8 @@ export function instanceNote(known: Known, machine: Machine): string | undefined
 }
 
 /** "ml.g5.xlarge: 1 GPU of 24 GiB". */
-export function instanceInWords(choice: string, known: Known): string {
-  if (choice === 'custom') return 'a type that you name';
+export function describeInstance(choice: string, known: Known): string {
+  if (choice === 'custom') return 'any other instance type';
   const isType = choice.startsWith('ml.');
   const instance = instanceFor({
     instanceType: isType ? 'custom' : choice,
@@ -49,6 +49,6 @@ export function instanceInWords(choice: string, known: Known): string {
     framework: known.framework,
   });
   if (!instance) return '';
-  const note = choice === smallerTypeFor(known) ? `, the smallest that holds the model` : '';
+  const note = choice === smallerTypeFor(known) ? ', the smallest that can hold the model' : '';
   return `${isType ? '' : `${instance.type}: `}${specOf(instance)}${note}`;
 }

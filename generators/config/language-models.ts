@@ -1,4 +1,4 @@
-// Combinations that cannot work with a language model, and the types that hold one.
+// Combinations that cannot work with a language model, and the instance types that can hold it.
 import { hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
 import {
   cpuMemoryOf,
@@ -15,10 +15,10 @@ import { gpuServers } from '../catalog/servers.js';
 import type { Answers } from './parameters.js';
 import type { Rule } from './rules.js';
 
-export const onEngine = ({ modelServer }: Answers) => gpuServers.has(modelServer ?? '');
+export const usesEngine = ({ modelServer }: Answers) => gpuServers.has(modelServer ?? '');
 const isLanguageModel = ({ framework }: Answers) => framework === 'transformers';
 
-/** Another server for a model that may be small enough for it. */
+/** Suggests the server for small models, unless the model is known to be too large. */
 const orWithoutEngine = (answers: Answers) =>
   memoryOf(answers) && !serverlessMemoryFor(answers) ? '' : ', or --model-server=fastapi for a small model';
 
@@ -27,7 +27,7 @@ export const languageModelRules: readonly Rule[] = [
     key: 'modelServer',
     broken: (answers, instance) =>
       instance &&
-      onEngine(answers) &&
+      usesEngine(answers) &&
       hasInstancesForEngines(answers) &&
       !hasGpu(instance) &&
       `${answers.modelServer} needs a GPU, and ${instance.type} has none`,
@@ -37,30 +37,30 @@ export const languageModelRules: readonly Rule[] = [
     // Source: SageMaker's API, TransformResources and ModelDataSource.
     key: 'deployTarget',
     broken: (answers) =>
-      onEngine(answers) &&
+      usesEngine(answers) &&
       answers.deployTarget === 'batch' &&
-      `batch transform takes no model as large as those of ${answers.modelServer}, and its hosts have an older CUDA`,
+      `batch transform does not support models as large as those for ${answers.modelServer}, and its hosts have an older CUDA`,
     hint: (answers) => `--deploy-target=async${orWithoutEngine(answers)}`,
   },
   {
     key: 'instanceType',
     broken: (answers, instance) =>
-      onEngine(answers) && hasInstancesForEngines(answers) && instance && unfit(answers, instance),
+      usesEngine(answers) && hasInstancesForEngines(answers) && instance && unfit(answers, instance),
     hint: (answers) => {
       const { type } = smallestFor(memoryOf(answers)?.gib ?? 0, answers.modelName) ?? {};
       const fits = type
-        ? `--instance-type=${type}, the smallest that does`
-        : 'no instance does: a quantised model may fit';
-      return `${fits}; or --model-memory=GIB, where the estimate is wrong`;
+        ? `--instance-type=${type}, the smallest that can hold it`
+        : 'no instance type can hold it: try a quantized model';
+      return `${fits}; or --model-memory=GIB, if the estimate is wrong`;
     },
   },
   {
     key: 'instanceType',
     broken: (answers, instance) =>
-      isLanguageModel(answers) && !onEngine(answers) && instance && tooSmall(answers, instance),
+      isLanguageModel(answers) && !usesEngine(answers) && instance && tooSmall(answers, instance),
     hint: (answers) => {
       const engine = answers.deployTarget === 'batch' ? '' : ', or --model-server=vllm, which uses all GPUs';
-      return `${typeForCpu(answers)}${engine}; or --model-memory=GIB, where the estimate is wrong`;
+      return `${typeForCpu(answers)}${engine}; or --model-memory=GIB, if the estimate is wrong`;
     },
   },
   {
@@ -68,9 +68,9 @@ export const languageModelRules: readonly Rule[] = [
     broken: (answers) => {
       const { framework, deployTarget, serverlessMemory } = answers;
       const needed = cpuMemoryOf(answers);
-      if (framework !== 'transformers' || onEngine(answers) || deployTarget !== 'serverless') return undefined;
+      if (framework !== 'transformers' || usesEngine(answers) || deployTarget !== 'serverless') return undefined;
       if (!needed || !serverlessMemory || serverlessMemory / 1024 >= needed) return undefined;
-      return `${answers.modelName} takes about ${gibibytes(needed)} GiB on a CPU, more than ${serverlessMemory} MB`;
+      return `${answers.modelName} needs about ${gibibytes(needed)} GiB on a CPU, more than ${serverlessMemory} MB`;
     },
     hint: (answers) => {
       const size = serverlessMemoryFor(answers);
@@ -80,12 +80,13 @@ export const languageModelRules: readonly Rule[] = [
   {
     key: 'modelDelivery',
     broken: (answers) =>
-      onEngine(answers) && answers.modelDelivery === 'image' && 'a language model is too large for an image',
+      usesEngine(answers) && answers.modelDelivery === 'image' && 'language models are too large for an image',
     hint: '--model-delivery=s3: from the Hugging Face Hub, or from S3',
   },
   {
     key: 'includeSampleModel',
-    broken: (answers) => onEngine(answers) && answers.includeSampleModel && 'there is no sample model for GPU engines',
+    broken: (answers) =>
+      usesEngine(answers) && answers.includeSampleModel && 'there is no sample model for GPU engines',
     hint: (answers) => `--no-include-sample-model${orWithoutEngine(answers)}`,
   },
   {
@@ -97,37 +98,37 @@ export const languageModelRules: readonly Rule[] = [
   {
     key: 'deployTarget',
     broken: (answers) =>
-      onEngine(answers) &&
+      usesEngine(answers) &&
       answers.deployTarget === 'serverless' &&
-      `serverless endpoints have no GPU for ${answers.modelServer}`,
+      `${answers.modelServer} needs a GPU, and serverless endpoints have none`,
     hint: (answers) => `--deploy-target=realtime, or --deploy-target=async${orWithoutEngine(answers)}`,
   },
 ];
 
-/** Whether endpoints of the target have instances that an engine runs on. */
+/** Whether the target runs on instances that support an engine. */
 const hasInstancesForEngines = ({ deployTarget }: Answers) => deployTarget !== 'serverless' && deployTarget !== 'batch';
 
-/** The flag for a type that an engine runs on: gpu-enabled, or the smallest that holds the model. */
+/** The flag for an instance type that supports an engine: gpu-enabled, or the smallest that can hold the model. */
 export function typeForEngine(answers: Answers): string {
   const type = typeFor('gpu-enabled', answers.deployTarget, answers.framework);
   const memory = memoryOf(answers);
-  const held = !memory || holds(instanceOf(type), memory.gib, answers.modelName);
+  const isHeld = !memory || holds(instanceOf(type), memory.gib, answers.modelName);
   const smallest = memory && smallestFor(memory.gib, answers.modelName)?.type;
-  return held || !smallest ? `--instance-type=gpu-enabled (${type})` : `--instance-type=${smallest}`;
+  return isHeld || !smallest ? `--instance-type=gpu-enabled (${type})` : `--instance-type=${smallest}`;
 }
 
-/** The flag for a type without a GPU: cpu-optimized, or the smallest that holds the model. */
+/** The flag for an instance type without a GPU: cpu-optimized, or the smallest that can hold the model. */
 export function typeForCpu(answers: Answers): string {
   const type = typeFor('cpu-optimized', answers.deployTarget);
   const needed = (isLanguageModel(answers) && cpuMemoryOf(answers)) || 0;
   if ((instanceOf(type).memoryGiB ?? 0) >= needed) return `--instance-type=cpu-optimized (${type})`;
   const other = cpuTypeFor(answers, answers.deployTarget)?.type;
-  return other ? `--instance-type=${other}` : 'no CPU type holds the model: choose a smaller one';
+  return other ? `--instance-type=${other}` : 'no CPU instance type can hold the model: choose a smaller model';
 }
 
 const gibibytes = (size: number) => (size < 10 ? size.toFixed(1) : Math.ceil(size));
 
-/** Why a language model without an engine does not fit an instance: on a GPU it uses one, on a CPU 32 bits. */
+/** Why a language model without an engine does not fit an instance. It uses a single GPU, or 32-bit floats on a CPU. */
 function tooSmall(answers: Answers, instance: Instance): string | undefined {
   const { modelName, deployTarget } = answers;
   const { type, memoryGiB, gpu, neuron } = instance;
@@ -136,20 +137,20 @@ function tooSmall(answers: Answers, instance: Instance): string | undefined {
   const onGpu = oneGpuGiB(instance);
   if (onGpu !== undefined)
     return onGpu < stored
-      ? `${modelName} takes about ${gibibytes(stored)} GiB, and one GPU of ${type} has ${gpu?.memoryGiB} GiB`
+      ? `${modelName} needs about ${gibibytes(stored)} GiB, and one GPU of ${type} has ${gpu?.memoryGiB} GiB`
       : undefined;
   return memoryGiB < needed
-    ? `${modelName} takes about ${gibibytes(needed)} GiB on a CPU, and ${type} has ${memoryGiB} GiB`
+    ? `${modelName} needs about ${gibibytes(needed)} GiB on a CPU, and ${type} has ${memoryGiB} GiB`
     : undefined;
 }
 
 function unfit(answers: Answers, instance: Instance): string | undefined {
   const { modelName = '' } = answers;
-  const [memory, room] = [memoryOf(answers), weightCapacityGiB(instance)];
-  if (!memory || room === undefined || holds(instance, memory.gib, modelName)) return undefined;
+  const [memory, capacity] = [memoryOf(answers), weightCapacityGiB(instance)];
+  if (!memory || capacity === undefined || holds(instance, memory.gib, modelName)) return undefined;
   const { gpu, type } = instance;
   if (isWithoutBfloat16(instance, modelName))
-    return `${modelName} is in MXFP4, which needs bfloat16, and the GPU of ${type} does not know that`;
-  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} hold ${Math.floor(room)} GiB of weights`;
-  return `${modelName} takes about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${held}, next to the KV cache`;
+    return `${modelName} is in MXFP4, which needs bfloat16, and the GPU of ${type} does not support it`;
+  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} can hold ${Math.floor(capacity)} GiB of weights`;
+  return `${modelName} needs about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${held} besides the KV cache`;
 }

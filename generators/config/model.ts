@@ -1,4 +1,4 @@
-// What --model names, as a source of answers: what follows from the file is said to come from it.
+// Reads --model as a source of answers. Values found in the file have the file's name as their origin.
 import { basename, resolve } from 'node:path';
 import { withSetuptools } from '../catalog/packages.js';
 import { nameOf, nearestRelease, packageName, pythonsOf, releasesOf } from '../catalog/versions.js';
@@ -9,24 +9,24 @@ import type { Answers } from './parameters.js';
 import type { Given, Source } from './sources.js';
 import { versionToTake } from './training.js';
 
-/** What a run brings into the project beyond what is generated. */
-export interface Brought extends Source {
+/** Files of the user to copy into the project, and the values found in them. */
+export interface Imported extends Source {
   readonly files: readonly ModelFile[];
-  /** Whether code is brought that loads the model itself. */
+  /** Whether the code loads the model itself. */
   readonly loads?: boolean;
 }
 
-/** What --model brings. */
-export interface BroughtModel extends Brought {
+/** The result of reading --model. */
+export interface ImportedModel extends Imported {
   readonly model?: Model;
 }
 
-export const nothing: Brought = { values: [], problems: [], warnings: [], files: [] };
+export const emptyImport: Imported = { values: [], problems: [], warnings: [], files: [] };
 
-/** Reads what `model` names; `force` takes a file all the same that would run commands or code. */
-export function bringModel(path: string, from: string, cwd: string, force: boolean): BroughtModel {
-  const refuse = (message: string, hint: string): Brought => ({
-    ...nothing,
+/** Reads the model at `path`. `force` accepts a file that would run commands or code when loaded. */
+export function importModel(path: string, from: string, cwd: string, force: boolean): ImportedModel {
+  const refuse = (message: string, hint: string): Imported => ({
+    ...emptyImport,
     problems: [{ key: 'model', from, message: `${path}: ${message}`, hint }],
   });
   let model: Model;
@@ -40,7 +40,7 @@ export function bringModel(path: string, from: string, cwd: string, force: boole
   if (dangers.length && !force)
     return refuse(
       `loading it ${dangers.join(', and ')}`,
-      'do not load it, unless you know why it does so: then add --force',
+      'do not load it unless you know why; to use it anyway, add --force',
     );
   if (model.obstacle) return refuse(model.what, model.obstacle);
   const values = valuesOf(model, basename(resolve(cwd, path)));
@@ -57,33 +57,33 @@ export function bringModel(path: string, from: string, cwd: string, force: boole
   };
 }
 
-/** A model that is converted where it was trained: of it come neither the file nor the packages that load it. */
-export const unserved = (brought: BroughtModel): BroughtModel => ({
-  ...brought,
+/** A model that is converted in its training environment: neither its file nor the packages that load it are needed. */
+export const forConversion = (imported: ImportedModel): ImportedModel => ({
+  ...imported,
   files: [],
-  values: brought.values.filter(({ key }) => key !== 'packages' && key !== 'pythonVersion'),
+  values: imported.values.filter(({ key }) => key !== 'packages' && key !== 'pythonVersion'),
 });
 
-/** A model whose file keeps its own name, by which the user's code looks for it. */
-export function underItsName(brought: BroughtModel): BroughtModel {
-  const name = brought.model?.fileName;
-  return name ? { ...brought, files: brought.files.map((file) => ({ ...file, path: `model/${name}` })) } : brought;
+/** Keeps the original name of the model file, which the user's code expects. */
+export function withOriginalName(imported: ImportedModel): ImportedModel {
+  const name = imported.model?.fileName;
+  return name ? { ...imported, files: imported.files.map((file) => ({ ...file, path: `model/${name}` })) } : imported;
 }
 
-/** Bytes of a Hugging Face model up to which a CPU answers in reasonable time: about 500 million parameters. */
-const FOR_CPU = 2e9;
+/** Bytes. Larger Hugging Face models, above about 500 million parameters, are slow on a CPU. */
+const MAX_FOR_CPU = 2e9;
 
-/** What a Hugging Face folder says of its deployment: engines take models from the Hub or from S3 only. */
+/** Deployment of a local Hugging Face folder: engines load models only from the Hub or from S3. */
 const smallModel = ({ framework, size }: Model) =>
   framework === 'transformers'
-    ? { modelServer: 'fastapi', ...(size < FOR_CPU && { instanceType: 'cpu-optimized' }) }
+    ? { modelServer: 'fastapi', ...(size < MAX_FOR_CPU && { instanceType: 'cpu-optimized' }) }
     : {};
 
-/** The answers that follow from a model. */
+/** The answers found in a model. */
 function valuesOf(model: Model, from: string): Given[] {
   const { framework, modelFormat, modelName, frameworkVersion, pythonVersion, packages } = model;
   const version =
-    framework && (frameworkVersion ? versionToTake(framework, frameworkVersion) : versionOfItsTime(model));
+    framework && (frameworkVersion ? versionToTake(framework, frameworkVersion) : contemporaryVersion(model));
   const python = framework && pythonsOf(framework, version)?.find((each) => each === pythonVersion);
   const given = {
     framework,
@@ -99,8 +99,8 @@ function valuesOf(model: Model, from: string): Given[] {
   );
 }
 
-/** For a booster's pickle, which does not say with which scikit-learn it was made: the newest when that booster was. */
-function versionOfItsTime({ framework, packages = [] }: Model): string | undefined {
+/** The newest scikit-learn when the booster was released. A booster's pickle does not record the version used. */
+function contemporaryVersion({ framework, packages = [] }: Model): string | undefined {
   if (framework !== 'sklearn') return undefined;
   const [name = '', version = ''] = packages.find((each) => /^(xgboost|lightgbm)==/.test(each))?.split('==') ?? [];
   const nearest = name && nearestRelease(name as 'xgboost', version);
@@ -112,14 +112,14 @@ function versionOfItsTime({ framework, packages = [] }: Model): string | undefin
   return release && nameOf(release);
 }
 
-/** The model's packages, which complete those that were asked for. */
+/** The requested packages, and those of the model that are not among them. */
 export function withPackages({ values }: Source, { packages = [] }: Answers, origin: string | undefined): Source {
   const own = values.find(({ key }) => key === 'packages');
   const names = new Set(packages.map(packageName));
   const more = ((own?.value ?? []) as string[]).filter((each) => !names.has(packageName(each)));
-  if (!own || !more.length || !packages.length) return nothing;
+  if (!own || !more.length || !packages.length) return emptyImport;
   return {
-    ...nothing,
+    ...emptyImport,
     values: [{ key: 'packages', value: [...packages, ...more], from: `${origin} and ${own.from}` }],
   };
 }

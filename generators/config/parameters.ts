@@ -1,5 +1,5 @@
-// THE table: everything a user decides. Flags, ML_* names, config keys, prompts, help, docs, the JSON Schema and the types
-// are read off it. The order is that of the questions; what a parameter depends on stands above it.
+// The table of parameters. Flags, ML_* names, config keys, prompts, help, docs, the JSON Schema and the types come from
+// it. Its order is the order of the questions: each parameter comes after those it depends on.
 import { z } from 'zod';
 import {
   entryOf,
@@ -17,9 +17,9 @@ import { regions } from '../catalog/regions.js';
 import { gpuServers, type Server, serverNames, serverOf, servers } from '../catalog/servers.js';
 import { type Target, targetNames, targets } from '../catalog/targets.js';
 import { nameOf, pythons, pythonsOf, releasesOf, standardRelease } from '../catalog/versions.js';
-import { instanceInWords, instanceNote, instanceOffers } from './instances.js';
+import { describeInstance, instanceNote, instanceOffers } from './instances.js';
 
-/** The answers that other parameters depend on, as far as they are known. */
+/** The answers so far that other parameters depend on. */
 export interface Known {
   model?: string | undefined;
   framework?: Framework | undefined;
@@ -34,46 +34,46 @@ export interface Known {
   modelMemory?: number | undefined;
 }
 
-/** What the machine that the generator runs on cannot do. */
+/** Limits of the machine that the generator runs on. */
 export interface Machine {
-  /** Architectures that Docker on this machine can neither run nor emulate. */
+  /** Architectures that Docker can neither run nor emulate. */
   unbuildable?: readonly Architecture[];
 }
 
-/** One thing a user decides. */
+/** One decision of the user. */
 export interface Parameter<T> {
   /** One line for help, docs and the prompt. */
   about: string;
-  /** The prompt's own words, where it needs others. */
+  /** The text of the prompt, if it differs. */
   prompt?: string;
-  /** What is a good value, in whatever source it came. */
+  /** Valid values, whatever the source. */
   schema: z.ZodType<T>;
-  /** The same in words, for the error; needed where the schema is not a list of values. */
+  /** Describes the valid values, for errors. Required if the schema is not a list of values. */
   rule?: string;
-  /** The values that fit the answers so far; undefined while that cannot be told. */
+  /** The values that fit the answers so far; undefined if that is not known yet. */
   choices?: (known: Known) => readonly T[] | undefined;
-  /** The values that a prompt offers, of many that are good. */
+  /** The values that a prompt offers, if there are more valid ones. */
   offers?: (known: Known, machine?: Machine) => readonly T[] | undefined;
-  /** Asked, and accepted, only then; `why` completes "only for …"; `when` is undefined while that cannot be told. */
+  /** When the parameter applies; otherwise it is neither asked nor accepted. `why` completes "only for …". */
   onlyFor?: { why: string; when: (known: Known) => boolean | undefined };
   default?: (known: Known) => T | undefined;
-  /** The default in words, where it depends on other answers. */
-  standard?: string;
-  /** Answers with which more choices fit: what they are for, and the flag. */
+  /** Describes the default, if it depends on other answers. */
+  defaultText?: string;
+  /** Answers that allow more choices, what those are for, and the flag to set. */
   more?: { with: Known; only: string; flag: string };
-  /** What a value of the list is, in a few words, next to it in the prompt. */
+  /** A short description of a value, shown next to it in the prompt. */
   labels?: (value: string, known: Known) => string | undefined;
-  /** The answer that this one depends on: if that changes, a stored value is dropped. */
+  /** The answer that this one belongs to: if that changes, a stored value is dropped. */
   belongsTo?: keyof Known;
-  /** Must be given where it applies. */
+  /** Has no default: a value is needed if the parameter applies. */
   required?: true;
-  /** Never a prompt, or none with these answers: its default is nearly always right. */
+  /** No prompt, always or with these answers: the default is nearly always right. */
   silent?: true | ((known: Known) => boolean);
-  /** Said before the prompt, of this machine. */
+  /** A note on this machine, printed before the prompt. */
   note?: (known: Known, machine: Machine) => string | undefined;
   /** The answer is a path on this machine. */
   isPath?: true;
-  /** Is for one run: what follows from it is stored, and not the value itself. */
+  /** For this run only: the values derived from it are stored, but not the path itself. */
   transient?: true;
 }
 
@@ -87,22 +87,22 @@ const serverless = {
   when: ({ deployTarget }: Known) => deployTarget && deployTarget === 'serverless',
 };
 
-/** What installs the framework itself: engines have it in their images, and a framework of your own has none. */
-const ownImage = (why: string, when: (framework: Framework) => boolean) => ({
+/** For images that install the framework. The images of engines already include it. */
+const withoutEngine = (why: string, when: (framework: Framework) => boolean) => ({
   why,
   when: ({ framework, modelServer }: Known) =>
     framework && modelServer && !gpuServers.has(modelServer) && when(framework),
 });
 
-/** The Pythons of the image; undefined where there is no set of packages. */
-const pythonsIn = (framework: Framework, { frameworkVersion, runtime }: Known) =>
+/** The Python versions of the image; undefined if there is no set of packages. */
+const pythonsFor = (framework: Framework, { frameworkVersion, runtime }: Known) =>
   runtime === 'onnx' ? standardRelease('onnx').pythons : pythonsOf(framework, frameworkVersion);
 
 const instanceTypeName = /^ml\.[a-z][a-z0-9-]{0,18}\.[a-z0-9-]{1,18}$/;
 /** Hugging Face's org/name, or an S3 prefix without dot segments that ends in a slash. */
 const modelLocation =
   /^(?:[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/(?!(?:.*\/)?\.\.?\/)(?:[\w.-]+\/){0,32})$/;
-/** No "..", nothing that starts like an option or a home folder, no control or shell character. */
+/** Without "..", control and shell characters, and not starting like an option or a home folder. */
 const path = /^(?!.*(?:^|\/)\.\.(?:\/|$))(?![~ -])(?!.* $)[\p{L}\p{N} _.,+@=:/-]{1,1000}$/u;
 
 export const parameters = {
@@ -118,7 +118,7 @@ export const parameters = {
   code: define({
     about: 'Python file or package that the model imports',
     schema: z.string().min(1),
-    rule: 'the path of a .py file or of a folder with them',
+    rule: 'the path of a .py file, or of a folder that contains some',
     silent: true,
     transient: true,
   }),
@@ -131,16 +131,16 @@ export const parameters = {
   projectName: define({
     about: 'Name of the project, its ECR repository and its endpoint',
     schema: z.string().regex(/^(?=.{1,40}$)[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*$/),
-    rule: '1 to 40 of a-z, 0-9 and single hyphens, from a letter to a letter or digit',
+    rule: '1 to 40 of a-z, 0-9 and single hyphens, starting with a letter, not ending in -',
     default: ({ framework }) => framework && `${framework}-model`,
-    standard: 'FRAMEWORK-model',
+    defaultText: 'FRAMEWORK-model',
   }),
   projectDir: define({
     about: 'Folder to write the project to',
     schema: z.string().regex(path),
-    rule: 'a path without "..", quotes or other characters that mean something to a shell',
+    rule: 'a path without "..", quotes or other special characters of a shell',
     default: ({ projectName }) => projectName && `./${projectName}`,
-    standard: './PROJECT-NAME',
+    defaultText: './PROJECT-NAME',
     silent: true,
   }),
   modelFormat: define({
@@ -148,11 +148,11 @@ export const parameters = {
     schema: z.enum(formatNames),
     choices: ({ framework }) => framework && formatsOf(framework).map((format) => format.name),
     onlyFor: {
-      why: 'frameworks with a format of their own',
+      why: 'frameworks that have their own file formats',
       when: ({ framework }) => framework && formatsOf(framework).length > 0,
     },
     default: ({ framework }) => framework && formatsOf(framework)[0]?.name,
-    standard: 'the framework’s first',
+    defaultText: 'the first one of the framework',
   }),
   runtime: define({
     about: 'Library that runs the model',
@@ -196,20 +196,20 @@ export const parameters = {
         ...(multiModel ? serverNames.filter((name) => serverOf(name).multiModelOnly) : []),
       ],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
-    standard: 'the first that fits',
+    defaultText: 'the first that fits',
     more: { with: { multiModel: true }, only: 'many models', flag: '--multi-model' },
   }),
   instanceType: define({
     about: 'Instance type',
     schema: z.union([z.enum(['cpu-optimized', 'gpu-enabled', 'custom']), z.string().regex(instanceTypeName)]),
-    labels: instanceInWords,
+    labels: describeInstance,
     note: instanceNote,
     offers: instanceOffers,
     rule: 'cpu-optimized, gpu-enabled, custom, or a type like ml.m5.large',
     choices: () => ['cpu-optimized', 'gpu-enabled', 'custom'],
     default: ({ framework, deployTarget }) =>
       framework === 'transformers' && deployTarget !== 'serverless' ? 'gpu-enabled' : 'cpu-optimized',
-    standard: 'cpu-optimized; transformers: gpu-enabled',
+    defaultText: 'cpu-optimized; transformers: gpu-enabled',
     silent: ({ deployTarget }) => deployTarget === 'serverless',
   }),
   customInstanceType: define({
@@ -271,44 +271,44 @@ export const parameters = {
   frameworkVersion: define({
     about: 'Version of the framework that saved the model',
     schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
-    rule: 'a version such as 1.3, which is its newest patch, or 1.3.1',
+    rule: 'a version such as 1.3 (its newest patch release) or 1.3.1',
     belongsTo: 'framework',
     offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
-    onlyFor: ownImage(
+    onlyFor: withoutEngine(
       'fastapi, flask and mms, with a framework other than custom',
       (framework) => framework !== 'custom',
     ),
     default: ({ framework }) => framework && nameOf(standardRelease(framework)),
-    standard: 'the newest that runs on Python 3.11',
+    defaultText: 'the newest that runs on Python 3.11',
   }),
   pythonVersion: define({
     about: 'Python version of the image',
     schema: z.enum(pythons),
-    choices: (known) => known.framework && pythonsIn(known.framework, known),
-    onlyFor: ownImage('fastapi, flask and mms', () => true),
+    choices: (known) => known.framework && pythonsFor(known.framework, known),
+    onlyFor: withoutEngine('fastapi, flask and mms', () => true),
     default: (known) =>
-      known.framework && (pythonsIn(known.framework, known) ?? standardRelease(known.framework).pythons).at(-1),
-    standard: 'the newest that the framework has builds for',
+      known.framework && (pythonsFor(known.framework, known) ?? standardRelease(known.framework).pythons).at(-1),
+    defaultText: 'the newest that the framework has builds for',
     silent: true,
   }),
   packages: define({
     about: 'Additional Python packages that the model needs',
     schema: z.array(z.string().regex(/^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w,-]+\])?(?:==[\w.+!]+)?$/)),
-    rule: 'names or name==version, such as pandas==2.3.3',
+    rule: 'package names, or name==version, such as pandas==2.3.3',
     silent: true,
   }),
   requirements: define({
     about: 'pip freeze of the training environment: sets the versions',
     schema: z.string().min(1),
     rule: 'the path of a file',
-    onlyFor: ownImage('fastapi, flask and mms', () => true),
+    onlyFor: withoutEngine('fastapi, flask and mms', () => true),
     silent: true,
     transient: true,
   }),
   awsRegion: define({
     about: 'AWS region',
     schema: z.enum(regions),
-    rule: 'a region that has SageMaker, such as eu-west-1',
+    rule: 'a region with SageMaker, such as eu-west-1',
     default: () => 'us-east-1' as const,
   }),
   awsRoleArn: define({
@@ -330,12 +330,12 @@ export const parameters = {
 };
 
 export type Key = keyof typeof parameters;
-/** Everything that was decided, defaults included; a key that does not apply is absent. */
+/** The answers, including defaults. A key that does not apply is absent. */
 export type Answers = { [K in Key]?: (typeof parameters)[K] extends Parameter<infer T> ? T | undefined : never };
 
 export const keys = Object.keys(parameters) as Key[];
 
-/** The table for code that treats all parameters alike. */
+/** The table, typed for code that handles all parameters alike. */
 export const table = parameters as unknown as Readonly<Record<Key, Parameter<unknown>>>;
 
 export const isKey = (word: string): word is Key => Object.hasOwn(parameters, word);

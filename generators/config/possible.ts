@@ -1,20 +1,20 @@
-// Which answers can still lead to a project: an answer is refused only where no answer to the open questions makes it work.
+// Checks whether answers can still lead to a project. Refuses one only if no answer to the open questions would fix it.
 import type { Collect } from './gather.js';
 import type { Answers, Key, Machine } from './parameters.js';
-import type { Problem } from './problems.js';
+import { noSource, type Problem } from './problems.js';
 import type { Refuse } from './prompts.js';
 import { offersFor } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
 
-/** What has been answered, and which questions have been put. */
+/** The answers so far, and the questions that were asked. */
 export interface Progress {
   answered: readonly Given[];
   asked: ReadonlySet<Key>;
 }
 
-/** Questions whose default may not work, and whose other answers may. */
+/** Questions whose default might not work, while other answers do. */
 const ADJUSTABLE: readonly Key[] = ['modelServer', 'instanceType', 'serverlessMemory'];
-/** What problems are said of that another answer to those questions solves. */
+/** The keys of problems that other answers to those questions can solve. */
 const SOLVABLE: ReadonlySet<string> = new Set<Key>([
   ...ADJUSTABLE,
   'deployTarget',
@@ -23,10 +23,10 @@ const SOLVABLE: ReadonlySet<string> = new Set<Key>([
   'includeSampleModel',
 ]);
 
-/** Problems but for values that are only missing: those will be asked for. */
-export const realProblems = (problems: readonly Problem[]) => problems.filter(({ from }) => from !== 'no source');
+/** Problems except missing values, which the prompts ask for. */
+export const realProblems = (problems: readonly Problem[]) => problems.filter(({ from }) => from !== noSource);
 
-/** Whether the answers work, or can with other answers to the questions that are still open. */
+/** Whether the answers work, or would work with other answers to the open questions. */
 export function isPossible(collect: Collect, progress: Progress, machine: Machine): boolean {
   const { problems, open, answers } = collect(progress.answered);
   const real = realProblems(problems);
@@ -40,17 +40,17 @@ export function isPossible(collect: Collect, progress: Progress, machine: Machin
   }
 }
 
-/** A type that the user has still to name proves nothing. */
+/** The answers to try. `custom` is left out, because its type is not known yet. */
 const valuesToTry = (key: Key, answers: Answers, machine: Machine) =>
   offersFor(key, answers, machine).filter((value) => value !== 'custom');
 
-/** The progress with one more answer, in place of an earlier one to the same question. */
+/** Adds an answer, which replaces an earlier one to the same question. */
 export const withAnswer = ({ answered, asked }: Progress, given: Given): Progress => ({
   answered: [...answered.filter(({ key }) => key !== given.key), given],
   asked: new Set([...asked, given.key]),
 });
 
-/** Says of an answer why it cannot work, each answer checked once. */
+/** Returns a function that explains why an answer cannot work. */
 export function refuser(collect: Collect, progress: Progress, machine: Machine): Refuse {
   const before = new Set(realProblems(collect(progress.answered).problems).map(({ message }) => message));
   return (given) => {
@@ -58,9 +58,9 @@ export function refuser(collect: Collect, progress: Progress, machine: Machine):
     if (isPossible(collect, next, machine)) return undefined;
     const problems = realProblems(collect(next.answered).problems);
     const [problem] = problems.filter(({ message }) => !before.has(message)).concat(problems);
-    return problem && { reason: problem.message, advice: inWords(problem) };
+    return problem && { reason: problem.message, advice: problemText(problem) };
   };
 }
 
-/** A problem in a line: the reason, and the way out. */
-export const inWords = ({ message, hint }: Problem) => [message, hint].filter(Boolean).join(': ');
+/** A problem on one line: the reason, then the hint. */
+export const problemText = ({ message, hint }: Problem) => [message, hint].filter(Boolean).join(': ');

@@ -1,7 +1,7 @@
-// What is wrong with a request, said so that it can be mended; and the errors that end a run, with their exit codes.
+// Problems with a request, and the errors that end a run, with their exit codes.
 import { distance } from 'fastest-levenshtein';
 
-/** One thing wrong: of which parameter, where the value came from, what is wrong, what to do. */
+/** One problem: the parameter, the source of its value, what is wrong, and what to do. */
 export interface Problem {
   key: string;
   from: string;
@@ -9,7 +9,10 @@ export interface Problem {
   hint?: string;
 }
 
-/** Ends the run; `code` is the exit status (1 internal, 2 bad request, 3 files in the way, 130 cancelled). */
+/** The source of a value that is missing. */
+export const noSource = 'no source';
+
+/** Ends the run. `code` is the exit status: 1 internal error, 2 invalid request, 3 files in the way, 130 cancelled. */
 export class ExitError extends Error {
   readonly code: number;
   readonly problems: readonly Problem[];
@@ -22,25 +25,26 @@ export class ExitError extends Error {
   }
 }
 
-/** The request is wrong: nothing was written. */
+/** The request is invalid; nothing was written. */
 export class RequestError extends ExitError {
   constructor(problems: readonly Problem[], outcome = 'nothing was written') {
     super(2, formatProblems(problems, outcome), problems);
   }
 }
 
-/** Files stand in the way: nothing was written. */
+/** Existing files are in the way; nothing was written. */
 export class ConflictError extends ExitError {
   constructor(files: readonly string[], directory: string, canUpdate = false) {
-    const message = `${files.length} file(s) in ${directory} differ from what would be written`;
-    const merging = canUpdate ? '; ml-container-creator update in that folder merges instead' : '';
+    const count = files.length === 1 ? '1 file' : `${files.length} files`;
+    const message = `${count} in ${directory} would be overwritten`;
+    const merging = canUpdate ? '; or merge them: run ml-container-creator update in that folder' : '';
     const hint = `choose another --project-dir, or add --force to overwrite them${merging}`;
     const list = files.map((file) => `    ${file}\n`).join('');
     super(3, `${message}; nothing was written:\n${list}  ${hint}`, [{ key: 'files', from: directory, message, hint }]);
   }
 }
 
-/** The state of a project stands in the way of an update: nothing was changed. */
+/** The state of a project prevents an update; nothing was changed. */
 export class StateError extends ExitError {
   constructor(message: string, hint: string, files: readonly string[] = []) {
     const list = files.map((file) => `    ${file}\n`).join('');
@@ -50,7 +54,7 @@ export class StateError extends ExitError {
   }
 }
 
-/** The user stopped the run: at a question nothing is written yet, at a conflict only what was agreed to before. */
+/** The user cancelled. `written` says what was written: at a conflict, the files already confirmed. */
 export class CancelledError extends ExitError {
   constructor(written = 'nothing was written') {
     super(130, `Cancelled: ${written}.`);
@@ -60,13 +64,14 @@ export class CancelledError extends ExitError {
 function formatProblems(problems: readonly Problem[], outcome: string): string {
   const lines = problems.map(({ key, from, message, hint }) => {
     const where = key && !message.startsWith(key) ? `${key}: ` : '';
-    return `  ${where}${message} (from ${from})${hint ? `\n      ${hint}` : ''}`;
+    const source = from === noSource ? '' : ` (from ${from})`;
+    return `  ${where}${message}${source}${hint ? `\n      ${hint}` : ''}`;
   });
-  const count = problems.length === 1 ? 'One thing to mend' : `${problems.length} things to mend`;
+  const count = problems.length === 1 ? '1 problem found' : `${problems.length} problems found`;
   return `${count}; ${outcome}:\n${lines.join('\n')}`;
 }
 
-/** A value as it can be shown on one line of a terminal, however long it is and whatever it holds. */
+/** Formats any value so that it is safe to print, and fits on one line of a terminal. */
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   const safe = text.replace(
@@ -76,11 +81,11 @@ export function show(value: unknown): string {
   return safe.length <= 60 ? safe : `${safe.slice(0, 56)}…" (${safe.length - 2} characters)`;
 }
 
-/** "did you mean X?" when one of the known words is near enough to what was written. */
+/** Returns "did you mean X?" if a known word is similar enough to what was written. */
 export function didYouMean(written: string, known: readonly string[]): string | undefined {
   if (written.length > 60) return undefined;
   const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const ranked = known.map((word) => ({ word, far: distance(plain(written), plain(word)) }));
-  const best = ranked.reduce((a, b) => (b.far < a.far ? b : a), { word: '', far: Number.POSITIVE_INFINITY });
-  return best.far <= Math.max(1, Math.floor(best.word.length / 3)) ? `did you mean ${best.word}?` : undefined;
+  const ranked = known.map((word) => ({ word, edits: distance(plain(written), plain(word)) }));
+  const best = ranked.reduce((a, b) => (b.edits < a.edits ? b : a), { word: '', edits: Number.POSITIVE_INFINITY });
+  return best.edits <= Math.max(1, Math.floor(best.word.length / 3)) ? `did you mean ${best.word}?` : undefined;
 }

@@ -1,4 +1,4 @@
-// Questions: a parameter as Yeoman's (inquirer's) question, with the choices that can work with the answers so far.
+// Turns parameters into questions for Yeoman (inquirer), with the choices that can work with the answers so far.
 import { type Answers, type Key, type Machine, table } from './parameters.js';
 import { malformed, offersFor, type Settled } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
@@ -27,68 +27,68 @@ export interface Question {
   loop?: false;
 }
 
-/** Why an answer cannot work with the others, in a sentence, and with the way out; undefined where it can. */
+/** Why an answer cannot work with the others, without and with the hint; undefined if it can. */
 export type Refuse = (given: Given) => { reason: string; advice: string } | undefined;
 
-/** What a question depends on, beyond the answers. */
-export interface Scene {
+/** What a question depends on besides the answers. */
+export interface QuestionContext {
   asked: ReadonlySet<Key>;
   machine: Machine;
   refuse: Refuse;
-  /** Earlier answers: the defaults of questions that are asked again. */
+  /** Earlier answers, which are the defaults of questions asked again. */
   earlier: ReadonlyMap<Key, unknown>;
 }
 
-/** The next parameter to ask about: open, and with more than one answer that can work. */
-export function nextQuestion({ open, answers }: Settled, scene: Scene): Question | undefined {
-  const decided = Object.fromEntries(Object.entries(answers).filter(([key]) => isDecided(key as Key, open, scene)));
+/** The next question: for an open parameter with more than one answer that can work. */
+export function nextQuestion({ open, answers }: Settled, context: QuestionContext): Question | undefined {
+  const decided = Object.fromEntries(Object.entries(answers).filter(([key]) => isDecided(key as Key, open, context)));
   const key = open.find(
-    (each) => !scene.asked.has(each) && !isSilent(each, decided) && isQuestion(each, answers, scene),
+    (each) => !context.asked.has(each) && !isSilent(each, decided) && isQuestion(each, answers, context),
   );
-  return key && questionFor(key, answers, scene);
+  return key && questionFor(key, answers, context);
 }
 
-const isDecided = (key: Key, open: readonly Key[], { asked }: Scene) => !open.includes(key) || asked.has(key);
+const isDecided = (key: Key, open: readonly Key[], { asked }: QuestionContext) => !open.includes(key) || asked.has(key);
 
 function isSilent(key: Key, known: Answers): boolean {
   const { silent } = table[key];
   return typeof silent === 'function' ? silent(known) : silent === true;
 }
 
-/** Whether there is a choice; a switch is none where it cannot be on. */
-function isQuestion(key: Key, known: Answers, { refuse, machine }: Scene): boolean {
+/** Whether there is a choice. There is none for a boolean that cannot be true. */
+function isQuestion(key: Key, known: Answers, { refuse, machine }: QuestionContext): boolean {
   if (kindOf(key) === 'boolean') return !refuse({ key, value: true, from: YOUR_ANSWER });
   return table[key].required === true || offersFor(key, known, machine).length !== 1;
 }
 
-function questionFor(key: Key, answers: Answers, scene: Scene): Question {
+function questionFor(key: Key, answers: Answers, context: QuestionContext): Question {
   const text = table[key].prompt ?? table[key].about;
-  const earlier = scene.earlier.get(key) ?? answers[key];
-  const note = table[key].note?.(answers, scene.machine);
+  const earlier = context.earlier.get(key) ?? answers[key];
+  const note = table[key].note?.(answers, context.machine);
   const common = { name: key, message: `${text}:`, default: earlier, ...(note && { intro: wrap(note) }) };
-  const validate = (answer: unknown) => problemWith(key, answer, scene.refuse) ?? true;
+  const validate = (answer: unknown) => problemWith(key, answer, context.refuse) ?? true;
   if (kindOf(key) === 'boolean') return { ...common, message: `${text}?`, type: 'confirm' };
-  const choices = choicesOf(key, answers, scene);
+  const choices = choicesOf(key, answers, context);
   if (!choices.length) return { ...common, type: table[key].isPath ? 'path' : 'input', validate };
-  const list = { choices, pageSize: PAGE, loop: false as const };
+  const list = { choices, pageSize: PAGE_LINES, loop: false as const };
   if (kindOf(key) === 'array') {
-    const standard = (earlier ?? []) as readonly unknown[];
-    const checked = choices.map((each) => ({ ...each, checked: standard.includes(each.value) && !each.disabled }));
+    const selected = (earlier ?? []) as readonly unknown[];
+    const checked = choices.map((each) => ({ ...each, checked: selected.includes(each.value) && !each.disabled }));
     return { ...common, type: 'checkbox', ...list, choices: checked, validate };
   }
   const possible = choices.filter(({ disabled }) => !disabled);
-  const standard = possible.find(({ value }) => value === earlier) ?? possible[0];
-  return { ...common, type: 'select', ...list, default: standard?.value };
+  const initial = possible.find(({ value }) => value === earlier) ?? possible[0];
+  return { ...common, type: 'select', ...list, default: initial?.value };
 }
 
-/** Lines of a list that are shown at once: all but the regions. */
-const PAGE = 18;
-/** Columns of a value in a list, before its description. */
+/** Lines of a list shown at once. Only the regions need more. */
+const PAGE_LINES = 18;
+/** Width of a value in a list, before its description. */
 const VALUE_COLUMNS = 16;
-/** The cursor of a list, and the mark of a check box. */
+/** Width of the cursor of a list and of its check boxes. */
 const MARK_COLUMNS = 4;
 
-function choicesOf(key: Key, answers: Answers, { refuse, machine }: Scene): Choice[] {
+function choicesOf(key: Key, answers: Answers, { refuse, machine }: QuestionContext): Choice[] {
   const isList = kindOf(key) === 'array';
   return offersFor(key, answers, machine).map((value) => {
     const short = String(value);
@@ -99,20 +99,20 @@ function choicesOf(key: Key, answers: Answers, { refuse, machine }: Scene): Choi
   });
 }
 
-/** A description in the columns to the right of the value. */
+/** Wraps a description into the columns to the right of the value. */
 function fit(text: string): string {
   const indent = MARK_COLUMNS + VALUE_COLUMNS + 1;
   return wrap(text, { width: COLUMNS - indent }).replaceAll('\n', `\n${' '.repeat(indent - 2)}`);
 }
 
-/** An answer as a value of its parameter; its value is undefined where an optional one was left empty. */
+/** Parses an answer. The value is undefined if an optional parameter was left empty. */
 export function readAnswer(key: Key, answer: unknown): Given {
   const from = YOUR_ANSWER;
   if (answer === undefined || (answer === '' && !table[key].required)) return { key, value: undefined, from };
   return { key, value: typeof answer === 'string' ? readText(key, answer) : answer, from };
 }
 
-/** What is wrong with an answer, by itself or with the others; undefined where nothing is. */
+/** What is wrong with an answer, by itself or with the others; undefined if it is valid. */
 export function problemWith(key: Key, answer: unknown, refuse: Refuse): string | undefined {
   const given = readAnswer(key, Array.isArray(answer) ? answer.map((each) => each?.value ?? each) : answer);
   const problem = given.value === undefined ? undefined : malformed(given);

@@ -1,19 +1,19 @@
-// The whole way from sources to answers, or to every problem at once. Never throws for bad input.
+// Turns sources into answers, or lists all problems at once. Never throws for bad input.
 import { doubts } from './doubts.js';
 import { type Answers, flagOf, type Key, type Machine, table, variableOf } from './parameters.js';
-import type { Problem } from './problems.js';
+import { noSource, type Problem } from './problems.js';
 import { conflicts } from './rules.js';
 import { type Settled, settle } from './settle.js';
 import { type Source, withInstanceImplied, YOUR_ANSWER } from './sources.js';
 import { valuesOf } from './values.js';
 
-/** Settles the sources, strongest first, and checks what they come to. */
+/** Merges the sources, highest precedence first, and checks the result. */
 export function resolve(sources: readonly Source[], machine: Machine = {}): Settled {
   const settled = settle(sources.map(withInstanceImplied));
   const { answers, origins, open } = settled;
-  const unread = settled.problems.some(({ key }) => key === 'model'); // which would have told the framework
-  const asked = open.filter((key) => !(unread && key === 'framework'));
-  const problems = [...settled.problems, ...missing(asked, answers), ...conflicts(answers, origins)];
+  const unread = settled.problems.some(({ key }) => key === 'model'); // it would have set the framework
+  const expected = open.filter((key) => !(unread && key === 'framework'));
+  const problems = [...settled.problems, ...missing(expected, answers), ...conflicts(answers, origins)];
   const warnings = [...settled.warnings, ...doubts(answers, origins.instanceType === YOUR_ANSWER, machine)];
   return { ...settled, problems, warnings };
 }
@@ -22,7 +22,7 @@ function missing(open: readonly Key[], answers: Answers): Problem[] {
   const absent = open.filter((key) => table[key].required && answers[key] === undefined);
   return absent.map((key) => {
     const values = valuesOf(key).join(', ');
-    const hint = `give ${flagOf(key)}=…, ${variableOf(key)} or "${key}" in a config file${values && `: ${values}`}`;
-    return { key, from: 'no source', message: `${key} is required`, hint };
+    const hint = `set ${flagOf(key)}=…, ${variableOf(key)}, or "${key}" in a config file${values && `: ${values}`}`;
+    return { key, from: noSource, message: `${key} is required`, hint };
   });
 }

@@ -1,15 +1,15 @@
-// Combinations that cannot work, each with the reason and the way out. A rule sees the answers and the instance they mean.
+// Combinations that cannot work, each with the reason and a hint. A rule sees the answers and the resulting instance.
 import { entryIn, entryOf } from '../catalog/frameworks.js';
 import { misfit } from '../catalog/images.js';
 import { hasGpu, type Instance, instanceFor, typeFor } from '../catalog/instances.js';
 import { partitionOf, regions } from '../catalog/regions.js';
 import { gpuServers, serverOf } from '../catalog/servers.js';
 import { nameOf, nearestRelease, releaseOf, standardRelease } from '../catalog/versions.js';
-import { languageModelRules, onEngine, typeForCpu, typeForEngine } from './language-models.js';
+import { languageModelRules, typeForCpu, typeForEngine, usesEngine } from './language-models.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
 
-/** A combination, said of `key`: `broken` gives the reason, or nothing where the answers can work or the instance is not known. */
+/** A combination that cannot work. `broken` returns the reason; nothing if it can work or the instance is unknown. */
 export interface Rule {
   key: Key;
   broken: (answers: Answers, instance: Instance | undefined) => string | undefined | false;
@@ -17,7 +17,7 @@ export interface Rule {
 }
 
 const partitionOfRole = (arn: string) => arn.split(':')[1];
-/** The flags for one model; a server that has only endpoints of many gives way, too. */
+/** The flags for a single model. They also replace a server that supports only many models. */
 const oneModel = ({ modelServer }: Answers) =>
   modelServer && serverOf(modelServer).multiModelOnly ? '--no-multi-model --model-server=fastapi' : '--no-multi-model';
 
@@ -31,7 +31,7 @@ const rules: readonly Rule[] = [
       !releaseOf(framework, frameworkVersion) &&
       `there is no tested set of packages for ${entryOf(framework).label} ${frameworkVersion}`,
     hint: ({ framework, frameworkVersion = '' }) =>
-      `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest${framework && entryOf(framework).converts ? '; or --runtime=onnx, for a model of any version' : ''}`,
+      `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest version${framework && entryOf(framework).converts ? '; or --runtime=onnx, which works with any version' : ''}`,
   },
   {
     key: 'instanceType',
@@ -40,7 +40,7 @@ const rules: readonly Rule[] = [
       instance &&
       hasGpu(instance) &&
       releaseOf(framework, frameworkVersion)?.cuda === false &&
-      `${entryOf(framework).label} ${frameworkVersion} has no packages that bring CUDA`,
+      `${entryOf(framework).label} ${frameworkVersion} has no packages that include CUDA`,
     hint: ({ framework = 'custom' }) =>
       `--instance-type=cpu-optimized, or --framework-version=${nameOf(standardRelease(framework))}`,
   },
@@ -51,7 +51,7 @@ const rules: readonly Rule[] = [
       !multiModel &&
       !gpuServers.has(modelServer ?? '') &&
       (instance?.gpu || instance?.neuron) &&
-      `serverless endpoints have no GPU or Neuron device, and ${instance.type} has`,
+      `serverless endpoints have no GPU or Neuron device, but ${instance.type} has one`,
     hint: '--instance-type=cpu-optimized, or --deploy-target=realtime',
   },
   {
@@ -61,13 +61,13 @@ const rules: readonly Rule[] = [
       framework !== 'transformers' &&
       deployTarget &&
       deployTarget !== 'realtime' &&
-      `${deployTarget} does not host many models`,
+      `${deployTarget} does not support many models`,
     hint: (answers) => `--deploy-target=realtime, or ${oneModel(answers)}`,
   },
   {
     key: 'multiModel',
     broken: ({ multiModel, modelDelivery }) =>
-      multiModel && modelDelivery === 'image' && 'many models come from S3, one by one',
+      multiModel && modelDelivery === 'image' && 'many models are loaded from S3, not from the image',
     hint: (answers) => `--model-delivery=s3, or ${oneModel(answers)}`,
   },
   {
@@ -78,19 +78,19 @@ const rules: readonly Rule[] = [
       framework !== 'transformers' &&
       instance &&
       hasGpu(instance) &&
-      `many models on GPUs are for NVIDIA’s Triton only, and ${instance.type} has one`,
+      `many models on a GPU instance such as ${instance.type} are supported only with NVIDIA Triton`,
     hint: (answers) => `--instance-type=cpu-optimized, or ${oneModel(answers)}`,
   },
   {
     key: 'includeTraining',
     broken: ({ includeTraining, runtime }) =>
-      includeTraining && runtime === 'onnx' && 'a training job does not convert the model that it writes',
+      includeTraining && runtime === 'onnx' && 'a training job does not convert its model to ONNX',
     hint: '--no-include-training, or --runtime=native',
   },
   {
     key: 'deployTool',
     broken: ({ deployTool, deployTarget }) =>
-      deployTarget === 'batch' && deployTool?.includes('cdk') && 'CloudFormation has no batch transform jobs',
+      deployTarget === 'batch' && deployTool?.includes('cdk') && 'CloudFormation does not support batch transform jobs',
     hint: '--deploy-tool=cli, or --deploy-tool=boto3',
   },
   {
@@ -99,10 +99,10 @@ const rules: readonly Rule[] = [
       awsRoleArn &&
       awsRegion &&
       partitionOfRole(awsRoleArn) !== partitionOf(awsRegion) &&
-      `the role is in partition ${partitionOfRole(awsRoleArn)}, and ${awsRegion} is in ${partitionOf(awsRegion)}`,
+      `the role is in partition ${partitionOfRole(awsRoleArn)}, but ${awsRegion} is in ${partitionOf(awsRegion)}`,
     hint: ({ awsRoleArn = '', awsRegion }) => {
       const region = regions.find((each) => partitionOf(each) === partitionOfRole(awsRoleArn));
-      return `a role of ${partitionOf(awsRegion ?? '')}${region ? `, or a region of the role’s partition, such as --aws-region=${region}` : ''}`;
+      return `use a role in ${partitionOf(awsRegion ?? '')}${region ? `, or a region in the partition of the role, such as --aws-region=${region}` : ''}`;
     },
   },
   {
@@ -121,7 +121,7 @@ const rules: readonly Rule[] = [
       ),
     hint: (answers) => {
       if (answers.deployTarget === 'batch') return typeForCpu(answers);
-      if (onEngine(answers)) return typeForEngine(answers);
+      if (usesEngine(answers)) return typeForEngine(answers);
       const gpu = `--instance-type=gpu-enabled (${typeFor('gpu-enabled', answers.deployTarget, answers.framework)})`;
       return `${gpu}, or ${typeForCpu(answers)}`;
     },
@@ -129,21 +129,21 @@ const rules: readonly Rule[] = [
   {
     key: 'multiModel',
     broken: ({ multiModel, framework }) =>
-      multiModel && framework === 'transformers' && 'a language model fills its instance',
+      multiModel && framework === 'transformers' && 'a language model needs an instance of its own',
     hint: oneModel,
   },
   {
     key: 'deployTarget',
     broken: (answers, instance) =>
-      !onEngine(answers) &&
+      !usesEngine(answers) &&
       answers.deployTarget === 'batch' &&
       instance?.transform === false &&
       `batch transform does not run on ${instance.type}`,
-    hint: (answers) => `${typeForCpu(answers)}, a type with batch transform`,
+    hint: (answers) => `${typeForCpu(answers)}, which supports batch transform`,
   },
 ];
 
-/** Every combination among the answers that cannot work. */
+/** Returns a problem for every combination of answers that cannot work. */
 export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key, string>>>): Problem[] {
   const instance = instanceFor(answers);
   return [...rules, ...languageModelRules].flatMap(({ key, broken, hint }) => {

@@ -1,14 +1,14 @@
-// From sources to answers: for each parameter the strongest value that is given, checked; else its default.
-import { type Answers, flagOf, type Key, type Known, keys, type Machine, table } from './parameters.js';
+// Merges sources into answers: each parameter gets its valid value of highest precedence, or its default.
+import { type Answers, type Key, type Known, keys, type Machine, table } from './parameters.js';
 import { didYouMean, type Problem, show } from './problems.js';
 import type { Given, Source } from './sources.js';
 import { valuesOf } from './values.js';
 
-/** What the sources come to: the answers, where each came from, what is still open, and what is wrong. */
+/** The merged sources: the answers, their origins, the open parameters, and the problems. */
 export interface Settled {
   answers: Answers;
   origins: Readonly<Partial<Record<Key, string>>>;
-  /** Parameters that apply and that no source gives a value for. */
+  /** Parameters that apply but have no value in any source. */
   open: readonly Key[];
   problems: readonly Problem[];
   warnings: readonly string[];
@@ -17,8 +17,8 @@ export interface Settled {
 type Candidate = Given & { source: Source };
 
 /**
- * Settles every parameter, in the table's order. Sources come strongest first. A value that does not fit the others is a
- * problem, unless its source was overruled elsewhere: then it is a leftover, and gives way with a warning.
+ * Decides every parameter, in the order of the table. The source of highest precedence comes first. A value that does
+ * not fit the others is a problem; if another value of its source was overridden, only a warning, and it is ignored.
  */
 export function settle(sources: readonly Source[]): Settled {
   const answers: Record<string, unknown> = {};
@@ -26,16 +26,16 @@ export function settle(sources: readonly Source[]): Settled {
   const open: Key[] = [];
   const problems = sources.flatMap((source) => source.problems);
   const warnings = sources.flatMap((source) => source.warnings);
-  const overruled = new Set<Source>();
+  const overridden = new Set<Source>();
   for (const key of keys) {
     const candidates = sources.flatMap((source) =>
       source.values.filter((given) => given.key === key).map((given) => ({ ...given, source })),
     );
-    const chosen = choose(key, candidates, answers, overruled, { problems, warnings });
+    const chosen = choose(key, candidates, answers, overridden, { problems, warnings });
     if (chosen) {
       answers[key] = chosen.value;
       origins[key] = chosen.from;
-      for (const other of candidates) if (show(other.value) !== show(chosen.value)) overruled.add(other.source);
+      for (const other of candidates) if (show(other.value) !== show(chosen.value)) overridden.add(other.source);
     } else if (chosen === undefined && applies(key, answers)) {
       open.push(key);
       answers[key] = table[key].default?.(answers);
@@ -46,23 +46,23 @@ export function settle(sources: readonly Source[]): Settled {
   return { answers, origins, open, problems, warnings };
 }
 
-/** The strongest candidate that fits; null where the strongest is wrong, undefined where there is none. */
+/** The first candidate that fits; null if it is invalid, undefined if there is none. */
 function choose(
   key: Key,
   candidates: readonly Candidate[],
   known: Known,
-  overruled: ReadonlySet<Source>,
+  overridden: ReadonlySet<Source>,
   into: { problems: Problem[]; warnings: string[] },
 ): Candidate | null | undefined {
   for (const candidate of candidates) {
-    const bad = malformed(candidate);
-    const misfit = bad ? undefined : (doesNotFit(candidate, known) ?? isLeftover(candidate, known));
-    if (!bad && !misfit) return candidate;
-    if (misfit && overruled.has(candidate.source)) {
-      into.warnings.push(`${key} ${show(candidate.value)} from ${candidate.from} gives way: ${misfit.message}`);
+    const invalid = malformed(candidate);
+    const misfit = invalid ? undefined : (doesNotFit(candidate, known) ?? isLeftover(candidate, known));
+    if (!invalid && !misfit) return candidate;
+    if (misfit && overridden.has(candidate.source)) {
+      into.warnings.push(`${key} ${show(candidate.value)} from ${candidate.from} is ignored: ${misfit.message}`);
       continue;
     }
-    into.problems.push((bad ?? misfit) as Problem);
+    into.problems.push((invalid ?? misfit) as Problem);
     return null;
   }
   return undefined;
@@ -79,7 +79,7 @@ export function choicesFor(key: Key, known: Known): readonly unknown[] {
   return (choices ?? offers)?.(known) ?? valuesOf(key);
 }
 
-/** The values that a prompt offers; none where any text may be one. */
+/** The values that a prompt offers; empty if any text can be valid. */
 export function offersFor(key: Key, known: Known, machine?: Machine): readonly unknown[] {
   const { choices, offers } = table[key];
   return offers?.(known, machine) ?? choices?.(known) ?? valuesOf(key);
@@ -100,26 +100,26 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
 function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefined {
   const { onlyFor, choices, more } = table[key];
   if (onlyFor?.when(known) === false) {
-    return { key, from, message: `${key} is only for ${onlyFor.why}`, hint: `leave ${flagOf(key)} out` };
+    return { key, from, message: `${key} is only for ${onlyFor.why}`, hint: `do not set ${key}` };
   }
   const fitting = choices?.(known);
   if (!fitting || fitting.includes(value)) return undefined;
-  const whose = known.framework ? ` with ${known.framework}` : '';
+  const context = known.framework ? ` with ${known.framework}` : '';
   const list = choicesFor(key, known).join(', ');
   if (more && choices?.({ ...known, ...more.with })?.includes(value))
     return { key, from, message: `${show(value)} is for ${more.only} only`, hint: `${more.flag}, or one of ${list}` };
-  return { key, from, message: `${show(value)} does not work${whose}`, hint: `what works: ${list}` };
+  return { key, from, message: `${show(value)} does not work${context}`, hint: `use one of: ${list}` };
 }
 
-/** What is wrong with a value that was given for another answer, such as the version of another framework. */
+/** What is wrong with a value that belongs to another answer, such as the version of another framework. */
 function isLeftover({ key, value, from, source }: Candidate, known: Known): Problem | undefined {
   const owner = table[key].belongsTo;
   const given = owner && source.values.find((each) => each.key === owner);
   if (!given || given.value === known[owner]) return undefined;
-  return { key, from, message: `${show(value)} is of ${String(given.value)}` };
+  return { key, from, message: `${show(value)} belongs to ${String(given.value)}` };
 }
 
-/** A legal project name near a text: My_Model → my-model; empty where there is none. */
+/** Derives a valid project name from a text: My_Model → my-model. Empty if that is not possible. */
 export const projectNameFrom = (text: string): string =>
   text
     .toLowerCase()

@@ -1,26 +1,26 @@
-// The sources of answers. Each gives raw values and says where they came from; none of them judges a value.
+// The sources of answers. Each returns raw values and their origin. Values are validated later.
 import { flagOf, isKey, type Key, keys, variableOf } from './parameters.js';
 import { didYouMean, type Problem, show } from './problems.js';
 import { kindOf, readText } from './values.js';
 
-/** A value as a source has it; `from` is what a user calls the place: --framework, ML_FRAMEWORK, a file's name. */
+/** A value from a source. `from` names the origin for the user: --framework, ML_FRAMEWORK, or the name of a file. */
 export interface Given {
   key: Key;
   value: unknown;
   from: string;
 }
 
-/** What an answer to a prompt comes from. */
+/** The origin of an answer to a prompt. */
 export const YOUR_ANSWER = 'your answer';
 
-/** What one source says. The order of sources is the precedence: the strongest comes first. */
+/** The values of one source. Lists of sources are in order of precedence, highest first. */
 export interface Source {
   values: readonly Given[];
   problems: readonly Problem[];
   warnings: readonly string[];
 }
 
-/** What is for this run only, and stored nowhere. */
+/** Flags for this run only, which are not stored. */
 export interface RunFlags {
   config?: string;
   skipPrompts?: true;
@@ -34,9 +34,9 @@ export interface RunFlags {
 
 export const runFlags: Readonly<Record<keyof RunFlags, string>> = {
   config: 'Read answers from this JSON file',
-  skipPrompts: 'Ask nothing; take the defaults',
-  force: 'Overwrite files in the way; what you edited is saved as NAME.orig',
-  dryRun: 'List what would be written (update: as a diff), write nothing',
+  skipPrompts: 'Do not prompt; use the defaults',
+  force: 'Overwrite existing files; files you edited are saved as NAME.orig',
+  dryRun: 'List what would be written (update: show a diff); write nothing',
   json: 'Print one JSON object on stdout, the rest on stderr',
   explain: 'Print each value and where it came from',
   help: 'Print this help',
@@ -50,7 +50,7 @@ export interface CommandLine extends Source {
 
 const camel = (flag: string) => flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
-/** Reads flags and the one argument, the project's name; flags come first in `values`, as they are stronger. */
+/** Reads flags and the only argument, the project's name. Flags have precedence, so they come first in `values`. */
 export function readArguments(argv: readonly string[]): CommandLine {
   const flags: Given[] = [];
   const words: string[] = [];
@@ -70,7 +70,7 @@ export function readArguments(argv: readonly string[]): CommandLine {
       key: '',
       from: 'the command line',
       message: `unexpected argument ${show(word)}`,
-      hint: 'only the project name is given without a flag',
+      hint: 'the only argument is the project name; everything else needs a flag',
     });
   }
   return { values: [...merged(flags, problems), ...argument], problems, warnings: [], run: run as RunFlags };
@@ -101,10 +101,10 @@ function readFlag(
   } else if (key === 'config') into.run[key] = value;
   else if (/^(true|1|false|0)$/i.test(value)) {
     if (/^(true|1)$/i.test(value) !== Boolean(no)) into.run[key] = true;
-  } else into.problems.push({ key, from: flag, message: `${flag} takes no value, not ${show(value)}` });
+  } else into.problems.push({ key, from: flag, message: `${flag} does not take a value, but got ${show(value)}` });
 }
 
-/** One value for each flag: lists given twice are joined, anything else given twice must agree. */
+/** One value for each flag. Repeated lists are joined; other repeated flags must have the same value. */
 function merged(flags: readonly Given[], problems: Problem[]): Given[] {
   const seen = new Map<Key, Given>();
   for (const flag of flags) {
@@ -116,14 +116,14 @@ function merged(flags: readonly Given[], problems: Problem[]): Given[] {
       problems.push({
         key: flag.key,
         from: flag.from,
-        message: `given twice: ${show(before.value)} and ${show(flag.value)}`,
+        message: `given twice with different values: ${show(before.value)} and ${show(flag.value)}`,
       });
     }
   }
   return [...seen.values()];
 }
 
-/** Reads options that a program hands to the generator (yeoman-test, composition); what is not ours is Yeoman's. */
+/** Reads the options that a program passes to the generator (yeoman-test, composition). Ignores those of Yeoman. */
 export function readOptions(options: Readonly<Record<string, unknown>>, words: readonly string[]): CommandLine {
   const values: Given[] = [];
   const run: Record<string, unknown> = {};
@@ -139,7 +139,7 @@ export function readOptions(options: Readonly<Record<string, unknown>>, words: r
   return { values, problems: [], warnings: [], run: run as RunFlags };
 }
 
-/** Reads ML_* variables; the AWS tools' own region variables feed awsRegion where ML_AWS_REGION does not. */
+/** Reads the ML_* variables. AWS_REGION and AWS_DEFAULT_REGION set awsRegion if ML_AWS_REGION is unset. */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Source {
   const variables = new Map(keys.map((key) => [variableOf(key), key]));
   const values: Given[] = [];
@@ -150,7 +150,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     if (key) values.push({ key, value: readText(key, text), from: variable });
     else if (variable.startsWith('ML_')) {
       const hint = didYouMean(variable, [...variables.keys()]);
-      warnings.push(`the variable ${variable} is not one of this generator's and is ignored${hint ? `: ${hint}` : ''}`);
+      warnings.push(`the variable ${variable} is unknown, and is ignored${hint ? `: ${hint}` : ''}`);
     }
   }
   for (const variable of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {
@@ -161,7 +161,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return { values, problems: [], warnings };
 }
 
-/** Reads a JSON object's keys as parameters. A string stands for the same as in a flag. */
+/** Reads the keys of a JSON object as parameters. A string means the same as in a flag. */
 export function readObject(object: unknown, from: string): Source {
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     const problem = { key: '', from, message: `the configuration must be a JSON object, not ${show(object)}` };
@@ -183,7 +183,7 @@ export function readObject(object: unknown, from: string): Source {
   return { values, problems, warnings: [] };
 }
 
-/** Within one source: a literal ml.… type means custom with that type, and a type given alone means custom. */
+/** Within one source: an instanceType of ml.… means custom with that type, and so does customInstanceType alone. */
 export function withInstanceImplied(source: Source): Source {
   const kind = source.values.find(({ key }) => key === 'instanceType');
   const type = source.values.find(({ key }) => key === 'customInstanceType');

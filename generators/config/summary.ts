@@ -1,4 +1,4 @@
-// What is about to be written, in words: shown before writing, with the questions that can be put again.
+// The summary shown before writing, and the list of questions that the user can go back to.
 import { basename } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';
 import { instanceFor, specOf } from '../catalog/instances.js';
@@ -10,53 +10,52 @@ import { wrap } from './wrap.js';
 const TITLE_COLUMNS = 30;
 const acronyms: Readonly<Record<string, string>> = { aws: 'AWS', arn: 'ARN' };
 
-/** "Deploy target" of deployTarget. */
+/** A title for a key: "Deploy target" for deployTarget. */
 export function titleOf(key: Key): string {
   const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).split(' ');
   const title = words.map((word) => acronyms[word] ?? word).join(' ');
   return title.charAt(0).toUpperCase() + title.slice(1);
 }
 
-/** A value as people say it, with what it stands for. */
-export function valueInWords(key: Key, answers: Answers): string {
+/** A value with its description. */
+export function describeValue(key: Key, answers: Answers): string {
   const value = answers[key];
   if (value === undefined) return 'none';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value)) return value.join(', ');
   if (key === 'framework' && answers.framework) return entryOf(answers.framework).label;
-  if (key === 'instanceType') return instanceInWords(answers);
+  if (key === 'instanceType') return describeInstance(answers);
   if (key === 'model') return basename(String(value));
   const label = table[key].labels?.(String(value), answers);
   return label ? `${value}: ${label}` : String(value);
 }
 
-function instanceInWords(answers: Answers): string {
+function describeInstance(answers: Answers): string {
   const instance = instanceFor(answers);
   return instance ? `${instance.type}: ${specOf(instance)}` : String(answers.instanceType);
 }
 
-/** What the summary leaves out: it says nothing new, or nothing that matters. */
-function isLeftOut(key: Key, { deployTarget }: Answers): boolean {
+/** Values that the summary omits, because they are redundant or have no effect. */
+function isOmitted(key: Key, { deployTarget }: Answers): boolean {
   if (key === 'instanceType') return deployTarget === 'serverless';
   return key === 'projectDir' || key === 'customInstanceType';
 }
 
-/** The summary, a line for each value. */
+/** The summary, with one value per line. */
 export function summaryOf({ answers, model, warnings }: Pick<Gathered, 'answers' | 'model' | 'warnings'>): string {
-  const row = (title: string, value: string) =>
-    wrap(`  ${title}`.padEnd(TITLE_COLUMNS).concat(value), { indent: TITLE_COLUMNS });
-  const rows = keys.filter((key) => answers[key] !== undefined && !isLeftOut(key, answers)).map((key) => line(key));
+  const wrapTitle = (title: string) => wrap(`  ${title}`.padEnd(TITLE_COLUMNS), { indent: TITLE_COLUMNS });
+  const rows = keys.filter((key) => answers[key] !== undefined && !isOmitted(key, answers)).map(row);
   return ['', 'Your project:', '', ...rows, ...warnings.map((each) => wrap(`\nWarning: ${each}`)), ''].join('\n');
 
-  function line(key: Key): string {
+  function row(key: Key): string {
     const what = key === 'model' && model ? ` (${model.what})` : '';
-    const [first = '', ...more] = row(titleOf(key), '').split('\n');
-    const text = wrap(`${' '.repeat(TITLE_COLUMNS)}${valueInWords(key, answers)}${what}`, { indent: TITLE_COLUMNS });
+    const [first = '', ...more] = wrapTitle(titleOf(key)).split('\n');
+    const text = wrap(`${' '.repeat(TITLE_COLUMNS)}${describeValue(key, answers)}${what}`, { indent: TITLE_COLUMNS });
     return [first.padEnd(TITLE_COLUMNS) + text.slice(TITLE_COLUMNS), ...more].join('\n');
   }
 }
 
-/** The last question. */
+/** The last question: whether to write the files. */
 export function confirmationFor(gathered: Gathered): Question {
   return {
     name: 'confirmation',
@@ -73,8 +72,8 @@ export function confirmationFor(gathered: Gathered): Question {
   };
 }
 
-/** Which question to put again. */
-export function backTo(asked: ReadonlySet<Key>, answers: Answers): Question {
+/** Asks which question to go back to. */
+export function questionToGoBackTo(asked: ReadonlySet<Key>, answers: Answers): Question {
   const questions = keys.filter((key) => asked.has(key));
   const choices = questions.map((key) => choice(key, `${titleOf(key).padEnd(TITLE_COLUMNS)} ${short(key, answers)}`));
   return {

@@ -1,5 +1,5 @@
-// What --requirements names: a `pip freeze` of the environment that the model was trained in. Of it only the packages that
-// the model needs are taken, at those versions.
+// Reads --requirements, a `pip freeze` of the training environment. Uses only the versions of packages that the model
+// needs.
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';
@@ -8,14 +8,14 @@ import type { Answers } from './parameters.js';
 import type { Problem } from './problems.js';
 import type { Given, Source } from './sources.js';
 
-/** The lines about one package. */
+/** A line about a package, with its line number. */
 interface Entry {
   line: number;
   text: string;
 }
 
 const freeze =
-  'in the training environment, type: pip list --format=freeze > training.txt, and give --requirements=training.txt';
+  'in the training environment, run: pip list --format=freeze > training.txt; then pass --requirements=training.txt';
 const otherFormats: readonly [RegExp, string][] = [
   [/^(name|channels|dependencies|prefix):/m, 'is a conda environment'],
   [/^# This file may be used to create an environment using:/m, 'is a list of conda packages'],
@@ -23,7 +23,7 @@ const otherFormats: readonly [RegExp, string][] = [
   [/^\s*[{[]/, 'is JSON, not a list of requirements'],
 ];
 
-/** What a requirements file gives: packages, which complete those that were asked for, and the framework's version. */
+/** What a requirements file provides: the requested packages with their versions, and the framework's version. */
 export interface Training {
   packages: Source;
   version: Source;
@@ -35,15 +35,15 @@ const source = (values: readonly Given[], problems: readonly Problem[] = []): So
   warnings: [],
 });
 
-/** Reads a requirements file for the framework and packages that are known. */
+/** Reads the versions of the framework and of the packages in `answers` from a requirements file. */
 export function readTraining(path: string, from: string, cwd: string, answers: Answers): Training {
   const problem = (message: string, hint = freeze): Problem => ({ key: 'requirements', from, message, hint });
-  const refuse = (...said: Parameters<typeof problem>): Training => ({
-    packages: source([], [problem(...said)]),
+  const refuse = (...args: Parameters<typeof problem>): Training => ({
+    packages: source([], [problem(...args)]),
     version: source([]),
   });
   const file = resolve(cwd, path);
-  if (!existsSync(file)) return refuse(`${path} does not exist`, `it is looked for at ${file}`);
+  if (!existsSync(file)) return refuse(`${path} does not exist`, `expected at ${file}`);
   const text = decode(readFileSync(file));
   const other = otherFormats.find(([pattern]) => pattern.test(text));
   if (other) return refuse(`${path} ${other[1]}`);
@@ -54,7 +54,7 @@ export function readTraining(path: string, from: string, cwd: string, answers: A
   const own = library.filter(isVersioned).map(packageName);
   const version = [...own, ...(aliases[framework] ?? [])].map(versionOf).find(Boolean);
   if (own.length && !version && !problems.length)
-    return refuse(`${path} does not name ${own[0]}, the package of ${label}`);
+    return refuse(`${path} does not list ${own[0]}, the package of ${label}`);
   const free = [...library.filter((each) => !isVersioned(each)), ...packages].filter((each) => !each.includes('=='));
   const pins = free.map(packageName).flatMap((name) => {
     const found = versionOf(name);
@@ -71,7 +71,7 @@ export function readTraining(path: string, from: string, cwd: string, answers: A
   };
 }
 
-/** Gives the version of a package, undefined where it is not there; what is wrong with those it was asked for. */
+/** Returns a function that looks up a version, and the problems with the packages looked up so far. */
 function versionsIn(text: string): { versionOf: (name: string) => string | undefined; problems: string[] } {
   const entries = entriesOf(text);
   const problems: string[] = [];
@@ -80,33 +80,33 @@ function versionsIn(text: string): { versionOf: (name: string) => string | undef
     if (!entry) return undefined;
     const version = /^[^=<>!~@;]*==\s*([\w.!+-]+)/.exec(entry.text)?.[1];
     if (more.length)
-      problems.push(`lines ${[entry, ...more].map(({ line }) => line).join(' and ')}: ${name} is there twice`);
-    else if (!version) problems.push(`line ${entry.line}: "${entry.text}" gives no version of ${name}`);
+      problems.push(`lines ${[entry, ...more].map(({ line }) => line).join(' and ')}: ${name} is listed twice`);
+    else if (!version) problems.push(`line ${entry.line}: "${entry.text}" does not pin the version of ${name}`);
     return version?.replace(/\+.*$/, ''); // without +cpu
   };
   return { versionOf, problems };
 }
 
 const isVersioned = (requirement: string) => requirement.includes('{}');
-/** What else a library is called on PyPI. */
+/** Other names of a framework on PyPI. */
 const aliases: Readonly<Record<string, readonly string[]>> = {
   tensorflow: ['tensorflow-gpu', 'tensorflow-intel', 'tensorflow-macos'],
   onnx: ['onnxruntime-gpu'],
 };
 
-/** A version as the catalogue has it: post releases and patches that it lacks are their minor version. */
+/** The version to use. Post releases and patch releases missing from the catalogue become the minor version. */
 export function versionToTake(framework: NonNullable<Answers['framework']>, version: string): string {
   const plain = /^\d+\.\d+(\.\d+)?/.exec(version)?.[0] ?? version;
   return releaseOf(framework, plain) || !releaseOf(framework, minorOf(plain)) ? plain : minorOf(plain);
 }
 
-/** UTF-8, or UTF-16 as PowerShell's > writes it. */
+/** Decodes UTF-8, or UTF-16 as PowerShell's > writes it. */
 function decode(bytes: Buffer): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.subarray(2).toString('utf16le');
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
 
-/** The lines about each package, by its name; a backslash at the end of a line continues it in the next. */
+/** The lines about each package, by its name. A backslash at the end continues a line. */
 function entriesOf(text: string): Map<string, Entry[]> {
   const entries = new Map<string, Entry[]>();
   let before = '';

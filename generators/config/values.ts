@@ -1,4 +1,4 @@
-// A parameter's values: what kind they are, and how a text (a flag's, a variable's, an answer's) becomes one.
+// The type of a parameter's values, and how to parse one from the text of a flag, variable or answer.
 import { z } from 'zod';
 import { type Key, table } from './parameters.js';
 
@@ -11,7 +11,7 @@ export function kindOf(key: Key): string {
   return known;
 }
 
-/** The values a parameter is chosen from, where there is a list. */
+/** The list of values to choose from; empty if there is none. */
 export function valuesOf(key: Key): readonly unknown[] {
   const { type, items, enum: values, anyOf } = z.toJSONSchema(table[key].schema);
   const listed =
@@ -22,13 +22,13 @@ export function valuesOf(key: Key): readonly unknown[] {
   return typeof listed === 'object' ? (listed.enum ?? []) : [];
 }
 
-const words: Readonly<Record<string, boolean>> = {
+const booleans: Readonly<Record<string, boolean>> = {
   ...{ true: true, yes: true, on: true, 1: true },
   ...{ false: false, no: false, off: false, 0: false },
 };
 
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
-  boolean: (text) => words[text.toLowerCase()] ?? text,
+  boolean: (text) => booleans[text.toLowerCase()] ?? text,
   integer: (text) => (/^-?\d{1,9}(\.\d+)?$/.test(text) ? Number(text) : text),
   number: (text) => readers.integer?.(text),
   array: (text) => [
@@ -41,7 +41,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   ],
 };
 
-/** Reads a text as the parameter's kind; what does not read stays text, and its schema refuses it. */
+/** Parses a text as a value of the parameter. Returns other text unchanged, which the schema refuses. */
 export function readText(key: Key, text: string): unknown {
   return readers[kindOf(key)]?.(text.trim()) ?? text;
 }

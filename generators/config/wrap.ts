@@ -1,9 +1,9 @@
-// Texts in lines that fit a terminal.
+// Wraps texts to the width of a terminal.
 
-/** Columns of the narrowest terminal that all texts are made for. */
+/** The width that all texts fit. */
 export const COLUMNS = 80;
 
-/** Breaks a text at spaces into lines of at most `width` columns; all but the first are indented. A long word stays whole. */
+/** Breaks a text at spaces into lines of up to `width` columns, indented except the first. Long words are not split. */
 export function wrap(text: string, { indent = 0, width = COLUMNS }: { indent?: number; width?: number } = {}): string {
   return text
     .split('\n')

@@ -1,4 +1,4 @@
-// `yo ml-container-creator:configure`: asks the same questions, writes ml-container.config.json, generates nothing.
+// `yo ml-container-creator:configure`: asks the same questions, but writes only ml-container.config.json.
 import { CreatorGenerator } from '../generator.js';
 
 export default class extends CreatorGenerator {

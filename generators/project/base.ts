@@ -1,4 +1,4 @@
-// The base: what was generated, compressed in the project, so that `update` can tell the user's edits from its own changes.
+// The base: a compressed copy of the generated files in the project. With it, `update` recognizes the user's edits.
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { gzipSync } from 'fflate';
@@ -6,27 +6,27 @@ import { z } from 'zod';
 import { currentFormat, packText, unpackText } from './dictionary.js';
 import type { RenderedFile } from './render.js';
 
-/** Where the base is in a project. */
+/** The path of the base in a project. */
 export const baseFile = '.ml-container-creator.base.gz';
 
-/** What was generated. */
+/** The files that were generated. */
 export interface Base {
   /** The generator's version. */
   readonly version: string;
   readonly files: readonly RenderedFile[];
-  /** What the model gave when the project was first generated; generated where the answers call for it. */
+  /** The files derived from the model at first generation. Written to the project only if its answers call for them. */
   readonly fromModel: readonly RenderedFile[];
-  /** What was generated before, is not any more, and is still in the project because the user edited it. */
+  /** Files that are no longer generated, but are still in the project because the user edited them. */
   readonly kept: readonly RenderedFile[];
 }
 
-/** A base that cannot be read, and why. */
+/** The base cannot be read. */
 export class UnreadableBaseError extends Error {}
 
-/** A base of a newer generator, which may have another format. */
+/** The base was written by a newer generator, and can have another format. */
 export class NewerBaseError extends Error {
   constructor(readonly version: string) {
-    super(`made by version ${version}`);
+    super(`written by version ${version}`);
   }
 }
 
@@ -47,7 +47,7 @@ const body = head.extend({
   kept: z.array(packedFile),
 });
 
-/** The bytes of a base: the same for the same base on every machine. */
+/** Encodes a base. The bytes are the same on every machine. */
 export function encodeBase(base: Base): Uint8Array {
   const pack = (files: readonly RenderedFile[]) =>
     [...files]
@@ -55,29 +55,30 @@ export function encodeBase(base: Base): Uint8Array {
       .map(({ path, text, executable }) => ({ path, ...(executable && { executable }), lines: packText(text) }));
   const { version, files, fromModel, kept } = base;
   const object = {
-    about: 'What was generated, for ml-container-creator update. Keep it in version control.',
+    about: 'The generated files, for ml-container-creator update. Keep this file in version control.',
     ...{ format: currentFormat, version, check: checkOf(base) },
     ...{ files: pack(files), fromModel: pack(fromModel), kept: pack(kept) },
   };
-  return gzipSync(Buffer.from(`${JSON.stringify(object)}\n`), { level: 9, mtime: 0 }); // node:zlib differs by processor
+  // The output of node:zlib depends on the processor.
+  return gzipSync(Buffer.from(`${JSON.stringify(object)}\n`), { level: 9, mtime: 0 });
 }
 
-/** Reads a base. Throws an UnreadableBaseError where it is damaged or was edited, a NewerBaseError for one that is newer. */
+/** Decodes a base. Throws an UnreadableBaseError if it is damaged or was edited, or a NewerBaseError. */
 export function decodeBase(bytes: Uint8Array, version: string): Base {
   const object = parse(bytes);
-  const made = head.safeParse(object);
-  if (!made.success) throw new UnreadableBaseError('it does not have the format of a base');
-  if (made.data.format > currentFormat || isNewer(made.data.version, version))
-    throw new NewerBaseError(made.data.version);
-  const packed = body.safeParse(object);
-  if (!packed.success) throw new UnreadableBaseError('it does not have the format of a base');
-  const { format, check } = packed.data;
+  const parsedHead = head.safeParse(object);
+  if (!parsedHead.success) throw new UnreadableBaseError('it does not have the format of a base');
+  if (parsedHead.data.format > currentFormat || isNewer(parsedHead.data.version, version))
+    throw new NewerBaseError(parsedHead.data.version);
+  const parsedBody = body.safeParse(object);
+  if (!parsedBody.success) throw new UnreadableBaseError('it does not have the format of a base');
+  const { format, check } = parsedBody.data;
   const unpack = (files: readonly z.infer<typeof packedFile>[]) =>
     files.map(({ path, executable = false, lines }) => ({ path, executable, text: unpackText(lines, format) }));
   let base: Base;
   try {
-    const { files, fromModel, kept } = packed.data;
-    base = { version: made.data.version, files: unpack(files), fromModel: unpack(fromModel), kept: unpack(kept) };
+    const { files, fromModel, kept } = parsedBody.data;
+    base = { version: parsedHead.data.version, files: unpack(files), fromModel: unpack(fromModel), kept: unpack(kept) };
   } catch (error) {
     if (error instanceof RangeError) throw new UnreadableBaseError('it is damaged');
     throw error;
@@ -94,7 +95,7 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** A digest of all that a base holds. */
+/** A digest of the content of a base. */
 function checkOf({ version, files, fromModel, kept }: Base): string {
   const digest = createHash('sha256').update(version);
   for (const list of [files, fromModel, kept])

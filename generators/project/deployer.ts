@@ -1,4 +1,4 @@
-// deploy/deployer: which modules of the program a project has, and project.py, which imports them.
+// Selects the modules of deploy/deployer that a project needs, and renders project.py, which imports them.
 import type { Project } from './project.js';
 
 /** The module of each command. */
@@ -60,7 +60,7 @@ export function settingsChapters({ targetEntry, build, training }: Project): str
   return names.map((name) => `deploy/settings/${name}.env.ejs`);
 }
 
-/** project.py. The file in templates/deploy/deployer is the one of a project with all defaults. */
+/** The text of project.py. The file in templates/deploy/deployer is the one for a project with all defaults. */
 export function projectModule(project: Project): string {
   const { targetEntry, build, training } = project;
   const { target, scaling, source } = targetEntry.modules;

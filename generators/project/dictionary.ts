@@ -1,16 +1,16 @@
-// The dictionaries with which a project's base is compressed: most lines of a project are lines of one, and stored as a
-// range of it. A dictionary that a release has used never changes, or the bases made with it could not be read any more.
+// The dictionaries that compress the base of a project. Most lines of a project are also in the dictionary, and are
+// stored as a range of it. Never change a dictionary after its release: the bases that use it would become unreadable.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
 
-/** The dictionary of new bases; its number is the format of the base. `npm run dictionary` makes it. */
+/** The dictionary for new bases, written by `npm run dictionary`. Its number is the format of the base. */
 export const currentFormat = 1;
 
-/** A run of lines: a range of the dictionary as [first, count], or a line as it is. */
+/** Packed lines: each entry is a range of the dictionary, [first, count], or a line of text. */
 export type Packed = readonly (string | readonly [number, number])[];
 
-/** Of lines that are at many places in the dictionary, such as empty ones, only the first places are tried. */
+/** For lines that occur often in the dictionary, such as empty ones, only the first places are tried. */
 const MAX_PLACES = 40;
 
 const { resolve } = createRequire(import.meta.url);
@@ -29,7 +29,7 @@ function dictionary(format: number): readonly string[] {
 
 let places: Map<string, number[]> | undefined;
 
-/** Where each line is in the current dictionary. */
+/** The places of a line in the current dictionary. */
 function placesOf(line: string): readonly number[] {
   if (!places) {
     places = new Map();
@@ -60,13 +60,13 @@ export function packText(text: string): Packed {
   return packed;
 }
 
-/** The text that was packed with a dictionary. Throws a RangeError for a range that the dictionary does not have. */
+/** Unpacks a text. Throws a RangeError for a range outside the dictionary. */
 export function unpackText(packed: Packed, format: number): string {
   const known = dictionary(format);
   const lines = packed.flatMap((each) => {
     if (typeof each === 'string') return [each];
     const [first, count] = each;
-    if (!(first >= 0 && count > 0 && first + count <= known.length)) throw new RangeError('beyond the dictionary');
+    if (!(first >= 0 && count > 0 && first + count <= known.length)) throw new RangeError('outside the dictionary');
     return known.slice(first, first + count);
   });
   return lines.join('\n');

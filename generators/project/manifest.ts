@@ -1,4 +1,4 @@
-// The files of a project, folder by folder: each row is a condition and what it adds to the folder.
+// The files of a project, folder by folder. Each row has a condition, and the files to add if it is true.
 import { packageName, setOf, standardRelease } from '../catalog/versions.js';
 import { storageName } from '../config/files.js';
 import { deployerModules, projectModule, requestModules, settingsChapters } from './deployer.js';
@@ -7,38 +7,38 @@ import { chapters } from './readme.js';
 import type { Requirements } from './requirements.js';
 
 interface Spec {
-  /** Where it lies in the project. */
+  /** The path in the project. */
   readonly path: string;
   readonly executable?: boolean;
 }
-/** One file to write: from a template, from several as its chapters, of requirements, from IAM statements merged, or of a text. */
+/** A file to write: from a template, chapters, requirements or IAM statements, or with a fixed text. */
 export type FileSpec = Spec &
   (
     | { template: string }
     | { chapters: readonly string[] }
-    | { asked: Requirements }
-    | { locked: Requirements }
-    | { added: readonly string[]; from?: string }
+    | { requirements: Requirements }
+    | { lock: Requirements }
+    | { additions: readonly string[]; from?: string }
     | { statements: readonly string[] }
     | { text: string }
   );
 
-/** What a folder gets where the condition holds. */
+/** The files that a folder gets if the condition is true. */
 type Row = readonly [condition: boolean, ...files: readonly FileSpec[]];
 
 const always = true;
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-/** Files of a folder, from a folder of templates/ that has them at the same path. */
+/** Files of a folder, copied from the same path in a folder of templates/. */
 const from = (templates: string, folder: string, names: readonly string[]): FileSpec[] =>
   names.map((name) => ({ path: `${folder}${name}`, template: `${templates}${folder}${name}` }));
 const programs = (templates: string, folder: string, names: readonly string[]) =>
   from(templates, folder, names).map((spec) => ({ ...spec, executable: true }));
 const modules = (names: string | readonly string[]) =>
   (typeof names === 'string' ? names.split(' ') : names).map((name) => `${name}.py`);
-/** requirements.in of an image, and its lock. */
-const installed = (folder: string, requirements: Requirements): FileSpec[] => [
-  { path: `${folder}requirements.in`, asked: requirements },
-  { path: `${folder}requirements.txt`, locked: requirements },
+/** The requirements.in of an image, and its lock. */
+const requirementsFiles = (folder: string, requirements: Requirements): FileSpec[] => [
+  { path: `${folder}requirements.in`, requirements },
+  { path: `${folder}requirements.txt`, lock: requirements },
 ];
 
 /** The files of a project. Pure: reads nothing, writes nothing. */
@@ -53,7 +53,7 @@ const root = (project: Project): Row[] => [
   [always, { path: '.gitattributes', template: 'project/_gitattributes' }],
   [always, { path: '.yo-rc.json', text: json({ [storageName]: project.answers }) }],
   [always, { path: '.python-version', text: `${project.python}\n` }],
-  [always, ...installed('', project.requirements)],
+  [always, ...requirementsFiles('', project.requirements)],
   [always, ...programs('project/', '', ['lock.sh'])],
   [!project.language, { path: '.dockerignore', template: 'container/_dockerignore.ejs' }],
   [!project.language, { path: 'Dockerfile', template: 'container/Dockerfile.ejs' }],
@@ -61,7 +61,7 @@ const root = (project: Project): Row[] => [
   [!!project.language, { path: 'Dockerfile', template: 'engines/Dockerfile.ejs' }],
 ];
 
-/** code/: what the image runs, and the file that the user edits. */
+/** code/: the program in the image, and the file that the user edits. */
 function code(project: Project): Row[] {
   const { language, server, serverEntry } = project;
   const handler = `${folderOf(project)}/code/${handlerOf(project)}`;
@@ -74,7 +74,7 @@ function code(project: Project): Row[] {
   ];
 }
 
-/** code/serving/: that of an engine speaks to the engine; any other is the server itself. */
+/** code/serving/: the server, or for an engine, the code that calls it. */
 function serving({ entry, language, multiModel, serverEntry }: Project): Row[] {
   const folder = 'code/serving/';
   const own = [
@@ -111,7 +111,7 @@ function deploy(project: Project): Row[] {
   ];
 }
 
-/** deploy/iam/: who may do what. */
+/** deploy/iam/: the permissions of each role. */
 function iam({ targetEntry, tools, build, modelDelivery, training, language }: Project): Row[] {
   const document = (name: string, parts: readonly string[], folder = name) => ({
     path: `deploy/iam/${name}.json`,
@@ -130,7 +130,7 @@ function iam({ targetEntry, tools, build, modelDelivery, training, language }: P
       document('execution-role', ['common', ...models, ...(language?.id ? ['hub'] : []), ...execution, ...jobs]),
     ],
     [always, document('deployer', ['common', ...models, ...deployer])],
-    // Policies of their own: all in one would be longer than IAM allows.
+    // Separate policies, because IAM limits the length of each.
     [cdk, document('deployer-cdk', ['cdk'], 'deployer')],
     [codebuild, document('deployer-codebuild', ['codebuild'], 'deployer')],
     [training, document('deployer-training', ['training'], 'deployer')],
@@ -141,16 +141,16 @@ function iam({ targetEntry, tools, build, modelDelivery, training, language }: P
 
 const model = (): Row[] => [[always, { path: 'model/.gitkeep', text: '' }]];
 
-/** sample_model/: makes a model, and a request for it, in the training environment. */
+/** sample_model/: trains a model and writes a request for it, in the training environment. */
 function sampleModel({ framework, runtime, entry, format, sample }: Project): Row[] {
   const onnx = runtime === 'onnx';
-  const added = [...(entry.trainingPackages ?? []), ...(format?.packages ?? [])];
+  const additions = [...(entry.trainingPackages ?? []), ...(format?.packages ?? [])];
   const set = onnx ? { from: setOf(framework, standardRelease(framework), false) } : {};
   return [
     [sample, { path: 'sample_model/train.py', template: `frameworks/${framework}/sample_model/train.py.ejs` }],
     [sample, ...from(onnx ? 'runtimes/onnx/' : 'sample/', 'sample_model/', ['sample.py'])],
     [sample && onnx, { path: 'sample_model/data.py', template: 'sample/sample_model/sample.py' }],
-    [sample && !!entry.trainingPackages, { path: 'sample_model/requirements.txt', added, ...set }],
+    [sample && !!entry.trainingPackages, { path: 'sample_model/requirements.txt', additions, ...set }],
   ];
 }
 
@@ -161,7 +161,7 @@ const test = ({ language, tests }: Project): Row[] => [
   [!language && tests, ...from('test/', 'test/', ['local_server.py'])],
 ];
 
-/** tools/: run where the model was trained. Models of texts have no rows to describe. */
+/** tools/: programs for the training environment. Models of texts have no rows to describe. */
 function tools({ framework, runtime, entry, language }: Project): Row[] {
   const describes = !language && framework !== 'transformers';
   const converts = describes && runtime === 'onnx';
@@ -177,24 +177,24 @@ function tools({ framework, runtime, entry, language }: Project): Row[] {
   ];
 }
 
-/** train/: the training image, what runs in it, and what starts the job. */
+/** train/: the training image, the program in it, and the script that starts the job. */
 function train({ framework, entry, training, trainingRequirements }: Project): Row[] {
   const template = `frameworks/${framework}/train/train.${entry.formats.length > 1 ? 'py.ejs' : 'py'}`;
   return [
     [training, { path: 'train/Dockerfile', template: 'training/train/Dockerfile.ejs' }],
     [training, { path: 'train/.dockerignore', template: 'training/train/_dockerignore' }],
-    [training, ...installed('train/', trainingRequirements)],
+    [training, ...requirementsFiles('train/', trainingRequirements)],
     [training, { path: 'train/train.py', template }],
     [training, ...from('training/', 'train/', modules('job inputs local_job'))],
     [training, ...programs('training/', 'train/', ['run_local.sh', 'build_and_push.sh', 'fit.py'])],
   ];
 }
 
-/** The folder of templates/ with the handler of a framework, or of the runtime its models are converted for. */
+/** The folder of templates/ with the handler of a framework, or of the runtime that its models are converted for. */
 const folderOf = ({ framework, runtime }: Project) =>
   runtime === 'native' ? `frameworks/${framework}` : `runtimes/${runtime}`;
 
-/** The handler's template: the format's; of custom code that has mlflow and no sample, the one that calls mlflow.pyfunc. */
+/** The handler's template. Custom code with mlflow, but without the sample, gets the one that calls mlflow.pyfunc. */
 function handlerOf({ framework, runtime, format, answers, sample }: Project): string {
   if (runtime === 'onnx') return 'model_handler.py';
   const pyfunc = framework === 'custom' && !sample && answers.packages?.some((each) => packageName(each) === 'mlflow');

@@ -1,4 +1,4 @@
-// What to type next: the last lines of a run. Each command can be pasted as it is.
+// The next steps, printed at the end of a run. Each command can be pasted as it is.
 import { relative, sep } from 'node:path';
 import type { Project } from './project.js';
 import { quoteFor } from './quote.js';
@@ -28,7 +28,7 @@ export function nextSteps(
         '.venv/bin/python sample_model/train.py',
       ];
   const first = sample ? train : [];
-  const [image] = steps.up.filter(({ command }) => !command.includes('/iam/'));
+  const [image] = steps.deploy.filter(({ command }) => !command.includes('/iam/'));
   const commands = [
     enter,
     ...(locked ? [] : ['./lock.sh']),
@@ -44,10 +44,10 @@ export function nextSteps(
       ? `First convert the model in its training environment:\n\n  ${convert}\n\n`
       : `First put ${files}${tests ? ` and a request in ${request} (see README.md)` : ''}. `;
   if (language) {
-    const all = [enter, ...steps.up.map(({ command }) => command)];
+    const deployment = [enter, ...steps.deploy.map(({ command }) => command)];
     const needs = [...(project.build === 'local' ? ['Docker'] : []), 'boto3 (pip install boto3)'].join(', ');
-    return `Deploying needs ${needs} and an AWS account with quota for ${project.instance.type}.\nNext, type:\n\n  ${all.join(' && ')}\n`;
+    return `To deploy, you need ${needs} and an AWS account with quota for ${project.instance.type}.\nNext, type:\n\n  ${deployment.join(' && ')}\n`;
   }
-  const later = `To deploy it afterwards (see README.md): ${steps.up.map(({ command }) => command).join(' && ')}`;
+  const later = `To deploy it later (see README.md): ${steps.deploy.map(({ command }) => command).join(' && ')}`;
   return `${later}\n${sample || model ? '' : prepare}Next, type:\n\n  ${commands.join(' && ')}\n`;
 }

@@ -1,4 +1,4 @@
-// Everything decided and derived: the only thing the manifest and the templates see.
+// The project: all answers, and everything derived from them. The manifest and the templates see nothing else.
 import {
   entryIn,
   entryOf,
@@ -18,17 +18,18 @@ import { type TargetEntry, targetOf } from '../catalog/targets.js';
 import { packageName, releaseOf, standardRelease } from '../catalog/versions.js';
 import type { Answers } from '../config/parameters.js';
 import { type Requirements, requirementsFor } from './requirements.js';
-import { type Step, stepsOn, stepsUp } from './steps.js';
+import { deploySteps, type Step, useSteps } from './steps.js';
 
-/** A language model, and how its engine is started. */
+/** A language model, and the options to start its engine with. */
 export interface LanguageModel {
   readonly engine: Engine;
-  /** Its id on the Hugging Face Hub, or its place in S3; the other is empty. */
+  /** Its id on the Hugging Face Hub; empty if it is in S3. */
   readonly id: string;
-  readonly place: string;
-  /** GiB of its weights, estimated; nothing where that is not known. */
+  /** Its S3 prefix; empty if it is on the Hub. */
+  readonly s3Uri: string;
+  /** Estimated size of its weights in GiB; undefined if unknown. */
   readonly weights: number | undefined;
-  /** What code/options.json holds. */
+  /** The content of code/options.json. */
   readonly options: Readonly<Record<string, string | number | true>>;
 }
 
@@ -38,63 +39,64 @@ type Tool = NonNullable<Answers['deployTool']>[number];
 export interface Project {
   readonly name: string;
   readonly framework: Framework;
-  /** What runs the model. */
+  /** The library that runs the model. */
   readonly runtime: Runtime;
-  /** What the catalogue says of the framework, in this runtime. */
+  /** The catalogue entry of the framework with this runtime. */
   readonly entry: FrameworkEntry;
-  /** What the model was saved as; absent for frameworks without a format of their own. */
+  /** The format of the model file; undefined for frameworks without their own formats. */
   readonly format: Format | undefined;
-  /** The file in model/ that the sample writes and the handler looks for first. */
+  /** The file in model/ that the sample writes, and that the handler looks for first. */
   readonly modelFile: string;
-  /** The model is a folder's contents. */
+  /** Whether the model is a folder instead of a file. */
   readonly folder: boolean;
-  /** A request, as people may try first. */
+  /** An example request. */
   readonly example: string;
   readonly server: Server;
-  /** What the catalogue says of the server. */
+  /** The catalogue entry of the server. */
   readonly serverEntry: ServerEntry;
   readonly target: NonNullable<Answers['deployTarget']>;
-  /** What the catalogue says of the target. */
+  /** The catalogue entry of the target. */
   readonly targetEntry: TargetEntry;
-  /** Of no meaning where the target has no instances. */
+  /** Meaningless for a target without instances. */
   readonly instance: Instance & { readonly count: number };
-  /** MB, and requests at a time. */
+  /** Memory in MB, and the number of concurrent requests. */
   readonly serverless: { readonly memory: number; readonly maxConcurrency: number };
   readonly tools: Tools;
   readonly build: 'local' | 'codebuild';
-  /** What to type, up to the deployment and from there on. */
-  readonly steps: { readonly up: readonly Step[]; readonly on: readonly Step[] };
+  /** The commands to deploy the project, and those to use the deployment. */
+  readonly steps: { readonly deploy: readonly Step[]; readonly use: readonly Step[] };
   readonly image: Image;
-  /** The Python of the image. */
+  /** The Python version of the image. */
   readonly python: string;
   readonly requirements: Requirements;
   readonly trainingRequirements: Requirements;
   readonly region: string;
   readonly partition: string;
-  /** Debian's packages that the model's libraries need, and with them all that the image gets. */
+  /** The Debian packages that the model's libraries need. */
   readonly systemPackages: readonly string[];
+  /** All Debian packages to install in the image. */
   readonly packages: readonly string[];
-  /** Set where the image gets a package from another index than PyPI. */
+  /** Set if the image installs a package from an index other than PyPI. */
   readonly cpuBuild: FrameworkEntry['cpuBuild'];
-  /** Set where an engine for language models serves. */
+  /** Set if an engine for language models serves the model. */
   readonly language: LanguageModel | undefined;
-  /** Seconds that a container has until its first good ping, and to fetch the model. */
+  /** Timeouts in seconds: for the first successful ping, and for the download of the model. */
   readonly seconds: { readonly startup: number; readonly download: number };
-  /** Empty where it is given at deployment. */
+  /** Empty if it is passed at deployment. */
   readonly roleArn: string;
   readonly modelDelivery: 's3' | 'image';
-  /** Many models behind one endpoint, loaded when they are asked for. */
+  /** Whether many models share an endpoint. They are loaded on demand. */
   readonly multiModel: boolean;
   readonly sample: boolean;
   readonly tests: boolean;
   readonly training: boolean;
   /** The instance type of training jobs. */
   readonly trainingType: string;
-  /** What .yo-rc.json remembers: the answers, without the folder, which is this machine's. */
+  /** The answers to store in .yo-rc.json, without paths on this machine. */
   readonly answers: Readonly<Answers>;
 }
 
-/** SageMaker's own eight minutes until the first good ping. */
+/** SageMaker's default timeout for the first successful ping is eight minutes. */
 const standardSeconds = { startup: 480, download: 1200 };
 
 function describeModel(answers: Answers, instance: Instance, engine: Engine): LanguageModel {
@@ -104,7 +106,7 @@ function describeModel(answers: Answers, instance: Instance, engine: Engine): La
   return {
     engine,
     id: fromS3 ? '' : modelName,
-    place: fromS3 ? modelName : '',
+    s3Uri: fromS3 ? modelName : '',
     weights: memoryOf(answers)?.gib,
     options: {
       ...(fromS3 ? {} : { model: modelName }),
@@ -115,7 +117,7 @@ function describeModel(answers: Answers, instance: Instance, engine: Engine): La
   };
 }
 
-/** Debian's packages that a framework needs, and those of added packages that are frameworks themselves. */
+/** The Debian packages that a framework needs, including frameworks among the additional packages. */
 function systemPackagesFor(entry: FrameworkEntry, packages: readonly string[] = []): string[] {
   const names = new Set(packages.map(packageName));
   const added = frameworkNames
@@ -124,18 +126,18 @@ function systemPackagesFor(entry: FrameworkEntry, packages: readonly string[] = 
   return [...new Set([entry, ...added].flatMap(({ systemPackage }) => systemPackage?.debian ?? []))];
 }
 
-/** Answers without the paths of this machine. */
+/** Answers without paths on this machine. */
 function withoutPaths({ projectDir, requirements, model, code, ...answers }: Answers): Answers {
   return answers;
 }
 
-/** The project that complete answers describe. */
+/** The project that complete answers describe. Throws a TypeError if one is missing. */
 export function projectFrom(complete: Answers): Project {
   const answers = withoutPaths(complete);
   const { framework, projectName, modelServer, deployTarget, awsRegion, modelDelivery } = answers;
   const instance = instanceFor(answers);
   if (!framework || !projectName || !modelServer || !deployTarget || !awsRegion || !modelDelivery || !instance) {
-    throw new TypeError('projectFrom takes complete answers only');
+    throw new TypeError('projectFrom needs complete answers');
   }
   const { runtime = 'native' } = answers;
   const served = servedAs(framework, runtime);
@@ -144,9 +146,9 @@ export function projectFrom(complete: Answers): Project {
   const language = serverEntry.engine && describeModel(answers, instance, serverEntry.engine);
   const models = language ? 'language-model' : answers.multiModel ? 'multi-model' : 'single-model';
   const targetEntry = targetOf(deployTarget, models, modelDelivery === 'image');
-  const asked =
+  const chosen =
     runtime === 'native' ? releaseOf(framework, answers.frameworkVersion, answers.pythonVersion) : undefined;
-  const release = asked ?? standardRelease(served);
+  const release = chosen ?? standardRelease(served);
   const python = language?.engine.python ?? answers.pythonVersion ?? release.pythons.at(-1) ?? '';
   const image = imageFor(instance, entry, targetEntry, python, language?.engine);
   const format = entry.formats.find(({ name }) => name === answers.modelFormat);
@@ -204,7 +206,7 @@ export function projectFrom(complete: Answers): Project {
     seconds: language ? timeoutsFor(language.weights, language.id !== '') : standardSeconds,
     region: awsRegion,
     partition: partitionOf(awsRegion),
-    steps: { up: stepsUp(facts), on: stepsOn(facts) },
+    steps: { deploy: deploySteps(facts), use: useSteps(facts) },
     sample: answers.includeSampleModel ?? false,
     tests: answers.includeTests ?? false,
     training: answers.includeTraining ?? false,

@@ -1,7 +1,7 @@
-// README.md: its chapters, in order. Each is a template.
+// The chapters of README.md, in order. Each is a template.
 import type { Project } from './project.js';
 
-/** The templates of a project's README.md. */
+/** The templates of the chapters of a project's README.md. */
 export function chapters(project: Project): string[] {
   const { language, training } = project;
   const serving = language ? ['engine/about', 'engine/model', 'engine/requests'] : servingChapters(project);

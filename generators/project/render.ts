@@ -43,11 +43,11 @@ export function render(specs: readonly FileSpec[], project: Project): RenderedFi
 /** The text of a file; undefined for a lock that only lock.sh can make. */
 function textOf(spec: FileSpec, project: Project): string | undefined {
   if ('text' in spec) return spec.text;
-  if ('asked' in spec) return inputOf(spec.asked, setOf(spec.asked));
-  if ('locked' in spec) return lockOf(spec.locked, setOf(spec.locked));
-  if ('added' in spec) {
+  if ('requirements' in spec) return inputOf(spec.requirements, setOf(spec.requirements));
+  if ('lock' in spec) return lockOf(spec.lock, setOf(spec.lock));
+  if ('additions' in spec) {
     const more = spec.from === undefined ? [] : [template(`requirements/${spec.from}.txt`)];
-    return additionOf(project.requirements, spec.added, setOf(project.requirements), more);
+    return additionOf(project.requirements, spec.additions, setOf(project.requirements), more);
   }
   if ('statements' in spec) return policy(spec.statements.map(template));
   if ('template' in spec) return fill(spec.template, spec.path, project);
@@ -69,7 +69,7 @@ function policy(lists: readonly string[]): string {
   return `{\n  "Version": "2012-10-17",\n  "Statement": [\n${statements.join(',\n')}\n  ]\n}\n`;
 }
 
-/** Formats JSON as people write it: a value that fits on a line gets one line. */
+/** Formats JSON with each value on one line if it fits. */
 function compact(value: unknown, indent: number, column = indent): string {
   const line = JSON.stringify(value, null, 1)
     .replace(/\n */g, ' ')

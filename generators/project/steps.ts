@@ -33,7 +33,16 @@ type Facts = Pick<
 >;
 
 /** The commands up to the deployment, with the first of the project's deploy tools. */
-export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiModel, image, language }: Facts): Step[] {
+export function deploySteps({
+  target,
+  tools,
+  build,
+  roleArn,
+  modelDelivery,
+  multiModel,
+  image,
+  language,
+}: Facts): Step[] {
   const [tool] = tools;
   const hasRole = tool === 'cdk' || roleArn !== '';
   const upload = `deploy/upload_model.sh${multiModel ? modelNames.upload : ''}`;
@@ -47,7 +56,7 @@ export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiMod
       about: `builds the ${contents} for ${image.platform} and pushes it to ECR`,
     },
     ...(modelDelivery === 's3' && !language // a language model is on the Hub, or already in S3
-      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ', named first' : ''}` }]
+      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ' under the name first' : ''}` }]
       : []),
     {
       command: commands[tool].deploy,
@@ -57,7 +66,7 @@ export function stepsUp({ target, tools, build, roleArn, modelDelivery, multiMod
 }
 
 /** The commands after the deployment. */
-export function stepsOn({ target, tools, multiModel }: Facts): Step[] {
+export function useSteps({ target, tools, multiModel }: Facts): Step[] {
   return [
     {
       command: `deploy/invoke.sh${multiModel ? modelNames.invoke : ''} test/sample_request.json`,
@@ -65,7 +74,8 @@ export function stepsOn({ target, tools, multiModel }: Facts): Step[] {
     },
     {
       command: commands[tools[0]].remove,
-      about: target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint; it is billed until then',
+      about:
+        target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint, which costs money until then',
     },
   ];
 }

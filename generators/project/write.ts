@@ -1,4 +1,4 @@
-// Writes a project to disk: all of it, or nothing.
+// Writes a project to disk, all of it or nothing.
 import {
   accessSync,
   chmodSync,
@@ -21,7 +21,7 @@ import { type Base, baseFile, decodeBase } from './base.js';
 import { copyFile, isSameFile } from './copy.js';
 import type { BinaryFile, RenderedFile } from './render.js';
 
-/** A file to write: rendered, the base, or copied from the user. */
+/** A file to write: rendered, the base, or a file of the user to copy. */
 export type OutputFile = RenderedFile | BinaryFile | ModelFile;
 
 /** Throws a ConflictError if existing files in `directory` differ from those to be written. */
@@ -38,8 +38,8 @@ function differs(file: OutputFile, target: string): boolean {
   return !readFileSync(target).equals('text' in file ? Buffer.from(file.text) : file.bytes);
 }
 
-/** Whether a file is in `directory` as it would be written. */
-export function isThere(file: OutputFile, directory: string): boolean {
+/** Whether the file in `directory` is already as it would be written. */
+export function isUpToDate(file: OutputFile, directory: string): boolean {
   const target = join(directory, file.path);
   if (!existsSync(target) || differs(file, target)) return false;
   const executable = (statSync(target).mode & 0o111) !== 0;
@@ -48,13 +48,13 @@ export function isThere(file: OutputFile, directory: string): boolean {
 
 /**
  * Writes `files` into `directory`, via a temporary folder next to it, so that a full disk leaves nothing behind. Skips
- * files whose contents are there already. Throws a ConflictError if files differ and `force` is not set, a RequestError
+ * files that are already up to date. Throws a ConflictError if files differ and `force` is not set, a RequestError
  * if the folder cannot be written.
  */
 export function write(files: readonly OutputFile[], directory: string, force: boolean): Written {
   if (!force) refuseConflicts(files, directory);
   refuseObstacles(files, directory);
-  const changed = files.filter((file) => !isThere(file, directory));
+  const changed = files.filter((file) => !isUpToDate(file, directory));
   const staged = stage(changed, directory);
   let saved: readonly string[];
   try {
@@ -66,15 +66,15 @@ export function write(files: readonly OutputFile[], directory: string, force: bo
   return { count: changed.length, saved };
 }
 
-/** What a run wrote. */
+/** The result of a run. */
 export interface Written {
-  /** The files that were really written: not those that were there already. */
+  /** The number of files written, without those already up to date. */
   readonly count: number;
-  /** The files of the user's that were saved first, under their new names. */
+  /** The new names of the user's files that were saved first. */
   readonly saved: readonly string[];
 }
 
-/** Copies what the user edited and these files replace to NAME.orig; the names. Throws a RequestError. */
+/** Copies the edited files that are about to be replaced to NAME.orig. Returns these names. Throws a RequestError. */
 export function saveEdits(files: readonly OutputFile[], directory: string): string[] {
   const base = readBase(directory);
   const saved: string[] = [];
@@ -95,7 +95,7 @@ export function saveEdits(files: readonly OutputFile[], directory: string): stri
   return saved;
 }
 
-/** What was generated into a folder before, as far as that can be read. */
+/** The base of a folder; undefined if it cannot be read. */
 function readBase(directory: string): Base | undefined {
   try {
     return decodeBase(readFileSync(join(directory, baseFile)), version());
@@ -104,7 +104,7 @@ function readBase(directory: string): Base | undefined {
   }
 }
 
-/** The first of NAME, NAME.1, NAME.2 … that nothing has. */
+/** The first of NAME, NAME.1, NAME.2 … that does not exist. */
 export function freeName(directory: string, name: string): string {
   const names = [name, ...Array.from({ length: 999 }, (_, at) => `${name}.${at + 1}`)];
   return names.find((each) => !existsSync(join(directory, each))) ?? `${name}.1000`;
@@ -175,17 +175,17 @@ function nearestFolder(path: string): string {
   return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 
-/** What an error of the file system says to a user. */
+/** Messages for file system errors. */
 export const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
-  ENOENT: 'a part of the path is a link that leads nowhere',
-  ENOTDIR: 'a part of the path is a file',
-  EEXIST: 'a part of the path is a file',
-  EISDIR: 'a folder stands where a file should be',
-  ENOTEMPTY: 'a folder stands where a file should be',
+  ENOENT: 'part of the path is a broken link',
+  ENOTDIR: 'part of the path is a file',
+  EEXIST: 'part of the path is a file',
+  EISDIR: 'a folder is where a file should be',
+  ENOTEMPTY: 'a folder is where a file should be',
   ENAMETOOLONG: 'the path is too long',
 };
 

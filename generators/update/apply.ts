@@ -1,4 +1,4 @@
-// Brings an update onto the disk: all of it or nothing. What it replaces is kept until everything is in its place.
+// Writes an update to disk, all of it or nothing. Replaced files are kept until every new file is in place.
 import {
   chmodSync,
   chownSync,
@@ -16,17 +16,17 @@ import { StateError } from '../config/problems.js';
 import { reasons } from '../project/write.js';
 import type { Change } from './changes.js';
 
-/** Where an update puts its files until they go into place. */
+/** Where an update puts its files before it moves them into place. */
 export const stagingFolder = '.ml-container-creator.update';
 
-/** A file to put into place, or to remove where there are no bytes. */
+/** A file to write or, without bytes, to remove. */
 interface Step {
   readonly path: string;
   readonly bytes?: Buffer;
   readonly mode?: number;
 }
 
-/** Writes and removes what the changes say, and writes `last` after them. Throws a StateError; then nothing is changed. */
+/** Applies the changes, then writes `last`. If it throws a StateError, nothing was changed. */
 export function apply(changes: readonly Change[], last: readonly Step[], directory: string): void {
   const steps: Step[] = [
     ...changes.flatMap(({ path, writes, removes }): Step[] => [
@@ -38,14 +38,14 @@ export function apply(changes: readonly Change[], last: readonly Step[], directo
   if (!steps.length) return;
   const staging = join(directory, stagingFolder);
   const undo: (() => void)[] = [];
-  const release = holdSignals();
+  const release = ignoreSignals();
   try {
     makeStaging(staging);
     undo.push(() => rmSync(staging, { recursive: true, force: true }));
     for (const step of steps) stage(step, staging, directory);
-    for (const step of steps) put(step, staging, directory, undo);
+    for (const step of steps) place(step, staging, directory, undo);
   } catch (error) {
-    for (const each of undo.reverse()) each(); // should one fail, what was replaced is still in the staging folder
+    for (const each of undo.reverse()) each(); // if one fails, the replaced files are still in the staging folder
     throw asStateError(error, directory);
   } finally {
     release();
@@ -61,7 +61,7 @@ function makeStaging(staging: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new StateError(
       'an update is still running, or one was interrupted',
-      `if none runs: copy back what it had replaced, cp -R ${stagingFolder}/old/. . ; remove ${stagingFolder}, and update again`,
+      `if none is running, restore the replaced files with: cp -R ${stagingFolder}/old/. . ; then remove ${stagingFolder}, and update again`,
     );
   }
 }
@@ -73,11 +73,11 @@ function stage({ path, bytes, mode = 0o644 }: Step, staging: string, directory: 
   writeFileSync(staged, bytes);
   chmodSync(staged, mode & 0o777);
   const { uid, gid } = lstatSync(existsSync(target) ? target : directory);
-  if (process.getuid?.() === 0) chownSync(staged, uid, gid); // root must not take files from their owner
+  if (process.getuid?.() === 0) chownSync(staged, uid, gid); // root must not change the owner of a file
 }
 
-/** Moves away what is in a step's place, and what was staged into it. Adds to `undo`, which goes backwards. */
-function put({ path, bytes }: Step, staging: string, directory: string, undo: (() => void)[]): void {
+/** Moves the old file away and the staged one into place. Adds to `undo`, which runs in reverse order. */
+function place({ path, bytes }: Step, staging: string, directory: string, undo: (() => void)[]): void {
   const [staged, target, old] = [join(staging, 'new', path), join(directory, path), join(staging, 'old', path)];
   if (existsSync(target)) {
     mkdirSync(dirname(old), { recursive: true });
@@ -91,27 +91,27 @@ function put({ path, bytes }: Step, staging: string, directory: string, undo: ((
   undo.push(() => rmSync(target));
 }
 
-/** Removes a folder of the project, and those above, that nothing is left in. */
+/** Removes a folder of the project, and its parents, if they are empty. */
 function removeEmpty(folder: string, directory: string): void {
   if (folder === directory || !existsSync(folder) || readdirSync(folder).length) return;
   rmdirSync(folder);
   removeEmpty(dirname(folder), directory);
 }
 
-/** Lets signals wait until the files are in place. */
-function holdSignals(): () => void {
+/** Ignores signals until the files are in place. Returns a function that ends this. */
+function ignoreSignals(): () => void {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const wait = () => {};
-  for (const signal of signals) process.on(signal, wait);
+  const ignore = () => {};
+  for (const signal of signals) process.on(signal, ignore);
   return () => {
-    for (const signal of signals) process.off(signal, wait);
+    for (const signal of signals) process.off(signal, ignore);
   };
 }
 
-/** A failure of the file system in a user's words; anything else as it is. */
+/** Turns a file system error into a StateError; returns anything else unchanged. */
 export function asStateError(error: unknown, directory: string): unknown {
   const { code, path = directory } = error as NodeJS.ErrnoException;
-  const reason = code === 'EXDEV' ? 'it is on another disk than the project' : reasons[code ?? ''];
+  const reason = code === 'EXDEV' ? 'it is on a different disk than the project' : reasons[code ?? ''];
   if (!reason) return error;
-  return new StateError(`${path} cannot be updated: ${reason}`, 'change that, and update again');
+  return new StateError(`${path} cannot be updated: ${reason}`, 'fix that, and update again');
 }

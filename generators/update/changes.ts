@@ -1,27 +1,27 @@
-// What an update does with each file: from what was generated before (base), what is in the project, and what is generated now.
+// Decides what an update does with each file: as generated before (base), as it is now, and as generated now.
 import { dirname, join } from 'node:path/posix';
 import type { RenderedFile } from '../project/render.js';
 import type { CurrentFile } from './disk.js';
 import { isMergeable, mergeThree, mergeTwo, type Resolution } from './merge.js';
-import { belongs, mergeAnswers, mergeRequirements } from './semantic.js';
+import { isLockCurrent, mergeAnswers, mergeRequirements } from './semantic.js';
 
 export const outcomes = {
-  new: 'not generated before',
+  new: 'was not generated before',
   updated: 'you had not edited it',
-  merged: 'your edits are in it',
+  merged: 'with your edits',
   removed: 'no longer generated; you had not edited it',
   conflict: 'you and the generator changed the same lines',
-  kept: 'no longer generated; you edited it, so it stays',
+  kept: 'no longer generated; kept because you edited it',
   deleted: 'you deleted it, so it stays deleted; the generated file has changed',
 } as const;
 export type Outcome = keyof typeof outcomes;
 
-/** What happens to one file. */
+/** The change to one file. */
 export interface Change {
   readonly path: string;
   readonly outcome: Outcome;
   readonly writes: readonly Write[];
-  /** The file is removed. */
+  /** Whether the file is removed. */
   readonly removes?: true;
 }
 
@@ -32,23 +32,23 @@ export interface Write {
   readonly mode: number;
 }
 
-/** One path, on all three sides. */
+/** The three sides of a merge for one path. */
 export interface Sides {
   readonly path: string;
-  /** What was generated before. */
+  /** The file as generated before. */
   readonly base?: RenderedFile | undefined;
   readonly current?: CurrentFile | undefined;
-  /** What is generated now. */
+  /** The file as generated now. */
   readonly generated?: RenderedFile | undefined;
-  /** `base` was generated before the last update only: the user edited the file, and it stayed. */
+  /** `base` is older than the last update: the file is no longer generated, but stayed because it was edited. */
   readonly wasKept: boolean;
 }
 
-/** How conflicts are resolved, and what is known of other files. */
+/** How to resolve conflicts, and how to look up other files. */
 export interface Context {
   readonly resolution: Resolution;
   readonly current: (path: string) => CurrentFile | undefined;
-  /** The name of a file that is not there yet: NAME.orig, NAME.orig.1 … */
+  /** A name that is not in use: NAME.orig, NAME.orig.1 … */
   readonly freeName: (name: string) => string;
 }
 
@@ -56,13 +56,13 @@ const latin1 = (text: string) => Buffer.from(text).toString('latin1');
 const modeOf = (executable: boolean) => (executable ? 0o755 : 0o644);
 const isLock = (path: string) => /(^|\/)requirements\.txt$/.test(path);
 
-/** Whether every line ends as on Windows. */
+/** Whether all line ends are CRLF. */
 const isCrlf = (text: string) => text.includes('\r\n') && !/(^|[^\r])\n/.test(text);
-/** What was generated, with the line ends of the current file. */
-const styled = (text: string, current: CurrentFile) =>
+/** Generated text as Latin-1, with the line ends of the current file. */
+const withLineEnds = (text: string, current: CurrentFile) =>
   isCrlf(current.text) ? latin1(text).replaceAll('\n', '\r\n') : latin1(text);
 
-/** What happens to a path; undefined where nothing does. */
+/** The change to a path; undefined if there is none. */
 export function changeOf(sides: Sides, context: Context): Change | undefined {
   const { path, base, current, generated, wasKept } = sides;
   const change = (outcome: Outcome, writes: readonly Write[] = []): Change => ({ path, outcome, writes });
@@ -74,15 +74,15 @@ export function changeOf(sides: Sides, context: Context): Change | undefined {
   }
   if (generated) return merge({ ...sides, current, generated }, context);
   if (!base) return undefined;
-  if (current.kind === 'file' && current.text === styled(base.text, current))
+  if (current.kind === 'file' && current.text === withLineEnds(base.text, current))
     return { ...change('removed'), removes: true };
   return wasKept || isOwnLock(path, current, context) ? undefined : change('kept');
 }
 
-/** What happens to a file that exists and is generated. */
+/** The change to a file that exists and is generated now. */
 function merge(sides: Sides & { current: CurrentFile; generated: RenderedFile }, context: Context): Change | undefined {
   const { path, base, current, generated } = sides;
-  const [was, next] = [base && styled(base.text, current), styled(generated.text, current)];
+  const [was, next] = [base && withLineEnds(base.text, current), withLineEnds(generated.text, current)];
   const mode = modeAfter(sides);
   const write = (outcome: Outcome, text: string, more: readonly Write[] = []): Change | undefined =>
     text === current.text && mode === current.mode && outcome !== 'conflict'
@@ -103,12 +103,12 @@ function merge(sides: Sides & { current: CurrentFile; generated: RenderedFile },
   if (current.kind !== 'file' || !isMergeable(current.text, was ?? next)) {
     if (context.resolution === 'generated' && current.kind === 'file') return write('merged', next, [saved()]);
     if (context.resolution === 'yours') return undefined;
-    const beside = {
+    const newFile = {
       path: context.freeName(`${path}.new`),
       text: latin1(generated.text),
       mode: modeOf(generated.executable),
     };
-    return write('conflict', current.text, [beside]);
+    return write('conflict', current.text, [newFile]);
   }
   const { text, conflicts } = mergeLines(path, was, current.text, next, context.resolution);
   const resolved = conflicts === 0 || context.resolution !== 'markers';
@@ -124,18 +124,18 @@ function mergeLines(path: string, was: string | undefined, yours: string, next: 
   return byPackage === undefined ? merged : { text: byPackage, conflicts: 0 };
 }
 
-/** The file's mode, with or without the executable bits where what is generated changed in that. */
+/** The mode of the file. The executable bits change only if they changed in the generated file. */
 function modeAfter({ base, current, generated }: Sides & { current: CurrentFile; generated: RenderedFile }): number {
   if (current.kind !== 'file' || process.platform === 'win32' || (base?.executable ?? false) === generated.executable)
     return current.mode;
-  const readers = (current.mode & 0o444) >> 2; // who can read it can run it
+  const readers = (current.mode & 0o444) >> 2; // whoever can read it can run it
   return generated.executable ? current.mode | readers : current.mode & ~0o111;
 }
 
-/** Whether a file is a lock as lock.sh made it: it belongs to the user, and lock.sh makes it anew. */
+/** Whether a file is a lock that lock.sh wrote. An update leaves it to lock.sh. */
 export function isOwnLock(path: string, current: CurrentFile, { current: find }: Pick<Context, 'current'>): boolean {
   if (!isLock(path)) return false;
   const input = find(join(dirname(path), 'requirements.in'))?.text;
   const python = find('.python-version')?.text;
-  return input !== undefined && python !== undefined && belongs(current.text, input, python);
+  return input !== undefined && python !== undefined && isLockCurrent(current.text, input, python);
 }

@@ -1,4 +1,4 @@
-// What an update would change, as a diff that `git apply` takes.
+// The changes of an update as a diff that `git apply` accepts.
 import { diffIndices } from 'node-diff3';
 import type { Change, Write } from './changes.js';
 import type { CurrentFile } from './disk.js';
@@ -6,7 +6,7 @@ import { linesOf } from './merge.js';
 
 const CONTEXT = 3;
 
-/** The diff of all changes, in bytes as Latin-1. */
+/** The diff of all changes: its bytes as Latin-1. */
 export function diffOf(changes: readonly Change[], current: (path: string) => CurrentFile | undefined): string {
   return changes
     .flatMap(({ path, writes, removes }) => [

@@ -1,17 +1,17 @@
-// What is in a project's folder now.
+// Reads the current files of a project.
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What is at the path of a file. */
+/** The current state of a path. */
 export interface CurrentFile {
   /** Its bytes as Latin-1; empty for anything that is not a file. */
   readonly text: string;
   readonly mode: number;
-  /** A link's text is that of the file it leads to; `other` is a folder, or a link to nowhere. */
+  /** For a link, `text` is that of its target. `other` is a folder or a broken link. */
   readonly kind: 'file' | 'link' | 'other';
 }
 
-/** Reads what is at a path; undefined where nothing is. */
+/** Reads a path; undefined if nothing is there. */
 export function readCurrent(directory: string, path: string): CurrentFile | undefined {
   const target = join(directory, path);
   if (isBelowFile(directory, path)) return { text: '', mode: 0, kind: 'other' };
@@ -22,7 +22,7 @@ export function readCurrent(directory: string, path: string): CurrentFile | unde
   return { text: readFileSync(target, 'latin1'), mode, kind: own.isFile() ? 'file' : 'link' };
 }
 
-/** Whether a part of a path that should be a folder is a file. */
+/** Whether a parent of the path is a file instead of a folder. */
 function isBelowFile(directory: string, path: string): boolean {
   const parts = path.split('/').slice(0, -1);
   for (const depth of parts.keys()) {

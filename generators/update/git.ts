@@ -1,14 +1,14 @@
-// What git says of a project, where it is installed and the project is in a repository.
+// Asks git about a project, if git is installed and the project is in a repository.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StateError } from '../config/problems.js';
 
-/** What git says of a folder; paths are relative to it. */
+/** The state of a folder in git. Paths are relative to it. */
 export interface GitState {
-  /** A merge, rebase or the like that is not finished. */
+  /** The unfinished operation: merge, rebase, cherry-pick or revert. */
   readonly unfinished?: string | undefined;
-  /** Tracked files with changes that are not committed. */
+  /** Tracked files with uncommitted changes. */
   readonly changed: readonly string[];
   readonly untracked: readonly string[];
 }
@@ -21,7 +21,7 @@ const unfinished: Readonly<Record<string, string>> = {
   REVERT_HEAD: 'revert',
 };
 
-/** Undefined without git, or outside a repository. Throws a StateError where git fails. */
+/** Undefined without git, or outside a repository. Throws a StateError if git fails. */
 export function gitState(directory: string): GitState | undefined {
   const top = git(directory, ['rev-parse', '--show-toplevel', '--absolute-git-dir', '--show-prefix']);
   if (!top) return undefined;
@@ -39,7 +39,7 @@ export function gitState(directory: string): GitState | undefined {
   return { unfinished: operation ?? (unmerged ? 'merge' : undefined), changed: paths(false), untracked: paths(true) };
 }
 
-/** What a command of git prints; undefined without git or a repository. */
+/** Runs a git command and returns its output; undefined without git or a repository. */
 function git(directory: string, args: readonly string[]): string | undefined {
   const env = { ...process.env, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' };
   const options = { cwd: directory, env, encoding: 'utf8', maxBuffer: 1 << 28 } as const;
@@ -48,5 +48,8 @@ function git(directory: string, args: readonly string[]): string | undefined {
   if (status === 0) return stdout;
   if (/not a git repository|must be run in a work tree/.test(stderr ?? '')) return undefined;
   const reason = (stderr || error?.message || '').trim().split('\n', 1)[0];
-  throw new StateError(`git cannot tell whether the project has changes: ${reason}`, 'make `git status` work here');
+  throw new StateError(
+    `git cannot tell whether the project has changes: ${reason}`,
+    'make sure that `git status` works in this folder',
+  );
 }

@@ -1,17 +1,17 @@
-// `yo ml-container-creator:update`: in a project, other answers or a newer generator, merged with the user's edits.
+// `yo ml-container-creator:update`: applies other answers or a newer generator to a project, and keeps edits.
 import Generator from 'yeoman-generator';
 import { help } from '../config/describe.js';
 import { CancelledError } from '../config/problems.js';
-import { ask, isCancellation, nameCancellation, onTerminal, type Request, requestOf } from '../generator.js';
+import { ask, describeCancellation, isCancellation, onTerminal, type Request, requestOf } from '../generator.js';
 import { fail } from '../report.js';
 import type { Change } from './changes.js';
 import type { Resolution } from './merge.js';
 import { runUpdate } from './run.js';
 
 const choices = [
-  { value: 'markers', name: 'write both sides into the files, between conflict markers' },
+  { value: 'markers', name: 'write both versions into the files, between conflict markers' },
   { value: 'yours', name: 'keep your lines there' },
-  { value: 'generated', name: 'take the generated lines there; save your files as NAME.orig' },
+  { value: 'generated', name: 'use the generated lines there; your files are saved as NAME.orig' },
   { value: 'cancel', name: 'cancel: change nothing' },
 ] as const;
 
@@ -24,25 +24,25 @@ export default class extends Generator {
 
   async prompting(): Promise<void> {
     this.request = requestOf(this);
-    const { line, typed } = this.request;
-    const asks = !line.run.skipPrompts && (!typed || onTerminal());
-    nameCancellation(this, () => 'nothing was changed');
+    const { commandLine, typed } = this.request;
+    const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
+    describeCancellation(this, () => 'nothing was changed');
     const say = (text: string) => void this.log(text.trimEnd());
     try {
-      const run = { cwd: this.env.cwd, line, say };
-      process.exitCode = await runUpdate(run, asks ? (conflicts) => this.askAbout(conflicts) : undefined);
+      const run = { cwd: this.env.cwd, commandLine, say };
+      process.exitCode = await runUpdate(run, interactive ? (conflicts) => this.askAbout(conflicts) : undefined);
     } catch (error) {
-      if (isCancellation(error as Error)) return; // Yeoman ends the run with it
+      if (isCancellation(error as Error)) return; // Yeoman ends the run
       if (!typed) throw error;
-      process.exitCode = fail(error, line.run); // thrown on, Yeoman would print it as a crash of its own
+      process.exitCode = fail(error, commandLine.run); // if it were thrown, Yeoman would report a crash
     }
   }
 
-  /** Asks how the conflicts are resolved. */
+  /** Asks how to resolve the conflicts. */
   private async askAbout(conflicts: readonly Change[]): Promise<Resolution> {
     const list = conflicts.map(({ path }) => `  ${path}`).join('\n');
     this.log(`You and the generator changed the same lines in:\n${list}`);
-    const message = 'What to do about these lines?';
+    const message = 'How do you want to resolve these conflicts?';
     const answer = await ask(this, {
       type: 'select',
       name: 'conflicts',

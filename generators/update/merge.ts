@@ -1,12 +1,12 @@
-// Merges texts line by line. They are bytes read as Latin-1, so that whatever an editor wrote comes out as it was.
+// Merges texts line by line. The texts are bytes read as Latin-1, so that every encoding survives.
 import { diff3MergeRegions, diffComm } from 'node-diff3';
 
-/** Which side is taken where both changed the same lines; markers, where that is left to the user. */
+/** How to resolve lines changed on both sides: with one side, or with conflict markers for the user to resolve. */
 export type Resolution = 'markers' | 'yours' | 'generated';
 
 export interface Merged {
   readonly text: string;
-  /** How many places both sides changed, each in its own way. */
+  /** The number of places that the sides changed differently. */
   readonly conflicts: number;
 }
 
@@ -15,16 +15,16 @@ type Piece = { readonly lines: readonly string[] } | { readonly yours: string[];
 export const markerOf = { yours: '<<<<<<< yours', middle: '=======', generated: '>>>>>>> generated' } as const;
 const unresolved = /^<{7} [^\n]*\n(?:[^\n]*\n)*?={7}\r?\n(?:[^\n]*\n)*?>{7} /m;
 
-/** Whether a text has conflict markers in it. */
+/** Whether a text contains conflict markers. */
 export const hasMarkers = (text: string): boolean => text.includes('<<<<<<< ') && unresolved.test(text);
 
-/** The lines of a text, each with its end. */
+/** The lines of a text, with their line ends. */
 export const linesOf = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
-/** Steps of a comparison beyond which it would take more than about a second. */
+/** Limit for the steps of a comparison, so that it takes no more than about a second. */
 const MAX_STEPS = 2e8;
 
-/** Whether a text can be merged: it is text, and not one of very many lines that are the same. */
+/** Whether two texts can be merged: not if one is binary, or if too many of their lines are the same. */
 export function isMergeable(yours: string, other: string): boolean {
   if (yours.includes('\0')) return false;
   const [lines, others] = [linesOf(yours), linesOf(other)];
@@ -45,7 +45,7 @@ export function mergeThree(base: string, yours: string, generated: string, resol
   );
 }
 
-/** Merges two texts that have no common base: what differs is a conflict. */
+/** Merges two texts without a common base: every difference is a conflict. */
 export function mergeTwo(yours: string, generated: string, resolution: Resolution): Merged {
   const pieces = diffComm(linesOf(yours), linesOf(generated));
   return join(
@@ -69,12 +69,12 @@ function join(pieces: readonly Piece[], resolution: Resolution): Merged {
   return { text: texts.join(''), conflicts };
 }
 
-/** A conflict without the lines at its start and end that both sides have. */
+/** Splits off the lines that both sides of a conflict share at its start and end. */
 function trimmed(yours: readonly string[], generated: readonly string[]) {
-  const most = Math.min(yours.length, generated.length);
+  const max = Math.min(yours.length, generated.length);
   let [first, last] = [0, 0];
-  while (first < most && yours[first] === generated[first]) first += 1;
-  while (last < most - first && yours.at(-1 - last) === generated.at(-1 - last)) last += 1;
+  while (first < max && yours[first] === generated[first]) first += 1;
+  while (last < max - first && yours.at(-1 - last) === generated.at(-1 - last)) last += 1;
   return {
     before: yours.slice(0, first),
     yours: yours.slice(first, yours.length - last),
@@ -83,7 +83,7 @@ function trimmed(yours: readonly string[], generated: readonly string[]) {
   };
 }
 
-/** Both sides between markers, with the line ends that they have. */
+/** Both sides between markers, with the same line ends. */
 function marked(yours: readonly string[], generated: readonly string[]): string {
   const end = [...yours, ...generated].some((line) => line.endsWith('\r\n')) ? '\r\n' : '\n';
   const closed = (lines: readonly string[]) => lines.map((line) => (line.endsWith('\n') ? line : `${line}${end}`));

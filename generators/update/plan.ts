@@ -1,4 +1,4 @@
-// What an update will do, told apart from doing it.
+// Plans an update without doing it.
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { explain } from '../config/describe.js';
@@ -20,33 +20,36 @@ import { hasMarkers, type Resolution } from './merge.js';
 
 const answersFile = '.yo-rc.json';
 
-/** An update that can be made. */
+/** An update that can be applied. */
 export interface UpdatePlan {
   readonly directory: string;
-  /** The version that the project was generated with before. */
+  /** The generator version that the project was last generated with. */
   readonly from: string;
   readonly answers: Answers;
   readonly project: Project;
   readonly warnings: readonly string[];
   readonly explanation: string;
-  /** What happens to each file; conflicts are resolved as is said. */
+  /** The change to each file, with conflicts resolved as given. */
   changes(resolution: Resolution): readonly Change[];
-  /** The base that goes with it; undefined where that is there already. */
+  /** The new base; undefined if it is unchanged. */
   readonly base: Buffer | undefined;
   readonly current: (path: string) => CurrentFile | undefined;
 }
 
-/** Plans an update; changes nothing. Throws a RequestError or a StateError where it cannot be made. */
-export async function planUpdate(line: CommandLine, context: RunContext): Promise<UpdatePlan> {
-  refuseArguments(line);
-  const given = line.values.find(({ key }) => key === 'projectDir');
+/** Plans an update, but changes nothing. Throws a RequestError or a StateError if it is not possible. */
+export async function planUpdate(commandLine: CommandLine, context: RunContext): Promise<UpdatePlan> {
+  refuseArguments(commandLine);
+  const given = commandLine.values.find(({ key }) => key === 'projectDir');
   const directory = resolve(context.cwd, String(given?.value ?? '.'));
-  refuseElsewhere(directory);
+  refuseOtherFolders(directory);
   const base = readBase(directory);
   const here = { key: 'projectDir', value: '.', from: 'the current folder' } as const;
-  const resolution = await gather(given ? line : { ...line, values: [...line.values, here] }, context);
-  if (resolution.problems.length) throw new RefusedError(resolution.problems, resolution);
-  const { projectDir: _, ...answers } = resolution.answers;
+  const gathered = await gather(
+    given ? commandLine : { ...commandLine, values: [...commandLine.values, here] },
+    context,
+  );
+  if (gathered.problems.length) throw new RefusedError(gathered.problems, gathered);
+  const { projectDir: _, ...answers } = gathered.answers;
   const project = projectFrom(answers);
   const now = projectFiles(project, base.fromModel);
   const current = reader(directory);
@@ -55,13 +58,13 @@ export async function planUpdate(line: CommandLine, context: RunContext): Promis
   const state = gitState(directory);
   refuseUnfinished(state);
   refuseState(planned, [...base.files, ...now], current, directory);
-  const warnings = refuseDirty(state, planned, line.run);
+  const warnings = refuseDirty(state, planned, commandLine.run);
   const kept = keptOf(base, now, current);
   const next = Buffer.from(encodeBase({ version: version(), files: now, fromModel: base.fromModel, kept }));
   return {
     ...{ directory, from: base.version, answers, project, changes, current },
-    warnings: [...resolution.warnings, ...warnings],
-    explanation: explain(resolution),
+    warnings: [...gathered.warnings, ...warnings],
+    explanation: explain(gathered),
     base: next.equals(readFileSync(join(directory, baseFile))) ? undefined : next,
   };
 }
@@ -71,36 +74,45 @@ function refuseArguments({ values }: CommandLine): void {
   for (const { key, value, from } of values) {
     if (from === 'the first argument')
       problems.push({
-        ...{ key: '', from: 'the command line', message: `update takes no arguments: ${JSON.stringify(value)}` },
-        hint: 'it is for the project in the current folder; to rename that: --project-name=NAME',
+        ...{
+          key: '',
+          from: 'the command line',
+          message: `update takes no arguments, but got ${JSON.stringify(value)}`,
+        },
+        hint: 'run it in the folder of the project; to rename the project, add --project-name=NAME',
       });
     if (key === 'model' || key === 'code')
       problems.push({
-        ...{ key, from, message: 'update leaves the model and your code as they are' },
-        hint: `copy your files into ${key === 'model' ? 'model/' : 'code/'}; for a model of another version: --framework-version=VERSION`,
+        ...{ key, from, message: 'update does not change the model or your code' },
+        hint: `copy your files into ${key === 'model' ? 'model/' : 'code/'}; for a model saved by another version, add --framework-version=VERSION`,
       });
   }
   if (problems.length) throw new RequestError(problems, 'nothing was changed');
 }
 
-function refuseElsewhere(directory: string): void {
+function refuseOtherFolders(directory: string): void {
   const file = join(directory, answersFile);
   if (existsSync(file) && readFileSync(file, 'utf8').includes(storageName)) return;
   const lost = existsSync(join(directory, baseFile));
-  if (lost) throw new StateError(`${file} is missing, or has no answers of this generator`, restore(answersFile));
+  if (lost) throw new StateError(`${file} is missing, or contains no answers of this generator`, restore(answersFile));
   throw new RequestError(
     [
       {
-        ...{ key: '', from: directory, message: 'not a project of this generator: it has no .yo-rc.json' },
-        hint: 'type: cd PROJECT && ml-container-creator update',
+        ...{
+          key: '',
+          from: directory,
+          message:
+            'not a project of this generator: its .yo-rc.json is missing, or contains no answers of this generator',
+        },
+        hint: 'run: cd PROJECT && ml-container-creator update',
       },
     ],
     'nothing was changed',
   );
 }
 
-const restore = (file: string) => `if it is in git: git checkout HEAD -- ${file}`;
-const withoutBase = `${restore(baseFile)}. If not: generate it again with --project-dir=. --force, which saves your edits as NAME.orig and makes the base`;
+const restore = (file: string) => `if it is in git, run: git checkout HEAD -- ${file}`;
+const withoutBase = `${restore(baseFile)}. Otherwise generate the project again with --project-dir=. --force, which saves files you edited as NAME.orig`;
 
 function readBase(directory: string): Base {
   const path = join(directory, baseFile);
@@ -110,7 +122,7 @@ function readBase(directory: string): Base {
   } catch (error) {
     if (error instanceof NewerBaseError)
       throw new StateError(
-        `the project was generated by version ${error.version}, and this is ${version()}`,
+        `the project was generated by version ${error.version}, but this is version ${version()}`,
         `install version ${error.version} or newer`,
       );
     if (!(error instanceof UnreadableBaseError)) throw error;
@@ -121,7 +133,7 @@ function readBase(directory: string): Base {
   }
 }
 
-/** Reads each path once. */
+/** Returns a function that reads files, each of them once. */
 function reader(directory: string): (path: string) => CurrentFile | undefined {
   const known = new Map<string, CurrentFile | undefined>();
   return (path) => {
@@ -153,7 +165,7 @@ function changesOf(base: Base, generated: readonly RenderedFile[], current: Find
   };
 }
 
-/** What is not generated any more and stays: the user edited it. */
+/** Files that are no longer generated, but stay because the user edited them. */
 function keptOf({ files, kept }: Base, generated: readonly RenderedFile[], current: Find): RenderedFile[] {
   const now = byPath(generated);
   return [...byPath([...kept, ...files]).values()].filter((file) => {
@@ -163,7 +175,7 @@ function keptOf({ files, kept }: Base, generated: readonly RenderedFile[], curre
   });
 }
 
-/** Throws a StateError where files are in a state in which they cannot be merged or written. */
+/** Throws a StateError if files cannot be merged or written. */
 function refuseState(
   changes: readonly Change[],
   files: readonly RenderedFile[],
@@ -175,20 +187,23 @@ function refuseState(
   if (marked.length)
     throw new StateError('conflicts of an earlier merge are unresolved', 'resolve them, and update again', marked);
   const touched = changes.filter(({ writes, removes }) => removes || writes.length);
-  const barred = touched.filter(({ path }) => current(path)?.kind === 'other').map(({ path }) => path);
-  if (barred.length)
+  const blocked = touched.filter(({ path }) => current(path)?.kind === 'other').map(({ path }) => path);
+  if (blocked.length)
     throw new StateError(
-      'a folder, a broken link or the like is where a file should be',
+      'a folder or a broken link is where a file should be',
       'move it away, and update again',
-      barred,
+      blocked,
     );
   const readOnly = touched
     .filter(({ path }) => current(path)?.kind === 'file' && !((current(path)?.mode ?? 0) & 0o200))
     .map(({ path }) => path);
   const folders = [...new Set(touched.map(({ path }) => nearest(dirname(join(directory, path)))))];
-  const closed = folders.filter((folder) => !isWritable(folder));
-  if (readOnly.length || closed.length)
-    throw new StateError('files are read-only', 'type: chmod u+w FILE, and update again', [...readOnly, ...closed]);
+  const readOnlyFolders = folders.filter((folder) => !isWritable(folder));
+  if (readOnly.length || readOnlyFolders.length)
+    throw new StateError('files are read-only', 'run: chmod u+w FILE, and update again', [
+      ...readOnly,
+      ...readOnlyFolders,
+    ]);
 }
 
 const nearest = (folder: string): string => (existsSync(folder) ? folder : nearest(dirname(folder)));
@@ -202,14 +217,14 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** Throws a StateError where git says that a merge is not finished. */
+/** Throws a StateError during an unfinished merge or rebase in git. */
 function refuseUnfinished(state: GitState | undefined): void {
   if (!state?.unfinished) return;
-  const hint = `finish it, or type: git ${state.unfinished} --abort`;
+  const hint = `finish it, or run: git ${state.unfinished} --abort`;
   throw new StateError(`a git ${state.unfinished} is not finished`, hint);
 }
 
-/** Throws a StateError where git says that what would change is not committed; with --dry-run, that is a warning. */
+/** Throws a StateError if there are uncommitted changes in git. With --dry-run, returns a warning instead. */
 function refuseDirty(
   state: GitState | undefined,
   changes: readonly Change[],
@@ -221,6 +236,6 @@ function refuseDirty(
   const dirty = [...state.changed, ...touched.map(({ path }) => path)];
   if (!dirty.length || force) return [];
   const message = 'the project has changes that are not committed to git';
-  if (dryRun) return [`${message}: without --dry-run, update needs them committed, or --force`];
-  throw new StateError(message, 'commit them, so that you can compare and go back; or add --force', dirty);
+  if (dryRun) return [`${message}: without --dry-run, update requires you to commit them, or to add --force`];
+  throw new StateError(message, 'commit them, so that you can review and undo the update; or add --force', dirty);
 }

@@ -1,20 +1,20 @@
-// What is said of an update.
+// Reports the result of an update.
 import { baseFile } from '../project/base.js';
-import { counted } from '../report.js';
+import { countFiles } from '../report.js';
 import { version } from '../version.js';
 import { type Change, type Outcome, outcomes } from './changes.js';
 import type { UpdatePlan } from './plan.js';
-import { belongs } from './semantic.js';
+import { isLockCurrent } from './semantic.js';
 
 const names = Object.keys(outcomes) as Outcome[];
 
-/** The paths that are written, in order. */
+/** The paths of the files written, in order. */
 const writtenBy = ({ base }: UpdatePlan, changes: readonly Change[]): string[] => [
   ...changes.flatMap(({ writes }) => writes.map(({ path }) => path)),
   ...(base ? [baseFile] : []),
 ];
 
-/** What --json prints. */
+/** The output of --json. */
 export function summaryOf(plan: UpdatePlan, changes: readonly Change[]): object {
   const of = (outcome: Outcome) => changes.filter((each) => each.outcome === outcome).map(({ path }) => path);
   return {
@@ -27,7 +27,7 @@ export function summaryOf(plan: UpdatePlan, changes: readonly Change[]): object 
   };
 }
 
-/** The files by what happens to them. */
+/** The list of changed files, grouped by outcome. */
 export function listOf(changes: readonly Change[]): string {
   const width = Math.max(0, ...changes.map(({ path }) => path.length));
   return names
@@ -39,31 +39,31 @@ export function listOf(changes: readonly Change[]): string {
     .join('');
 }
 
-/** The last lines: what was done, and what to do next. */
-export function closing(plan: UpdatePlan, changes: readonly Change[], dryRun: boolean): string {
+/** The last lines: what was done, and the next steps. */
+export function closingLines(plan: UpdatePlan, changes: readonly Change[], dryRun: boolean): string {
   const { directory, from, base } = plan;
   if (!changes.length && !base) return `Nothing to update: ${directory} is up to date with version ${version()}.\n`;
   const conflicts = changes.filter(({ outcome }) => outcome === 'conflict');
   const removed = changes.filter(({ removes }) => removes).length;
   const versions = from === version() ? '' : ` from version ${from} to ${version()}`;
-  const count = `wrote ${counted(writtenBy(plan, changes).length)}${removed ? `, removed ${removed}` : ''}`;
+  const count = `wrote ${countFiles(writtenBy(plan, changes).length)}${removed ? `, removed ${removed}` : ''}`;
   const steps = [
     ...(conflicts.length ? [`resolve the conflicts in ${conflicts.map(({ path }) => path).join(', ')}`] : []),
     ...staleLocks(plan, changes),
   ];
   const next = steps.length ? `Next:\n${steps.map((step) => `  ${step}\n`).join('')}` : '';
   if (!dryRun) return `Updated ${directory}${versions}: ${count}.\n${next}`;
-  return `${next}Nothing was changed. Run the same without --dry-run to change it.\n`;
+  return `${next}Nothing was changed. To apply the update, run the same command without --dry-run.\n`;
 }
 
-/** What to type where a lock does not belong to its requirements. */
+/** The command to run if a lock is out of date with its requirements. */
 function staleLocks({ current }: UpdatePlan, changes: readonly Change[]): string[] {
   const after = new Map(changes.flatMap(({ writes }) => writes).map(({ path, text }) => [path, text]));
   const removed = new Set(changes.filter(({ removes }) => removes).map(({ path }) => path));
   const text = (path: string) => after.get(path) ?? (removed.has(path) ? undefined : current(path)?.text);
   const stale = ['', 'train/'].some((folder) => {
     const [input, lock] = [text(`${folder}requirements.in`), text(`${folder}requirements.txt`)];
-    return input !== undefined && (lock === undefined || !belongs(lock, input, text('.python-version') ?? ''));
+    return input !== undefined && (lock === undefined || !isLockCurrent(lock, input, text('.python-version') ?? ''));
   });
   return stale ? ['./lock.sh'] : [];
 }

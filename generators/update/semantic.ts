@@ -1,4 +1,4 @@
-// Files that are merged by what they mean: the stored answers by key, requirements by package, locks not at all.
+// Merges files by their meaning: stored answers by key, and requirements by package. Locks are never merged.
 import { packageName } from '../catalog/versions.js';
 import { storageName } from '../config/files.js';
 import { isKey } from '../config/parameters.js';
@@ -7,7 +7,7 @@ import { linesOf } from './merge.js';
 
 type Json = Record<string, unknown>;
 
-/** .yo-rc.json with the new answers; what it has of other generators, and keys that this one does not know, stay. */
+/** .yo-rc.json with the new answers. Entries of other generators and unknown keys are kept. */
 export function mergeAnswers(yours: string, generated: string): string {
   const all = JSON.parse(yours.replace(/^\uFEFF/, '')) as Json;
   const stored = (all[storageName] ?? {}) as Json;
@@ -26,15 +26,15 @@ function isSame(one: Json, other: Json): boolean {
   );
 }
 
-/** The lines of a text, the last one with an end, too. */
-const closedLines = (text: string) => linesOf(/[^\n]$/.test(text) ? `${text}\n` : text);
+/** The lines of a text, all with a newline at the end. */
+const terminatedLines = (text: string) => linesOf(/[^\n]$/.test(text) ? `${text}\n` : text);
 const isRequirement = (line: string) => /^[A-Za-z0-9]/.test(line);
 const named = (lines: readonly string[], line: string) =>
   lines.filter((each) => isRequirement(each) && isRequirement(line) && packageName(each) === packageName(line));
 
-/** Requirements with the changes of both sides, in whatever order; undefined where both changed the same package. */
+/** Requirements with the changes of both sides, in any order; undefined if both changed the same package. */
 export function mergeRequirements(base: string, yours: string, generated: string): string | undefined {
-  const [before = [], mine = [], now = []] = [base, yours, generated].map(closedLines);
+  const [before = [], mine = [], now = []] = [base, yours, generated].map(terminatedLines);
   const added = mine.filter((line) => line.trim() && !before.includes(line) && !now.includes(line));
   const removed = before.filter((line) => !mine.includes(line));
   const changedHere = now.filter((line) => !before.includes(line));
@@ -46,7 +46,7 @@ export function mergeRequirements(base: string, yours: string, generated: string
   const lastKept = mine.findLastIndex((line) => !added.includes(line));
   for (const line of added) {
     if (mine.indexOf(line) > lastKept) {
-      result.push(line); // at the end there, and at the end here
+      result.push(line); // added at the end, so it stays at the end
       continue;
     }
     const above = mine.slice(0, mine.indexOf(line)).findLast((each) => each.trim() && result.includes(each));
@@ -55,8 +55,8 @@ export function mergeRequirements(base: string, yours: string, generated: string
   return result.join('');
 }
 
-/** Whether a lock belongs to its requirements.in and .python-version, as lock.sh checks it. */
-export function belongs(lock: string, input: string, python: string): boolean {
+/** Whether a lock is up to date with its requirements.in and .python-version, by the check of lock.sh. */
+export function isLockCurrent(lock: string, input: string, python: string): boolean {
   const [first = '', ...rest] = linesOf(lock);
   return first.trimEnd() === checkOf(input, python.trimEnd(), rest.join(''));
 }

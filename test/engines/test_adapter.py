@@ -196,6 +196,12 @@ def test_other_content_types_and_large_bodies_do_not_reach_the_engine(port: int)
     assert connection.getresponse().status == 413
 
 
+def test_sm_max_body_mb_sets_the_limit_of_a_body(start: Callable[..., int]) -> None:
+    port = start(SM_MAX_BODY_MB="30")
+    assert ask(port, {"prompt": "a" * 26 * 2**20})[0] == 200
+    assert ask(port, {"prompt": "a" * 30 * 2**20})[:2] == (413, {"error": "The body is larger than 30 MB."})
+
+
 def test_sm_task_selects_vectors_or_labels(start: Callable[..., int]) -> None:
     assert ask(start(SM_TASK="embed"), {"inputs": ["a", "b"]})[1] == [[0, 0.5], [1, 0.5]]
     assert ask(start(SM_TASK="classify"), {"inputs": "a"})[1] == [{"label": "good", "score": 0.9}]

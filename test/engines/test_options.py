@@ -56,6 +56,13 @@ def test_a_file_that_is_not_a_json_object_is_an_error(tmp_path: Path, given: str
         read(tmp_path, given)
 
 
+@pytest.mark.parametrize("text", ["0", "1001", "2.5", "many"])
+def test_an_invalid_limit_of_the_body_is_an_error(text: str) -> None:
+    assert options.read_max_body({}) == 25 * 2**20
+    with pytest.raises(StartError, match="SM_MAX_BODY_MB"):
+        options.read_max_body({"SM_MAX_BODY_MB": text})
+
+
 def test_secrets_are_masked_in_the_log() -> None:
     command = ["vllm", "--api-key=s3cret", "--hf-token", "s3cret", "--dtype=half", "--max-num-batched-tokens=5"]
     command += ['--config={"headers": {"Authorization": "s3cret", "x": 1}}', "--note=hf_abc", "--tokenizer=org/t"]

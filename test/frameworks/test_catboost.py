@@ -27,7 +27,7 @@ def embed(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.cbm"), r"does not load: CatBoostError: .*truncated or damaged"),
+    "truncated": (truncate("model.cbm"), r"could not be loaded: CatBoostError: .*truncated or damaged"),
     "empty": (put("model.cbm", b""), "truncated or damaged"),
     "damaged": (put("model.cbm", b"CBM1\x08\0\0\0damaged."), "truncated or damaged"),
     "of another framework": (put("model.cbm", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),

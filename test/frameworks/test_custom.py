@@ -11,7 +11,7 @@ TOLERANCE = 1e-12  # sums can be rounded in a different order
 NO_MODEL = r"There is no model.json in .*Write load\(\) and predict\(\) in code/model_handler.py"
 
 BROKEN = {
-    "truncated": (truncate("model.json"), "does not load: JSONDecodeError"),
+    "truncated": (truncate("model.json"), "could not be loaded: JSONDecodeError"),
     "of another framework": (put("model.json", b"tree\nversion=v4\n"), r"looks like a LightGBM model \(model.txt\)"),
     "another name": (rename, NO_MODEL),
 }

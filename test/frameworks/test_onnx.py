@@ -42,8 +42,8 @@ def replace(graph: str) -> Any:
 
 
 BROKEN = {
-    "truncated": (truncate("model.onnx"), r"does not load: InvalidProtobuf: .*truncated or damaged"),
-    "empty": (put("model.onnx", b""), r"does not load: InvalidArgument: .*No graph was found"),
+    "truncated": (truncate("model.onnx"), r"could not be loaded: InvalidProtobuf: .*truncated or damaged"),
+    "empty": (put("model.onnx", b""), r"could not be loaded: InvalidArgument: .*No graph was found"),
     "of another framework": (put("model.onnx", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.onnx in .*, only model.bin"),

@@ -58,7 +58,7 @@ def write_lightgbm(model_dir: Path) -> None:
 CHECKPOINT = r"looks like a PyTorch checkpoint, .*Load it where its class is.*torch\.jit\.script.*torch\.export"
 
 BROKEN = {
-    "truncated": (truncate("model.*"), r"does not load: (RuntimeError|BadZipFile): .*truncated or damaged"),
+    "truncated": (truncate("model.*"), r"could not be loaded: (RuntimeError|BadZipFile): .*truncated or damaged"),
     "of another framework": (write_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"has several model files"),
     "another name": (rename, r"There is no model\.pt.* in .*, only model\.bin"),

@@ -47,8 +47,8 @@ class Saved:
 
 
 BROKEN = {
-    "newer": (make_newer, "saved by scikit-learn 9.1, but .* is installed|does not load: .*(version|protocol)"),
-    "truncated": (truncate("model.*"), "does not load: .*truncated or damaged"),
+    "newer": (make_newer, "saved by scikit-learn 9.1, but .* is installed|could not be loaded: .*(version|protocol)"),
+    "truncated": (truncate("model.*"), "could not be loaded: .*truncated or damaged"),
     "of another framework": (put("model.joblib", b"tree\nversion=v4\n", "model.*"), "LightGBM|There is no model.skops"),
     "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.* only model.bin"),

@@ -96,11 +96,11 @@ def set_version(version: str) -> Any:
 
 
 BROKEN = {
-    "truncated": (truncate(FILE), r"does not load: (BadZipFile|OSError|DecodeError): .*truncated or damaged"),
+    "truncated": (truncate(FILE), r"could not be loaded: (BadZipFile|OSError|DecodeError): .*truncated or damaged"),
     "of another framework": (put_lightgbm, r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"(has several model files|several models in .*): (new.*, old.*|1, 2)\."),
     "another name": (rename, r"There is no (model.keras or model.h5|saved_model.pb) in .*, only .*model.bin"),
-    "without weights": (remove_weights, r"does not load: .*Save it again"),
+    "without weights": (remove_weights, r"could not be loaded: .*Save it again"),
     "newer": (set_version("9.0.0"), r"saved by (Keras|TensorFlow) 9"),
 }
 
@@ -240,8 +240,10 @@ def test_models_that_keras_rejects_are_served_if_allowed(keras_project: Path, mo
     code = save_layer(keras.layers.Lambda(lambda x: 2 * x), keras_project)
     messages = load_each(keras_project, LOADED, dense, recurrent, code)
     assert f"by Keras 2.12.0, but {keras.__version__} is installed" in messages[0]
-    assert "ml-container-creator --project-dir=. --framework-version=2.12, or " in messages[0]
-    assert "'time_major': False}. Another version of Keras saved the model. Generate the project with" in messages[1]
+    assert "ml-container-creator update --framework-version=2.12, or " in messages[0]
+    assert (
+        "'time_major': False}. Another version of Keras saved the model. In the project's folder, run: " in messages[1]
+    )
     assert "Replace Lambda with a layer class of your own" in messages[2]
     handler = keras_project / "code/model_handler.py"
     handler.write_text(handler.read_text().replace("safe_mode=True", "safe_mode=False"))

@@ -64,7 +64,7 @@ def add_code(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.safetensors"), "does not load: SafetensorError: .*truncated or damaged"),
+    "truncated": (truncate("model.safetensors"), "could not be loaded: SafetensorError: .*truncated or damaged"),
     "of another framework": (put("model.safetensors", LIGHTGBM), r"looks like a LightGBM model \(model.txt\)"),
     "no weights": (remove("model.safetensors"), "There is no Hugging Face model in .*, only config.json, token"),
     "no config": (remove("config.json"), "There is no Hugging Face model in .*, only model.safetensors, token"),
@@ -78,10 +78,13 @@ BROKEN = {
         edit("config.json", architectures=["BertForCausalLM"]),
         "does not support text-generation: .* no cls",
     ),
-    "of other shapes": (edit("config.json", hidden_size=64), "does not load: RuntimeError: .*mismatch"),
-    "newer": (edit("config.json", model_type="bert9"), "does not load: ValueError: .*bert9.*transformers_version of"),
+    "of other shapes": (edit("config.json", hidden_size=64), "could not be loaded: RuntimeError: .*mismatch"),
+    "newer": (
+        edit("config.json", model_type="bert9"),
+        "could not be loaded: ValueError: .*bert9.*transformers_version of",
+    ),
     "without a type": (drop("config.json", "model_type"), "config.json has no model_type. Copy all files"),
-    "with code": (add_code, "does not load: ValueError: (?!.*the code ran)"),
+    "with code": (add_code, "could not be loaded: ValueError: (?!.*the code ran)"),
 }
 
 

@@ -22,7 +22,7 @@ def make_newer(model_dir: Path) -> None:
 
 
 BROKEN = {
-    "truncated": (truncate("model.*"), r"does not load: XGBoostError: .*truncated or damaged"),
+    "truncated": (truncate("model.*"), r"could not be loaded: XGBoostError: .*truncated or damaged"),
     "of another framework": (put("model.json", LIGHTGBM, "model.*"), r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"has several model files"),
     "another name": (rename, r"There is no model.json or model.ubj in .*, only model.bin"),

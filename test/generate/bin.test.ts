@@ -5,15 +5,15 @@ import { contents, newFolder, type Run, run } from '../support/bin.js';
 
 const sample = ['demo', '--framework=sklearn', '--include-sample-model', '--skip-prompts'];
 
-/** A run that was refused: the exit status, a reason, no stack, nothing written. */
-function refused({ status, stdout, stderr }: Run, code: number, reason: RegExp): void {
+/** Asserts that a run was refused with an exit status and a reason, and without a stack trace. */
+function assertRefused({ status, stdout, stderr }: Run, code: number, reason: RegExp): void {
   assert.equal(status, code, stderr);
   assert.match(stderr, reason);
   assert.doesNotMatch(stderr + stdout, /\n\s+at .*:\d+:\d+|node:internal/);
 }
 
 describe('the bin', () => {
-  it('generates, and its last line is what to type next, ready to paste', () => {
+  it('generates a project, and prints the next command on the last line, ready to paste', () => {
     const folder = newFolder();
     const { status, stdout, stderr } = run(folder, sample);
     assert.equal(status, 0, stderr);
@@ -21,7 +21,7 @@ describe('the bin', () => {
     assert.ok(contents(join(folder, 'demo'))['test/run_local.sh']?.startsWith('755 '));
   });
 
-  it('writes the same bytes again, and a second run finds nothing in its way', () => {
+  it('writes the same bytes every time, and a second run finds no conflicts', () => {
     const [one, two] = [newFolder(), newFolder()];
     run(one, sample);
     run(two, sample);
@@ -30,7 +30,7 @@ describe('the bin', () => {
     assert.deepEqual(contents(one), contents(two));
   });
 
-  it('loads nothing of Yeoman without a terminal', () => {
+  it('does not load Yeoman without a terminal', () => {
     const hook = `import{register}from'node:module';register('data:text/javascript,'+encodeURIComponent("export async function resolve(s,c,n){if(/yeoman|inquirer|mem-fs/.test(s))throw new Error('loaded '+s);return n(s,c)}"))`;
     const guarded = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`];
     for (const args of [sample, ['--help'], ['--version'], ['schema']])
@@ -38,7 +38,7 @@ describe('the bin', () => {
     assert.match(run(newFolder(), ['--version'], {}, guarded).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
-  it('lists with --dry-run what it would write, and writes nothing', () => {
+  it('with --dry-run, lists what it would write, and writes nothing', () => {
     const folder = newFolder();
     const { status, stdout } = run(folder, [...sample, '--dry-run']);
     assert.equal(status, 0);
@@ -46,7 +46,7 @@ describe('the bin', () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  it('prints with --json one object on stdout and the rest on stderr', () => {
+  it('with --json, prints one object on stdout and the rest on stderr', () => {
     const { stdout, stderr } = run(newFolder(), [...sample, '--json', '--instance-type=ml.c5n.xlarge', '--explain']);
     const { project, files, warnings } = JSON.parse(stdout);
     assert.equal(project.projectName, 'demo');
@@ -58,7 +58,7 @@ describe('the bin', () => {
     assert.equal(JSON.parse(wrong.stdout).problems[0].key, 'framework');
   });
 
-  it('explains where each value came from, and does so for a request it refuses', () => {
+  it('explains where each value came from, even for a request that it refuses', () => {
     const { stdout } = run(newFolder(), ['--framework=sklearn', '--explain', '--dry-run'], {
       ML_MODEL_SERVER: 'flask',
     });
@@ -89,14 +89,14 @@ describe('the bin', () => {
     assert.deepEqual([project.modelServer, project.modelFormat, project.awsRegion], ['flask', 'skops', 'eu-west-3']);
   });
 
-  it('remembers a project’s answers in its .yo-rc.json', () => {
+  it('stores the answers of a project in its .yo-rc.json', () => {
     const folder = newFolder();
     run(folder, [...sample, '--model-server=flask']);
     const { project } = JSON.parse(run(folder, ['demo', '--json', '--dry-run']).stdout);
     assert.deepEqual([project.framework, project.modelServer, project.includeSampleModel], ['sklearn', 'flask', true]);
   });
 
-  it('configures: writes the config file, from which the same project comes', () => {
+  it('configure writes a config file that generates the same project', () => {
     const folder = newFolder();
     const { status, stdout } = run(folder, ['configure', ...sample, '--model-server=flask']);
     assert.equal(status, 0);
@@ -108,7 +108,7 @@ describe('the bin', () => {
     assert.deepEqual(contents(join(folder, 'demo')), contents(join(other, 'demo')));
   });
 
-  it('prints a JSON Schema that knows every key', () => {
+  it('prints a JSON Schema with every key', () => {
     const schema = JSON.parse(run(newFolder(), ['schema']).stdout);
     assert.equal(schema.additionalProperties, false);
     assert.deepEqual(schema.properties.modelServer.enum, ['fastapi', 'flask', 'vllm', 'sglang', 'mms']);
@@ -116,14 +116,14 @@ describe('the bin', () => {
 });
 
 describe('the bin refuses', () => {
-  it('what is wrong, with status 2, and writes nothing', () => {
+  it('an invalid request, with status 2, and writes nothing', () => {
     const folder = newFolder();
-    refused(run(folder, []), 2, /framework is required/);
-    refused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
-    refused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
+    assertRefused(run(folder, []), 2, /framework is required/);
+    assertRefused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
+    assertRefused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
     const large = ['--framework=transformers', '--model-name=a/b-70b', '--instance-type=ml.g5.xlarge'];
-    refused(run(folder, ['demo', ...large]), 2, /a\/b-70b takes about 131 GiB/);
-    refused(
+    assertRefused(run(folder, ['demo', ...large]), 2, /a\/b-70b needs about 131 GiB/);
+    assertRefused(
       run(folder, ['demo', '--framework=sklearn', '--config=none.json']),
       2,
       /none\.json.*does not exist|does not exist.*none\.json/s,
@@ -139,10 +139,10 @@ describe('the bin refuses', () => {
   ] as const) {
     it(`a config file that is ${name}, wherever it was found`, () => {
       for (const file of ['ml-container.config.json', 'package.json', 'named.json']) {
-        if (file === 'package.json' && text.includes('framwork')) continue; // a package has keys of its own
+        if (file === 'package.json' && text.includes('framwork')) continue; // package.json has other keys
         const folder = newFolder();
         writeFileSync(join(folder, file), text);
-        refused(
+        assertRefused(
           run(folder, [...sample, ...(file === 'named.json' ? ['--config', file] : [])]),
           2,
           new RegExp(file.replace('.', '\\.')),
@@ -155,42 +155,42 @@ describe('the bin refuses', () => {
   it('a config file that is a folder', () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'ml-container.config.json'));
-    refused(run(folder, sample), 2, /cannot read the file/);
+    assertRefused(run(folder, sample), 2, /cannot read the file/);
   });
 
-  it('to overwrite files, with status 3, unless forced; a file of the user’s own stays', () => {
+  it('to overwrite files without --force, with status 3, and never touches other files of the user', () => {
     const folder = newFolder();
     run(folder, sample);
     const handler = join(folder, 'demo/code/model_handler.py');
     writeFileSync(handler, '# mine\n');
     writeFileSync(join(folder, 'demo/model/model.joblib'), 'mine');
     const before = contents(folder);
-    refused(run(folder, [...sample, '--model-server=flask']), 3, /code\/model_handler\.py/);
+    assertRefused(run(folder, [...sample, '--model-server=flask']), 3, /code\/model_handler\.py/);
     assert.deepEqual(contents(folder), before);
     assert.equal(run(folder, [...sample, '--force']).status, 0);
     assert.notEqual(readFileSync(handler, 'utf8'), '# mine\n');
     assert.equal(readFileSync(join(folder, 'demo/model/model.joblib'), 'utf8'), 'mine');
   });
 
-  it('a path that cannot be written, and leaves nothing behind', () => {
+  it('a path that cannot be written, and leaves no files behind', () => {
     const folder = newFolder();
     writeFileSync(join(folder, 'demo'), 'a file');
-    refused(run(folder, sample), 2, /a part of the path is a file/);
+    assertRefused(run(folder, sample), 2, /part of the path is a file/);
     assert.deepEqual(readdirSync(folder), ['demo']);
     const partly = newFolder();
     mkdirSync(join(partly, 'demo/Dockerfile'), { recursive: true });
-    refused(run(partly, [...sample, '--force']), 2, /a folder stands where a file should be/);
+    assertRefused(run(partly, [...sample, '--force']), 2, /a folder is where a file should be/);
     assert.deepEqual(readdirSync(join(partly, 'demo')), ['Dockerfile']);
   });
 
-  it('a folder that nobody may write, not even root', () => {
-    refused(run(newFolder(), [...sample, '--project-dir=/sys/demo']), 2, /cannot be written: /);
+  it('a folder that nobody can write to, not even root', () => {
+    assertRefused(run(newFolder(), [...sample, '--project-dir=/sys/demo']), 2, /cannot be written: /);
   });
 
-  it('to follow a link to nowhere', () => {
+  it('to follow a broken link', () => {
     const folder = newFolder();
     symlinkSync(join(folder, 'gone'), join(folder, 'demo'));
-    refused(run(folder, sample), 2, /a link that leads nowhere/);
+    assertRefused(run(folder, sample), 2, /part of the path is a broken link/);
     assert.deepEqual(readdirSync(folder), ['demo']);
   });
 });

@@ -1,4 +1,4 @@
-// Every command that a project names, in its README, its help and its hints, is one that it has.
+// A project has every command that its README, its help and its hints mention.
 import assert from 'node:assert/strict';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
@@ -14,8 +14,8 @@ const choices = {
   buildTarget: ['local', 'codebuild'],
 } as const;
 const language = { framework: 'transformers', instanceType: 'gpu-enabled', includeSampleModel: false };
-/** What adds or leaves out commands besides. */
-const more = {
+/** Other answers that add or remove commands. */
+const variations = {
   'with training': { includeTraining: true },
   'with the model in the image': { modelDelivery: 'image' },
   'with many models': { multiModel: true },
@@ -24,14 +24,14 @@ const more = {
   'of a model in S3': { ...language, modelName: 's3://bucket/x-1b/' },
 } as const;
 
-/** The files of a project; nothing for answers that are refused. */
+/** The files of a project; undefined for answers that are refused. */
 function filesOf(answers: Record<string, unknown>): RenderedFile[] | undefined {
   const common = { projectName: 'demo', framework: 'sklearn', includeSampleModel: true };
   const { project } = resolve([readObject({ ...common, ...answers }, 'the test')]);
   return project && render(manifest(project), project);
 }
 
-const projects = Object.entries(more).flatMap(([kind, extra]) =>
+const projects = Object.entries(variations).flatMap(([kind, extra]) =>
   choices.deployTarget.flatMap((deployTarget) =>
     choices.deployTool.flatMap((deployTool) =>
       choices.buildTarget.flatMap((buildTarget) => {
@@ -44,8 +44,8 @@ const projects = Object.entries(more).flatMap(([kind, extra]) =>
   ),
 );
 
-/** The programs that a line names, as paths from the project's folder or as names alone. */
-const named = (line: string) =>
+/** The programs that a line mentions, as paths relative to the project, or only their names. */
+const mentioned = (line: string) =>
   [...line.matchAll(/(?:[\w.$-]+\/)*[\w-]+\.(?:sh|py)\b/g)].map(([path]) =>
     path
       .replace(/^.*\$\w+\//, '')
@@ -53,36 +53,36 @@ const named = (line: string) =>
       .replace(/^opt\/program\//, ''),
   );
 
-/** What a program looks for before it names it: files, and folders with all that is in them. */
-const lookedFor = (text: string) =>
+/** The files and folders whose existence a program checks before it mentions them. */
+const checkedFor = (text: string) =>
   [...text.matchAll(/-[ed] "\$\w+\/([\w./-]+)"|"([\w./-]+)"\)\.exists\(\)|PROJECT \/ "([\w./-]+)"$/gm)].map(
     ([, inBash, inPython, below]) => inBash ?? inPython ?? below ?? '',
   );
 
-/** What the advice about a model that does not load has the user make. */
-const made = ['code/features.py', 'features.py', 'code/layers.py'];
+/** Files that the user is told to create if a model cannot be loaded. */
+const createdByUser = ['code/features.py', 'features.py', 'code/layers.py'];
 
-/** These choose at run time: what they say is looked at below. */
+/** Code that chooses commands at run time, which another test covers. */
 const chooses = ({ path }: RenderedFile, line: string) =>
   /^deploy\/deployer\/(hints|__main__)\.py$/.test(path) || line.startsWith('"""Usage: ');
 
-/** The lines of a file that name a program which the project does not have. */
+/** The lines of a file that mention a program which the project does not have. */
 function misleading(file: RenderedFile, paths: readonly string[]): string[] {
   const { path, text } = file;
-  const found = lookedFor(text);
+  const found = checkedFor(text);
   const known = (name: string, isComment: boolean) =>
-    made.includes(name) ||
+    createdByUser.includes(name) ||
     paths.some((each) => each === name || each.endsWith(`/${name}`)) ||
     (!isComment && found.some((each) => each.endsWith(name) || name.endsWith(each) || name.startsWith(`${each}/`)));
   return text
     .split('\n')
     .filter((line) => !chooses(file, line))
-    .filter((line) => named(line).some((name) => !known(name, path.endsWith('.md') || line.startsWith('#'))))
+    .filter((line) => mentioned(line).some((name) => !known(name, path.endsWith('.md') || line.startsWith('#'))))
     .map((line) => `${path}: ${line.trim()}`);
 }
 
-describe('the commands that a project names', () => {
-  it(`are there, in all of ${projects.length} projects`, () => {
+describe('the commands that a project mentions', () => {
+  it(`exist in each of ${projects.length} projects`, () => {
     for (const target of choices.deployTarget)
       for (const tool of choices.deployTool)
         if (target !== 'batch' || !tool.some((each) => each === 'cdk'))
@@ -97,7 +97,7 @@ describe('the commands that a project names', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('are there in the help and the hints of the program in deploy/, whatever it was called by', () => {
+  it('exist if the help and the hints of deploy/ mention them, whatever script started it', () => {
     const program = `import sys
 sys.path[0] = "deploy"
 sys.argv = sys.argv[1:]
@@ -113,14 +113,14 @@ for name in COMMANDS:
             assert ended.code == 0
 hint = ("build", "deploy", "invoke", "training")
 print(*[getattr(hints, f"{each}_command")(known) for each in hint if each != "training" or "fit" in COMMANDS], sep="\\n")`;
-    const ways: Record<string, unknown>[] = [
+    const variants: Record<string, unknown>[] = [
       ...choices.deployTool.map((deployTool) => ({ deployTool })),
       { deployTool: ['cli', 'boto3'], includeTraining: true, buildTarget: 'codebuild' },
       { deployTool: ['boto3'], deployTarget: 'batch' },
       { deployTool: ['boto3'], multiModel: true },
     ];
-    for (const way of ways) {
-      const files = filesOf(way) ?? [];
+    for (const variant of variants) {
+      const files = filesOf(variant) ?? [];
       const paths = files.map(({ path }) => path);
       const cwd = newFolder();
       write(files, cwd, false);
@@ -133,7 +133,7 @@ print(*[getattr(hints, f"{each}_command")(known) for each in hint if each != "tr
           ([name]) => name,
         );
         const wrong = names.filter((name) => !paths.includes(name) && !/^test\/sample_request/.test(name));
-        assert.deepEqual(wrong, [], `${JSON.stringify(way)} by ${front}: ${output}`);
+        assert.deepEqual(wrong, [], `${JSON.stringify(variant)} by ${front}: ${output}`);
         assert.ok(names.length > 5, output);
       }
     }

@@ -1,9 +1,9 @@
-// The completions, in the shells themselves. A shell that is not installed is skipped, and named.
+// Runs the completion scripts in the shells. Shells that are not installed are skipped, with a message.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { flags, places, shells } from '../../generators/completion/words.js';
+import { flags, paths, shells } from '../../generators/completion/words.js';
 import { table } from '../../generators/config/parameters.js';
 import { valuesOf } from '../../generators/config/values.js';
 import { newFolder, run } from '../support/bin.js';
@@ -11,7 +11,7 @@ import { has, outcome, root, tool } from '../support/tools.js';
 
 const program = 'ml-container-creator';
 
-/** Writes the script of a shell into a folder; its path. */
+/** Writes the script of a shell to a folder. Returns its path. */
 function scriptOf(shell: string, folder: string): string {
   const { status, stdout, stderr } = run(folder, ['completion', shell]);
   assert.equal(status, 0, stderr);
@@ -20,8 +20,8 @@ function scriptOf(shell: string, folder: string): string {
   return path;
 }
 
-/** A folder with a model, a folder and the completions of a shell. */
-function desk(shell: string): { folder: string; script: string } {
+/** Creates a folder with a model, another folder, and the completion script of a shell. */
+function prepareFolder(shell: string): { folder: string; script: string } {
   const folder = newFolder();
   const script = scriptOf(shell, folder);
   writeFileSync(join(folder, 'churn.pkl'), 'x');
@@ -29,8 +29,8 @@ function desk(shell: string): { folder: string; script: string } {
   return { folder, script };
 }
 
-/** What a program prints, its lines without surrounding blanks. */
-function lines(command: string, args: readonly string[], cwd: string): string[] {
+/** Runs a program and returns its lines, trimmed. */
+function linesOf(command: string, args: readonly string[], cwd: string): string[] {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 20_000 });
   assert.equal(status, 0, stderr);
   assert.equal(stderr, '');
@@ -40,8 +40,8 @@ function lines(command: string, args: readonly string[], cwd: string): string[] 
     .filter(Boolean);
 }
 
-/** Each: what is typed, some of what is offered, some of what is not. */
-const typed: readonly [string, readonly string[], readonly string[]][] = [
+/** Typed text, some words that must be offered, and some that must not. */
+const cases: readonly [string, readonly string[], readonly string[]][] = [
   ['', ['configure', 'inspect', 'schema', 'completion'], []],
   ['sch', ['schema'], ['configure']],
   ['--frame', ['--framework', '--framework-version'], ['--model']],
@@ -56,7 +56,7 @@ const typed: readonly [string, readonly string[], readonly string[]][] = [
   ['inspect --j', ['--json'], ['--framework']],
 ];
 
-/** What is typed before Tab is pressed, and what the line then is. */
+/** Typed text, and the line after Tab is pressed. */
 const presses: Readonly<Record<string, string>> = {
   sche: 'schema',
   '--framework=skl': '--framework=sklearn',
@@ -70,7 +70,7 @@ const completed = Object.values(presses).map((text) => `${program} ${text}`);
 
 /** Presses Tab in an interactive shell, on a terminal. */
 const press = (shell: string, folder: string, script: string) =>
-  lines(
+  linesOf(
     tool('python'),
     [
       join(root, 'test/support/press_tab.py'),
@@ -82,18 +82,18 @@ const press = (shell: string, folder: string, script: string) =>
   );
 
 describe('the completions', () => {
-  it('know every place on this machine that a flag names', () => {
+  it('know every flag whose value is a path', () => {
     const named = Object.entries(table).filter(([, { rule }]) => /^(the|a) path\b/.test(rule ?? ''));
     assert.deepEqual(
       named.map(([key]) => key).sort(),
-      Object.keys(places)
+      Object.keys(paths)
         .filter((key) => key !== 'config')
         .sort(),
     );
     assert.ok(flags.length > 40);
   });
 
-  it('are refused for another shell, with what there is', () => {
+  it('refuse an unknown shell, and list the known ones', () => {
     const { status, stderr, stdout } = run(newFolder(), ['completion', 'powershell']);
     assert.equal(status, 2);
     assert.equal(stdout, '');
@@ -103,7 +103,7 @@ describe('the completions', () => {
   });
 
   it('work in bash', () => {
-    const { folder, script } = desk('bash');
+    const { folder, script } = prepareFolder('bash');
     const check = outcome(tool('shellcheck'), ['--shell=bash', script]);
     assert.equal(check.status, 0, check.output);
     const ask = (text: string, breaks: string) => {
@@ -117,12 +117,12 @@ describe('the completions', () => {
       const body = `set -u; COMP_WORDBREAKS='${breaks}'; . ./${program}.bash; COMP_LINE='${line}' COMP_POINT=${line.length}
         COMP_WORDS=(${quoted}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _ml_container_creator
         ((\${#COMPREPLY[@]} == 0)) || printf '%s\\n' "\${COMPREPLY[@]}"`;
-      return lines('bash', ['--norc', '-c', body], folder);
+      return linesOf('bash', ['--norc', '-c', body], folder);
     };
-    for (const [text, offered, not] of typed) {
+    for (const [text, offered, excluded] of cases) {
       const found = ask(text, '=:').map((word) => word.replace(/=$/, ''));
       for (const word of offered) assert.ok(found.includes(word), `${text}: ${word} is not among ${found}`);
-      for (const word of not) assert.ok(!found.includes(word), `${text}: ${word}`);
+      for (const word of excluded) assert.ok(!found.includes(word), `${text}: ${word}`);
     }
     assert.deepEqual(ask('--framework=sk', ':'), ['--framework=sklearn']);
     assert.deepEqual(press('bash', folder, script), completed);
@@ -130,15 +130,15 @@ describe('the completions', () => {
 
   it('work in fish', function () {
     if (!has('fish')) return skip(this, 'fish');
-    const { folder, script } = desk('fish');
+    const { folder, script } = prepareFolder('fish');
     const ask = (text: string) =>
-      lines('fish', ['--no-config', '-c', `source ${script}; complete -C '${program} ${text}'`], folder).map(
+      linesOf('fish', ['--no-config', '-c', `source ${script}; complete -C '${program} ${text}'`], folder).map(
         (line) => line.split('\t')[0] ?? '',
       );
-    for (const [text, offered, not] of typed) {
+    for (const [text, offered, excluded] of cases) {
       const found = ask(text).map((word) => word.replace(/^--[\w-]+=(?=.)/, ''));
       for (const word of offered) assert.ok(found.includes(word), `${text}: ${word} is not among ${found}`);
-      for (const word of not) assert.ok(!found.includes(word), `${text}: ${word}`);
+      for (const word of excluded) assert.ok(!found.includes(word), `${text}: ${word}`);
     }
     assert.deepEqual(ask('inspect ch'), ['churn.pkl']);
     assert.deepEqual(ask('--model=ch'), ['--model=churn.pkl']);
@@ -147,7 +147,7 @@ describe('the completions', () => {
 
   it('work in zsh', function () {
     if (!has('zsh')) return skip(this, 'zsh');
-    const { folder, script } = desk('zsh');
+    const { folder, script } = prepareFolder('zsh');
     assert.deepEqual(press('zsh', folder, script), completed);
   });
 });

@@ -1,4 +1,4 @@
-// The programs that deploy the projects: typed, and with the settings that they take.
+// The deployment programs of the projects: their types and their settings.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,10 +14,10 @@ const answers: Record<string, unknown>[] = [
   ...[{ framework: 'sklearn' }, gpu, { ...gpu, deployTarget: 'batch' }],
 ];
 
-describe('the programs that deploy projects', () => {
+describe('the deployment programs', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ml-deployments-'));
   const projects = answers.map((each, at) => ({ answers: each, directory: join(folder, `p${at}`) }));
-  /** The folder of each that is of other modules. */
+  /** One folder for each different set of modules. */
   const programs = new Map<string, string>();
   before(async () => {
     for (const { answers, directory } of projects) {
@@ -28,7 +28,7 @@ describe('the programs that deploy projects', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('have nothing that mypy finds', function () {
+  it('pass mypy', function () {
     this.timeout(300_000);
     const config = join(root, 'test/serve/pyproject.toml');
     const args = ['--config-file', config, '--cache-dir', join(folder, 'mypy')];
@@ -39,7 +39,7 @@ describe('the programs that deploy projects', () => {
     }
   });
 
-  it('have settings that they take, each of them, and no others', () => {
+  it('accept every setting in settings.env, and have no other settings', () => {
     const program = `import dataclasses, json, sys
 for folder in json.load(sys.stdin):
     for name in [name for name in sys.modules if name.partition(".")[0] == "deployer"]:
@@ -62,12 +62,12 @@ for folder in json.load(sys.stdin):
       if (target === 'serverless') return network.join(' ');
       const onCpu = target === 'batch' ? 'TRANSFORM_AMI_VERSION' : 'INFERENCE_AMI_VERSION';
       const fromHub = ['HF_TOKEN_SECRET', 'MODEL_ID', 'MODEL_REVISION'];
-      return [...(language?.place ? fromHub : []), ...(image.gpu ? [] : [onCpu])].sort().join(' ');
+      return [...(language?.s3Uri ? fromHub : []), ...(image.gpu ? [] : [onCpu])].sort().join(' ');
     });
     assert.deepEqual(left, unused);
   });
 
-  it('have SageMaker read their metrics if METRICS is true, at a real-time endpoint', () => {
+  it('let SageMaker collect metrics if METRICS is true, on a real-time endpoint', () => {
     const program = `import json, sys
 from deployer import project, settings
 from deployer.requests.endpoint import endpoint_config
@@ -76,10 +76,10 @@ try:
 except settings.SettingError as error:
     sys.exit(str(error))`;
     for (const deployTarget of ['realtime', 'serverless', 'async']) {
-      const of = projects.find(({ answers }) => answers.deployTarget === deployTarget);
+      const found = projects.find(({ answers }) => answers.deployTarget === deployTarget);
       const ask = (METRICS: string) => {
         const env = { ...process.env, METRICS };
-        return outcome(tool('python'), ['-B', '-c', program], { cwd: join(of?.directory ?? '', 'deploy'), env });
+        return outcome(tool('python'), ['-B', '-c', program], { cwd: join(found?.directory ?? '', 'deploy'), env });
       };
       const config = (METRICS: string) => JSON.parse(ask(METRICS).output).MetricsConfig;
       const realtime = deployTarget === 'realtime';

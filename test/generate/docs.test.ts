@@ -1,4 +1,4 @@
-// What the README and docs/ tell readers to type works, and what they link to is there.
+// The commands in the README and docs/ work, and the links are not broken.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,17 +9,17 @@ import { generateProject } from '../support/generate.js';
 import { type Command, commandsIn, pages, withoutVariables } from '../support/pages.js';
 import { outcome, root, tool } from '../support/tools.js';
 
-/** What is not run here, and why; `npm run NAME` and scripts of a project are checked further below. */
-const elsewhere: readonly [RegExp, string][] = [
-  [/^npm (install|link)\b/, 'installs the checkout: whoever runs this test has done so'],
-  [/^npm test$|^npm run [\w:]+/, 'takes minutes; that the script exists is checked'],
+/** Commands that are not run here, and why. `npm run NAME` and the scripts of a project are checked further below. */
+const notRunHere: readonly [RegExp, string][] = [
+  [/^npm (install|link)\b/, 'installs the checkout, which is already installed'],
+  [/^npm test$|^npm run [\w:]+/, 'takes minutes; only the existence of the script is checked'],
   [/^npx ml-container-creator/, 'first builds the checkout, which other tests are using'],
   [/^yo ml-container-creator(:update)?$/, 'needs yo, which does not run as root'],
   [/^(python3? -m )?pip install|^python3 -m venv|^\.venv\/bin\/pip install/, 'downloads from PyPI'],
   [/^docker /, 'needs Docker: test/docker'],
   [/^(aws|cdk) /, 'needs AWS: test/deploy'],
   [/^curl /, 'needs the server that the line before starts'],
-  [/^ml-container-creator( configure)?$/, 'asks on a terminal: test/generate/ways-in.test.ts'],
+  [/^ml-container-creator( configure)?$/, 'prompts on a terminal: test/generate/ways-in.test.ts'],
   [
     /^(cd my-project|ml-container-creator (update|--project-dir=\.)|git apply)/,
     'needs a project: test/generate/update.test.ts',
@@ -27,7 +27,7 @@ const elsewhere: readonly [RegExp, string][] = [
   [/^ml-container-creator inspect$/, 'is the name of a command, without its path'],
   [/^test\/\w+\/test_[A-Z]+\.py$/, 'has the name of a framework to fill in'],
   [/^uv python install/, 'downloads a Python'],
-  [/^deploy\/settings\.sh\b/, 'is of projects before settings.env'],
+  [/^deploy\/settings\.sh\b/, 'belongs to projects older than settings.env'],
 ];
 
 const training = `import pickle
@@ -44,8 +44,8 @@ const files = {
 };
 let model: Buffer;
 
-/** What the pages take for granted: a model, its code, rows, versions; and ml-container-creator on the PATH. */
-function desk(): string {
+/** Creates a folder with what the pages assume: a model, code, rows, versions, and ml-container-creator on the PATH. */
+function prepareFolder(): string {
   const folder = newFolder();
   writeFileSync(join(folder, 'churn.pkl'), model);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
@@ -57,7 +57,7 @@ function desk(): string {
 
 const path = (folder: string) => [join(folder, '.bin'), dirname(tool('python')), process.env.PATH].join(':');
 
-/** Runs a line as it would be pasted, in bash, with the folder of the desk as the home. */
+/** Runs a line in bash, as if it were pasted. */
 function paste(text: string, cwd: string, home: string): void {
   const env = { ...quietEnv, HOME: home, PATH: path(home) };
   const { status, stdout, stderr } = spawnSync('bash', ['-euc', text], { cwd, env, encoding: 'utf8', input: '' });
@@ -66,7 +66,7 @@ function paste(text: string, cwd: string, home: string): void {
 
 const helps = new Map<string, string>();
 
-/** The help of a program of a project, and of a command of deploy.py. */
+/** The help of a program in a project, or of a command of deploy.py. */
 function helpOf(program: string, command: string[], cwd: string): string {
   const key = [cwd, program, ...command].join(' ');
   const known = helps.get(key);
@@ -81,26 +81,26 @@ function helpOf(program: string, command: string[], cwd: string): string {
   return output;
 }
 
-/** A program of a generated project: it is there, and takes the flags. `places` are the projects it may belong to. */
-function checkScript({ page, text }: Command, places: readonly string[]): void {
+/** Checks that a program of a generated project exists in one of `folders`, and has the flags. */
+function checkScript({ page, text }: Command, folders: readonly string[]): void {
   const words = withoutVariables(text).replaceAll('\\', '/').split(' ');
   if (/^python3?$/.test(words[0] ?? '')) words.shift();
   const [program = '', ...rest] = words;
-  const place = places.find((each) => existsSync(join(each, program)));
-  assert.ok(place, `${page}: ${text}: no project has ${program}`);
-  if (!program.endsWith('.py')) assert.ok(statSync(join(place, program)).mode & 0o100, `${program} is not executable`);
+  const folder = folders.find((each) => existsSync(join(each, program)));
+  assert.ok(folder, `${page}: ${text}: no project has ${program}`);
+  if (!program.endsWith('.py')) assert.ok(statSync(join(folder, program)).mode & 0o100, `${program} is not executable`);
   const isFront = program === 'deploy/deploy.py';
   const command = isFront && /^[a-z_]+$/.test(rest[0] ?? '') ? [rest[0] ?? ''] : [];
-  if (program === './lock.sh') return; // the flags are those of uv pip compile
+  if (program === './lock.sh') return; // its flags are those of uv pip compile
   const flags = rest.filter((word) => word.startsWith('--'));
-  const listed = command.length ? helpOf(program, [], place) : '';
+  const listed = command.length ? helpOf(program, [], folder) : '';
   for (const name of command) assert.match(listed, new RegExp(`^ *${name}$`, 'm'), `${page}: ${text}`);
-  const help = flags.length ? helpOf(program, command, place) : '';
+  const help = flags.length ? helpOf(program, command, folder) : '';
   for (const flag of flags)
     assert.ok(help.includes(flag.split('=')[0] ?? flag), `${page}: ${text}: ${program} has no ${flag}`);
 }
 
-/** A command with a word to fill in: its flags are known. */
+/** Checks that the flags of a command with placeholders are known. */
 function checkFlags({ page, text }: Command): void {
   const words = text
     .split(' ')
@@ -110,16 +110,16 @@ function checkFlags({ page, text }: Command): void {
   assert.deepEqual(unknown, [], `${page}: ${text}`);
 }
 
-const isForReader = (text: string) => /…|\b[A-Z]{3,}\b/.test(withoutVariables(text));
+const hasPlaceholder = (text: string) => /…|\b[A-Z]{3,}\b/.test(withoutVariables(text));
 const generates = (text: string) => /\bml-container-creator\b/.test(text) && !text.startsWith('yo ');
 const isOfProject = (text: string) =>
   /^(python3? )?(\.\/)?[\w-]*\/?((deploy|train|test|tools|sample_model)[/\\][\w/\\]+\.(sh|py)|lock\.sh)\b/.test(
     withoutVariables(text),
   );
 
-/** Walks through a page as a reader does: blocks in their order, each from where the one before ended. */
+/** Runs the commands of a page in order, like a reader. Each block continues where the previous one ended. */
 function follow(commands: readonly Command[], others: readonly string[]): string[] {
-  const home = desk();
+  const home = prepareFolder();
   let [cwd, project, block] = [home, '', 0];
   const unknown: string[] = [];
   for (const command of commands) {
@@ -131,16 +131,16 @@ function follow(commands: readonly Command[], others: readonly string[]): string
       cwd = starts || !project ? home : project;
     }
     const [word = '', target = ''] = text.split(' ');
-    if (elsewhere.some(([pattern]) => pattern.test(text))) continue;
+    if (notRunHere.some(([pattern]) => pattern.test(text))) continue;
     if (word === 'cd' && target === 'deploy/cdk') continue;
     else if (word === 'cd') {
       cwd = resolve(cwd, target);
       assert.ok(existsSync(cwd), `${page}: ${text}`);
       project = cwd;
-    } else if (generates(text) && isForReader(text)) checkFlags(command);
+    } else if (generates(text) && hasPlaceholder(text)) checkFlags(command);
     else if (generates(text)) {
       const inside = text.includes('--project-dir=.');
-      if (!inside) cwd = desk();
+      if (!inside) cwd = prepareFolder();
       paste(inside ? `${text} --dry-run` : text, inside ? (others[0] ?? cwd) : cwd, home);
     } else if (isOfProject(text))
       checkScript(command, inBlock && language === 'bash' && project ? [cwd] : [cwd, ...others, root]);
@@ -184,12 +184,12 @@ describe('the docs', () => {
   for (const page of pages) {
     const commands = commandsIn(page);
     if (!commands.length) continue;
-    it(`${page.path}: its ${commands.length} commands work, or are listed with the reason why they cannot run here`, () => {
+    it(`${page.path}: its ${commands.length} commands work, or there is a reason why they are not run here`, () => {
       assert.deepEqual(follow(commands, projects), []);
     });
   }
 
-  it('name only scripts that package.json has', () => {
+  it('mention only scripts that package.json has', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     for (const { path: name, text } of pages)
       for (const [, script = ''] of text.matchAll(/\bnpm run ([\w:]+)/g))
@@ -207,7 +207,7 @@ describe('the docs', () => {
     assert.deepEqual(broken, []);
   });
 
-  it('show in their picture the commands of the README', () => {
+  it('show the commands of the README in their picture', () => {
     const picture = readFileSync(join(root, 'docs/recording.svg'), 'utf8');
     const readme = readFileSync(join(root, 'README.md'), 'utf8').replace(/ {2,}#.*$/gm, '');
     const typed = [...picture.matchAll(/class="typed"><tspan class="prompt">\$ <\/tspan>(.*?)<\/text>/g)];

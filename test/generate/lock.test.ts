@@ -1,4 +1,4 @@
-// lock.sh: the lock of a project is what it makes, and it makes it anew.
+// lock.sh writes the same lock as the generator, and updates it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -18,18 +18,18 @@ describe('lock.sh', function () {
     const { status, stdout, stderr } = spawnSync(path('lock.sh'), args, options);
     return { status, stdout, stderr };
   };
-  const good = (done: ReturnType<typeof lock>) => assert.equal(done.status, 0, done.stderr);
+  const assertSucceeds = (done: ReturnType<typeof lock>) => assert.equal(done.status, 0, done.stderr);
 
   before(async () => {
     const answers = { framework: 'sklearn', frameworkVersion: '1.3', includeTraining: true };
     folder = await generateProject(answers, join(newFolder(), 'a project'));
   });
 
-  it('makes the lock that the project has, and that of training', () => {
+  it('writes the same locks that the project already has, also for training', () => {
     const files = ['requirements.txt', 'train/requirements.txt'];
     const before = files.map(read);
-    good(lock(['--check']));
-    good(lock());
+    assertSucceeds(lock(['--check']));
+    assertSucceeds(lock());
     assert.deepEqual(files.map(read), before);
   });
 
@@ -38,7 +38,7 @@ describe('lock.sh', function () {
     assert.match(spawnSync('a project/lock.sh', ['--help'], options).stdout, /^Usage: \.\/lock\.sh/);
   });
 
-  it('--check finds every change in what a lock is made of, and in the lock', () => {
+  it('--check detects every change in a lock and in its inputs', () => {
     for (const name of ['requirements.in', '.python-version', 'requirements.txt', 'train/requirements.in']) {
       const text = read(name);
       appendFileSync(path(name), '# changed\n');
@@ -47,23 +47,23 @@ describe('lock.sh', function () {
       assert.match(stderr, /is out of date with .*requirements\.in or \.python-version\. Run \.\/lock\.sh/);
       writeFileSync(path(name), text);
     }
-    good(lock(['--check']));
+    assertSucceeds(lock(['--check']));
   });
 
-  it('keeps the versions that it can where a package is added', () => {
+  it('keeps existing versions if possible when a package is added', () => {
     const before = read('requirements.txt').split('\n').slice(2);
     appendFileSync(path('requirements.in'), 'pandas\n');
-    good(lock());
+    assertSucceeds(lock());
     const after = read('requirements.txt').split('\n');
     assert.deepEqual(
       before.filter((pin) => !after.includes(pin)),
       [],
     );
     assert.match(after.join('\n'), /^pandas==/m);
-    good(lock(['--check']));
+    assertSucceeds(lock(['--check']));
   });
 
-  it('says why there is no lock, and leaves the one that is there', () => {
+  it('explains why it cannot write a lock, and keeps the existing one', () => {
     const before = read('requirements.txt');
     writeFileSync(path('.python-version'), '3.13\n');
     const { status, stderr } = lock();
@@ -74,15 +74,15 @@ describe('lock.sh', function () {
     writeFileSync(path('.python-version'), '3.11\n');
   });
 
-  it('--python names the Python of this machine to use, and refuses one that is too old', () => {
+  it('--python prints the Python of this machine to use, and refuses one that is too old', () => {
     const python = lock(['--python']);
-    good(python);
+    assertSucceeds(python);
     assert.ok(existsSync(python.stdout.trim()));
     assert.match(lock(['--python'], { PYTHON: 'false' }).stderr, /false is not Python 3\.10 or newer/);
   });
 
-  it('installs uv for itself where it is missing', () => {
-    // A PATH without uv: links to all the rest.
+  it('installs uv for itself if it is missing', () => {
+    // A PATH with links to everything except uv.
     const bin = path('bin');
     mkdirSync(bin);
     const programs = 'bash sh env dirname cat cut head tail grep sort awk mktemp rm cp sha256sum sed'.split(' ');

@@ -88,6 +88,7 @@ describe('inspect', () => {
     put(folder, 'ops.pkl', 'bad.pkl');
     const { stdout } = run(folder, ['inspect', 'bad.pkl']);
     assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
+    assert.doesNotMatch(stdout, /--model=/);
     assert.ok(
       JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every(
         (each: { danger: boolean }) => each.danger,
@@ -253,7 +254,7 @@ describe('--model', () => {
       '--framework=sklearn',
     ]);
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /inference\.py reads requests itself: test\/sample_request\.json must be one that it takes/);
+    assert.match(stderr, /inference\.py parses requests itself: adapt test\/sample_request\.json/);
     assert.ok(existsSync(join(folder, 'reads/test/sample_request.json')));
   });
 
@@ -261,7 +262,7 @@ describe('--model', () => {
     put(folder, 'dict-1.9.joblib', 'dict.joblib');
     const { status, stderr } = run(folder, ['refused', '--model=dict.joblib']);
     assert.equal(status, 2);
-    assert.match(stderr, /^One thing to mend; nothing was written:\n {2}model: dict\.joblib/);
+    assert.match(stderr, /^1 problem found; nothing was written:\n {2}model: dict\.joblib/);
   });
 
   it('is overridden by a flag', () => {
@@ -350,7 +351,7 @@ describe('--code', () => {
     ['absent.py', /no such file or folder/],
     ['note.ipynb', /a notebook[\s\S]*nbconvert/],
     ['empty', /no Python code/],
-    ['model_handler.py', /a name of the project's own/],
+    ['model_handler.py', /the project has its own model_handler\.py/],
   ] as const)
     it(`refuses ${path}`, () => {
       mkdirSync(join(folder, 'empty'), { recursive: true });

@@ -1,4 +1,4 @@
-// The promise of the house: a new framework is one entry in the catalogue and its own files, with no edit elsewhere.
+// A design goal: a new framework needs one entry in the catalogue and its own files, without edits elsewhere.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { root } from '../support/tools.js';
 
 const entry = "averages: { label: 'Averages', formats: [{ name: 'avg' }], servers: web, library: ['numpy'] },";
 const files: Readonly<Record<string, string>> = {
-  'requirements/averages.txt': readFileSync(join(root, 'templates/requirements/custom.txt'), 'utf8'), // as npm run pins makes it
+  'requirements/averages.txt': readFileSync(join(root, 'templates/requirements/custom.txt'), 'utf8'), // as npm run pins writes it
   'frameworks/averages/code/model_handler.py': `
 from serving.models import find_model_file
 from serving.tabular import to_matrix
@@ -26,10 +26,10 @@ finish("an average", path, test_x, test_y, test_x.mean(axis=1))
 `,
 };
 
-describe('a framework that nobody has heard of', function () {
+describe('a new framework', function () {
   this.timeout(300_000);
 
-  it('needs one entry and three files, and is generated, trained, served and asked', () => {
+  it('needs one entry and three files to be generated, trained, served and called', () => {
     const folder = newFolder();
     for (const name of ['dist', 'templates', 'package.json'])
       cpSync(join(root, name), join(folder, name), { recursive: true });

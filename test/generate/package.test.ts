@@ -7,12 +7,12 @@ import { newFolder, quietEnv } from '../support/bin.js';
 import { outcome, root } from '../support/tools.js';
 
 describe('the package', () => {
-  it('is one that publint finds nothing in', () => {
+  it('passes publint', () => {
     const { status, output } = outcome(join(root, 'node_modules/.bin/publint'), ['--strict', '--pack', 'npm', root]);
     assert.equal(status, 0, output);
   });
 
-  it('is nowhere said to be on npm, where its names belong to nobody or to a stranger', () => {
+  it('is never installed from npm in the docs, because its names there are unclaimed or belong to strangers', () => {
     const below = (folder: string) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
     const files = ['README.md', ...['docs', 'generators', 'templates'].flatMap(below)];
@@ -28,7 +28,7 @@ describe('the package', () => {
     assert.deepEqual(found, []);
   });
 
-  it('generates from its tarball, with nothing but its dependencies beside it', () => {
+  it('generates a project from its tarball, with only its dependencies installed', () => {
     const folder = newFolder();
     const pack = outcome('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
     assert.equal(pack.status, 0, pack.output);

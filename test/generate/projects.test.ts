@@ -1,4 +1,4 @@
-// Every combination that can be generated, each file checked by something that really reads its language.
+// Generates every combination, and checks each file with a real tool for its language.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const variants = combinations.flatMap((combination) =>
   ),
 );
 
-/** The modules of a package that a program imports; of a module of modules, those that it takes of it. */
+/** The modules of a package that a program imports, including those imported from the package or its `requests`. */
 function importsOf(text: string, module: string): string[] {
   const packages = [module, `${module}.requests`];
   return [...text.matchAll(/^ *(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w., ]+))/gm)].flatMap(
@@ -48,7 +48,7 @@ describe('every generated project', () => {
     const { status, output } = outcome(command, args, { cwd: folder });
     assert.equal(status, 0, output);
   };
-  /** Of files that are alike, one. */
+  /** The chosen files, with only one of each set of identical files. */
   const each = (choose: (path: string) => boolean) => [
     ...new Map(all(choose).map((path) => [readFileSync(path, 'utf8'), path])).values(),
   ];
@@ -61,27 +61,27 @@ describe('every generated project', () => {
   const scripts = () => each((path) => path.endsWith('.sh'));
   const python = () => each((path) => path.endsWith('.py') || path === 'code/serve');
 
-  it(`is one of ${projects.length} combinations, none too large`, () => {
+  it(`is one of ${projects.length} combinations, and has a limited number of files`, () => {
     for (const { directory, answers } of projects) {
       const count = filesBelow(directory).length;
       const tools = 'buildTarget' in answers ? 14 : 'deployTool' in answers ? 8 : 0;
-      const most = 103 + tools + (answers.includeTraining ? 15 : 0) + ('multiModel' in answers ? 9 : 0);
-      assert.ok(count >= 20 && count <= most, `${directory} has ${count} files`);
+      const max = 103 + tools + (answers.includeTraining ? 15 : 0) + ('multiModel' in answers ? 9 : 0);
+      assert.ok(count >= 20 && count <= max, `${directory} has ${count} files`);
     }
   });
 
-  it('has scripts that bash reads and shellcheck finds nothing in', () => {
+  it('has scripts that pass bash -n and shellcheck', () => {
     for (const script of scripts()) check('bash', ['-n', script]);
     check(tool('shellcheck'), ['-x', '--source-path=SCRIPTDIR', ...scripts()]);
   });
 
-  it('has Python that compiles and that ruff finds nothing in', () => {
+  it('has Python code that compiles and passes ruff', () => {
     check(tool('python'), ['-c', 'import sys\nfor p in sys.argv[1:]: compile(open(p).read(), p, "exec")', ...python()]);
     for (const command of [['check'], ['format', '--check', '--quiet']])
       check(tool('ruff'), [...command, '--no-cache', '--config', join(root, 'test/serve/pyproject.toml'), ...python()]);
   });
 
-  it('has Python to start engines with that mypy finds nothing in', () => {
+  it('has code to start engines that passes mypy', () => {
     const config = join(root, 'test/serve/pyproject.toml');
     const directories = projects.slice(-engines.length).map(({ directory }) => directory);
     for (const directory of new Map(
@@ -94,7 +94,7 @@ describe('every generated project', () => {
     }
   });
 
-  it('has Python to train with that mypy finds nothing in', function () {
+  it('has training code that passes mypy', function () {
     this.timeout(300_000);
     const config = join(root, 'test/serve/pyproject.toml');
     const trained = projects.filter(({ answers }) => answers.includeTraining);
@@ -107,7 +107,7 @@ describe('every generated project', () => {
     }
   });
 
-  it('has a Dockerfile that hadolint finds nothing in', () => {
+  it('has a Dockerfile that passes hadolint', () => {
     check(
       tool('hadolint'),
       each((path) => path.endsWith('Dockerfile')),
@@ -135,7 +135,7 @@ describe('every generated project', () => {
 
   it('has an nginx.conf that nginx accepts', function () {
     if (!has('nginx')) {
-      console.log('      nginx is not installed on this machine: skipped (apt-get install nginx-light)');
+      console.log('      Skipped because nginx is not installed. To test it, run: apt-get install nginx-light');
       this.skip();
     }
     const confs = each((path) => path === 'code/nginx.conf');
@@ -144,7 +144,7 @@ describe('every generated project', () => {
     for (const conf of confs) check('nginx', ['-t', '-q', '-p', folder, '-c', conf]);
   });
 
-  it('has executable programs and nothing else executable', () => {
+  it('has executable programs, and no other executable files', () => {
     for (const { directory } of projects) {
       const executable = filesBelow(directory).filter((path) => statSync(join(directory, path)).mode & 0o111);
       for (const path of executable)
@@ -156,7 +156,7 @@ describe('every generated project', () => {
     }
   });
 
-  it('has no leftover of a template, no carriage return, no blank at a line’s end, and ends its files in a newline', () => {
+  it('has no template remains, carriage returns or trailing blanks, and ends its files with a newline', () => {
     for (const path of all((each) => each !== 'model/.gitkeep')) {
       const text = readFileSync(path, 'utf8');
       assert.doesNotMatch(text, /<%|%>|\r|[ \t]\n|undefined|\[object|&#39;|&amp;/, path);
@@ -164,7 +164,7 @@ describe('every generated project', () => {
     }
   });
 
-  it('names in its README only files that it has', () => {
+  it('mentions only existing files in its README', () => {
     for (const { directory } of projects) {
       const readme = readFileSync(join(directory, 'README.md'), 'utf8');
       const named = [...readme.matchAll(/\b(?:deploy|test|train|code|sample_model)\/[\w/.-]*\w/g)].map(
@@ -183,15 +183,15 @@ describe('every generated project', () => {
 
 describe('templates', () => {
   const folder = join(root, 'templates');
-  it('never put a value in unquoted, and branch rarely', () => {
+  it('never insert an unquoted value, and have few branches', () => {
     for (const path of filesBelow(folder).filter((each) => each.endsWith('.ejs'))) {
       const text = readFileSync(join(folder, path), 'utf8');
       assert.doesNotMatch(text, /<%-(?! include\()/, path);
       assert.ok((text.match(/<%_? *(if|\} *else)/g) ?? []).length <= 12, path);
     }
   });
-  it('hold EJS only where they are named so', () => {
-    const isCache = (path: string) => /__pycache__|_cache\//.test(path); // of tools that ran there
+  it('contain EJS only if named *.ejs', () => {
+    const isCache = (path: string) => /__pycache__|_cache\//.test(path); // written by tools that ran there
     for (const path of filesBelow(folder).filter((each) => !/\.(ejs|gz)$/.test(each) && !isCache(each))) {
       assert.doesNotMatch(readFileSync(join(folder, path), 'utf8'), /<%/, path);
     }

@@ -1,4 +1,4 @@
-// What the Dockerfile removes from the installed packages: its own commands, run on packages made for the purpose.
+// Runs the commands with which the Dockerfile removes files from installed packages, on packages made for this test.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { generateProject } from '../support/generate.js';
 import { outcome, tool } from '../support/tools.js';
 
-/** Files of packages, their texts, and whether the image has them. */
+/** Files of packages, their contents, and whether the image keeps them. */
 const files: readonly [path: string, text: string, kept: boolean][] = [
   ['plain/__init__.py', '"""Nothing is here\nfrom any tests.\n"""\n\ndef test():\n    from .tests import run\n', true],
   ['plain/tests/__init__.py', '', false],
@@ -36,7 +36,7 @@ describe('the packages of an image', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ml-trim-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('lose what serving does not take, and keep the tests that they import', async () => {
+  it('lose files that serving does not need, but keep tests that they import', async () => {
     const site = join(folder, 'venv/lib/python3.13/site-packages');
     for (const [path, text] of files) {
       mkdirSync(dirname(join(site, path)), { recursive: true });

@@ -1,4 +1,4 @@
-// The same answers through prompts, flags, variables and a file: byte-identical projects.
+// The same answers in prompts, flags, variables or a file give byte-identical projects.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ const answers = {
 };
 const entries = Object.entries(answers) as [Key, unknown][];
 
-/** Runs the generator as Yeoman does, with these prompted answers and options; the folder it wrote into. */
+/** Runs the generator as Yeoman does, with answers to prompts and options. Returns the folder that it wrote to. */
 async function prompted(given: object, options: object = {}, generator: unknown = App): Promise<string> {
   const folder = newFolder();
   const context = helpers.run(generator as never, { namespace: 'ml-container-creator:app' } as never, { cwd: folder });
@@ -45,25 +45,26 @@ describe('the same answers', () => {
     byFlags = contents(join(folder, 'churn-model'));
   });
 
-  it('as variables give the same project as flags', () => {
+  it('in variables give the same project as in flags', () => {
     const folder = newFolder();
     run(folder, [], Object.fromEntries(entries.map(([key, value]) => [variableOf(key), String(value)])));
     assert.deepEqual(contents(join(folder, 'churn-model')), byFlags);
   });
 
-  it('as a config file do', () => {
+  it('in a config file give the same project', () => {
     const folder = newFolder();
     writeFileSync(join(folder, 'ml-container.config.json'), JSON.stringify(answers));
     run(folder, []);
     assert.deepEqual(contents(join(folder, 'churn-model')), byFlags);
   });
 
-  it('to prompts do', async () => assert.deepEqual(contents(join(await prompted(answers), 'churn-model')), byFlags));
+  it('to prompts give the same project', async () =>
+    assert.deepEqual(contents(join(await prompted(answers), 'churn-model')), byFlags));
 
-  it('as options of a composed generator do', async () =>
+  it('in options of a composed generator give the same project', async () =>
     assert.deepEqual(contents(join(await prompted({}, { ...answers, skipPrompts: true }), 'churn-model')), byFlags));
 
-  it('prompted by configure, then generated, do', async () => {
+  it('to the prompts of configure give the same project', async () => {
     const folder = await prompted(answers, {}, Configure);
     assert.deepEqual(readdirSync(folder), ['ml-container.config.json']);
     run(folder, []);
@@ -72,7 +73,7 @@ describe('the same answers', () => {
 });
 
 describe('the generator', () => {
-  /** The questions that are asked where this is given. */
+  /** The questions that are asked with these options. */
   async function questions(given: object): Promise<string[]> {
     const asked: string[] = [];
     const callback = (answer: unknown, { question }: { question: { name?: string } }) => {
@@ -84,7 +85,7 @@ describe('the generator', () => {
     return asked;
   }
 
-  it('asks only for what is open', async () => {
+  it('asks only the open questions', async () => {
     const given = { framework: 'sklearn', projectName: 'x', modelServer: 'flask', awsRegion: 'eu-west-1' };
     const asked = await questions(given);
     assert.deepEqual(asked, [
@@ -106,13 +107,13 @@ describe('the generator', () => {
     ]);
   });
 
-  it('asks for nothing that the answers rule out', async () => {
+  it('asks no question that other answers rule out', async () => {
     const asked = await questions({ framework: 'sklearn', deployTarget: 'batch' });
     assert.equal(asked.includes('multiModel'), false);
     assert.equal(asked.includes('instanceCount'), true);
   });
 
-  it('throws every problem at a program that composes it', async () => {
+  it('throws an error with all problems if a program composes it', async () => {
     await assert.rejects(
       prompted({}, { framework: 'sklern', projectName: 'A', skipPrompts: true }),
       /"sklern" is not one of.*projectName/s,
@@ -120,7 +121,7 @@ describe('the generator', () => {
   });
 });
 
-/** Drives the bin on a real terminal: waits for a text, sends keys, and so on. Python has a pty, Node has not. */
+/** Drives the bin on a real terminal: waits for a text, then sends keys. In Python, because Node has no pty. */
 const driver = `
 import fcntl, json, os, pty, select, struct, sys, termios, time
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
@@ -134,7 +135,7 @@ def read(until, deadline):
     global seen, everything
     while until is None or until not in seen:
         ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
-        if not ready: sys.exit('waited in vain for %r after: %s' % (until, seen[-2000:]))
+        if not ready: sys.exit('timed out waiting for %r after: %s' % (until, seen[-2000:]))
         try: chunk = os.read(fd, 65536)
         except OSError: chunk = b''
         if not chunk: return
@@ -185,7 +186,7 @@ describe('on a terminal, the bin', () => {
     'What next?',
   ];
 
-  it('asks every question and ends with what to type next', () => {
+  it('asks every question, and ends with the next command', () => {
     const folder = newFolder();
     const { status, output } = drive(
       folder,
@@ -193,12 +194,12 @@ describe('on a terminal, the bin', () => {
     );
     assert.equal(status, 0, output);
     assert.match(output, /cd sklearn-model && test\/run_local\.sh/);
-    const straight = newFolder();
-    run(straight, ['--framework=sklearn']);
-    assert.deepEqual(contents(folder), contents(straight));
+    const direct = newFolder();
+    run(direct, ['--framework=sklearn']);
+    assert.deepEqual(contents(folder), contents(direct));
   });
 
-  it('is left at any question by Ctrl-C, with status 130 and nothing written', () => {
+  it('exits with 130 after Ctrl-C at any question, and writes nothing', () => {
     for (const count of [0, 3, all.length - 1]) {
       const folder = newFolder();
       const steps = all.slice(0, count + 1).map((text, at) => [text, at === count ? '\u0003' : enter] as const);
@@ -225,7 +226,7 @@ describe('on a terminal, the bin', () => {
     assert.match(contents(join(folder, 'churn'))['deploy/settings.env'] ?? '', /^AWS_REGION=sa-east-1$/m);
   });
 
-  it('writes nothing where the summary is answered with cancel', () => {
+  it('writes nothing if the user cancels at the summary', () => {
     const folder = newFolder();
     const steps = all.map((text) => [text, text === 'What next?' ? '\u001b[B\u001b[B\r' : enter] as const);
     const { status, output } = drive(folder, steps);
@@ -234,7 +235,7 @@ describe('on a terminal, the bin', () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  it('asks again at once where a typed value does not fit, and completes a path with Tab', () => {
+  it('asks again after an invalid value, and completes a path with Tab', () => {
     const folder = newFolder();
     const { status, output } = drive(folder, [
       ['Model file', 'missing.pkl\r'],
@@ -253,7 +254,7 @@ describe('on a terminal, the bin', () => {
     assert.equal(completed.status, 130, completed.output);
   });
 
-  it('has no line longer than 80 columns, and no colour with NO_COLOR', () => {
+  it('prints no line longer than 80 columns, and no colour with NO_COLOR', () => {
     const folder = newFolder();
     const language = ['demo', '--framework=transformers', '--model-name=Qwen/Qwen3-8B'];
     const open = ['clients call', 'Server', 'Instance type', 'Number of', 'Deployment tools'];
@@ -262,14 +263,14 @@ describe('on a terminal, the bin', () => {
     assert.equal(status, 130, output);
     const start = String.fromCharCode(27);
     assert.doesNotMatch(output, new RegExp(`${start}\\[[0-9;]+m`));
-    // A column to go to, in place of a new line, begins what is drawn over.
+    // A cursor move to a column starts a line that is drawn over, so it counts as a new line.
     const drawn = output.replaceAll(new RegExp(`${start}\\[[0-9]*G`, 'g'), '\n');
     const lines = drawn.replaceAll(new RegExp(`${start}\\[[0-9;?]*[A-Za-z]`, 'g'), '').split(/\r?\n/);
     for (const line of lines) assert.ok(line.trimEnd().length <= 80, line);
     assert.doesNotMatch(output, /[\u2500-\u257f]/, 'box drawing');
   });
 
-  it('asks about a file in its way', () => {
+  it('asks before it overwrites a file', () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'demo'));
     writeFileSync(join(folder, 'demo/Dockerfile'), '# mine\n');

@@ -1,4 +1,4 @@
-// What Windows changes: paths, and the line ends and modes of a checkout. What is generated stays the same.
+// Windows has other paths, and a checkout with other line ends and modes. The generated files must be the same.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { filesBelow } from '../support/generate.js';
 import { root } from '../support/tools.js';
 import { asWindows, runOnWindows } from '../support/windows.js';
 
-/** The head of a booster in XGBoost's JSON. */
+/** The start of an XGBoost model in JSON. */
 const booster = JSON.stringify({
   learner: {
     attributes: {},
@@ -21,8 +21,8 @@ const booster = JSON.stringify({
   version: [3, 0, 2],
 });
 
-/** A folder with a model and a package of code, each in a folder of its own. */
-function desk(): string {
+/** Creates a folder with a model and a Python package. */
+function prepareFolder(): string {
   const folder = newFolder();
   mkdirSync(join(folder, 'my models'));
   mkdirSync(join(folder, 'own/features/dates'), { recursive: true });
@@ -32,7 +32,7 @@ function desk(): string {
   return folder;
 }
 
-describe('with the paths of Windows', () => {
+describe('with Windows paths', () => {
   const flags = ['--include-sample-model', '--deploy-tool=cli,boto3', '--include-training'];
 
   it('the same files are written, and their paths have slashes', () => {
@@ -46,8 +46,8 @@ describe('with the paths of Windows', () => {
     assert.deepEqual([...files].sort(), filesBelow(join(there, 'demo')));
   });
 
-  it('a model and code are found by backslashes, a drive and blanks', () => {
-    const [here, there] = [desk(), desk()];
+  it('a model and code are found by paths with backslashes, a drive or blanks', () => {
+    const [here, there] = [prepareFolder(), prepareFolder()];
     const slashes = ['churn', '--model=my models/churn.json', '--code=own/features', '--requirements=training.txt'];
     const expected = run(here, slashes);
     assert.equal(expected.status, 0, expected.stderr);
@@ -67,13 +67,13 @@ describe('with the paths of Windows', () => {
   });
 
   it('inspect names the project after the file, and quotes its path', () => {
-    const path = asWindows(join(desk(), 'my models/churn.json'));
+    const path = asWindows(join(prepareFolder(), 'my models/churn.json'));
     const { status, stdout, stderr } = runOnWindows(newFolder(), ['inspect', path]);
     assert.equal(status, 0, stderr);
     assert.ok(stdout.endsWith(`  ml-container-creator churn --model='${path}'\n`), stdout);
   });
 
-  it('the folder to write into is given with slashes; with backslashes it is refused, and nothing is written', () => {
+  it('the output folder is accepted with slashes, and refused with backslashes before anything is written', () => {
     const folder = newFolder();
     const place = asWindows(join(folder, 'out')).replaceAll('\\', '/');
     const made = runOnWindows(folder, ['--framework=sklearn', `--project-dir=${place}`]);
@@ -87,7 +87,7 @@ describe('with the paths of Windows', () => {
   });
 });
 
-describe('from a checkout of Windows', () => {
+describe('from a Windows checkout', () => {
   it('with CRLF line ends and no executable bits, the same bytes and modes are generated', () => {
     const checkout = newFolder();
     for (const name of ['dist', 'templates', 'package.json'])

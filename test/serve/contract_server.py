@@ -77,7 +77,7 @@ BREAKS = {  # a way to break the contract -> a part of the rule that finds it
     "metrics-twice": "GET /metrics",
     "metrics-fail": "GET /metrics",
     "metrics-standstill": "GET /metrics",
-    "noise-kills": "do no harm",
+    "noise-kills": "leave the server working",
     "noise-is-500": "not HTTP get a 4xx",
     "needs-root": "docker run IMAGE serve",
     "sigterm-ignored": "SIGTERM ends it",
@@ -191,7 +191,7 @@ def predict(records: list[Any]) -> list[float]:
     return [math.fsum(weight * value for weight, value in zip(weights, record, strict=False)) for record in records]
 
 
-def choose_answer(accept: str | None) -> str:
+def choose_response_type(accept: str | None) -> str:
     """Choose the media type that Accept prefers."""
     if accept is None or (accept == "*/*" and not broken("accept-exact")):
         return JSON
@@ -305,11 +305,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self.read_body()
         if broken("sample-refused"):
             raise Refused(400, "Not today.")
-        if broken("headers-refused") and self.headers["X-Amzn-SageMaker-Unheard-Of"]:
+        if broken("headers-refused") and self.headers["X-Amzn-SageMaker-Unknown"]:
             raise Refused(400, "What is this header?")
         if not broken("metrics-standstill"):
             served.append(None)
-        media_type = choose_answer(self.headers["Accept"])
+        media_type = choose_response_type(self.headers["Accept"])
         content = ENCODERS[media_type](predict(decode(body, self.headers["Content-Type"])))
         if media_type != NPY and not broken("no-newline"):
             content += b"\n"

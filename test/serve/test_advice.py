@@ -62,7 +62,7 @@ def refusal(folder: Path) -> str:
     [
         ("xgboost.core", r"No module named 'xgboost.*'\. Add xgboost to requirements\.in, .*, then run \./lock\.sh\."),
         ("imblearn", r"Add imbalanced-learn to requirements\.in, "),
-        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, next to code/.*, or generate .* --code=PATH"),
+        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, next to code/model_handler\.py: "),
         ("mine.own", r"Put mine\.py, or the folder mine/ "),
         ("sklearn.ensemble.forest", r"no sklearn\.ensemble\.forest in the installed scikit-learn.*lock\.sh"),
         ("numpy._older", r"no numpy\._older in the installed numpy\. .*In requirements\.in, set numpy to "),
@@ -95,7 +95,10 @@ def test_a_user_package_that_lacks_a_module(code: Path, tmp_path: Path) -> None:
     ("module", "advice"),
     [
         ("sklearn.linear_model._ridge", "There is no sklearn.linear_model._ridge.Older in the installed scikit-learn"),
-        ("json", "json of this Python has no Older. Generate the project with the --python-version of"),
+        (
+            "json",
+            "This Python's json has no Older. In the project's folder, run: ml-container-creator update --python",
+        ),
     ],
 )
 def test_a_class_that_no_longer_exists(
@@ -116,9 +119,7 @@ def test_a_class_of_a_notebook_loads_once_the_advice_is_followed(project: Path, 
     shutil.copy(SKLEARN_HANDLER, project / "code")
     with Server(project, variant) as server:
         assert server.wait() == 1
-    advice = (
-        "Put the file that defines Doubled next to code/model_handler.py, or generate the project with --code=FILE."
-    )
+    advice = "Put the file that defines Doubled next to code/model_handler.py."
     assert advice in server.last_line()
     (project / "code/notebook.py").write_text(NOTEBOOK)
     with Server(project, variant) as server:
@@ -184,11 +185,13 @@ def test_an_unknown_error_gets_the_fallback_advice(code: Path, tmp_path: Path) -
 
 def test_a_failing_import_of_the_handler(code: Path) -> None:
     (code / "model_handler.py").write_text("import lightgbm\n")
-    with pytest.raises(StartError, match=r"does not import: ModuleNotFoundError.*Add lightgbm to requirements\.in"):
+    with pytest.raises(
+        StartError, match=r"could not be imported: ModuleNotFoundError.*Add lightgbm to requirements\.in"
+    ):
         import_handler()
     (code / "model_handler.py").write_text("def load(")
     importlib.invalidate_caches()
-    with pytest.raises(StartError, match=r"does not import: SyntaxError: .*\. Fix it\.$"):
+    with pytest.raises(StartError, match=r"could not be imported: SyntaxError: .*\. Fix the error\.$"):
         import_handler()
 
 

@@ -147,7 +147,7 @@ def test_without_a_server_one_rule_fails_with_a_hint(project: Path) -> None:
 def test_a_server_that_dies_fails_that_rule_and_the_remaining_ones(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = sorted(RULES, key=lambda rule: ("do no harm" in rule) - ("/ping returns 200" in rule))
+    order = sorted(RULES, key=lambda rule: ("leave the server working" in rule) - ("/ping returns 200" in rule))
     noise = order.pop()
     order.insert(1, noise)
     with serve(project, "--break", "noise-kills") as address:
@@ -156,7 +156,7 @@ def test_a_server_that_dies_fails_that_rule_and_the_remaining_ones(
     assert passed == [True] + [False] * (len(RULES) - 1)
     first, second, *others = capsys.readouterr().out.splitlines()
     assert first.startswith("pass  /ping") and second.startswith(f"fail  {noise}: GET /ping got no response")
-    assert all(line.endswith(": the server is gone") for line in others)
+    assert all(line.endswith(": the server no longer responds") for line in others)
 
 
 @contextmanager
@@ -230,6 +230,12 @@ def test_rules_that_do_not_apply_are_not_counted(project: Path, good: str, tmp_p
     assert f"{len(TABULAR)} rules do not apply: they are for records that are lists of numbers." in done.stderr
     passed, _, failed, _ = done.stdout.splitlines()[-1].split()
     assert int(passed) + int(failed) == len(RULES) - len(TABULAR)
+
+
+def test_a_project_with_a_sample_names_the_command_that_creates_the_request(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "test")
+    (tmp_path / "sample_model").mkdir()
+    assert "Run test/run_local.sh to create it, or pass --request FILE." in check(tmp_path, "http://127.0.0.1:1").stderr
 
 
 def test_help_describes_the_usage_and_the_last_line() -> None:

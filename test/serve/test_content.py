@@ -10,7 +10,7 @@ import pytest
 
 from serving import content
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
-from serving.media_types import ANSWERS, CSV, JSON, JSON_LINES, NPY
+from serving.media_types import CSV, JSON, JSON_LINES, NPY, RESPONSE_TYPES
 
 RECORD = [1, 2.5, 3]
 
@@ -206,7 +206,8 @@ def test_outputs_are_encoded_as_json_lines_and_npy(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outputs", "media_type"), [([{"a": 1}], NPY), ([[1], [1, 2]], NPY), *(({"a": 1}, one) for one in ANSWERS[1:])]
+    ("outputs", "media_type"),
+    [([{"a": 1}], NPY), ([[1], [1, 2]], NPY), *(({"a": 1}, each) for each in RESPONSE_TYPES[1:])],
 )
 def test_outputs_that_a_type_cannot_represent_are_not_acceptable(outputs: Any, media_type: str) -> None:
     with pytest.raises(NotAcceptable, match="Set Accept to application/json"):

@@ -163,7 +163,7 @@ def test_predictions_of_any_type_become_json(tool: Any, project: Path, values: A
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.pkl", "rows.csv"], "there is no file"),
+        (["none.pkl", "rows.csv"], "file not found: "),
         (["broken.pkl", "rows.csv"], "cannot be loaded here"),
         (["model.pkl", "other.csv"], "the rows lack columns that the model has: age"),
         (["model.pkl", "empty.csv"], "cannot be read"),

@@ -160,8 +160,8 @@ def predict(model, inputs): return {answer}
     [
         ("[float('nan')] * len(inputs)", None),
         ("{'predictions': [None] * len(inputs)}", None),
-        ("[None]", "is not a list of as many predictions"),
-        ("{'answers': [None] * len(inputs)}", "is not a list of as many predictions"),
+        ("[None]", "must have a list of predictions, one per input"),
+        ("{'answers': [None] * len(inputs)}", "must have a list of predictions, one per input"),
         ("inputs / 0", "The model fails on the inputs of expected.json: TypeError: "),
         ("(value for value in inputs)", "The model fails on the inputs"),
     ],

@@ -15,7 +15,7 @@ from test_load import REQUEST, exchange
 
 from serving import content
 from serving.errors import ServingError
-from serving.media_types import ANSWERS, choose_answer, parse_content_type
+from serving.media_types import RESPONSE_TYPES, choose_response_type, parse_content_type
 from serving.tabular import to_matrix
 
 json_values = st.recursive(
@@ -42,7 +42,7 @@ def damaged(draw: st.DrawFn, whole: bytes = REQUEST) -> bytes:
 
 npy_bodies = damaged(to_npy(np.ones((2, 8)))) | damaged(to_npy(np.ones((2, 8), "<i4"), (2, 0)))
 bodies = st.binary(max_size=200) | json_bodies | npy_bodies | st.text(max_size=200).map(str.encode)
-media_types = st.sampled_from([*ANSWERS, "text/plain", "application/json; charset=utf-16"])
+media_types = st.sampled_from([*RESPONSE_TYPES, "text/plain", "application/json; charset=utf-16"])
 header_values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40) | media_types
 
 
@@ -61,7 +61,7 @@ def test_any_body_is_decoded_or_refused(body: bytes, content_type: str) -> None:
 def test_any_header_is_parsed_or_refused(header: str) -> None:
     parse_content_type(header)
     with contextlib.suppress(ServingError):
-        assert choose_answer(header, ANSWERS) in ANSWERS
+        assert choose_response_type(header, RESPONSE_TYPES) in RESPONSE_TYPES
 
 
 def fuzz_over_http(examples: int) -> settings:

@@ -31,7 +31,7 @@ def write(what):
         (HERE / "ended").touch()
 
 def encode(model, outputs):
-    if sent := current().custom_attributes: current().answer_attributes = sent.upper()
+    if sent := current().custom_attributes: current().response_attributes = sent.upper()
     return outputs
 """
 
@@ -126,3 +126,10 @@ def test_batch_transform_can_send_up_to_100_mb(start: Start) -> None:
     assert server.invoke(b"[[1]]".ljust(100 * 2**20)).status == 200
     reply = server.invoke(b"[[1]]".ljust(100 * 2**20 + 1))
     assert (reply.status, reply.json()) == (413, {"error": "The body is larger than 100 MB."})
+
+
+def test_sm_max_body_mb_sets_the_limit_of_a_body(start: Start) -> None:
+    server = start(SM_MAX_BODY_MB="30")
+    assert server.invoke(b"[[1]]".ljust(30 * 2**20)).status == 200
+    reply = server.invoke(b"[[1]]".ljust(30 * 2**20 + 1))
+    assert (reply.status, reply.json()) == (413, {"error": "The body is larger than 30 MB."})

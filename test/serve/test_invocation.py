@@ -16,7 +16,7 @@ from serving.errors import BadRequest, Overloaded, TooLarge
 from serving.invocation import Invoker, execution_parameters, refuse
 from serving.media_types import JSON_LINES
 from serving.models import Model
-from serving.request import Answer, Request, Stream, StreamBroken, current
+from serving.request import Request, Response, Stream, StreamBroken, current
 
 SECRET = "secret"
 SETTINGS = settings.read({"SM_WORKERS": "2"}, Path("/nonexistent"))
@@ -30,15 +30,15 @@ def model(predict: Callable[[Any], Any], **others: Any) -> Model:
     return Model(**{"decode": keep, "predict": predict, "encode": keep, **others})
 
 
-def ask(served: Model, *requests: Request) -> list[Answer]:
+def ask(served: Model, *requests: Request) -> list[Response]:
     """The answers to requests taken from the queue together."""
     invoker = Invoker(served, SETTINGS, lambda _: None)
     invoker.unproven = 0
     invoker.run(list(requests))
-    return [request.answer for request in requests if request.answer]
+    return [request.response for request in requests if request.response]
 
 
-def answer(predict: Callable[[Any], Any], body: bytes = b"[[1, 2]]", **headers: str) -> Answer:
+def answer(predict: Callable[[Any], Any], body: bytes = b"[[1, 2]]", **headers: str) -> Response:
     return ask(model(predict), Request(body, **headers))[0]
 
 
@@ -109,7 +109,7 @@ class Counted:
         return self.predict(inputs)
 
 
-def bodies(answers: list[Answer]) -> list[Any]:
+def bodies(answers: list[Response]) -> list[Any]:
     return [json.loads(each.body)["predictions"] for each in answers if isinstance(each.body, bytes)]
 
 
@@ -164,7 +164,7 @@ def test_predictions_that_depend_on_the_batch_turn_batching_off(leaks: Callable[
     invoker = Invoker(model(leaks), SETTINGS, lambda _: None)
     requests = [Request(b"[[1, -2]]"), Request(b"[[3, 4]]")]
     invoker.run(requests)
-    assert bodies([request.answer for request in requests if request.answer]) == alone
+    assert bodies([request.response for request in requests if request.response]) == alone
     assert [request.together for request in requests] == [1, 1]
     assert invoker.batcher.max_requests == 1
 
@@ -228,7 +228,7 @@ def test_arrays_of_different_shapes_are_predicted_separately() -> None:
 def test_custom_attributes_reach_the_hooks_and_are_returned_only_if_set() -> None:
     def encode(outputs: Any) -> Any:
         if sent := current().custom_attributes:
-            current().answer_attributes = f"seen={sent}"
+            current().response_attributes = f"seen={sent}"
         return outputs
 
     requests = [Request(b"[[1]]", custom_attributes="a"), Request(b"[[2]]"), Request(b"[[3]]", custom_attributes="c")]
@@ -240,7 +240,7 @@ def test_custom_attributes_reach_the_hooks_and_are_returned_only_if_set() -> Non
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "é", "x" * 1025])
 def test_attributes_that_are_not_a_valid_header_are_a_handler_bug(value: str) -> None:
     def encode(outputs: Any) -> Any:
-        current().answer_attributes = value
+        current().response_attributes = value
         return outputs
 
     assert ask(model(add, encode=encode), Request(b"[[1]]"))[0].status == 500
@@ -253,14 +253,14 @@ def test_a_handler_can_answer_with_its_own_media_type() -> None:
     assert refused.status == 406
 
 
-def read_stream(predict: Callable[[Any], Any], **others: Any) -> tuple[Answer, list[bytes]]:
+def read_stream(predict: Callable[[Any], Any], **others: Any) -> tuple[Response, list[bytes]]:
     """A streamed answer, read until its end while the prediction thread waits."""
     request = Request(b"[[1, 2, 3]]")
     pieces: list[bytes] = []
     invoker = Invoker(model(predict, **others), SETTINGS, lambda _: None)
     runner = threading.Thread(target=invoker.run, args=([request],))
     runner.start()
-    good = wait_for(lambda: request.answer, "the answer")
+    good = wait_for(lambda: request.response, "the answer")
     try:
         if isinstance(good.body, Stream):
             assert runner.is_alive()
@@ -315,7 +315,7 @@ def test_an_abandoned_stream_closes_the_handlers_iterator() -> None:
             ended.set()
 
     request = Request(b"[[1]]")
-    invoker = Invoker(model(predict), SETTINGS, lambda requests: requests[0].answer.body.close())  # type: ignore[union-attr]
+    invoker = Invoker(model(predict), SETTINGS, lambda requests: requests[0].response.body.close())  # type: ignore[union-attr]
     invoker.run([request])
     assert ended.is_set()
 
@@ -325,9 +325,9 @@ def test_queued_requests_for_streams_are_all_answered() -> None:
 
     def deliver(requests: list[Request]) -> None:
         (request,) = requests
-        assert request.answer and isinstance(request.answer.body, Stream)
-        texts.append(b"".join(request.answer.body))
-        request.answer.body.close()
+        assert request.response and isinstance(request.response.body, Stream)
+        texts.append(b"".join(request.response.body))
+        request.response.body.close()
 
     predict = lambda inputs: (str(value) for value in inputs[0])  # noqa: E731
     Invoker(model(predict), SETTINGS, deliver).run([Request(b"[[1, 2]]"), Request(b"[[3, 4]]")])

@@ -78,7 +78,7 @@ def remove_model(model: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (break_model, "does not load"),
+        (break_model, "could not be loaded"),
         (empty_model, "There is no model in"),
         (remove_model, "There is no model in"),
     ],

@@ -151,7 +151,7 @@ def test_a_page_that_fails_is_a_503(monkeypatch: pytest.MonkeyPatch, caplog: pyt
     monkeypatch.setattr(metrics, "REGISTRY", None)
     answer = metrics_page.show()
     assert answer.status == 503
-    assert answer.body == b'{"error":"The metrics cannot be shown. The reason is in the log."}'
+    assert answer.body == b'{"error":"The metrics cannot be shown. Details are in the log."}'
     assert "GET /metrics failed." in caplog.text
 
 

@@ -69,7 +69,7 @@ def test_an_empty_folder_is_an_error_with_advice(name: str, tmp_path: Path) -> N
 def test_a_broken_model_is_an_error_with_a_traceback_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(StartError, match=r"does not load: .*truncated or damaged"):
+    with pytest.raises(StartError, match=r"could not be loaded: .*truncated or damaged"):
         load_model(import_handler(), touch(tmp_path, "model.joblib"))
     assert caplog.records[-1].exc_info
 
@@ -173,9 +173,9 @@ def encode(model, outputs): return {"predictions": outputs, "from": model}
     ("source", "message"),
     [
         ("def load(model_dir): pass", r"has no function predict\(\)"),
-        ("import nothing_of_that_name", "does not import: ModuleNotFoundError"),
-        ("def load(", "does not import: SyntaxError"),
-        ("def load(d): raise SystemExit(3)\ndef predict(m, i): pass", "does not load: SystemExit: 3"),
+        ("import nothing_of_that_name", "could not be imported: ModuleNotFoundError"),
+        ("def load(", "could not be imported: SyntaxError"),
+        ("def load(d): raise SystemExit(3)\ndef predict(m, i): pass", "could not be loaded: SystemExit: 3"),
     ],
 )
 def test_a_broken_handler_is_a_clear_error(

@@ -109,7 +109,7 @@ def test_a_model_without_columns_takes_records(server: Server) -> None:
         reply = server.invoke(body)
         assert reply.status == 200
         assert fits(document, "Request", body)
-        assert fits(document, "Answer", reply.json())
+        assert fits(document, "Response", reply.json())
     for body in ({"records": []}, {"instances": [], "inputs": []}, "text"):
         assert server.invoke(body).status == 400
         assert not fits(document, "Request", body)
@@ -143,11 +143,11 @@ def test_every_example_is_answered_as_documented(by_column: Server) -> None:
         replies += [by_column.invoke(body.encode(), name) for body in examples_of(document, name)]
     assert [reply.status for reply in replies] == [200] * 9, [reply.body for reply in replies]
     assert {reply.body for reply in replies} == {replies[0].body}
-    assert fits(document, "Answer", replies[0].json())
+    assert fits(document, "Response", replies[0].json())
     assert all(fits(document, "Request", body) for body in examples)
     reply = by_column.invoke({**examples[0], "parameters": {"probabilities": True}})
     assert {"predictions", "probabilities"} <= {*reply.json()}
-    assert fits(document, "Answer", reply.json())
+    assert fits(document, "Response", reply.json())
 
 
 def test_the_schema_refuses_what_the_server_refuses(by_column: Server) -> None:
@@ -206,7 +206,7 @@ def test_without_a_signature_the_example_comes_from_the_model(code: Path) -> Non
     body = examples_of(document)[0]
     assert body["instances"][0]["city"] == "Oslo"
     assert fits(document, "Request", body)
-    assert fits(document, "Answer", model.answer(body))
+    assert fits(document, "Response", model.answer(body))
 
 
 def test_a_category_is_one_of_those_in_training(tmp_path: Path) -> None:
@@ -237,8 +237,8 @@ def test_the_signature_describes_the_predictions(outputs: Any, good: Any, bad: A
     signature = {"inputs": [{"name": "age", "type": "long"}], "outputs": outputs}
     (tmp_path / "signature.json").write_text(json.dumps(signature))
     document = describe(make_model(tmp_path), str(tmp_path))
-    assert fits(document, "Answer", {"predictions": good})
-    assert not fits(document, "Answer", {"predictions": bad})
+    assert fits(document, "Response", {"predictions": good})
+    assert not fits(document, "Response", {"predictions": bad})
 
 
 def test_a_handler_determines_its_content_types(tmp_path: Path) -> None:

@@ -85,13 +85,13 @@ def test_a_link_limits_the_bytes_in_flight() -> None:
     link.submit(Request(b"x" * 60))
     with pytest.raises(Overloaded):
         link.submit(Request(b"x" * 60))
-    link.receive(wire.pack(wire.ANSWER, 0, 200, b"{}", "application/json", {}))
+    link.receive(wire.pack(wire.RESPONSE, 0, 200, b"{}", "application/json", {}))
     link.submit(Request(b"x" * 60))
     assert len(sent) == 2
 
 
 def test_messages_are_decoded_from_pieces_of_any_size() -> None:
-    messages = [(wire.ANSWER, 1, 200, b"x" * 300, "text/csv", {"a": "b"}), (wire.PIECE, 2, None)]
+    messages = [(wire.RESPONSE, 1, 200, b"x" * 300, "text/csv", {"a": "b"}), (wire.PIECE, 2, None)]
     data = b"".join(wire.pack(*message) for message in messages)
     for size in (1, 3, 100, len(data)):
         unpacker = wire.Unpacker()

@@ -170,7 +170,7 @@ def test_a_failure_shows_the_servers_log(project: Path) -> None:
     (project / "model/model.json").write_text("broken")
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "does not load" in done.stderr
+    assert "could not be loaded" in done.stderr
     assert done.stderr.endswith("run_local.sh: The server exited before it was ready.\n")
     check_traceback(done.stderr, "ERROR load() in model_handler.py failed.", "in load")
 

@@ -19,7 +19,7 @@ from serving import settings
 from serving.errors import StartError
 from serving.invocation import Invoker
 from serving.models import Loader, Model, import_handler, load_model
-from serving.request import Answer, Request
+from serving.request import Request, Response
 
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
 SETTINGS = settings.read({}, Path("/nonexistent"))
@@ -60,12 +60,12 @@ def load(code: Path) -> Model:
     return load_model(import_handler(), code.parent / "model")
 
 
-def ask(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, accept: str | None = None) -> Answer:
+def ask(code: Path, body: bytes = b"[[1, 2]]", content_type: str | None = JSON, accept: str | None = None) -> Response:
     """The answer of this server."""
     request = Request(body, content_type, accept, inference_id="id-1", custom_attributes="a=b")
     Invoker(load(code), SETTINGS, lambda _: None).run([request])
-    assert request.answer
-    return request.answer
+    assert request.response
+    return request.response
 
 
 class Defaults(DefaultInferenceHandler):  # type: ignore[misc]
@@ -257,7 +257,7 @@ def transform_fn(model, body, content_type, accept, context):
     context.set_response_status(201, "Created")
     context.set_response_header(0, "X-Mine", "1")
     context.set_response_content_type(0, "ignored/too")
-    current().answer_attributes = "c=d"
+    current().response_attributes = "c=d"
     ids = [context.get_request_id(), context.get_request_header(0, "x-amzn-sagemaker-inference-id")]
     return [model, sent["Content-Type"], context.get_all_request_header(0)["X-Amzn-SageMaker-Custom-Attributes"], *ids]
 """
@@ -347,15 +347,18 @@ def refusal(code: Path) -> str:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir:\n", r"inference\.py does not import: SyntaxError: .*line 1.*Fix it\."),
-        ("import lightgbm\n" + MODEL, r"inference\.py does not import: ModuleNotFoundError.* Add lightgbm to requ"),
+        ("def model_fn(model_dir:\n", r"inference\.py could not be imported: SyntaxError: .*line 1.*Fix the error\."),
+        (
+            "import lightgbm\n" + MODEL,
+            r"inference\.py could not be imported: ModuleNotFoundError.* Add lightgbm to requ",
+        ),
         ("from sagemaker_containers.beta import framework\n" + MODEL, r"Add sagemaker-containers to requirements\.in"),
-        ("import mine\n" + MODEL, r"Put mine\.py, .* or generate the project with --code=PATH"),
-        ("raise SystemExit(3)\n" + MODEL, r"inference\.py does not import: SystemExit: 3"),
+        ("import mine\n" + MODEL, r"Put mine\.py, .* next to code/model_handler\.py: a pickle refers"),
+        ("raise SystemExit(3)\n" + MODEL, r"inference\.py could not be imported: SystemExit: 3"),
         ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It must take \(model_dir\) or"),
         ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\) or \(data, model, context\)\."),
         ("def input_fn(a, b): pass\ndef transform_fn(a, b, c, d): pass", r"has transform_fn and input_fn\. "),
-        ("def model_fn(model_dir): raise OSError('gone')", r"The model in .* does not load: OSError: gone"),
+        ("def model_fn(model_dir): raise OSError('gone')", r"The model in .* could not be loaded: OSError: gone"),
     ],
 )
 def test_a_broken_script_is_a_start_error(script: str, message: str, code: Path) -> None:
@@ -455,8 +458,8 @@ def test_a_script_is_served(variant: str, preload: str, project: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir): raise OSError('gone')\n", "does not load: OSError: gone"),
-        ("import lightgbm\ndef model_fn(model_dir): pass\n", "inference.py does not import: ModuleNotFoundError"),
+        ("def model_fn(model_dir): raise OSError('gone')\n", "could not be loaded: OSError: gone"),
+        ("import lightgbm\ndef model_fn(model_dir): pass\n", "inference.py could not be imported: ModuleNotFoundError"),
     ],
 )
 def test_a_script_that_cannot_load_its_model_stops_the_server(
@@ -491,4 +494,4 @@ def test_the_functions_are_called_once_per_request(code: Path) -> None:
     invoker = Invoker(load(code), SETTINGS, deliver)
     assert invoker.batcher.max_requests == 1
     invoker.run(requests)
-    assert [request.answer and request.answer.body for request in requests] == [b"1", b"2", b"3"]
+    assert [request.response and request.response.body for request in requests] == [b"1", b"2", b"3"]

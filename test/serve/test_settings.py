@@ -66,7 +66,11 @@ def test_used_memory_is_positive() -> None:
 
 def test_defaults_are_port_8080_and_one_worker_per_cpu(tmp_path: Path) -> None:
     chosen = settings.read({}, write_cgroup(tmp_path, {"cpu.max": "100000 100000"}))
-    assert (chosen.model_dir, chosen.port, chosen.answers[0]) == (Path("/opt/ml/model"), 8080, "application/json")
+    assert (chosen.model_dir, chosen.port, chosen.response_types[0]) == (
+        Path("/opt/ml/model"),
+        8080,
+        "application/json",
+    )
     assert (chosen.cpus, chosen.workers, chosen.threads, chosen.max_body) == (1, 1, 1, 25 * 2**20)
 
 
@@ -83,13 +87,24 @@ def test_the_environment_overrides_defaults(tmp_path: Path) -> None:
         "SM_DOCS": "1",
     }
     chosen = settings.read(environ, tmp_path)
-    assert (chosen.model_dir, chosen.port, chosen.answers[:2]) == (
+    assert (chosen.model_dir, chosen.port, chosen.response_types[:2]) == (
         Path("/models"),
         9000,
         ("text/csv", "application/json"),
     )
     assert (chosen.log_level, chosen.workers, chosen.threads) == ("DEBUG", 3, 2)
     assert (chosen.batch_rows, chosen.max_body, chosen.docs) == (1, 100 * 2**20, True)
+
+
+@pytest.mark.parametrize(
+    ("environ", "megabytes"),
+    [
+        ({"SM_MAX_BODY_MB": "1000"}, 1000),
+        ({"SM_MAX_BODY_MB": "30", "SAGEMAKER_BATCH": "true"}, 30),
+    ],
+)
+def test_sm_max_body_mb_overrides_the_limit_of_a_body(environ: dict[str, str], megabytes: int, tmp_path: Path) -> None:
+    assert settings.read(environ, tmp_path).max_body == megabytes * 2**20
 
 
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
@@ -105,6 +120,9 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
         ("SAGEMAKER_BIND_TO_PORT", "-1"),
         ("SM_WORKERS", "0"),
         ("SM_WORKERS", "9" * 5000),
+        ("SM_MAX_BODY_MB", "0"),
+        ("SM_MAX_BODY_MB", "1001"),
+        ("SM_MAX_BODY_MB", "1.5"),
         ("SM_LOG_LEVEL", "loud"),
         ("SM_DOCS", "yes"),
         ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "image/png"),

@@ -340,7 +340,7 @@ def test_a_file_with_a_syntax_error_is_named_with_its_line(code: Path, trained: 
 def test_a_name_that_no_file_defines_gets_advice(code: Path, trained: Trained) -> None:
     put(trained, code.parent, script=False)
     assert re.search(
-        r"Put the file that defines \w+ next to code/model_handler\.py, or generate the project with --code=FILE",
+        r"Put the file that defines \w+ next to code/model_handler\.py\.",
         refusal(code),
     )
 

@@ -23,7 +23,12 @@ export async function generate(folder: string, ...args: string[]): Promise<strin
 /** Updates the project in `folder`; the exit status and what was said. Throws what the update throws. */
 export async function update(folder: string, args: readonly string[] = [], resolution: Resolution = 'markers') {
   const said: string[] = [];
-  const run = { cwd: folder, line: readArguments(args), say: (text: string) => void said.push(text), warn: () => {} };
+  const run = {
+    cwd: folder,
+    commandLine: readArguments(args),
+    say: (text: string) => void said.push(text),
+    warn: () => {},
+  };
   const status = await runUpdate(run, async () => resolution);
   return { status, output: said.join('') };
 }

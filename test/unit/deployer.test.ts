@@ -1,4 +1,4 @@
-// Which modules of deploy/deployer a project has.
+// The modules of deploy/deployer that a project gets.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,13 +15,13 @@ const folder = join(root, 'templates/deploy/deployer');
 const projectOf = (answers: object) => resolve([readObject({ framework: 'sklearn', ...answers }, 'the test')]).project;
 
 describe('the deployer', () => {
-  it('has the project.py of templates/ in a project with all defaults', () => {
+  it('has the same project.py as templates/ in a project with all defaults', () => {
     const project = projectOf({});
     assert.ok(project);
     assert.equal(projectModule(project), readFileSync(join(folder, 'project.py'), 'utf8'));
   });
 
-  it('has no module that no project uses', () => {
+  it('has no unused module', () => {
     const language = { framework: 'transformers', modelName: 'org/x-1b', instanceType: 'gpu-enabled' };
     const models = [{}, { modelDelivery: 'image' }, { multiModel: true }, { includeTraining: true }, language];
     const projects = ['realtime', 'serverless', 'async', 'batch'].flatMap((deployTarget) =>
@@ -44,15 +44,19 @@ describe('the deployer', () => {
       assert.deepEqual(all, [...new Set(all)]);
       return all;
     };
-    const own = (answers: object) => {
-      const standard = modules({});
-      return modules(answers).filter((name) => !standard.includes(name));
+    const additional = (answers: object) => {
+      const defaults = modules({});
+      return modules(answers).filter((name) => !defaults.includes(name));
     };
-    assert.deepEqual(own({ deployTool: ['boto3', 'cdk'] }), []);
-    assert.deepEqual(own({ deployTarget: 'async' }), ['invoke_async', 'requests/asynchronous', 'requests/by_backlog']);
-    assert.deepEqual(own({ modelDelivery: 'image' }), ['upload_image', 'requests/model_image']);
-    assert.deepEqual(own({ multiModel: true }), ['upload_many', 'invoke_many', 'requests/model_many']);
-    assert.deepEqual(own({ includeTraining: true }), ['image_training', 'fit', 'requests/training']);
+    assert.deepEqual(additional({ deployTool: ['boto3', 'cdk'] }), []);
+    assert.deepEqual(additional({ deployTarget: 'async' }), [
+      'invoke_async',
+      'requests/asynchronous',
+      'requests/by_backlog',
+    ]);
+    assert.deepEqual(additional({ modelDelivery: 'image' }), ['upload_image', 'requests/model_image']);
+    assert.deepEqual(additional({ multiModel: true }), ['upload_many', 'invoke_many', 'requests/model_many']);
+    assert.deepEqual(additional({ includeTraining: true }), ['image_training', 'fit', 'requests/training']);
     assert.ok(!modules({ deployTarget: 'serverless' }).includes('requests/instances'));
   });
 

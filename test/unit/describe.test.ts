@@ -10,17 +10,17 @@ import { valuesOf } from '../../generators/config/values.js';
 import { root } from '../support/tools.js';
 
 describe('the table of parameters', () => {
-  it('names flags in kebab case and variables in upper snake case', () => {
+  it('uses kebab case for flags and upper snake case for variables', () => {
     assert.deepEqual([flagOf('instanceType'), variableOf('instanceType')], ['--instance-type', 'ML_INSTANCE_TYPE']);
     assert.deepEqual([flagOf('multiModel'), variableOf('awsRoleArn')], ['--multi-model', 'ML_AWS_ROLE_ARN']);
   });
 
-  it('knows every framework and server', () => {
+  it('lists every framework and server', () => {
     assert.deepEqual(valuesOf('framework'), frameworkNames);
     assert.deepEqual(valuesOf('modelServer'), serverNames);
   });
 
-  it('is in the help, the schema and the reference, whole', () => {
+  it('is complete in the help, the schema and the reference', () => {
     const schema = JSON.stringify(jsonSchema());
     for (const key of keys) {
       assert.ok(
@@ -32,7 +32,7 @@ describe('the table of parameters', () => {
     }
   });
 
-  it('is what docs/parameters.md and docs/fit.md say: npm run docs writes it anew', () => {
+  it('matches docs/parameters.md and docs/fit.md; if not, run npm run docs', () => {
     assert.equal(readFileSync(join(root, 'docs/parameters.md'), 'utf8'), referencePage());
     assert.equal(readFileSync(join(root, 'docs/fit.md'), 'utf8'), fitPage());
   });

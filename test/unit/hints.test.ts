@@ -1,4 +1,4 @@
-// Every hint of a rule leads to a project: whatever alternative is taken, within two steps.
+// Following any alternative in the hint of a rule leads to a project within two steps.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { isKey, type Key } from '../../generators/config/parameters.js';
@@ -12,7 +12,7 @@ const language = { framework: 'transformers', modelName: 'org/model' };
 const small = { framework: 'transformers', modelName: 'Qwen/Qwen3-0.6B' };
 const large = { framework: 'transformers', modelName: 'a/b-70b' };
 
-/** For every rule, requests that break it. */
+/** Requests that break the rules, at least one for each. */
 const broken: readonly Given[] = [
   { ...sklearn, frameworkVersion: '0.24' },
   { framework: 'tensorflow', frameworkVersion: '2.14', instanceType: 'gpu-enabled' },
@@ -57,8 +57,8 @@ const broken: readonly Given[] = [
   { framework: 'transformers', modelName: 'openai/gpt-oss-20b', instanceType: 'ml.g4dn.xlarge' },
 ];
 
-/** The alternatives of a hint, each the flags of one way out; placeholders in capitals are not followed. */
-function waysOut(hint: string): CommandLine[] {
+/** The alternatives in a hint: the flags of each. Those with placeholders in capitals are left out. */
+function alternativesIn(hint: string): CommandLine[] {
   return hint
     .split(/[,;:] (?=or )|, or |; or /)
     .map((each) => each.match(/--[a-z][a-z-]*(?:=[\w.-]+)?/g) ?? [])
@@ -66,39 +66,39 @@ function waysOut(hint: string): CommandLine[] {
     .map((flags) => readArguments(flags));
 }
 
-/** A request with the flags of a way out in place of what it said. */
+/** A request with the flags of an alternative in place of its own values. */
 function follow(given: Given, { values }: CommandLine): Given {
-  const said = Object.fromEntries(values.map(({ key, value }) => [key, value]));
+  const changed = Object.fromEntries(values.map(({ key, value }) => [key, value]));
   const { customInstanceType: _, ...rest } = given;
-  return { ...('instanceType' in said ? rest : given), ...said };
+  return { ...('instanceType' in changed ? rest : given), ...changed };
 }
 
 const problemsOf = (given: Given) => resolve([readObject(given, 'the test')]).problems;
 
-/** Follows every alternative of the first problem's hint; fails where one has not ended after so many steps. */
-function assertLeadsOut(given: Given, steps: number, path: readonly string[] = []): void {
+/** Asserts that every alternative in the hint of the first problem leads to a project within `steps`. */
+function assertLeadsToProject(given: Given, steps: number, path: readonly string[] = []): void {
   const problems = problemsOf(given);
   const [problem] = problems;
   if (!problem) return;
   const trail = [...path, `${problem.message}: ${problem.hint}`].join('\n  then ');
-  assert.ok(steps > 0, `no project after two steps:\n  ${trail}`);
-  const ways = waysOut(problem.hint ?? '');
-  assert.ok(ways.length, `nothing to follow in: ${trail}`);
-  for (const way of ways) {
-    assert.deepEqual(way.problems, [], trail);
-    assert.ok(way.values.every(({ key }) => isKey(key)));
-    assertLeadsOut(follow(given, way), steps - 1, [...path, `${problem.message}: ${problem.hint}`]);
+  assert.ok(steps > 0, `no project after so many steps:\n  ${trail}`);
+  const alternatives = alternativesIn(problem.hint ?? '');
+  assert.ok(alternatives.length, `nothing to follow in: ${trail}`);
+  for (const alternative of alternatives) {
+    assert.deepEqual(alternative.problems, [], trail);
+    assert.ok(alternative.values.every(({ key }) => isKey(key)));
+    assertLeadsToProject(follow(given, alternative), steps - 1, [...path, `${problem.message}: ${problem.hint}`]);
   }
 }
 
 describe('a hint', () => {
   for (const given of broken)
-    it(`leads out of ${JSON.stringify(given)}`, () => {
-      assert.ok(problemsOf(given).length, 'nothing is wrong with it');
-      assertLeadsOut(given, 2);
+    it(`leads to a project from ${JSON.stringify(given)}`, () => {
+      assert.ok(problemsOf(given).length, 'the request is valid');
+      assertLeadsToProject(given, 2);
     });
 
-  it('leads out of any mixture of choices, and never in a circle', () => {
+  it('leads to a project from any mixture of choices, and never in a circle', () => {
     const choices: Partial<Record<Key, fc.Arbitrary<unknown>>> = {
       framework: fc.constantFrom('sklearn', 'tensorflow', 'pytorch', 'xgboost', 'onnx', 'custom'),
       deployTarget: fc.constantFrom('realtime', 'serverless', 'async', 'batch'),
@@ -110,13 +110,13 @@ describe('a hint', () => {
     fc.assert(
       fc.property(
         fc.record(choices as Record<string, fc.Arbitrary<unknown>>, { requiredKeys: ['framework'] }),
-        (given) => assertLeadsOut(given, 5),
+        (given) => assertLeadsToProject(given, 5),
       ),
       { seed: 20, numRuns: 500 },
     );
   });
 
-  it('does so for language models', () => {
+  it('leads to a project from any mixture of choices for language models', () => {
     const choices = {
       framework: fc.constant('transformers'),
       modelName: fc.constantFrom('org/model', 'Qwen/Qwen3-0.6B', 'Qwen/Qwen3-8B', 'a/b-70b'),
@@ -127,7 +127,7 @@ describe('a hint', () => {
     };
     fc.assert(
       fc.property(fc.record(choices, { requiredKeys: ['framework', 'modelName'] }), (given) =>
-        assertLeadsOut(given, 5),
+        assertLeadsToProject(given, 5),
       ),
       { seed: 20, numRuns: 500 },
     );

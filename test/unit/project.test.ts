@@ -11,14 +11,14 @@ const sklearn = { framework: 'sklearn' };
 describe('a target', () => {
   const built = (answers: object) => from({ ...sklearn, ...answers }).project;
 
-  it('gets an image for its architecture: serverless for x86_64, whatever the instance', () => {
+  it('gets an image for its architecture, which is always x86_64 for serverless', () => {
     assert.equal(built({})?.image.platform, 'linux/arm64');
     assert.equal(built({ deployTarget: 'serverless' })?.image.platform, 'linux/amd64');
     assert.equal(built({ deployTarget: 'batch' })?.image.platform, 'linux/amd64'); // ml.m5.large
   });
 
-  it('is deployed with the first of its tools, and its role made where none is named', () => {
-    const steps = (answers: object) => built(answers)?.steps.up.map(({ command }) => command);
+  it('is deployed with the first tool, after the role is created if none is given', () => {
+    const steps = (answers: object) => built(answers)?.steps.deploy.map(({ command }) => command);
     const [build, upload] = ['deploy/build_and_push.sh', 'deploy/upload_model.sh'];
     assert.deepEqual(steps({}), ['deploy/iam/create_role.sh', build, upload, 'deploy/deploy.sh']);
     const awsRoleArn = 'arn:aws:iam::123456789012:role/x';
@@ -28,31 +28,31 @@ describe('a target', () => {
     assert.deepEqual(steps({ deployTool: ['cdk'] }), [build, upload, '(cd deploy/cdk && cdk deploy)']);
   });
 
-  it('of many models has each of them uploaded and asked by its name, in parts of their own', () => {
-    const many = built({ multiModel: true });
-    const one = built({});
-    assert.ok(many && one);
-    const commands = ({ steps }: typeof many) => [...steps.up, ...steps.on].map(({ command }) => command);
+  it('with many models uploads and invokes each by its name, with modules of its own', () => {
+    const multiModel = built({ multiModel: true });
+    const singleModel = built({});
+    assert.ok(multiModel && singleModel);
+    const commands = ({ steps }: typeof multiModel) => [...steps.deploy, ...steps.use].map(({ command }) => command);
     assert.deepEqual(
-      commands(many),
-      commands(one).map((command) =>
+      commands(multiModel),
+      commands(singleModel).map((command) =>
         command.replace('upload_model.sh', '$& first').replace('invoke.sh', '$& --target-model first'),
       ),
     );
-    assert.doesNotMatch(JSON.stringify(manifest(many)), /(single|new)-model/);
-    assert.doesNotMatch(JSON.stringify(manifest(one)), /multi-model/);
+    assert.doesNotMatch(JSON.stringify(manifest(multiModel)), /(single|new)-model/);
+    assert.doesNotMatch(JSON.stringify(manifest(singleModel)), /multi-model/);
   });
 
-  it('trains on its own type where that can, else on one of x86_64, with a GPU where that is of use', () => {
+  it('trains on its own instance type if possible, otherwise on x86_64, with a GPU if the framework uses one', () => {
     const trainedOn = (answers: object) => built({ framework: 'xgboost', ...answers })?.trainingType;
     assert.equal(trainedOn({ instanceType: 'ml.m5.xlarge' }), 'ml.m5.xlarge');
-    assert.equal(trainedOn({}), 'ml.m5.large'); // Graviton does not train
+    assert.equal(trainedOn({}), 'ml.m5.large'); // no training jobs on Graviton
     assert.equal(trainedOn({ instanceType: 'ml.g5.2xlarge' }), 'ml.g5.2xlarge');
     assert.equal(trainedOn({ instanceType: 'ml.g5.2xlarge', framework: 'sklearn' }), 'ml.m5.large');
     assert.equal(trainedOn({ instanceType: 'ml.trn1.2xlarge' }), 'ml.m5.large');
   });
 
-  it('has the scripts of its tools and no others', () => {
+  it('gets the scripts of its tools and no others', () => {
     const files = (answers: object) => {
       const project = built(answers);
       assert.ok(project);
@@ -72,7 +72,7 @@ describe('a small transformer', () => {
   const small = { framework: 'transformers', modelServer: 'fastapi', modelName: 'org/tiny' };
   const built = (answers: object) => from({ ...small, ...answers }).project;
 
-  it('is served on a CPU or a GPU, wherever other models are', () => {
+  it('is served on a CPU or a GPU, on every target', () => {
     assert.equal(built({})?.image.gpu, true);
     for (const answers of [
       { instanceType: 'cpu-optimized' },
@@ -83,7 +83,7 @@ describe('a small transformer', () => {
       assert.equal(built(answers)?.image.gpu, false, JSON.stringify(answers));
   });
 
-  it('has a model that is a folder, and requests of texts', () => {
+  it('has a folder as its model, and requests with texts', () => {
     const project = built({ instanceType: 'cpu-optimized' });
     assert.ok(project);
     assert.match(nextSteps(project, '/x', '/'), /First put the files of your model into x\/model\//);
@@ -100,7 +100,7 @@ describe('a GPU instance', () => {
   const pytorch = { framework: 'pytorch' };
   const image = (answers: object) => from(answers).project?.image;
 
-  it('gets a host whose driver fits, and only where predictions can run on the GPU', () => {
+  it('gets a host with a suitable driver, but only if predictions can run on the GPU', () => {
     const gpu = { base: 'public.ecr.aws/docker/library/python:3.13-slim', platform: 'linux/amd64', gpu: true };
     const amiVersion = 'al2023-ami-sagemaker-inference-gpu-4-1';
     const has = (answers: object, expected: object) => {
@@ -116,7 +116,7 @@ describe('a GPU instance', () => {
     has({ framework: 'custom', instanceType: 'ml.p2.xlarge' }, { ...gpu, amiVersion: '' });
   });
 
-  it('gets the requirements for GPUs, and a CPU instance those for CPUs, from the index for them', () => {
+  it('gets the requirements for GPUs, and a CPU instance those for CPUs, from the CPU index', () => {
     const installed = (answers: object) => {
       const { project } = from(answers);
       return [project?.requirements.set, project?.cpuBuild?.package];

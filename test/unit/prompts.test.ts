@@ -1,4 +1,4 @@
-// The prompts: whatever is answered, they end in a project or an explicit cancel.
+// Whatever the answers, the prompts end in a project or an explicit cancel.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { walker } from '../support/walk.js';
 const cwd = mkdtempSync(join(tmpdir(), 'ml-prompts-'));
 after(() => rmSync(cwd, { recursive: true, force: true }));
 
-/** Walks the questions to their end. */
+/** Answers the questions to the end. */
 async function walk(
   { ask }: { ask: (question: Question) => Promise<unknown> },
   args: readonly string[] = [],
@@ -32,10 +32,13 @@ const linesOf = ({ message, choices = [], intro = '' }: Question) => [
 
 describe('the prompts', () => {
   const [offered, chosen] = [new Set<string>(), new Set<string>()];
-  const many = serverNames.filter((name) => serverOf(name).multiModelOnly);
+  const multiModelServers = serverNames.filter((name) => serverOf(name).multiModelOnly);
   for (const framework of frameworkNames)
     for (const deployTarget of targetNames)
-      for (const modelServer of [...frameworks[framework].servers, ...(framework === 'custom' ? many : [])])
+      for (const modelServer of [
+        ...frameworks[framework].servers,
+        ...(framework === 'custom' ? multiModelServers : []),
+      ])
         it(`end in a project: ${framework}, ${deployTarget}, ${modelServer}`, async () => {
           const small = deployTarget === 'serverless' || deployTarget === 'batch';
           const wanted = { framework, deployTarget, modelServer, ...(small && { modelName: 'Qwen/Qwen3-0.6B' }) };
@@ -58,7 +61,7 @@ describe('the prompts', () => {
           );
         });
 
-  it('were answered with every choice that they offer, but for some regions and versions', () => {
+  it('were answered with every offered choice, except some regions and versions', () => {
     const rare = /^(awsRegion|back|frameworkVersion|confirmation) /;
     assert.deepEqual(
       [...offered].filter((each) => !chosen.has(each) && !rare.test(each)),
@@ -68,7 +71,7 @@ describe('the prompts', () => {
 });
 
 describe('a dialogue', () => {
-  /** The questions that come, each taken as its default says, but for those given. */
+  /** The questions asked. Each is answered with its default, unless an answer is given. */
   async function questions(given: Readonly<Record<string, unknown>>, args: readonly string[], context: object = {}) {
     const asked = new Map<string, Question>();
     const ask = async (question: Question) => {
@@ -79,7 +82,7 @@ describe('a dialogue', () => {
     return asked;
   }
 
-  it('begins with the model’s path, and asks for no instance of a serverless endpoint', async () => {
+  it('starts with the path of the model, and does not ask for the instance of a serverless endpoint', async () => {
     const asked = await questions({ framework: 'xgboost', deployTarget: 'serverless' }, []);
     assert.equal([...asked.keys()][0], 'model');
     assert.equal(asked.get('model')?.type, 'path');
@@ -87,14 +90,14 @@ describe('a dialogue', () => {
     assert.ok(asked.get('framework')?.choices?.every((_, at) => at < (asked.get('framework')?.pageSize ?? 7)));
   });
 
-  it('shows what cannot work, with the reason', async () => {
+  it('disables choices that cannot work, with the reason', async () => {
     const asked = await questions({ multiModel: true }, ['--framework=sklearn']);
     const gpu = asked.get('instanceType')?.choices?.find(({ value }) => value === 'gpu-enabled');
     assert.match(gpu?.disabled ?? '', /Triton/);
     assert.equal(asked.get('instanceType')?.default, 'cpu-optimized');
   });
 
-  it('takes the answers of an existing project as defaults, and asks all the same', async () => {
+  it('asks about the answers of an existing project again, with these as defaults', async () => {
     const folder = mkdtempSync(join(cwd, 'stored-'));
     mkdirSync(join(folder, 'demo'));
     const stored = { framework: 'xgboost', modelFormat: 'ubj', modelServer: 'flask', instanceType: 'gpu-enabled' };
@@ -107,28 +110,28 @@ describe('a dialogue', () => {
     assert.deepEqual(defaults(other), ['xgboost', 'joblib', 'flask', 'cpu-optimized']);
   });
 
-  it('leads a language model that does not fit the default to the types that hold it', async () => {
+  it('suggests an instance type that can hold the language model if the default cannot', async () => {
     const args = ['demo', '--framework=transformers', '--model-name=a/b-200b'];
     const question = (await questions({}, args)).get('instanceType');
     assert.equal(question?.default, 'ml.g7e.48xlarge');
     assert.match(question?.choices?.find(({ value }) => value === 'gpu-enabled')?.disabled ?? '', /373 GiB/);
   });
 
-  it('says where this machine cannot build for the default type', async () => {
+  it('prints a note if this machine cannot build for the default instance type', async () => {
     const machine = { unbuildable: ['arm64'] };
     const question = (await questions({}, ['--framework=sklearn'], { machine })).get('instanceType');
     assert.match(question?.intro ?? '', /cannot build images for arm64/);
   });
 
-  it('ends by cancel with status 130', async () => {
+  it('ends with status 130 if the user cancels', async () => {
     const cancelled = questions({ confirmation: 'cancel' }, ['--framework=sklearn']);
     await assert.rejects(cancelled, { code: 130 });
   });
 
-  it('goes back to the question that a problem on the disk is about', async () => {
+  it('goes back to the question that causes a problem on the disk', async () => {
     const names = ['taken', 'free'];
-    const ask = async ({ name, default: standard }: Question) =>
-      name === 'projectName' ? names.shift() : (standard ?? '');
+    const ask = async ({ name, default: initial }: Question) =>
+      name === 'projectName' ? names.shift() : (initial ?? '');
     const problem = { key: 'projectDir', from: 'taken', message: 'cannot be written' };
     const check = ({ directory }: { directory: string }) => (directory.endsWith('taken') ? [problem] : []);
     const planned = await plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });

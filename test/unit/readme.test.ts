@@ -41,7 +41,7 @@ describe('README.md', () => {
     assert.deepEqual([...new Set([...used, ...included])].sort(), found.sort());
   });
 
-  it('begins each chapter with a heading, and has one blank line between paragraphs', () => {
+  it('starts each chapter with a heading, and separates paragraphs with one blank line', () => {
     for (const project of projects) {
       const text = render(manifest(project), project).find(({ path }) => path === 'README.md')?.text ?? '';
       assert.doesNotMatch(text, /\n\n\n|\n\n$|^\n/);

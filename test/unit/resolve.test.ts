@@ -9,7 +9,7 @@ const messages = ({ problems }: ReturnType<typeof resolve>) =>
 const sklearn = { framework: 'sklearn' };
 
 describe('defaults', () => {
-  it('make a project of the framework alone', () => {
+  it('complete a project that sets only the framework', () => {
     const { project, answers } = from(sklearn);
     assert.equal(project?.name, 'sklearn-model');
     assert.equal(project?.instance.type, 'ml.m6g.large');
@@ -29,7 +29,7 @@ describe('defaults', () => {
   });
 
   for (const framework of frameworkNames) {
-    it(`of ${framework} are the first format and server named`, () => {
+    it(`for ${framework} are its first format and server`, () => {
       const { answers } = from({ framework });
       assert.equal(answers.modelFormat, formatsOf(framework)[0]?.name);
       assert.equal(answers.modelServer, framework === 'transformers' ? 'vllm' : 'fastapi');
@@ -39,7 +39,7 @@ describe('defaults', () => {
 });
 
 describe('precedence', () => {
-  it('is the order of the sources, and --explain knows where each value came from', () => {
+  it('is the order of the sources, and each value has its origin', () => {
     const sources = [
       readArguments(['demo', '--model-server=flask']),
       readEnvironment({ ML_MODEL_SERVER: 'fastapi', ML_PROJECT_NAME: 'other' }),
@@ -53,13 +53,13 @@ describe('precedence', () => {
     );
   });
 
-  it('lets a leftover of an overruled source give way, with a warning', () => {
+  it('ignores the other values of an overridden source if they no longer fit, with a warning', () => {
     const { project, warnings } = from(sklearn, { framework: 'xgboost', modelFormat: 'ubj' });
     assert.equal(project?.format?.name, 'joblib');
-    assert.match(warnings.join(), /modelFormat "ubj" from source 1 gives way/);
+    assert.match(warnings.join(), /modelFormat "ubj" from source 1 is ignored/);
   });
 
-  it('takes a custom type from a stronger source over a generic choice from a weaker one, and the other way round', () => {
+  it('applies between a custom type and a generic choice, both ways', () => {
     assert.equal(
       from({ ...sklearn, customInstanceType: 'ml.c5.large' }, { instanceType: 'gpu-enabled' }).project?.instance.type,
       'ml.c5.large',
@@ -72,13 +72,13 @@ describe('precedence', () => {
 });
 
 describe('a pickle', () => {
-  it('is a warning that names the safe format', () => {
+  it('causes a warning that names the safe format', () => {
     assert.match(from(sklearn).warnings.join(), /\.joblib file is a pickle.*--model-format=skops/);
     assert.doesNotMatch(from({ ...sklearn, modelFormat: 'skops' }).warnings.join(), /pickle/);
   });
 });
 
-describe('what is refused', () => {
+describe('resolve refuses', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{}, /framework is required/],
     [{ framework: 'sklern' }, /"sklern" is not one of.*did you mean sklearn/],
@@ -113,7 +113,7 @@ describe('what is refused', () => {
     [{ ...sklearn, awsRoleArn: 'arn:aws:iam::123456789012:role/a!b/Name' }, /letters, digits and \+=,\.@_- only/],
     [
       { ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' },
-      /partition aws, and cn-north-1 is in aws-cn/,
+      /partition aws, but cn-north-1 is in aws-cn/,
     ],
     [
       { framework: 'transformers', modelName: 'a/b', instanceType: 'cpu-optimized' },
@@ -125,37 +125,40 @@ describe('what is refused', () => {
     ],
     [{ ...sklearn, deployTarget: 'serverless', instanceType: 'gpu-enabled' }, /no GPU or Neuron/],
     [{ ...sklearn, deployTarget: 'serverless', instanceType: 'ml.inf1.xlarge' }, /no GPU or Neuron/],
-    [{ ...sklearn, deployTarget: 'serverless', multiModel: true }, /serverless does not host many models/],
+    [{ ...sklearn, deployTarget: 'serverless', multiModel: true }, /serverless does not support many models/],
     [
       { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
       /batch transform does not run on ml.m6g.large/,
     ],
-    [{ ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] }, /CloudFormation has no batch transform jobs/],
+    [
+      { ...sklearn, deployTarget: 'batch', deployTool: ['cli', 'cdk'] },
+      /CloudFormation does not support batch transform/,
+    ],
     [
       { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
       /needs CUDA 13, but the GPU hosts of batch transform support only up to CUDA 12/,
     ],
-    [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /fills its instance/],
+    [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /needs an instance of its own/],
     [{ ...sklearn, modelServer: 'mms' }, /mms.* is for many models only/],
     [{ ...sklearn, multiModel: true, instanceType: 'ml.g5.xlarge' }, /Triton/],
-    [{ ...sklearn, multiModel: true, deployTarget: 'async' }, /async does not host many models/],
+    [{ ...sklearn, multiModel: true, deployTarget: 'async' }, /async does not support many models/],
     [{ framework: 'transformers', modelName: 'a/b', includeTraining: true }, /no training container/],
-    [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /come from S3/],
+    [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /loaded from S3/],
   ];
   for (const [answers, expected] of refused) {
     it(`${JSON.stringify(answers)}`, () => {
-      const resolution = from(answers);
-      assert.equal(resolution.project, undefined);
-      assert.match(messages(resolution), expected);
+      const settled = from(answers);
+      assert.equal(settled.project, undefined);
+      assert.match(messages(settled), expected);
     });
   }
 
-  it('is listed all at once', () => {
+  it('a request with all its problems at once', () => {
     const { problems } = from({ framework: 'sklern', projectName: '-', awsRegion: 'nowhere', bogus: 1 });
     assert.deepEqual(problems.map(({ key }) => key).sort(), ['', 'awsRegion', 'framework', 'projectName']);
   });
 
-  const nasty = [
+  const unsafe = [
     'a$(touch x)',
     '`id`',
     'a;b',
@@ -186,8 +189,8 @@ describe('what is refused', () => {
     'awsRegion',
     'awsRoleArn',
   ] as const) {
-    it(`is every nasty text as ${key}, shown on one short line`, () => {
-      for (const text of nasty) {
+    it(`unsafe text as ${key}, with a short message on one line`, () => {
+      for (const text of unsafe) {
         const framework = key === 'modelName' ? 'transformers' : 'sklearn';
         const problem = from({ framework, [key]: text }).problems.find((each) => each.key === key);
         assert.ok(problem, `${key}=${JSON.stringify(text.slice(0, 40))} was accepted`);
@@ -198,7 +201,7 @@ describe('what is refused', () => {
   }
 });
 
-describe('what is accepted', () => {
+describe('resolve accepts', () => {
   for (const role of [
     'arn:aws:iam::123456789012:role/x',
     'arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole-1',
@@ -206,24 +209,24 @@ describe('what is accepted', () => {
   ]) {
     it(`the role ${role}`, () => assert.equal(from({ ...sklearn, awsRoleArn: role }).project?.roleArn, role));
   }
-  it('roles of the other partitions, in their regions', () => {
+  it('roles in other partitions, with regions of the same partition', () => {
     assert.ok(
       from({ ...sklearn, awsRegion: 'us-gov-west-1', awsRoleArn: 'arn:aws-us-gov:iam::123456789012:role/x' }).project,
     );
     assert.ok(from({ ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws-cn:iam::123456789012:role/x' }).project);
   });
-  it('a new type, with a warning', () => {
+  it('an unknown instance type, with a warning', () => {
     const { project, warnings } = from({ ...sklearn, instanceType: 'ml.m9g.large' });
     assert.equal(project?.image.platform, 'linux/arm64');
     assert.match(warnings.join(), /ml.m9g.large is not a known instance type/);
   });
-  it('a type that SageMaker does not host, with a warning that names the nearest', () => {
+  it('an instance type that SageMaker does not host, with a warning that names the nearest', () => {
     assert.match(from({ ...sklearn, instanceType: 'ml.c5n.xlarge' }).warnings.join(), /does not host.*ml\.c5\.xlarge/);
   });
-  it('a GPU for a framework without use for one, with a warning', () => {
+  it('a GPU for a framework that does not use one, with a warning', () => {
     assert.match(from({ ...sklearn, instanceType: 'gpu-enabled' }).warnings.join(), /does not use the accelerator/);
   });
-  it('a string for a number or a switch in a config file', () => {
+  it('a string for a number or a boolean in a config file', () => {
     assert.equal(from({ ...sklearn, instanceCount: '3', includeTests: 'false' }).project?.instance.count, 3);
   });
 });

@@ -1,4 +1,4 @@
-// --runtime=onnx: the converted model is served by onnxruntime, and the library that trained it is not in the image.
+// --runtime=onnx: onnxruntime serves the converted model, and the library that trained it is not in the image.
 import assert from 'node:assert/strict';
 import { frameworkNames } from '../../generators/catalog/frameworks.js';
 import { readObject } from '../../generators/config/sources.js';
@@ -8,7 +8,7 @@ import { resolve } from '../support/generate.js';
 
 const converted = ['sklearn', 'xgboost', 'lightgbm', 'catboost'];
 const from = (answers: object) => resolve([readObject({ runtime: 'onnx', ...answers }, 'the test')]);
-const said = (answers: object) => from(answers).problems.map(({ message, hint }) => `${message}; ${hint}`);
+const problemsWith = (answers: object) => from(answers).problems.map(({ message, hint }) => `${message}; ${hint}`);
 
 /** The texts of a project's files, by path. */
 function filesOf(answers: object): Map<string, string> {
@@ -19,7 +19,7 @@ function filesOf(answers: object): Map<string, string> {
 
 describe('runtime onnx', () => {
   for (const framework of converted)
-    it(`of ${framework} puts onnxruntime into the image, and neither the library nor pandas or SciPy`, () => {
+    it(`for ${framework} installs onnxruntime, but not the library, pandas or SciPy`, () => {
       const files = filesOf({ framework });
       const lock = files.get('requirements.txt') ?? '';
       assert.match(lock, /^onnxruntime==/m);
@@ -30,32 +30,32 @@ describe('runtime onnx', () => {
       assert.doesNotMatch(files.get('Dockerfile') ?? '', /libgomp1/);
     });
 
-  it('is not for frameworks whose models do not convert, and is the default of none', () => {
+  it('is refused for frameworks whose models cannot be converted, and is never the default', () => {
     for (const framework of frameworkNames.filter((name) => !converted.includes(name)))
-      assert.match(said({ framework, modelName: 'org/tiny' }).join(), /what works: native/, framework);
+      assert.match(problemsWith({ framework, modelName: 'org/tiny' }).join(), /use one of: native/, framework);
     assert.equal(resolve([readObject({ framework: 'sklearn' }, 'the test')]).answers.runtime, 'native');
   });
 
-  it('takes a model of any version, and the Python of the image', () => {
+  it('accepts a model of any version, and uses the Python version of onnxruntime', () => {
     const files = filesOf({ framework: 'sklearn', frameworkVersion: '0.24' });
     assert.equal(files.get('.python-version'), '3.13\n');
-    assert.match(said({ framework: 'sklearn', pythonVersion: '3.10' }).join(), /what works: 3\.11/);
+    assert.match(problemsWith({ framework: 'sklearn', pythonVersion: '3.10' }).join(), /use one of: 3\.11/);
   });
 
-  it('says nothing of pickles, which do not get into the image', () => {
+  it('does not warn about pickles, which are not in the image', () => {
     assert.doesNotMatch(from({ framework: 'sklearn', modelFormat: 'pkl' }).warnings.join(), /pickle/);
     assert.doesNotMatch(filesOf({ framework: 'sklearn' }).get('README.md') ?? '', /is a pickle/);
   });
 
-  it('installs the library for the sample alone', () => {
+  it('installs the library only for the sample', () => {
     const files = filesOf({ framework: 'sklearn', modelFormat: 'skops', includeSampleModel: true });
     const added = files.get('sample_model/requirements.txt') ?? '';
     for (const name of ['scikit-learn', 'skops', 'onnx']) assert.match(added, new RegExp(`^${name}==`, 'm'));
     assert.doesNotMatch(added, /^(numpy|onnxruntime)==/m);
   });
 
-  it('has no training container: a job would write a model of the library', () => {
-    assert.match(said({ framework: 'xgboost', includeTraining: true }).join(), /--no-include-training/);
+  it('has no training container, because a job would write an unconverted model', () => {
+    assert.match(problemsWith({ framework: 'xgboost', includeTraining: true }).join(), /--no-include-training/);
   });
 
   it('works with many models, on both web servers and on MMS', () => {

@@ -16,19 +16,19 @@ describe('flags', () => {
     it(`${written} means ${value}`, () => assert.equal(readOf([written], 'includeTests'), value));
   }
 
-  it('take their value after = or as the next word', () => {
+  it('take their value after = or from the next word', () => {
     assert.equal(readOf(['--framework=sklearn'], 'framework'), 'sklearn');
     assert.equal(readOf(['--framework', 'sklearn'], 'framework'), 'sklearn');
     assert.equal(readOf(['--include-tests', 'false', 'demo'], 'includeTests'), false);
     assert.equal(readOf(['--instance-count=3'], 'instanceCount'), 3);
   });
 
-  it('leave the one word that is not a flag to be the project name', () => {
+  it('leave one other word, which is the project name', () => {
     assert.equal(readOf(['--include-tests', 'demo'], 'projectName'), 'demo');
     assert.equal(readOf(['--', 'demo'], 'projectName'), 'demo');
   });
 
-  it('join a list given twice, or with commas', () => {
+  it('accept a list with commas, or as repeated flags', () => {
     assert.deepEqual(readOf(['--deploy-tool=cli', '--deploy-tool=cdk'], 'deployTool'), ['cli', 'cdk']);
     assert.deepEqual(readOf(['--deploy-tool=cli, cdk'], 'deployTool'), ['cli', 'cdk']);
   });
@@ -40,13 +40,13 @@ describe('flags', () => {
     [['--no-framework'], /unknown flag/],
     [['--framework'], /needs a value/],
     [['--framework', '--force'], /needs a value/],
-    [['--force=maybe'], /takes no value/],
+    [['--force=maybe'], /does not take a value/],
     [['a', 'b'], /unexpected argument "b"/],
     [['--framework=sklearn', '--framework=xgboost'], /given twice/],
     [['--__proto__=x'], /unknown flag/],
     [['--constructor=x'], /unknown flag/],
   ] as const) {
-    it(`${argv.join(' ')} is a problem`, () => {
+    it(`${argv.join(' ')} is refused`, () => {
       const problems = readArguments(argv).problems.map(({ message, hint }) => `${message} ${hint}`);
       assert.equal(problems.length, 1);
       assert.match(String(problems[0]), expected);
@@ -55,7 +55,7 @@ describe('flags', () => {
 });
 
 describe('variables', () => {
-  it('are read by name, and an empty one is not set', () => {
+  it('are read by name, and count as unset if empty', () => {
     const { values } = readEnvironment({
       ML_INCLUDE_TESTS: '0',
       ML_FRAMEWORK: '',
@@ -71,14 +71,14 @@ describe('variables', () => {
     );
   });
 
-  it('of the AWS tools give the region, below ML_AWS_REGION', () => {
+  it('of the AWS tools set the region, with lower precedence than ML_AWS_REGION', () => {
     const region = (env: Record<string, string>) => readEnvironment(env).values[0]?.value;
     assert.equal(region({ AWS_DEFAULT_REGION: 'eu-west-2', AWS_REGION: 'eu-west-1' }), 'eu-west-1');
     assert.equal(region({ AWS_DEFAULT_REGION: 'eu-west-2' }), 'eu-west-2');
     assert.equal(region({ AWS_REGION: 'eu-west-1', ML_AWS_REGION: 'us-west-2' }), 'us-west-2');
   });
 
-  it('that nobody knows are a warning with a did-you-mean', () => {
+  it('that are unknown cause a warning with a suggestion', () => {
     const { warnings, problems } = readEnvironment({ ML_FRAMEWRK: 'sklearn', ML_FLOW_URI: 'x' });
     assert.match(String(warnings[0]), /ML_FRAMEWRK.*did you mean ML_FRAMEWORK/);
     assert.equal(warnings.length, 2);
@@ -87,7 +87,7 @@ describe('variables', () => {
 });
 
 describe('config objects', () => {
-  it('may carry $schema, and no key that is not known', () => {
+  it('can contain $schema, but no unknown key', () => {
     const { problems, values } = readObject({ $schema: 'x', framework: 'sklearn', framewrk: 'y' }, 'a.json');
     assert.equal(values.length, 1);
     assert.match(
@@ -97,7 +97,7 @@ describe('config objects', () => {
   });
 
   for (const wrong of [[], null, 'text', 3]) {
-    it(`are objects, not ${JSON.stringify(wrong)}`, () =>
+    it(`must be objects, not ${JSON.stringify(wrong)}`, () =>
       assert.match(String(readObject(wrong, 'a.json').problems[0]?.message), /must be a JSON object/));
   }
 });
@@ -106,12 +106,12 @@ describe('an instance type', () => {
   const implied = (object: object) =>
     Object.fromEntries(withInstanceImplied(readObject(object, 'x')).values.map(({ key, value }) => [key, value]));
 
-  it('written literally means custom with that type', () =>
+  it('as a literal value means custom with that type', () =>
     assert.deepEqual(implied({ instanceType: 'ml.c5.large' }), {
       instanceType: 'custom',
       customInstanceType: 'ml.c5.large',
     }));
-  it('given alone means custom', () =>
+  it('as customInstanceType alone means custom', () =>
     assert.deepEqual(implied({ customInstanceType: 'ml.c5.large' }), {
       instanceType: 'custom',
       customInstanceType: 'ml.c5.large',

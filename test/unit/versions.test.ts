@@ -54,12 +54,12 @@ describe('a version of a framework', () => {
     assert.match(file(old, 'Dockerfile') ?? '', /python:3\.10-slim/);
     assert.match(lock(old) ?? '', /^numpy==1\.22\./m);
     assert.equal(file({}, '.python-version'), '3.13\n');
-    assert.match(from(old).warnings.join(), /Python 3\.10 gets no more security fixes/);
+    assert.match(from(old).warnings.join(), /Python 3\.10 no longer gets security fixes/);
   });
 
   it('without a set is refused, with the nearest as a hint', () => {
     assert.deepEqual(problemsOf({ frameworkVersion: '0.24' }), [
-      'there is no tested set of packages for scikit-learn 0.24; --framework-version=1.0 is the nearest; or --runtime=onnx, for a model of any version',
+      'there is no tested set of packages for scikit-learn 0.24; --framework-version=1.0 is the nearest version; or --runtime=onnx, which works with any version',
     ]);
     assert.match(problemsOf({ frameworkVersion: '1.3.9' }).join(), /--framework-version=1\.3 is the nearest/);
     assert.match(problemsOf({ frameworkVersion: '9.9' }).join(), /--framework-version=1\.9 is the nearest/);
@@ -67,7 +67,7 @@ describe('a version of a framework', () => {
   });
 
   it('allows the Python versions that its libraries have builds for', () => {
-    assert.match(problemsOf({ frameworkVersion: '1.3', pythonVersion: '3.13' }).join(), /what works: 3\.11/);
+    assert.match(problemsOf({ frameworkVersion: '1.3', pythonVersion: '3.13' }).join(), /use one of: 3\.11/);
     assert.equal(file({ pythonVersion: '3.12' }, '.python-version'), '3.12\n');
     for (const pythonVersion of ['3.10', '3.11', '3.12', '3.13'])
       assert.ok(lock({ framework: 'custom', pythonVersion }), pythonVersion);
@@ -77,14 +77,14 @@ describe('a version of a framework', () => {
     const stored = readObject({ framework: 'sklearn', frameworkVersion: '1.9', pythonVersion: '3.13' }, '.yo-rc.json');
     const { project, warnings } = resolve([readObject({ frameworkVersion: '1.3' }, 'a flag'), stored]);
     assert.equal(project?.python, '3.11');
-    assert.match(warnings.join(), /pythonVersion "3\.13" from \.yo-rc\.json gives way/);
+    assert.match(warnings.join(), /pythonVersion "3\.13" from \.yo-rc\.json is ignored/);
   });
 
   it('without packages that include CUDA is refused on a GPU', () => {
     const answers = { framework: 'tensorflow', instanceType: 'gpu-enabled' };
     assert.match(
       problemsOf({ ...answers, frameworkVersion: '2.12' }).join(),
-      /TensorFlow 2\.12 has no packages that bring CUDA/,
+      /TensorFlow 2\.12 has no packages that include CUDA/,
     );
     assert.deepEqual(problemsOf({ ...answers, frameworkVersion: '2.17' }), []);
   });
@@ -168,11 +168,11 @@ describe('--requirements', () => {
   });
 
   it('reports unsupported lines with their number', async () => {
-    assert.match(await problem('numpy==1.0\n'), /training\.txt does not name scikit-learn/);
-    assert.match(await problem(`${freeze}numpy==1.25.0\n`), /lines 3 and 6: numpy is there twice/);
-    assert.match(await problem('scikit-learn\n'), /line 1: "scikit-learn" gives no version of scikit-learn/);
-    assert.match(await problem('scikit-learn @ file:///build/x\n'), /line 1: .* gives no version/);
-    assert.match(await problem('-e git+https://host/x#egg=scikit-learn\n'), /line 1: .* gives no version/);
+    assert.match(await problem('numpy==1.0\n'), /training\.txt does not list scikit-learn/);
+    assert.match(await problem(`${freeze}numpy==1.25.0\n`), /lines 3 and 6: numpy is listed twice/);
+    assert.match(await problem('scikit-learn\n'), /line 1: "scikit-learn" does not pin the version of scikit-learn/);
+    assert.match(await problem('scikit-learn @ file:///build/x\n'), /line 1: .* does not pin the version/);
+    assert.match(await problem('-e git+https://host/x#egg=scikit-learn\n'), /line 1: .* does not pin the version/);
     assert.match(await problem('name: base\ndependencies:\n  - python=3.11\n'), /is a conda environment/);
     assert.match(await problem('[tool.poetry]\nname = "x"\n'), /is TOML/);
     const { problems } = await gather(readArguments(['--framework=sklearn', '--requirements=none.txt']), {

@@ -36,24 +36,25 @@ from typing import Any, NamedTuple
 
 NAME = "test/check_contract.py"
 PROJECT = Path(__file__).resolve().parents[1]
-Rule = Callable[[Any], object]  # checks a Server or an Image; raises Fault
+SAMPLE_REQUEST = str(PROJECT / "test/sample_request.json")
+Rule = Callable[[Any], object]  # checks a Server or an Image; raises ContractError
 
 MB = 2**20
 JSON, CSV, JSON_LINES, NPY = "application/json", "text/csv", "application/jsonlines", "application/x-npy"
 KEYS = ("instances", "inputs", "features", "input", "data")
 
 
-class Fault(Exception):
+class ContractError(Exception):
     """A rule is broken. The message says what was seen and what is expected."""
 
 
-class Timeout(Fault):
+class Timeout(ContractError):
     """There was no response in time."""
 
 
 def require(condition: object, fault: str) -> bool:
     if not condition:
-        raise Fault(fault)
+        raise ContractError(fault)
     return True
 
 
@@ -82,16 +83,16 @@ class Reply(NamedTuple):
         with suppress(ValueError):
             if self.media_type == JSON and isinstance(value := json.loads(self.body), dict):
                 return value
-        raise Fault(f"{self}; expected a JSON object, as {JSON}")
+        raise ContractError(f"{self}; expected a JSON object, as {JSON}")
 
     def agree(self, expected: list[Any]) -> None:
         """Expect these predictions: a list of values for each record."""
-        require(same(self.predictions(), expected), f"{self}; expected {str(expected)[:200]}")
+        require(are_close(self.predictions(), expected), f"{self}; expected {str(expected)[:200]}")
 
     def predictions(self) -> list[Any]:
         with suppress(Exception):  # readers raise many exceptions
             return [flatten(prediction) for prediction in READERS[self.expect(200).media_type](self.body)]
-        raise Fault(f'{self}; expected predictions, such as {{"predictions": [...]}} in JSON')
+        raise ContractError(f'{self}; expected predictions, such as {{"predictions": [...]}} in JSON')
 
 
 def shorten(body: bytes, length: int) -> str:
@@ -100,7 +101,7 @@ def shorten(body: bytes, length: int) -> str:
     return repr(text if len(text) <= length else f"{text[:length]}...")
 
 
-def ask(address: tuple[str, int], limit: float, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
+def send(address: tuple[str, int], limit: float, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
     """Send one request. Raises Timeout if the whole response has not arrived within `limit` seconds."""
     started = time.monotonic()
 
@@ -120,7 +121,7 @@ def ask(address: tuple[str, int], limit: float, method: str, path: str, body: by
             content = response.read()
     except (OSError, HTTPException) as error:
         if time.monotonic() < started + limit:
-            raise Fault(f"{method} {path} got no response: {error or type(error).__name__}") from None
+            raise ContractError(f"{method} {path} got no response: {error or type(error).__name__}") from None
     finally:
         watchdog.cancel()
     seconds = time.monotonic() - started
@@ -155,13 +156,13 @@ class Server:
 
     def get(self, path: str) -> Reply:
         """SageMaker: /ping returns 200 within 2 s."""
-        return ask(self.address, 2, "GET", path).expect(200)
+        return send(self.address, 2, "GET", path).expect(200)
 
     def post(self, body: bytes, content_type: str = JSON, **headers: str) -> Reply:
         """POST /invocations; without a Content-Type if that is empty."""
         typed = {"Content-Type": content_type} if content_type else {}
         try:
-            reply = ask(self.address, self.limit, "POST", "/invocations", body, **typed, **headers)
+            reply = send(self.address, self.limit, "POST", "/invocations", body, **typed, **headers)
         except Timeout:
             self.limit = min(5.0, self.limit)  # wait less for a server that has hung once
             raise
@@ -181,11 +182,11 @@ class Server:
         self.post(body, content_type, **headers).expect(200, headers.get("Accept", JSON)).agree(self.predictions)
 
     def is_alive(self) -> bool:
-        """Whether it responds to /ping, even with an error. A worker that died has some seconds to restart."""
+        """Return whether it responds to /ping, even with an error. A worker that died has some seconds to restart."""
         for pause in (0, 2):
             time.sleep(pause)
             with suppress(Exception):
-                return bool(ask(self.address, 5, "GET", "/ping"))
+                return bool(send(self.address, 5, "GET", "/ping"))
         return False
 
 
@@ -219,10 +220,10 @@ def are_numbers(value: Any) -> bool:
     return all(isinstance(number, (int, float)) for number in flatten(value))
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether predictions are equal except for the last digits. In CSV, numbers are strings."""
+def are_close(one: Any, other: Any) -> bool:
+    """Return whether predictions are equal except for the last digits. In CSV, numbers are strings."""
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(are_close, one, other))
     try:
         return math.isclose(float(one), float(other), rel_tol=1e-5, abs_tol=1e-8)
     except (TypeError, ValueError):
@@ -237,7 +238,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {  # media type -> a function that 
     NPY: read_npy,
 }
 # "SageMaker:" marks the requirements of SageMaker; the rest is what clients rely on.
-HEADERS = {f"X-Amzn-SageMaker-{name}": "7" for name in ("Custom-Attributes", "Inference-Id", "Unheard-Of")}
+HEADERS = {f"X-Amzn-SageMaker-{name}": "7" for name in ("Custom-Attributes", "Inference-Id", "Unknown")}
 ANY_CASE = "Application/JSON; charset=UTF-8"
 ACCEPT = "application/json;q=0.5, image/png, text/csv;q=0.9"
 PICKLE = b"ctime\nsleep\n(F2\ntR."  # harmless: a server that loads it sleeps for 2 seconds and is detected
@@ -343,7 +344,7 @@ def tolerate_slow_clients(server: Server) -> None:
 
 def read_metrics(server: Server) -> dict[str, float]:
     """Return the samples by name and labels, or none if there is no such page. SageMaker: scrapes it if enabled."""
-    reply = ask(server.address, 5, "GET", "/metrics")
+    reply = send(server.address, 5, "GET", "/metrics")
     if reply.status == 404:
         return {}
     typed = "version=0.0.4" in reply.expect(200, "text/plain").parameters
@@ -358,7 +359,7 @@ def require_sample(line: str) -> tuple[str, float]:
     with suppress(ValueError):
         if found := SAMPLE.fullmatch(line.strip()):
             return found[1], float(found[2])
-    raise Fault(f'GET /metrics has a line {line[:80]!r}; expected NAME{{LABEL="TEXT"}} NUMBER')
+    raise ContractError(f'GET /metrics has a line {line[:80]!r}; expected NAME{{LABEL="TEXT"}} NUMBER')
 
 
 def count_requests(server: Server) -> None:
@@ -372,13 +373,13 @@ def count_requests(server: Server) -> None:
 
 def send_noise(server: Server) -> list[bytes]:
     """Send bytes that are not HTTP and return the responses, if any."""
-    answers = []
+    responses = []
     for noise in (b"\x16\x03\x01\x02\x00\x01\x00\x01", b"\x00\xff" * 10_000 + b"\r\n\r\n", b"GET\r\n\r\n"):
         with suppress(OSError), socket.create_connection(server.address, timeout=1) as connection:
             connection.sendall(noise)
             connection.shutdown(socket.SHUT_WR)
-            answers.append(connection.recv(100))
-    return answers
+            responses.append(connection.recv(100))
+    return responses
 
 
 TABULAR: dict[str, Rule] = {  # for records that are lists of numbers
@@ -407,7 +408,7 @@ RULES: dict[str, Rule] = {
     **TABULAR,
     "malformed JSON gets 400": lambda s: s.post(b'{"instances": [[1, 2').expect(400),
     "an empty body gets 400": lambda s: s.post(b"").expect(400),
-    "an unknown Content-Type gets 415": lambda s: s.post(s.body, "application/x-unheard-of").expect(415),
+    "an unknown Content-Type gets 415": lambda s: s.post(s.body, "application/x-unknown").expect(415),
     "an unsupported Accept gets 406": lambda s: s.post(s.body, Accept="image/png").expect(406),
     "a body over 25 MB gets 413": lambda s: s.post(s.body.ljust(25 * MB + 1)).expect(413),
     'each of these errors is {"error": "..."} in JSON, without stack trace, path or exception': check_errors,
@@ -427,7 +428,7 @@ RULES: dict[str, Rule] = {
     "/ping responds in under 2 s while 32 clients send requests": ping_under_load,
     "32 clients that send slowly do not delay others": tolerate_slow_clients,
     "GET /metrics, if it exists, is Prometheus text 0.0.4 with a counter of requests": count_requests,
-    "bytes that are not HTTP do no harm": lambda s: (send_noise(s), s.get("/ping"), s.agree(s.body)),
+    "bytes that are not HTTP leave the server working": lambda s: (send_noise(s), s.get("/ping"), s.agree(s.body)),
     "bytes that are not HTTP get a 4xx or a closed connection": lambda s: all(
         require(not re.match(rb"HTTP/\S+ [^4]", got), f"they got {shorten(got, 40)}") for got in send_noise(s)
     ),
@@ -439,7 +440,7 @@ CAPABILITY = "com.amazonaws.sagemaker.capabilities."
 
 
 def docker(*arguments: str, limit: float = 60.0) -> str:
-    """Run Docker and return its output. Raises Fault with the output if it fails, Timeout after `limit` seconds.
+    """Run Docker and return its output. Raises ContractError with the output if it fails, Timeout after `limit` s.
 
     Docker runs in its own session, so that a signal to this program does not interrupt it halfway.
     """
@@ -456,7 +457,7 @@ def docker(*arguments: str, limit: float = 60.0) -> str:
 
 def remove_containers() -> None:
     if CONTAINERS:
-        with suppress(Fault, OSError):
+        with suppress(ContractError, OSError):
             docker("rm", "--force", "--volumes", *CONTAINERS)
 
 
@@ -474,7 +475,7 @@ class Image:
     """The image to check."""
 
     def __init__(self, name: str, model: Path, body: bytes) -> None:
-        """Raises Fault if Docker has no such image."""
+        """Raises ContractError if Docker has no such image."""
         self.name, self.body, self.config = name, body, inspect("image", name)["Config"]
         self.labels: dict[str, str] = self.config.get("Labels") or {}
         has_model = re.search("SM_MODEL_DIR=(?!/opt/ml/)", str(self.config.get("Env")))
@@ -495,12 +496,12 @@ class Image:
             for port in (8080, 9123):
                 host_port = int(state["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"])
                 server = Server(("127.0.0.1", host_port), self.body, container, port)
-                with suppress(Fault):
+                with suppress(ContractError):
                     server.get("/ping")
                     self.start_limit = 30 + 3 * (time.monotonic() - started)  # for the next container
                     return server
             time.sleep(0.1)
-        raise Fault(f"/ping did not return 200 within {self.start_limit:.0f} s")
+        raise ContractError(f"/ping did not return 200 within {self.start_limit:.0f} s")
 
     @cached_property
     def hardened(self) -> Server:
@@ -520,7 +521,7 @@ def terminate(server: Server) -> None:
         status = docker("wait", server.container, limit=30)
     except Timeout:
         docker("kill", server.container)
-        raise Fault("it is still running 30 s after SIGTERM") from None
+        raise ContractError("it is still running 30 s after SIGTERM") from None
     require(status == "0", f"it exited with status {status}; expected 0")
 
 
@@ -536,16 +537,16 @@ def label_models(image: Image) -> None:
         return
     url = "/opt/ml/models/a/model"
     volumes = [f"--volume={image.model}:{url}:ro"] if image.model else []
-    many = image.serve("--env", "SAGEMAKER_MULTI_MODEL=true", *volumes)
-    reply = many.get("/models")
+    server = image.serve("--env", "SAGEMAKER_MULTI_MODEL=true", *volumes)
+    reply = server.get("/models")
     require("models" in reply.json(), f'{reply}; expected {{"models": [...]}}')
-    order = json.dumps({"model_name": "a", "url": url}).encode()
-    loads = ("POST /models", order, 200), ("POST /models", order, 409), ("GET /models/a", b"", 200)
-    asks = ("POST /models/a/invoke", image.body, 200), ("DELETE /models/a", b"", 200)
-    gone = ("DELETE /models/a", b"", 404), ("POST /models/a/invoke", image.body, 404)
-    for call, body, status in (*loads, *asks, *gone) if image.model else ():
+    model = json.dumps({"model_name": "a", "url": url}).encode()
+    load = ("POST /models", model, 200), ("POST /models", model, 409), ("GET /models/a", b"", 200)
+    use = ("POST /models/a/invoke", image.body, 200), ("DELETE /models/a", b"", 200)
+    unloaded = ("DELETE /models/a", b"", 404), ("POST /models/a/invoke", image.body, 404)
+    for call, body, status in (*load, *use, *unloaded) if image.model else ():
         method, path = call.split()
-        ask(many.address, 60, method, path, body, **{"Content-Type": JSON}).expect(status)
+        send(server.address, 60, method, path, body, **{"Content-Type": JSON}).expect(status)
 
 
 def write_tmp_only(image: Image) -> None:
@@ -565,7 +566,7 @@ def finish_requests(image: Image) -> None:
     with ThreadPoolExecutor() as clients:
         replies = clients.map(server.post, [server.write(records)] * 2)
         time.sleep(0.75 * seconds)
-        with suppress(Fault):  # another rule checks how it exits
+        with suppress(ContractError):  # another rule checks how it exits
             terminate(server)
         for reply in replies:
             reply.expect(200)
@@ -585,11 +586,11 @@ def require_model(image: Image, content: bytes = b"") -> None:
             path.write_bytes(content)
         try:
             image.serve(*HARDENED, model=Path(folder))
-        except Fault as fault:
+        except ContractError as fault:
             status = docker("wait", CONTAINERS[-1], limit=5)
             require(status != "0", f"{fault}; expected another status")
         else:
-            raise Fault("/ping returned 200; expected the container to exit")
+            raise ContractError("/ping returned 200; expected the container to exit")
     last = docker("logs", CONTAINERS[-1]).rpartition("\n")[2]
     stack = re.match(r"[\w.]+(Error|Exception|Exit)\b", last) or "Traceback" in last
     good = "model" in last.lower() and not stack
@@ -600,7 +601,7 @@ def check_opt_ml(image: Image) -> None:
     """SageMaker: all of /opt/ml is reserved."""
     docker("create", "--name", name_container(), image.name, "serve")
     with tempfile.TemporaryDirectory() as folder:
-        with suppress(Fault):  # the folder does not exist
+        with suppress(ContractError):  # the folder does not exist
             docker("cp", f"{CONTAINERS[-1]}:/opt/ml", folder, limit=600)
         files = [str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir()]
     require(not files, f"it has /opt/{''.join(files[:1])}; expected nothing there")
@@ -631,18 +632,18 @@ MODEL: dict[str, Rule] = {
 
 
 def check(rules: dict[str, Rule], subject: object, is_alive: Callable[[], bool] = lambda: True) -> list[bool]:
-    """Check rule by rule. Once the server is gone, the remaining rules fail; if it never responded, stop."""
+    """Check rule by rule. Once the server stops responding, the remaining rules fail; if it never responded, stop."""
     passed: list[bool] = []
-    gone = False
+    is_lost = False
     for sentence, rule in rules.items():
-        fault = "the server is gone" if gone else find_fault(rule, subject)
+        fault = "the server no longer responds" if is_lost else find_fault(rule, subject)
         print(f"fail  {sentence}: {fault}" if fault else f"pass  {sentence}", flush=True)
         passed.append(not fault)
-        if fault and not gone:
-            with suppress(Fault, IndexError):
+        if fault and not is_lost:
+            with suppress(ContractError, IndexError):
                 say(docker("logs", "--tail", "10", CONTAINERS[-1]))
-            gone = not is_alive()
-        if gone and not any(passed):
+            is_lost = not is_alive()
+        if is_lost and not any(passed):
             break
     return passed
 
@@ -651,8 +652,8 @@ def find_fault(rule: Rule, subject: object) -> str:
     """Return what is wrong, on one line; "" if the rule holds."""
     try:
         rule(subject)
-    except Exception as error:  # Fault, or any exception that an unexpected response causes
-        return " ".join((str(error) if isinstance(error, Fault) else repr(error)).split())
+    except Exception as error:  # ContractError, or any exception that an unexpected response causes
+        return " ".join((str(error) if isinstance(error, ContractError) else repr(error)).split())
     return ""
 
 
@@ -675,7 +676,7 @@ def check_url(server: Server) -> list[bool]:
 def check_image(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[bool]:
     try:
         image = Image(options.image, options.model, options.request)
-    except (Fault, OSError) as error:
+    except (ContractError, OSError) as error:
         build = f"docker build --tag {options.image} {shlex.quote(str(PROJECT))}"
         parser.error(f"{error}\nCheck that Docker is running and that the image is built: {build}")
     if not all(passed := check(START, image)):
@@ -703,20 +704,20 @@ def read_request(path: str) -> bytes:
         return Server(("", 0), Path(path).read_bytes()).body
     except (OSError, ValueError) as error:
         problem = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else f"is not a request ({error})"
-        hint = 'Create it with a request for your model, such as {"instances": [[1.0, 2.0]]}.'
-        raise argparse.ArgumentTypeError(f"{path} {problem}. {hint}") from None
+        sample = path == SAMPLE_REQUEST and (PROJECT / "sample_model").is_dir()
+        hint = "Run test/run_local.sh to create it" if sample else 'Create it, such as {"instances": [[1.0, 2.0]]}'
+        raise argparse.ArgumentTypeError(f"{path} {problem}. {hint}, or pass --request FILE.") from None
 
 
 def describe_arguments() -> argparse.ArgumentParser:
     usage = f"{NAME} [--request FILE] URL\n       {NAME} [--request FILE] [--model DIR] --image IMAGE"
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(usage=usage, description=__doc__, formatter_class=raw)
-    sample = str(PROJECT / "test/sample_request.json")
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument("url", metavar="URL", nargs="?", type=read_url, help="the URL of a running server")
     subject.add_argument("--image", help="a local Docker image")
     about = "a request for your model, in JSON (default: test/sample_request.json)"
-    parser.add_argument("--request", metavar="FILE", type=read_request, default=sample, help=about)
+    parser.add_argument("--request", metavar="FILE", type=read_request, default=SAMPLE_REQUEST, help=about)
     about = "the model for --image, mounted at /opt/ml/model (default: model)"
     parser.add_argument("--model", metavar="DIR", type=Path, default=PROJECT / "model", help=about)
     return parser

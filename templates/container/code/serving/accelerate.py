@@ -90,7 +90,7 @@ def find_fast_path(estimator: Any, notes: dict[str, None], tolerance: float) -> 
 
 
 def compare(fast_path: FastPath) -> float:
-    """The largest difference to the reference, relative to numbers above 1; infinity if shape or type differ."""
+    """Return the largest difference to the reference, relative to numbers above 1; infinity if shape or type differ."""
     differences = [0.0]
     for start in range(0, len(fast_path.rows), fast_path.max_rows):
         for order in ("C", "F"):  # the order affects rounding; each gets a copy, because some work in place
@@ -114,7 +114,7 @@ def replace_inside(value: Any, notes: dict[str, None], tolerance: float) -> Any:
 
 
 def find_error(fast: Any, estimator: Any) -> str:
-    """The error of the copy for a record of zeros that the original can predict; empty if there is none."""
+    """Return the error of the copy for a record of zeros that the original can predict; empty if there is none."""
     rows = np.zeros((1, getattr(estimator, "n_features_in_", 0)))
     for method in METHODS:
         try:
@@ -134,7 +134,7 @@ def copy_with(estimator: Any, attributes: dict[str, Any]) -> Any:
 
 
 def is_pure_sklearn(estimator: Any) -> bool:
-    """Whether the class and all methods of the estimator are scikit-learn's own."""
+    """Return whether the class and all methods of the estimator are scikit-learn's own."""
     kind = type(estimator)
     methods = [getattr(kind, name) for name in METHODS if hasattr(kind, name)]
     own = all(each.__module__.startswith("sklearn.") for each in (kind, *methods))

@@ -10,7 +10,7 @@ MAX_ROWS, MAX_NUMBERS = 20, 1_000_000  # for the comparison
 
 
 def find_fast_path(estimator: Any) -> FastPath | None:
-    """A fast implementation of a linear model or a scaler fitted on dense numbers; None for all others."""
+    """Return a fast implementation of a linear model or a scaler fitted on dense numbers; None for all others."""
     kind = type(estimator)
     if kind.__name__ == "StandardScaler" and "_sklearn_output_config" not in vars(estimator):
         return scaler_fast_path(estimator)
@@ -31,18 +31,18 @@ def draw_rows(features: int) -> Array:
 
 
 def is_defined(kind: type, name: str) -> bool:
-    """Whether a class inherits a method, given as "Class.method", without overriding it."""
+    """Return whether a class inherits a method, given as "Class.method", without overriding it."""
     return getattr(getattr(kind, name.partition(".")[2], None), "__qualname__", "") == name
 
 
 def classify(model: Any, X: Array) -> Array | None:
-    """The decision function, of shape (records,) for two classes, otherwise (records, classes)."""
+    """Return the decision function, of shape (records,) for two classes, otherwise (records, classes)."""
     scores = regress(model, X)
     return scores.ravel() if scores is not None and scores.ndim == 2 and scores.shape[1] == 1 else scores
 
 
 def regress(model: Any, X: Array) -> Array | None:
-    """The linear function; None for records with NaN or infinity."""
+    """Return the linear function; None for records with NaN or infinity."""
     if not np.isfinite(X).all():
         return None
     scores: Array = X @ model.coef_.T + model.intercept_
@@ -50,7 +50,7 @@ def regress(model: Any, X: Array) -> Array | None:
 
 
 def scaler_fast_path(scaler: Any) -> FastPath | None:
-    """A fast transform of a scaler. NaN stays NaN."""
+    """Return a fast transform of a scaler. NaN stays NaN."""
     if not hasattr(scaler, "scale_"):
         return None
     mean: Array | None = scaler.mean_ if scaler.with_mean else None

@@ -41,7 +41,7 @@ class Method:
         return self.original(X, *args, **options)
 
     def takes(self, X: Any) -> bool:
-        """Whether X is an array for the fast implementation."""
+        """Return whether X is an array for the fast implementation."""
         fits = type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.shape[1] == self.features
         return fits and 0 < len(X) <= self.fast_path.max_rows
 
@@ -50,7 +50,7 @@ class Method:
 
 
 def is_close(found: Array) -> bool:
-    """Whether rounding could change the prediction for one of the records."""
+    """Return whether rounding could change the prediction for one of the records."""
     if found[0].size == 1:
         margins = np.abs(found)
     else:

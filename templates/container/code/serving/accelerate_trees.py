@@ -32,7 +32,7 @@ MAX_ROWS, MAX_NUMBERS = 500, 2_000_000  # for the comparison
 
 
 def find_fast_path(estimator: Any) -> FastPath | None:
-    """A fast implementation of a fitted ensemble; None for all other estimators.
+    """Return a fast implementation of a fitted ensemble; None for all other estimators.
 
     Raises ValueError if the ensemble has several outputs or is too large, and treelite's error if it cannot be read.
     """
@@ -66,7 +66,7 @@ def forest_fast_path(forest: Any) -> FastPath:
 
 
 def boosting_fast_path(model: Any) -> FastPath:
-    """The initial prediction plus the sum of the trees, of shape (records,); (records, classes) for more than two."""
+    """Return the initial prediction plus the trees, of shape (records,); (records, classes) for more than two."""
     if not isinstance(model.init, (str, type(None))):
         raise ValueError("its initial predictions are those of an estimator")
     stages = model.estimators_
@@ -96,7 +96,7 @@ def isolation_fast_path(forest: Any) -> FastPath:
 
 
 def make_fast_path(model: Any, method: str, evaluate: Callable[[Array], Array], added: int) -> FastPath:
-    """The implementation for trees on float32. Values that are not finite in float32 are left to scikit-learn."""
+    """Return an implementation for trees on float32. scikit-learn handles values that are not finite in float32."""
     splits = find_splits(model)
     rows = draw_rows(model.n_features_in_, *splits, np.float32)
 
@@ -111,7 +111,7 @@ def make_fast_path(model: Any, method: str, evaluate: Callable[[Array], Array], 
 
 
 def histogram_fast_path(model: Any) -> FastPath:
-    """The sums of histogram-based boosting, of shape (records, 1 or classes). It takes any float64."""
+    """Return the sums of histogram-based boosting, of shape (records, 1 or classes). It takes any float64."""
     if model.is_categorical_ is not None:
         raise ValueError("it takes categories")
     if any(len(stage) != model.n_trees_per_iteration_ for stage in model._predictors):
@@ -132,7 +132,7 @@ def histogram_fast_path(model: Any) -> FastPath:
 
 
 def count_records(splits: Array, added: int) -> int:
-    """The maximum number of records for which this is faster. `added`: values summed per record."""
+    """Return the maximum number of records for which this is faster. `added`: values summed per record."""
     return max(1, min(MAX_RECORDS, MAX_VISITS // max(1, len(splits)), MAX_ADDED // added))
 
 
@@ -159,7 +159,7 @@ def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[
 
 
 def is_recent(model: Any) -> bool:
-    """Whether the trees are from scikit-learn 1.3 or newer, which store the direction of NaN."""
+    """Return whether the trees are from scikit-learn 1.3 or newer, which store the direction of NaN."""
     return hasattr(np.ravel(model.estimators_)[0].tree_, "missing_go_to_left")
 
 
@@ -191,7 +191,7 @@ def add_missing(estimator: Any) -> Any:
 
 
 def find_splits(model: Any) -> tuple[Array, Array]:
-    """The features and thresholds of all splits. Trees of an isolation forest number only the features they use."""
+    """Return features and thresholds of all splits. Trees of an isolation forest number only the features they use."""
     trees = [estimator.tree_ for estimator in np.ravel(model.estimators_)]
     own = getattr(model, "estimators_features_", [np.arange(model.n_features_in_)] * len(trees))
     pairs = [(tree.feature >= 0, tree, features) for tree, features in zip(trees, own, strict=True)]

@@ -1,4 +1,4 @@
-"""Advice for a model that does not load: a table from the error to what to do."""
+"""Advice for a model that cannot be loaded: a table from the error to what to do."""
 
 import re
 import sys
@@ -49,12 +49,12 @@ DAMAGED = re.compile(
     r"|model file descriptor|Flatbuffers model verification"
 )
 UNKNOWN_TO_KERAS = r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'"
-FIX_IT = "Fix it."
+FIX_IT = "Fix the error."
 FALLBACK = "Save it again with the versions in requirements.txt, or check load() in code/model_handler.py."
 
 
 def advise(error: BaseException, mismatch: str | None = None) -> str:
-    """Advice for an error from load(). `mismatch` is the actual kind of a file with the wrong extension."""
+    """Return advice for an error from load(). `mismatch` is the actual kind of a file with the wrong extension."""
     if advice := look_up(error):
         return advice
     if mismatch:
@@ -81,13 +81,13 @@ def look_up(error: BaseException) -> str | None:
 
 
 def explain_missing(error: BaseException) -> str:
-    """Advice for a name that is missing because its statement in a script is skipped; empty for other errors."""
+    """Return advice for a name that is missing because its statement in a script is skipped; empty for other errors."""
     skipped = next(filter(None, map(user_code.find_skipped, trace(error))), None)
     return advise_skipped(skipped) if skipped else ""
 
 
 def advise_skipped(skipped: user_code.Skipped) -> str:
-    """Advice for a name that is missing because its statement is skipped or failed."""
+    """Return advice for a name that is missing because its statement is skipped or failed."""
     needs = f"{skipped.wanted} needs {skipped.name}. " if skipped.wanted != skipped.name else ""
     statement = f"{needs}Line {skipped.line} of {skipped.path.name}, which sets {skipped.name},"
     if skipped.error:
@@ -100,7 +100,7 @@ def advise_skipped(skipped: user_code.Skipped) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """The class and message of an error and of its first cause, on one line. Long messages are cut in the middle."""
+    """Return class and message of an error and its first cause, on one line. Long messages are cut in the middle."""
     first, *causes = trace(error)
     text = shorten(to_text(first))
     if causes and str(causes[-1]) not in str(first):
@@ -115,7 +115,7 @@ def shorten(text: str) -> str:
 
 
 def to_text(error: BaseException) -> str:
-    """The class and message of an error."""
+    """Return the class and message of an error."""
     return f"{type(error).__name__}: {error}"
 
 
@@ -127,12 +127,12 @@ def trace(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def find_package(module: str) -> str | None:
-    """The PyPI name of the installed library that provides a module; None if there is none."""
+    """Return the PyPI name of the installed library that provides a module; None if there is none."""
     return next(iter(metadata.packages_distributions().get(module.partition(".")[0], [])), None)
 
 
 def advise_module(name: str) -> str:
-    """Advice for a missing module."""
+    """Return advice for a missing module."""
     top = name.partition(".")[0]
     if package := find_package(top):
         return f"There is no {name} in the installed {package}. {advise_version(package)}"
@@ -143,29 +143,32 @@ def advise_module(name: str) -> str:
     if util.find_spec(top):
         return advise_own(top, name)
     return (
-        f"Put {top}.py, or the folder {top}/ if it is a package, next to code/model_handler.py, or generate the "
-        "project with --code=PATH: a pickle refers to modules by the names they had in training."
+        f"Put {top}.py, or the folder {top}/ if it is a package, next to code/model_handler.py: a pickle refers to "
+        "modules by the names they had in training."
     )
 
 
 def advise_attribute(name: str, module: str) -> str:
-    """Advice for a class or function that a module lacks."""
+    """Return advice for a class or function that a module lacks."""
     if package := find_package(module):
         return f"There is no {module}.{name} in the installed {package}. {advise_version(package)}"
     return advise_own(module, name)
 
 
 def advise_own(module: str, name: str) -> str:
-    """Advice for a user module, or one of the standard library, that lacks what the model needs."""
+    """Return advice for a user module, or one of the standard library, that lacks what the model needs."""
     if skipped := user_code.find_in_module(module, name):
         return advise_skipped(skipped)
     if module.partition(".")[0] in sys.stdlib_module_names:
-        return f"{module} of this Python has no {name}. Generate the project with the --python-version of the training."
+        return (
+            f"This Python's {module} has no {name}. In the project's folder, run: ml-container-creator update "
+            "--python-version=VERSION, with the version used in training."
+        )
     return f"{module} next to code/model_handler.py has no {name}. Replace it with the one used in training."
 
 
 def advise_version(package: str) -> str:
-    """Advice for a model saved by another version of a library."""
+    """Return advice for a model saved by another version of a library."""
     return (
         f"The model was not saved by {package} {metadata.version(package)}. In requirements.in, set {package} to the "
         "version it was trained with, then run ./lock.sh."
@@ -173,7 +176,7 @@ def advise_version(package: str) -> str:
 
 
 def advise_numpy() -> str:
-    """Advice for a pickled NumPy random generator, which other versions cannot read."""
+    """Return advice for a pickled NumPy random generator, which other versions cannot read."""
     return advise_version("numpy")
 
 
@@ -188,7 +191,7 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (
         r"Can't get (?:local )?attribute '(\w+)[^']*' on <module '(?:[\w.]+\.)?__(?:mp_)?main__'",
         "{0} was defined in the notebook or script that saved the model. Put the file that defines {0} next to "
-        "code/model_handler.py, or generate the project with --code=FILE. For a notebook, save the cell as a .py file.",
+        "code/model_handler.py. For a notebook, save the cell as a .py file.",
     ),
     (r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'", advise_attribute),
     (r"cannot import name '(\w+)' from '([\w.]+)'", advise_attribute),
@@ -200,13 +203,12 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
     (
         UNKNOWN_TO_KERAS,
-        "{0} is not part of Keras. Put the file that defines it next to code/model_handler.py, or generate the project "
-        "with --code=FILE.",
+        "{0} is not part of Keras. Put the file that defines it next to code/model_handler.py.",
     ),
     (
         r"Unrecognized keyword arguments? passed to",
-        "Another version of Keras saved the model. Generate the project with --framework-version set to the TensorFlow "
-        "version it was trained with, or save it again with this version.",
+        "Another version of Keras saved the model. In the project's folder, run: ml-container-creator update "
+        "--framework-version=VERSION, with the TensorFlow version used in training, or save it again with this one.",
     ),
     (
         r"`Lambda` layer",

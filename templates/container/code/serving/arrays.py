@@ -66,7 +66,7 @@ def parse_lines(lines: bytes) -> list[Any] | None:
 
 
 def has_long_field(lines: bytes) -> bool:
-    """Whether a field may exceed the length limit of the csv module, which is twice PIECE."""
+    """Return whether a field may exceed the length limit of the csv module, which is twice PIECE."""
     return not all(SEPARATOR.search(lines, at, at + PIECE) for at in range(0, len(lines) - PIECE, PIECE))
 
 
@@ -90,7 +90,7 @@ def format_csv(values: Any) -> bytes | None:
 
 
 def format_lines(array: NDArray[Any]) -> bytes:
-    """The CSV lines of an array from widen()."""
+    """Return the CSV lines of an array from widen()."""
     text = write_floats(array) if array.dtype == np.float64 else write_json(array)
     return (text[2:-2].replace(b"],[", b"\n") if array.ndim == 2 else text.translate(LINES, b"[]")) + b"\n"
 
@@ -113,7 +113,7 @@ def widen(values: Any) -> NDArray[Any] | None:
 
 
 def write_floats(array: NDArray[np.float64]) -> bytes:
-    """An array in JSON, but with numbers as Python writes them: nan, and 1e-05, which orjson writes as 0.00001."""
+    """Return an array in JSON, with numbers as Python writes them: nan, and 1e-05, which orjson writes as 0.00001."""
     if array.size < FEW:
         text = write_json(array)
         if not (b"0.0000" in text or b"e" in text or b"n" in text):
@@ -127,7 +127,7 @@ def write_floats(array: NDArray[np.float64]) -> bytes:
 
 
 def write_json(array: NDArray[Any]) -> bytes:
-    """A C-contiguous array in JSON; NaN and infinity are null."""
+    """Return a C-contiguous array in JSON; NaN and infinity are null."""
     return orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
 
 

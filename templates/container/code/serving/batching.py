@@ -106,7 +106,7 @@ def join(inputs: Sequence[Any]) -> Any:
 
 
 def shape_of(inputs: Any) -> Hashable:
-    """A key that inputs must share to be joined: kind, type and shape of a record. None: they cannot be joined."""
+    """Return a key that inputs must share to be joined: kind, type and shape of a record. None: cannot be joined."""
     if isinstance(inputs, dict):
         shapes = tuple((name, shape_of(value)) for name, value in inputs.items())
         fits = shapes and None not in dict(shapes).values() and count(inputs) is not None
@@ -117,7 +117,7 @@ def shape_of(inputs: Any) -> Hashable:
 
 
 def count(values: Any) -> int | None:
-    """The number of records in a list, an array, a DataFrame, or a dict of these; None for anything else."""
+    """Return the number of records in a list, an array, a DataFrame, or a dict of these; None for anything else."""
     if isinstance(values, dict):
         counts = {count(value) for value in values.values()}
         return counts.pop() if len(counts) == 1 else None
@@ -127,7 +127,7 @@ def count(values: Any) -> int | None:
 
 
 def is_pandas(values: Any) -> bool:
-    """Whether `values` is a DataFrame or a Series."""
+    """Return whether `values` is a DataFrame or a Series."""
     return hasattr(values, "iloc")
 
 
@@ -140,14 +140,14 @@ def split(outputs: Any, counts: Iterable[int]) -> list[Any] | None:
 
 
 def cut(outputs: Any, start: int, end: int) -> Any:
-    """The entries from `start` to `end`."""
+    """Return the entries from `start` to `end`."""
     if isinstance(outputs, dict):
         return {name: cut(value, start, end) for name, value in outputs.items()}
     return outputs.iloc[start:end] if is_pandas(outputs) else outputs[start:end]
 
 
 def agree(one: Any, other: Any) -> bool:
-    """Whether outputs are equal up to rounding, which can depend on the number of records."""
+    """Return whether outputs are equal up to rounding, which can depend on the number of records."""
     if hasattr(one, "columns") and hasattr(other, "columns"):
         one, other = ({name: frame[name].to_numpy() for name in frame} for frame in (one, other))
     if isinstance(one, dict) and isinstance(other, dict):

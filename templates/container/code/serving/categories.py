@@ -14,7 +14,7 @@ class UnknownCategoriesError(Exception):
 
 
 def read_lightgbm(booster: Any) -> Categories:
-    """The categories of a lightgbm.Booster. It has a list for each categorical column, but not which columns these are.
+    """Return the categories of a lightgbm.Booster. It lists them per categorical column, but not which columns.
 
     Only unordered categories, and integer columns declared categorical in training, are listed as categorical features.
     Raises UnknownCategoriesError if more than one choice of columns fits.
@@ -43,14 +43,14 @@ def choose(values: Sequence[str], lists: Sequence[Any], split: set[int], start: 
 
 
 def fits(values: str, categories: Sequence[Any], split: bool) -> bool:
-    """Whether the values of a column, such as 0:2:1 or the range [0:2], can be positions among the categories."""
+    """Return whether the values of a column, such as 0:2:1 or the range [0:2], can be positions in the categories."""
     numbers = [float(each) for each in re.findall(r"-?[\d.]+(?:e[+-]?\d+)?", values)]
     positions = all(-1 <= number < len(categories) and number.is_integer() for number in numbers)
     return positions and (split or numbers == [0, len(categories) - 1])
 
 
 def read_xgboost(booster: Any) -> Categories:
-    """The categories of an xgboost.Booster, stored since XGBoost 3.1. Its own function for this needs pyarrow.
+    """Return the categories of an xgboost.Booster, stored since XGBoost 3.1. Its own function for this needs pyarrow.
 
     Raises UnknownCategoriesError if they are not stored.
     """

@@ -235,7 +235,7 @@ def predictions_of(outputs: Any) -> Any:
     if not isinstance(outputs, dict):
         return outputs
     if "predictions" not in outputs:
-        raise NotAcceptable(f"This answer is an object. Set Accept to {JSON}.")
+        raise NotAcceptable(f"This response is an object. Set Accept to {JSON}.")
     return outputs["predictions"]
 
 

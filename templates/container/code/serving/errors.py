@@ -4,7 +4,7 @@ The message of a ServingError goes to the client as {"error": message}, so it ne
 Any other exception is a bug on the server's side: status 500, with the details in the log only.
 """
 
-CANNOT_START = 3  # exit status of a process whose model does not load; restarting it would not help
+CANNOT_START = 3  # exit status of a process whose model cannot be loaded; restarting it would not help
 
 
 class StartError(Exception):
@@ -29,7 +29,7 @@ class BadRequest(ServingError):
 
 
 class NotAcceptable(ServingError):
-    """The answer cannot be written in any media type in Accept."""
+    """The response cannot be written in any media type in Accept."""
 
     status = 406
 
@@ -62,7 +62,7 @@ class HandlerFailed(ServingError):
     """The handler raised an unexpected exception, which is in the log."""
 
     def __init__(self) -> None:
-        super().__init__("The model failed on this request. The reason is in the log of the endpoint.")
+        super().__init__("The model failed on this request. Details are in the endpoint's log.")
 
 
 class RouteError(ServingError):

@@ -21,7 +21,7 @@ UNKNOWN = re.compile(r"Found unknown categories (\[.*\]) in column \d+ during tr
 
 
 def find_columns(model: Any) -> InputSchema | None:
-    """The columns of a model trained on a DataFrame, with the types its steps reveal; None for any other model.
+    """Return the columns of a model trained on a DataFrame, with the types its steps reveal; None for any other model.
 
     A model whose steps all take numbers and select none by name gets an array, which is faster. The list of columns is
     empty if only a later step selects some by name, or if categories are unknown: the signature must then have them.
@@ -45,7 +45,7 @@ def find_columns(model: Any) -> InputSchema | None:
 
 
 def find_names(model: Any) -> list[str]:
-    """The column names in training. LightGBM and CatBoost number unnamed columns, which does not count."""
+    """Return the column names in training. LightGBM and CatBoost number unnamed columns, which does not count."""
     for attribute in ("feature_names_in_", "feature_name_", "feature_names_"):
         names = getattr(model, attribute, None)
         if names is not None and any(str(name) not in (f"Column_{at}", f"{at}") for at, name in enumerate(names)):
@@ -54,12 +54,12 @@ def find_names(model: Any) -> list[str]:
 
 
 def selects(estimator: Any) -> bool:
-    """Whether an estimator selects columns."""
+    """Return whether an estimator selects columns."""
     return hasattr(estimator, "transformers_")
 
 
 def selects_by_name(estimator: Any) -> bool:
-    """Whether an estimator selects columns by name."""
+    """Return whether an estimator selects columns by name."""
     choices = [columns for *_, columns in getattr(estimator, "transformers_", ())]
     return any(isinstance(each, str) or (isinstance(each, list) and str in map(type, each)) for each in choices)
 
@@ -72,12 +72,12 @@ def walk(estimator: Any) -> Iterator[Any]:
 
 
 def steps_of(estimator: Any) -> Sequence[tuple[str, Any]]:
-    """The named steps of a pipeline, or parts of a union."""
+    """Return the named steps of a pipeline, or parts of a union."""
     return getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None) or ()
 
 
 def nested_estimators(estimator: Any) -> Iterator[Any]:
-    """The estimators that a search, a vote, a calibration or the like fitted on all of its columns."""
+    """Return the estimators that a search, a vote, a calibration or the like fitted on all of its columns."""
     names = getattr(estimator, "feature_names_in_", ())
     fitted = [value for name, value in vars(estimator).items() if name[-1:] == "_"] if hasattr(estimator, "fit") else []
     for value in fitted:
@@ -88,7 +88,7 @@ def nested_estimators(estimator: Any) -> Iterator[Any]:
 
 
 def infer_columns(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
-    """The columns of an estimator, with the types it reveals."""
+    """Return the columns of an estimator, with the types it reveals."""
     if hasattr(estimator, "steps"):
         return infer_columns(
             next((step for _, step in estimator.steps if step not in (None, "passthrough")), None), names
@@ -116,7 +116,7 @@ def infer_columns(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
 
 
 def columns_of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
-    """The columns of a SimpleImputer. Only a mean or a median implies numbers; a constant implies nothing."""
+    """Return the columns of a SimpleImputer. Only a mean or a median implies numbers; a constant implies nothing."""
     gap = None if imputer.missing_values is None else np.nan
     for name, value in zip(names, imputer.statistics_, strict=True):
         if imputer.strategy in ("mean", "median"):
@@ -128,7 +128,7 @@ def columns_of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
 
 
 def find_categories(model: Any) -> categories.Categories:
-    """The categories of a LightGBM or XGBoost estimator; empty for any other estimator."""
+    """Return the categories of a LightGBM or XGBoost estimator; empty for any other estimator."""
     if not type(model).__module__.startswith(BOOSTERS):
         return {}
     return (
@@ -139,7 +139,7 @@ def find_categories(model: Any) -> categories.Categories:
 
 
 def columns_of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
-    """The columns of a LightGBM or XGBoost estimator."""
+    """Return the columns of a LightGBM or XGBoost estimator."""
     known, closed = find_categories(model), not hasattr(model, "booster_")
     return [Column(name, NUMBER, categories=known.get(name, ()), closed=closed) for name in names]
 
@@ -158,7 +158,7 @@ def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequen
 
 
 def column_of_values(name: str, values: NDArray[Any]) -> Column:
-    """A column with the type of these values."""
+    """Return a column with the type of these values."""
     present = [value for value in values if value is not None and value == value]
     gap = None if any(value is None for value in values) else np.nan
     if present and all(isinstance(value, str) for value in present):
@@ -217,7 +217,7 @@ def find_text(frame: Any, model: Any) -> str | None:
 
 
 def show_cell(frame: Any, record: int, column: int) -> str:
-    """A value with its record and column."""
+    """Return a value with its record and column."""
     value = frame.iloc[record, column]
     shown = show(value.item() if hasattr(value, "item") else value) if value == value and value is not None else "null"
     return f"Record {record + 1}: {frame.columns[column]} is {shown}"

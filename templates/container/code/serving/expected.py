@@ -29,7 +29,7 @@ BASIC = ("numpy", "pandas", "scipy")  # their versions seldom change predictions
 MAX_SHOWN = 3  # differing records shown in an error
 
 Lists = dict[str, Any]
-Answer = Callable[[dict[str, Any]], Any]  # JSON of a request -> JSON of the answer
+Answer = Callable[[dict[str, Any]], Any]  # JSON of a request -> JSON of the response
 
 
 def check_predictions(model_dir: Path, answer: Answer) -> None:
@@ -62,7 +62,7 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
 
 
 def find_cause(expected: Lists) -> str:
-    """The likely cause of a difference, and what to do: another library version, or different inputs."""
+    """Return the likely cause of a difference, and what to do: another library version, or different inputs."""
     others = []
     for name, was in expected["versions"].items():
         with suppress(metadata.PackageNotFoundError):
@@ -80,7 +80,7 @@ def find_cause(expected: Lists) -> str:
 
 
 def read(path: Path) -> Lists:
-    """Read the file. NaN becomes null, as in an answer. Raises StartError if the file is broken."""
+    """Read the file. NaN becomes null, as in a response. Raises StartError if the file is broken."""
     again = "Write it again where the model was trained, or delete it."
     try:
         saved = json.loads(path.read_bytes(), parse_constant=lambda _: None)
@@ -112,7 +112,7 @@ def predict(expected: Lists, answer: Answer) -> Lists:
             found = answer(request)
     except (Exception, SystemExit) as error:
         log.exception("The model failed on the inputs of %s.", FILE)
-        advice = explain_missing(error) or "Fix them, or predict() in code/model_handler.py."
+        advice = explain_missing(error) or "Fix the inputs, or predict() in code/model_handler.py."
         raise StartError(
             f"The model fails on the inputs of {FILE}: {describe(error)}. {advice} SM_EXPECTED=off starts the server "
             "anyway."
@@ -125,14 +125,14 @@ def predict(expected: Lists, answer: Answer) -> Lists:
     for kind in wanted:
         if not isinstance(lists.get(kind), list) or len(lists[kind]) != len(expected[kind]):
             raise StartError(
-                f"The answer to the {len(expected['inputs'])} inputs of {FILE} is not a list of as many {kind} and "
-                "cannot be compared. Delete the file, or set SM_EXPECTED=off."
+                f"The response to the {len(expected['inputs'])} inputs of {FILE} must have a list of {kind}, one per "
+                "input, to be compared. Delete the file, or set SM_EXPECTED=off."
             )
     return {kind: lists[kind] for kind in wanted}
 
 
 def measure(expected: Any, found: Any, smallest: float) -> float:
-    """The largest difference between two values, relative to their magnitude, which counts as at least `smallest`.
+    """Return the largest difference between two values, relative to their magnitude, which is at least `smallest`.
 
     Infinity if they differ in structure, type, whole numbers, or values other than numbers.
     """
@@ -149,5 +149,5 @@ def measure(expected: Any, found: Any, smallest: float) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a JSON number."""
+    """Return whether `value` is a JSON number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

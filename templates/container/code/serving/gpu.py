@@ -7,7 +7,7 @@ log = logging.getLogger(__name__)
 
 
 def has_gpu() -> bool:
-    """Whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
+    """Return whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 

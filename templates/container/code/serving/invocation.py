@@ -1,6 +1,6 @@
-"""From requests to answers: content, decode, predict (for several requests at once), encode, content.
+"""From requests to responses: content, decode, predict (for several requests at once), encode, content.
 
-A web server creates one Invoker per process, submits requests to it, and gets them back with their answers.
+A web server creates one Invoker per process, submits requests to it, and gets them back with their responses.
 """
 
 import itertools
@@ -15,9 +15,9 @@ import orjson
 from serving import batching, content, logs, metrics_server, stages
 from serving.advice import explain_missing
 from serving.errors import HandlerFailed, Overloaded, ServingError
-from serving.media_types import JSON_LINES, choose_answer
+from serving.media_types import JSON_LINES, choose_response_type
 from serving.models import Model
-from serving.request import CURRENT, Answer, Request, Stream
+from serving.request import CURRENT, Request, Response, Stream
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,21 +31,21 @@ class Prepared(NamedTuple):
     """A request that is ready to be predicted."""
 
     request: Request
-    media_type: str  # of the answer
+    media_type: str  # of the response
     inputs: Any
     rows: int
     kind: Hashable  # requests of the same kind can be predicted together; None: predict alone
 
 
 class Invoker:
-    """Answers requests, in batches where possible. A request that fails gets an error as its answer."""
+    """Answers requests, in batches where possible. A request that fails gets an error as its response."""
 
     def __init__(self, model: Model, settings: Settings, deliver: Callable[[list[Request]], object]) -> None:
-        """`deliver` is called in a prediction thread with requests as soon as they have their answers."""
+        """`deliver` is called in a prediction thread with requests as soon as they have their responses."""
         self.model = model
         self.settings = settings
         self.deliver = deliver
-        self.answers = (model.media_type,) if model.media_type else settings.answers
+        self.response_types = (model.media_type,) if model.media_type else settings.response_types
         self.batcher = batching.Batcher(
             self.run,
             threads=settings.threads,
@@ -64,7 +64,7 @@ class Invoker:
     def run(self, requests: list[Request]) -> None:
         """Answer requests taken from the queue."""
         prepared = [ready for request in requests if (ready := run_step(request, self.begin, request))]
-        self.finish([request for request in requests if request.answer])
+        self.finish([request for request in requests if request.response])
         for group in form_groups(prepared, self.settings.batch_rows):
             if len(group) == 1 or not self.predict_together(group):
                 for one in group:
@@ -73,7 +73,7 @@ class Invoker:
 
     def prepare(self, request: Request) -> Prepared:
         """Parse the headers and the body, and decode the records with the handler."""
-        media_type = choose_answer(request.accept, self.answers)
+        media_type = choose_response_type(request.accept, self.response_types)
         records, request.parameters = content.decode(request.body, request.content_type, self.model.decoders)
         inputs = self.model.decode(records)
         rows, kind = batching.count(inputs), batching.shape_of(inputs)
@@ -101,7 +101,7 @@ class Invoker:
         return True
 
     def prove(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
-        """Whether the first and last request get the same outputs alone. If not, axis 0 may not be records."""
+        """Return whether the first and last request get the same outputs alone. If not, axis 0 may not be records."""
         for one, part in ((group[0], parts[0]), (group[-1], parts[-1])):
             CURRENT.set(one.request)
             try:
@@ -127,7 +127,7 @@ class Invoker:
         self.respond(one, metrics_server.measure(self.predict, one.inputs, one.rows, one.request))
 
     def respond(self, one: Prepared, outputs: Any) -> None:
-        """Encode the outputs with the handler and set the answer."""
+        """Encode the outputs with the handler and set the response."""
         body: bytes | Stream
         if isinstance(outputs, Iterator):
             body, media_type = self.stream(one.request, outputs)
@@ -135,10 +135,10 @@ class Invoker:
             encoded, media_type = self.model.encode(outputs), one.media_type
             is_body = self.model.media_type and isinstance(encoded, (bytes, str))
             body = to_bytes(encoded) if is_body else content.encode(encoded, media_type)
-        one.request.answer = Answer(200, body, media_type, answer_headers(one.request))
+        one.request.response = Response(200, body, media_type, response_headers(one.request))
 
     def stream(self, request: Request, outputs: Iterator[Any]) -> tuple[Stream, str]:
-        """A streamed answer and its media type. If the first piece fails, which is made now, it still gets a status."""
+        """Return a streamed response and its media type. If the first piece, made now, fails, the status says so."""
         encoded = map(self.model.encode, outputs)
         first = list(itertools.islice(encoded, 1))
         media_type = self.model.media_type or type_of_pieces(first)
@@ -147,16 +147,16 @@ class Invoker:
     def finish(self, requests: list[Request]) -> None:
         """Log answered requests, then deliver them, if there are any.
 
-        In this order, this thread does not compete for the interpreter with the web server, which writes the answers.
+        In this order, this thread does not compete for the interpreter with the web server, which writes the responses.
         A stream is always delivered alone and logged at its end.
         """
         if not requests:
             return
-        metrics_server.count_answers(requests)
-        answer = requests[0].answer
-        if answer and isinstance(answer.body, Stream):
+        metrics_server.count_responses(requests)
+        response = requests[0].response
+        if response and isinstance(response.body, Stream):
             self.deliver(requests)
-            answer.body.closed.wait()
+            response.body.closed.wait()
             logs.write_requests(requests)
         else:
             logs.write_requests(requests)
@@ -164,22 +164,22 @@ class Invoker:
 
 
 def run_step(request: Request, step: Callable[..., Any], *arguments: Any) -> Any:
-    """Return the result of a step. If it fails, set an error as the answer, log a bug's traceback and return None."""
+    """Return the result of a step. If it fails, set an error as the response, log a bug's traceback and return None."""
     CURRENT.set(request)
     try:
         return step(*arguments)
     except ServingError as error:
-        request.answer = refuse(error)
+        request.response = refuse(error)
     except (Exception, SystemExit) as error:  # sys.exit() in a handler must not end the server
         log.exception(f"The handler failed. {explain_missing(error)}".rstrip())
-        request.answer = refuse(HandlerFailed())
+        request.response = refuse(HandlerFailed())
     return None
 
 
-def answer_whole(transform: Callable[[Request], Answer], request: Request) -> None:
+def answer_whole(transform: Callable[[Request], Response], request: Request) -> None:
     """Answer a request in script mode. Returns None: nothing is left to predict."""
-    answer = metrics_server.measure(transform, request, 1, request)
-    request.answer = replace(answer, headers={**answer.headers, **answer_headers(request)})
+    response = metrics_server.measure(transform, request, 1, request)
+    request.response = replace(response, headers={**response.headers, **response_headers(request)})
 
 
 def form_groups(prepared: Sequence[Prepared], max_rows: int) -> Iterator[list[Prepared]]:
@@ -198,37 +198,37 @@ def form_groups(prepared: Sequence[Prepared], max_rows: int) -> Iterator[list[Pr
         yield group
 
 
-def refuse(error: ServingError) -> Answer:
-    """The answer for an error: {"error": "..."}."""
+def refuse(error: ServingError) -> Response:
+    """Return the response for an error: {"error": "..."}."""
     headers = {}
     if isinstance(error, Overloaded):
         metrics_server.REFUSED.inc()
         headers["Retry-After"] = "1"
-    return Answer(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
+    return Response(error.status, orjson.dumps({error.key: str(error)}), headers=headers)
 
 
-def execution_parameters(settings: Settings) -> Answer:
+def execution_parameters(settings: Settings) -> Response:
     """Answer GET /execution-parameters (SageMaker: concurrent transforms x payload is at most 100 MB)."""
     parameters = {
         "MaxConcurrentTransforms": min(16, settings.workers * settings.threads),
         "BatchStrategy": "MultiRecord",
-        "MaxPayloadInMB": 6,
+        "MaxPayloadInMB": min(6, settings.max_body // 2**20),
     }
-    return Answer(200, orjson.dumps(parameters))
+    return Response(200, orjson.dumps(parameters))
 
 
-def answer_headers(request: Request) -> Mapping[str, str]:
-    """The headers of an answer: X-Amzn-SageMaker-Custom-Attributes, if the handler set it."""
-    value = request.answer_attributes
+def response_headers(request: Request) -> Mapping[str, str]:
+    """Return the headers of a response: X-Amzn-SageMaker-Custom-Attributes, if the handler set it."""
+    value = request.response_attributes
     if value is None:
         return {}
     if not (value.isascii() and value.isprintable() and len(value) <= MAX_ATTRIBUTES):
-        raise ValueError(f"answer_attributes must be at most {MAX_ATTRIBUTES} printable ASCII characters: {value!r}")
+        raise ValueError(f"response_attributes must be at most {MAX_ATTRIBUTES} printable ASCII characters: {value!r}")
     return {CUSTOM_ATTRIBUTES: value}
 
 
 def type_of_pieces(pieces: Sequence[Any]) -> str:
-    """The media type of a stream if the handler does not set one."""
+    """Return the media type of a stream if the handler does not set one."""
     if pieces and not isinstance(pieces[0], (bytes, str)):
         return JSON_LINES
     return "application/octet-stream" if pieces and isinstance(pieces[0], bytes) else "text/plain; charset=utf-8"
@@ -244,7 +244,7 @@ def write_pieces(encoded: Iterator[Any], outputs: Iterator[Any]) -> Generator[by
 
 
 def to_bytes(value: Any) -> bytes:
-    """Bytes unchanged, text in UTF-8, anything else as a line of JSON."""
+    """Return bytes unchanged, text in UTF-8, anything else as a line of JSON."""
     if isinstance(value, bytes):
         return value
     return value.encode() if isinstance(value, str) else content.to_json_line(value)

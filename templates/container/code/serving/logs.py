@@ -62,22 +62,22 @@ def write_lines(level: str, message: str, lines: Iterable[Mapping[str, object]])
 
 
 def describe(request: Request) -> dict[str, object]:
-    """The log fields of a request, without its contents."""
+    """Return the log fields of a request, without its contents."""
     fields: dict[str, object] = {"id": request.inference_id} if request.inference_id else {}
-    if answer := request.answer:
-        fields["status"] = answer.status
+    if response := request.response:
+        fields["status"] = response.status
         fields["ms"] = round((time.perf_counter() - request.received) * 1000, 2)
         fields["together"] = request.together
         fields["bytes_in"] = len(request.body)
-        fields["bytes_out"] = answer.body.size if isinstance(answer.body, Stream) else len(answer.body)
+        fields["bytes_out"] = response.body.size if isinstance(response.body, Stream) else len(response.body)
     return fields
 
 
 def to_iso(seconds: float) -> str:
-    """A time in UTC, to the millisecond."""
+    """Return a time in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def to_json(line: Mapping[str, object]) -> str:
-    """A log line."""
+    """Return a log line."""
     return orjson.dumps(line, default=str).decode()

@@ -9,7 +9,7 @@ JSON = "application/json"
 CSV = "text/csv"
 JSON_LINES = "application/jsonlines"
 NPY = "application/x-npy"
-ANSWERS = (JSON, CSV, JSON_LINES, NPY)
+RESPONSE_TYPES = (JSON, CSV, JSON_LINES, NPY)
 
 
 @lru_cache(256)
@@ -28,7 +28,7 @@ def read_parameter(header: str, wanted: str) -> str | None:
 
 
 @lru_cache(256)
-def choose_answer(accept: str | None, offers: Sequence[str]) -> str:
+def choose_response_type(accept: str | None, offers: Sequence[str]) -> str:
     """Choose the offer that Accept prefers; the first if there is no Accept, or for a tie.
 
     Raises NotAcceptable if Accept allows none of them.

@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.samples import Sample
 
 from serving.metrics_memory import MEMORY, Number, Series
-from serving.request import Answer
+from serving.request import Response
 
 __all__ = ["Counter", "Gauge", "Histogram", "Summary", "show"]
 
@@ -80,9 +80,9 @@ REGISTRY = CollectorRegistry()
 REGISTRY.register(Numbers())
 
 
-def show() -> Answer:
+def show() -> Response:
     """Answer GET /metrics."""
-    return Answer(200, generate_latest(REGISTRY), TEXT)
+    return Response(200, generate_latest(REGISTRY), TEXT)
 
 
 def accumulate(metric: Metric) -> None:
@@ -104,7 +104,7 @@ def order_sample(sample: Sample) -> tuple[str, float]:
 
 
 def list_processes() -> dict[int, list[str]]:
-    """The first process and its descendants, each with the fields of /proc/PID/stat from the state on."""
+    """Return the first process and its descendants, each with the fields of /proc/PID/stat from the state on."""
     every: dict[int, list[str]] = {}
     children: dict[int, list[int]] = defaultdict(list)
     for folder in PROC.glob("[0-9]*"):
@@ -119,7 +119,7 @@ def list_processes() -> dict[int, list[str]]:
 
 
 def read_cpu_seconds() -> float:
-    """The CPU time of all running processes, and of ended ones, which is included in that of their parents.
+    """Return the CPU time of all running processes, and of ended ones, which is included in that of their parents.
 
     A process that ends during the reading would be counted twice, or not at all: in that case they are read again.
     """
@@ -133,12 +133,12 @@ def read_cpu_seconds() -> float:
 
 
 def read_memory_bytes() -> int:
-    """The memory of all running processes. Shared memory, such as a model loaded before the fork, counts once."""
+    """Return the memory of all running processes. Shared memory, such as a preloaded model, counts once."""
     return sum(read_memory_of(PROC / str(pid)) for pid in list_processes())
 
 
 def read_memory_of(process: Path) -> int:
-    """The proportional set size of a process in bytes; if unavailable, its resident set size."""
+    """Return the proportional set size of a process in bytes; if unavailable, its resident set size."""
     with suppress(OSError, StopIteration):
         lines = (process / "smaps_rollup").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

@@ -111,7 +111,7 @@ class Memory:
             return self.columns[name]
 
     def own_row(self) -> "memoryview[float]":
-        """The numbers of this process. They continue the sums, but not the gauges, of a process that has ended."""
+        """Return the numbers of this process. They continue the sums, but not the gauges, of an ended process."""
         with self.exclusive():
             if self.own is None:
                 free = (row for row in range(MAX_PROCESSES) if self.take(row))
@@ -124,12 +124,12 @@ class Memory:
             return self.own
 
     def numbers_of(self, row: int) -> "memoryview[float]":
-        """The numbers of a process."""
+        """Return the numbers of a process."""
         start = MAX_NAMES // SIZE + row * MAX_NUMBERS
         return self.numbers[start : start + MAX_NUMBERS]
 
     def is_running(self, row: int) -> bool:
-        """Whether the process that took a row is running."""
+        """Return whether the process that took a row is running."""
         if row == self.row or not self.take(row):
             return True
         self.release(row)
@@ -178,9 +178,9 @@ class Number:
         (MEMORY.own or MEMORY.own_row())[self.column] = value
 
     def get(self) -> float:
-        """The value in this process."""
+        """Return the value in this process."""
         return (MEMORY.own or MEMORY.own_row())[self.column]
 
     def cell(self) -> "memoryview[float]":
-        """A view of only this number in this process: the fastest way to set it."""
+        """Return a view of only this number in this process: the fastest way to set it."""
         return MEMORY.own_row()[self.column : self.column + 1]

@@ -5,12 +5,12 @@ import logging
 import orjson
 
 from serving.metrics_memory import MEMORY
-from serving.request import Answer
+from serving.request import Response
 
 log = logging.getLogger(__name__)
 
 
-def show() -> Answer:
+def show() -> Response:
     """Answer GET /metrics: the page, or 503 with the reason if it is unavailable."""
     fault = MEMORY.fault
     if not fault:
@@ -20,5 +20,5 @@ def show() -> Answer:
             return metrics.show()
         except Exception:
             log.exception("GET /metrics failed.")
-            fault = "The metrics cannot be shown. The reason is in the log."
-    return Answer(503, orjson.dumps({"error": fault}))
+            fault = "The metrics cannot be shown. Details are in the log."
+    return Response(503, orjson.dumps({"error": fault}))

@@ -42,8 +42,8 @@ def gauge(metric: str, about: str, merge: str = "sum") -> Number:
     return Number(Series("gauge", metric, about, metric, {}, merge))
 
 
-class Answers(dict[int, int]):
-    """The columns of the counters of answers, by status."""
+class Responses(dict[int, int]):
+    """The columns of the counters of responses, by status."""
 
     def __missing__(self, status: int) -> int:
         about = "Prediction requests answered, by status."
@@ -51,9 +51,9 @@ class Answers(dict[int, int]):
         return self[status]
 
 
-ANSWERS = Answers()
+RESPONSES = Responses()
 for usual in (200, 400, 500, 503):  # start at 0 instead of being absent
-    ANSWERS[usual]
+    RESPONSES[usual]
 REFUSED = counter("serving_requests_refused", "Requests refused with 503 because the queue was full.")
 QUEUE = gauge("serving_queue_requests", "Requests waiting for their prediction.")
 WAITING = Histogram("serving_queue_seconds", "Time requests waited for their prediction.", SECONDS)
@@ -82,13 +82,13 @@ def time_pieces(pieces: Iterator[Any], records: int, began: float) -> Iterator[A
             count_prediction(MEMORY.own or MEMORY.own_row(), records, time.perf_counter() - began)
 
 
-def count_answers(requests: Iterable[Request]) -> None:
+def count_responses(requests: Iterable[Request]) -> None:
     """Count answered requests and their predictions. This runs for every batch, so it must be fast."""
     total, buckets = 0.0, WAITING.buckets
     with MEMORY.lock:
         row = MEMORY.own or MEMORY.own_row()
         for request in requests:
-            row[ANSWERS[request.answer.status]] += 1  # type: ignore[union-attr]
+            row[RESPONSES[request.response.status]] += 1  # type: ignore[union-attr]
             waited = request.waited
             if waited is not None:
                 row[buckets[bisect_left(SECONDS, waited)]] += 1

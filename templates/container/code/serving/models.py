@@ -20,7 +20,7 @@ from serving.content import Decoder, Records
 from serving.errors import CANNOT_START, StartError
 from serving.file_types import recognize
 from serving.media_types import JSON
-from serving.request import CURRENT, Answer, Request
+from serving.request import CURRENT, Request, Response
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Model:
     schema: columns.InputSchema | None = None  # the columns it takes by name
     outputs: Sequence[signature.Output] = ()  # from the signature
     loaded: Any = None  # what load returned
-    transform: Callable[[Request], Answer] | None = None  # script mode: handles a whole request, replacing the steps
+    transform: Callable[[Request], Response] | None = None  # script mode: handles a whole request, replacing the steps
 
     def answer(self, body: Any) -> Any:
         """Return the JSON a client would get for this JSON. Raises whatever the handler raises."""
@@ -104,7 +104,7 @@ def load_model(handler: ModuleType, model_dir: Path) -> Model:
 
 
 def open_model(handler: ModuleType, model_dir: Path) -> Model:
-    """Load the model. Raises StartError if the folder is missing or empty, or the model does not load.
+    """Load the model. Raises StartError if the folder is missing or empty, or the model cannot be loaded.
 
     The traceback of a failure is logged before StartError is raised.
     """
@@ -121,7 +121,7 @@ def open_model(handler: ModuleType, model_dir: Path) -> Model:
     except (Exception, SystemExit) as error:
         log.exception("load() in model_handler.py failed.")
         advice = advise(error, find_mismatch(model_dir))
-        raise StartError(f"The model in {model_dir} does not load: {describe(error)}. {advice}") from None
+        raise StartError(f"The model in {model_dir} could not be loaded: {describe(error)}. {advice}") from None
     log.info("The model is loaded.")
     metrics_server.LOADED.set(time.time())
     transform = getattr(handler, "TRANSFORM", None)
@@ -206,19 +206,19 @@ def require(loaded: Any, *methods: str) -> None:
 
 
 def describe_mismatch(model_dir: Path) -> str:
-    """The result of find_mismatch as a sentence; empty if there is none."""
+    """Return the result of find_mismatch as a sentence; empty if there is none."""
     kind = find_mismatch(model_dir)
     return f"The file looks like {kind}. " if kind else ""
 
 
 def find_mismatch(model_dir: Path) -> str | None:
-    """The actual kind of the one file whose extension is wrong; None if there is no such file, or several."""
+    """Return the actual kind of the one file whose extension is wrong; None if there is no such file, or several."""
     kinds = [kind for path in list_files(model_dir) if (kind := recognize(path)) and path.suffix not in kind]
     return kinds[0] if len(kinds) == 1 else None
 
 
 def list_files(model_dir: Path) -> list[Path]:
-    """The files in the folder, sorted, without dot files and DESCRIPTIONS; empty if the folder is missing."""
+    """Return the files in the folder, sorted, without dot files and DESCRIPTIONS; empty if the folder is missing."""
     if not model_dir.is_dir():
         return []
     return sorted(path for path in model_dir.iterdir() if path.name[0] != "." and path.name not in DESCRIPTIONS)
@@ -228,14 +228,14 @@ def import_handler() -> ModuleType:
     """Import the user's model_handler.py, or the script next to it that replaces it (script_mode.py).
 
     Also make names that a pickle expects in `__main__` resolve to the files next to it (user_code.py). Raises
-    StartError if the handler does not import or lacks `load` or `predict`, or if the script cannot be used.
+    StartError if the handler cannot be imported or lacks `load` or `predict`, or if the script cannot be used.
     """
     try:
         handler = importlib.import_module("model_handler")
     except (Exception, SystemExit) as error:
         log.exception("model_handler.py failed.")
         advice = look_up(error) or FIX_IT
-        raise StartError(f"model_handler.py does not import: {describe(error)}. {advice}") from None
+        raise StartError(f"model_handler.py could not be imported: {describe(error)}. {advice}") from None
     for name in ("load", "predict"):
         if not callable(getattr(handler, name, None)):
             raise StartError(f"model_handler.py has no function {name}(). Add it.")
@@ -246,5 +246,5 @@ def import_handler() -> ModuleType:
 
 
 def identity(_: Any, value: Any) -> Any:
-    """The default for a hook that the handler does not define."""
+    """Return the value unchanged: the default for a hook that the handler does not define."""
     return value

@@ -9,7 +9,7 @@ from serving.columns import ANY, NUMBER, Column, InputSchema
 from serving.errors import BadRequest, HandlerFailed, NotAcceptable, Overloaded, TooLarge, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES
 from serving.models import Model
-from serving.request import Answer
+from serving.request import Response
 from serving.settings import Settings
 from serving.tables import make_reader
 from serving.values import type_of
@@ -44,22 +44,22 @@ RECORDS: Schema = {  # the request of a model without columns
 }
 
 
-def show_docs() -> Answer:
+def show_docs() -> Response:
     """Answer GET /docs."""
-    return Answer(200, Path(__file__).with_name("docs.html").read_bytes(), "text/html; charset=utf-8")
+    return Response(200, Path(__file__).with_name("docs.html").read_bytes(), "text/html; charset=utf-8")
 
 
-def describe(model: Model, settings: Settings) -> Answer:
+def describe(model: Model, settings: Settings) -> Response:
     """Answer GET /openapi.json."""
     anything: Schema = {"*/*": {}}  # for script mode (script_mode.py)
-    takes, answers, schemas = (anything, anything, {}) if model.transform else describe_bodies(model, settings)
+    takes, responses, schemas = (anything, anything, {}) if model.transform else describe_bodies(model, settings)
     schemas["Error"] = keyed(error=TEXT)
     schemas["Limits"] = keyed(MaxConcurrentTransforms=WHOLE, BatchStrategy=TEXT, MaxPayloadInMB=WHOLE)
     failures = {str(each.status): respond(str(each.__doc__), to_content("Error")) for each in ERRORS}
     invoke = {
         "operationId": "invoke",
         "requestBody": {"required": True, "content": takes},
-        "responses": {"200": respond("The predictions.", answers), **failures},
+        "responses": {"200": respond("The predictions.", responses), **failures},
     }
     ready = respond("The model is loaded.", {JSON: {}})
     limits = respond("Recommended settings for batch transform.", to_content("Limits"))
@@ -70,20 +70,20 @@ def describe(model: Model, settings: Settings) -> Answer:
     }
     info = {"title": "Model server", "version": "1"}
     document = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
-    return Answer(200, content.to_json_line(document))
+    return Response(200, content.to_json_line(document))
 
 
 def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, Schema]:
-    """The request and response bodies of /invocations by media type, and the schemas they refer to."""
+    """Return the request and response bodies of /invocations by media type, and the schemas they refer to."""
     schemas, examples = describe_columns(model.schema) if model.schema else ({"Request": RECORDS}, {})
-    schemas["Answer"] = describe_answer(model)
+    schemas["Response"] = describe_response(model)
     takes = to_content("Request", {**content.DECODERS, **model.decoders})
-    answers = to_content("Answer", [model.media_type] if model.media_type else settings.answers)
-    return {each: {**body, **examples.get(each, {})} for each, body in takes.items()}, answers, schemas
+    responses = to_content("Response", [model.media_type] if model.media_type else settings.response_types)
+    return {each: {**body, **examples.get(each, {})} for each, body in takes.items()}, responses, schemas
 
 
 def describe_columns(inputs: InputSchema) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """The schemas of each JSON form of a request by column, and examples by media type."""
+    """Return the schemas of each JSON form of a request by column, and examples by media type."""
     columns = {column.name: schema_of(column) for column in inputs.columns}
     record = {column.name: example_of(column) for column in inputs.columns}
     names, values = list(record), list(record.values())
@@ -113,22 +113,22 @@ def describe_columns(inputs: InputSchema) -> tuple[dict[str, Schema], dict[str, 
     }
 
 
-def describe_answer(model: Model) -> Schema:
-    """The schema of a JSON answer, with the types of the outputs in signature.json."""
+def describe_response(model: Model) -> Schema:
+    """Return the schema of a JSON response, with the types of the outputs in signature.json."""
     types = [TYPES.get(str(each.type), TYPES[ANY])[0] for each in model.outputs]
     by_name = {str(each.name): schema for each, schema in zip(model.outputs, types, strict=True)}
     several = {"type": ["array", "object"], "prefixItems": types, "properties": by_name}
     extra = {"description": 'Requested by {"parameters": {"probabilities": true}}, if the model supports it.'}
-    answer = keyed(
+    response = keyed(
         predictions=array(types[0] if len(types) == 1 else several if types else {}),
         probabilities={**array(array({})), **extra},
         classes={**array({}), **extra},
     )
-    return {**answer, "required": ["predictions"] if model.outputs else []}
+    return {**response, "required": ["predictions"] if model.outputs else []}
 
 
 def schema_of(column: Column) -> Schema:
-    """The schema of a column's values."""
+    """Return the schema of a column's values."""
     if known := column.values or (column.closed and column.categories):
         return {"enum": [*known, *([] if column.required else [None])]}
     schema = TYPES[column.type][0]
@@ -138,33 +138,33 @@ def schema_of(column: Column) -> Schema:
 
 
 def example_of(column: Column) -> Any:
-    """An example value of a column."""
+    """Return an example value of a column."""
     if column.example is not None:
         return column.example
     return column.categories[0] if column.categories else TYPES[column.type][1]
 
 
 def keyed(**properties: Schema) -> Schema:
-    """The schema of an object with these required properties."""
+    """Return the schema of an object with these required properties."""
     return {**OBJECT, "properties": properties, "required": [*properties]}
 
 
 def array(items: Schema) -> Schema:
-    """The schema of an array of such items."""
+    """Return the schema of an array of such items."""
     return {"type": "array", "items": items}
 
 
 def refer(name: str) -> Schema:
-    """A reference to one of the document's schemas."""
+    """Return a reference to one of the document's schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def to_content(name: str, media_types: Iterable[str] = (JSON,)) -> dict[str, Schema]:
-    """A body of this schema in JSON, and of text or bytes in other media types."""
+    """Return a body of this schema in JSON, and of text or bytes in other media types."""
     texts = {each: {"schema": TEXT} for each in media_types if each.startswith("text/") or each == JSON_LINES}
     return {each: {"schema": refer(name)} if each == JSON else texts.get(each, {}) for each in media_types}
 
 
 def respond(description: str, bodies: Schema) -> Schema:
-    """A response object."""
+    """Return a response object."""
     return {"description": description, "content": bodies}

@@ -66,7 +66,7 @@ Names = Mapping[str, Any]
 
 
 def may_run(statement: ast.stmt, names: Names) -> bool:
-    """Whether a statement is safe to run. `names` are the variables set by earlier statements."""
+    """Return whether a statement is safe to run. `names` are the variables set by earlier statements."""
     if isinstance(statement, (*DEFINITIONS, *IMPORTS, *NEWER)):
         return True
     if isinstance(statement, ast.Assign):
@@ -94,7 +94,7 @@ def may_run_inside(statement: ast.stmt, names: Names) -> bool:
 
 
 def is_target(target: ast.expr, names: Names) -> bool:
-    """Whether the target of an assignment is a name, or part of a container or class that the script created."""
+    """Return whether the target of an assignment is a name, or part of a container or class that the script created."""
     if isinstance(target, (ast.Tuple, ast.List)):
         return all(is_target(each, names) for each in target.elts)
     if isinstance(target, ast.Starred):
@@ -106,7 +106,7 @@ def is_target(target: ast.expr, names: Names) -> bool:
 
 
 def is_plain(node: ast.AST, names: Names) -> bool:
-    """Whether an expression is a plain constant."""
+    """Return whether an expression is a plain constant."""
     if isinstance(node, ast.Lambda):
         return all(is_plain(default, names) for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)])
     if isinstance(node, ast.Call):
@@ -117,7 +117,7 @@ def is_plain(node: ast.AST, names: Names) -> bool:
 
 
 def is_harmless(function: ast.expr, names: Names) -> bool:
-    """Whether a plain expression is a function or class that is safe to call."""
+    """Return whether a plain expression is a function or class that is safe to call."""
     try:
         called = eval(compile(ast.Expression(function), "constant", "eval"), {**names})
     except Exception:
@@ -136,7 +136,7 @@ def is_harmless(function: ast.expr, names: Names) -> bool:
 
 
 def has_plain_instances(kind: type) -> bool:
-    """Whether the class is an enum, a named tuple or a dataclass, which is safe to call."""
+    """Return whether the class is an enum, a named tuple or a dataclass, which is safe to call."""
     if isinstance(kind, EnumMeta):
         return True
     return (
@@ -147,7 +147,7 @@ def has_plain_instances(kind: type) -> bool:
 
 
 def changed_names(statement: ast.AST, names: Names) -> Iterator[str]:
-    """The names that a statement sets, or whose values it mutates, outside of nested functions and classes."""
+    """Return the names that a statement sets, or whose values it mutates, outside of nested functions and classes."""
     yield from set_names(statement)
     for node in walk_scope(statement):
         place: ast.AST | None = None
@@ -161,7 +161,7 @@ def changed_names(statement: ast.AST, names: Names) -> Iterator[str]:
 
 
 def set_names(statement: ast.AST) -> Iterator[str]:
-    """The names that a statement sets."""
+    """Return the names that a statement sets."""
     for node in walk_scope(statement):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
@@ -181,14 +181,14 @@ def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def base_of(place: ast.AST | None) -> str:
-    """The name at the start of a target such as `base.attribute[key]`; empty if it does not start with a name."""
+    """Return the name at the start of a target such as `base.attribute[key]`; empty if there is none."""
     while isinstance(place, (ast.Attribute, ast.Subscript)):
         place = place.value
     return place.id if isinstance(place, ast.Name) else ""
 
 
 def is_mutable(value: Any, names: Names) -> bool:
-    """Whether a value is a container, or a class or function of the script itself, or an instance of such a class."""
+    """Return whether a value is a container, a class or function of the script, or an instance of such a class."""
     if isinstance(value, (MutableMapping, MutableSequence, MutableSet, SimpleNamespace)):
         return True
     is_array = hasattr(value, "__array__") and not isinstance(value, type)

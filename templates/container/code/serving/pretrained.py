@@ -105,7 +105,7 @@ def read_prompt(model_dir: Path) -> str:
 
 
 def find_limit(model_dir: Path, network: Any, tokenizer: Any) -> int:
-    """The maximum tokens per text: SM_MAX_TOKENS, by default as many as the model takes, up to MAX_TOKENS."""
+    """Return the maximum tokens per text: SM_MAX_TOKENS, by default as many as the model takes, up to MAX_TOKENS."""
     limits = [2**20, tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", 2**20)]
     for name, module in network.named_modules():  # RoBERTa and similar models do not use the first positions
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:

@@ -1,4 +1,4 @@
-"""A request and its answer. In decode, predict and encode, the handler gets the current request from `current()`."""
+"""A request and its response. In decode, predict and encode, the handler gets the current request from `current()`."""
 
 import itertools
 import logging
@@ -25,20 +25,20 @@ class Request:
     inference_id: str | None = None  # X-Amzn-SageMaker-Inference-Id; if absent, an id generated for the log
     custom_attributes: str | None = None  # X-Amzn-SageMaker-Custom-Attributes
     parameters: dict[str, Any] = field(default_factory=dict)  # "parameters" of the JSON body, set when it is decoded
-    answer_attributes: str | None = None  # Custom-Attributes of the answer, for the handler to set
+    response_attributes: str | None = None  # Custom-Attributes of the response, for the handler to set
 
     received: float = field(default_factory=time.perf_counter)  # time.perf_counter(), in seconds
     queued: float = 0.0  # time.perf_counter()
     waited: float | None = None  # seconds in the queue
     prediction: tuple[int, float] | None = None  # records and seconds of its batch, on the first request of the batch
     together: int = 1  # number of requests in its batch
-    answer: "Answer | None" = None
+    response: "Response | None" = None
     waiter: Any = None  # what the web server waits on
     marks: dict[str, float] | None = None  # at SM_LOG_LEVEL=DEBUG: the time.perf_counter() at the end of each stage
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """The response to the client."""
 
     status: int
@@ -73,7 +73,7 @@ class Stream:
         except StopIteration:
             raise
         except (Exception, SystemExit):
-            log.exception("The handler failed in the middle of its answer.")
+            log.exception("The handler failed in the middle of its response.")
             raise StreamBroken from None
         self.size += len(piece)
         return piece
@@ -83,7 +83,7 @@ class Stream:
         try:
             self.pieces.close()
         except (Exception, SystemExit):
-            log.exception("The handler failed at the end of its answer.")
+            log.exception("The handler failed at the end of its response.")
         finally:
             self.closed.set()
 
@@ -93,7 +93,7 @@ CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 def current() -> Request:
-    """The current request; an empty one outside of a request.
+    """Return the current request; an empty one outside of a request.
 
     `decode` and `encode` see their own request. `predict` sees the first request of the batch; only its parameters are
     certain to equal those of the others.

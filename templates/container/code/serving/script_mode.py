@@ -1,7 +1,7 @@
 """Script mode: a Python file next to model_handler.py answers requests with SageMaker's own functions.
 
 They are `model_fn`, `input_fn`, `predict_fn`, `output_fn`, or `transform_fn` in place of the last three. They are
-called as AWS's SageMaker Inference Toolkit calls them (PyPI: sagemaker-inference), and their answer is sent unchanged.
+called as AWS's SageMaker Inference Toolkit calls them (PyPI: sagemaker-inference), and the response is sent unchanged.
 Missing ones have defaults (toolkit.py): without a model_fn, the model is loaded by load() in model_handler.py.
 """
 
@@ -24,7 +24,7 @@ from serving import content, toolkit, user_code
 from serving.advice import FIX_IT, describe, look_up
 from serving.errors import StartError
 from serving.media_types import JSON
-from serving.request import CURRENT, Answer, Request
+from serving.request import CURRENT, Request, Response
 from serving.toolkit import Context
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def read_functions(script: Script, handler: ModuleType) -> Mapping[str, Function
     except (Exception, SystemExit) as error:
         log.exception("%s failed.", script.path.name)
         advice = look_up(error) or FIX_IT
-        raise StartError(f"{script.path.name} does not import: {describe(error)}. {advice}") from None
+        raise StartError(f"{script.path.name} could not be imported: {describe(error)}. {advice}") from None
     user_code.modules[module.__name__] = module
     found = {
         name: take_context(script, name, getattr(module, name), arguments)
@@ -155,25 +155,25 @@ def load(read: Callable[[], Mapping[str, Function]], model_dir: Path) -> Any:
     return model
 
 
-def transform(functions: Mapping[str, Function], model: Any, model_dir: Path, request: Request) -> Answer:
+def transform(functions: Mapping[str, Function], model: Any, model_dir: Path, request: Request) -> Response:
     """Answer a request. Raises ServingError, and what the functions raise."""
     context = Context(model_dir, request)
     accept = toolkit.read_accept(request)
     body = toolkit.read_body(request)
     try:
-        if answer := functions.get("transform_fn"):
-            result = answer(model, body, request.content_type, accept, context)
+        if transform_fn := functions.get("transform_fn"):
+            result = transform_fn(model, body, request.content_type, accept, context)
         else:
             data = functions["input_fn"](body, request.content_type, context)
             result = functions["output_fn"](functions["predict_fn"](data, model, context), accept, context)
     except Exception as error:
         raise toolkit.find_refusal(error) or error from None
     written, media_type = (result[0], result[1]) if isinstance(result, tuple) else (result, accept)
-    return Answer(context.status, toolkit.to_bytes(written), str(media_type), context.headers)
+    return Response(context.status, toolkit.to_bytes(written), str(media_type), context.headers)
 
 
-def answer_json(transform: Callable[[Request], Answer], body: Any) -> Any:
-    """Return the JSON answer to the records of a request as {"predictions": ...}, for the check at startup.
+def answer_json(transform: Callable[[Request], Response], body: Any) -> Any:
+    """Return the JSON response to the records of a request as {"predictions": ...}, for the check at startup.
 
     The format that input_fn reads is unknown: try an array first, then this server's own request forms. If all fail,
     raise the first error.
@@ -185,9 +185,9 @@ def answer_json(transform: Callable[[Request], Answer], body: Any) -> Any:
             request = Request(orjson.dumps(form), JSON, JSON)
             CURRENT.set(request)
             written = transform(request).body
-            answer = json.loads(str(written, "utf-8"), parse_constant=lambda _: None)  # type: ignore[arg-type]
+            response = json.loads(str(written, "utf-8"), parse_constant=lambda _: None)  # type: ignore[arg-type]
         except (Exception, SystemExit) as error:
             errors.append(error)
         else:
-            return answer if isinstance(answer, dict) else {"predictions": answer}
+            return response if isinstance(response, dict) else {"predictions": response}
     raise errors[0]

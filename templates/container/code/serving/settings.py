@@ -13,8 +13,8 @@ from serving.errors import StartError
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_FRACTION = 0.9  # of the memory limit; the rest is for the system
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-MAX_BODY = 25 * 2**20
-MAX_BATCH_BODY = 100 * 2**20  # batch transform
+MAX_BODY_MB = 25  # SageMaker's limit per request; asynchronous inference has 1 GB, read from S3
+MAX_BATCH_BODY_MB = 100  # batch transform
 MATH_THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -39,8 +39,8 @@ class Settings:
     threads: int  # concurrent predictions in each worker
     batch_rows: int  # records per batch of several requests; 1 turns batching off
     max_waiting: int  # requests queued in each worker; further ones get 503
-    max_body: int  # bytes (SageMaker: at most 25 MB per request, 100 MB in batch transform)
-    answers: tuple[str, ...]  # media types of responses; the first is the default
+    max_body: int  # bytes; larger request bodies get 413
+    response_types: tuple[str, ...]  # media types of responses; the first is the default
     docs: bool  # whether to serve GET /docs
 
 
@@ -57,18 +57,26 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
         threads=read_number(environ, "SM_THREADS", 1),
         batch_rows=read_number(environ, "SM_BATCH_ROWS", 256, maximum=2**20),
         max_waiting=128,
-        max_body=MAX_BATCH_BODY if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY,
-        answers=read_answers(environ),
+        max_body=read_max_body(environ),
+        response_types=read_response_types(environ),
         docs=read_choice(environ, "SM_DOCS", "0", ("0", "1")) == "1",
     )
 
 
+def read_max_body(environ: Mapping[str, str]) -> int:
+    """Return the limit of a request's body in bytes."""
+    default = MAX_BATCH_BODY_MB if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY_MB
+    return read_number(environ, "SM_MAX_BODY_MB", default, maximum=1000) * 2**20
+
+
 def read_multi_model(environ: Mapping[str, str]) -> bool:
-    """Whether to serve many models. Raises StartError if this container was not generated for that."""
+    """Return whether to serve many models. Raises StartError if this container was not generated for that."""
     name = "SAGEMAKER_MULTI_MODEL"
     enabled = read_choice(environ, name, "false", ("true", "false")) == "true"
     if enabled and not Path(__file__).with_name("multi.py").exists():
-        raise StartError(f"{name} is true, but this container serves one model: generate it with --multi-model.")
+        raise StartError(
+            f"{name} is true, but this container serves one model. Run ml-container-creator update --multi-model."
+        )
     return enabled
 
 
@@ -101,11 +109,11 @@ def read_choice(environ: Mapping[str, str], name: str, default: str, choices: tu
     raise StartError(f"{name} is {text!r}: set it to one of {', '.join(choices)}, or unset it.")
 
 
-def read_answers(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """All media types of responses, the default first."""
+def read_response_types(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return all media types of responses, the default first."""
     name = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
-    default = read_choice(environ, name, media_types.JSON, media_types.ANSWERS)
-    return default, *(media_type for media_type in media_types.ANSWERS if media_type != default)
+    default = read_choice(environ, name, media_types.JSON, media_types.RESPONSE_TYPES)
+    return default, *(media_type for media_type in media_types.RESPONSE_TYPES if media_type != default)
 
 
 def limit_math_threads(settings: Settings, given: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
@@ -119,7 +127,7 @@ def limit_math_threads(settings: Settings, given: Mapping[str, str], environ: Mu
 
 
 def count_math_threads(environ: Mapping[str, str] = os.environ) -> int:
-    """The number of threads per prediction, for libraries that do not read OMP_NUM_THREADS themselves."""
+    """Return the number of threads per prediction, for libraries that do not read OMP_NUM_THREADS themselves."""
     return read_number(environ, "OMP_NUM_THREADS", 1)
 
 
@@ -152,13 +160,13 @@ def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, lim
 
 
 def count_cpus(cgroup: Path = CGROUP) -> int:
-    """The CPUs available to this process: its affinity, capped by the container's quota; at least 1."""
+    """Return the CPUs available to this process: its affinity, capped by the container's quota; at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(affinity, read_first(cgroup, read_quota_v2, read_quota_v1))))
 
 
 def count_copies(used: int, limit: float) -> int:
-    """How many forked processes fit in `limit` bytes, if each ends up with its own copy of all `used` bytes.
+    """Return how many forked processes fit in `limit` bytes, if each ends up with its own copy of all `used` bytes.
 
     A forked process shares the model with its parent until either writes to it; updating a reference count is a write.
     """
@@ -166,13 +174,13 @@ def count_copies(used: int, limit: float) -> int:
 
 
 def read_memory_limit(cgroup: Path = CGROUP) -> float:
-    """The memory limit in bytes: the machine's memory, capped by the cgroup."""
+    """Return the memory limit in bytes: the machine's memory, capped by the cgroup."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min(float(machine), read_first(cgroup, read_memory_v2, read_memory_v1))
 
 
 def read_used_memory() -> int:
-    """The resident memory of this process in bytes; its peak on systems without /proc."""
+    """Return the resident memory of this process in bytes; its peak on systems without /proc."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -180,7 +188,7 @@ def read_used_memory() -> int:
 
 
 def read_first(folder: Path, *readers: Callable[[Path], float], default: float = float("inf")) -> float:
-    """The result of the first reader that works on this system; `default` (no limit) if none does."""
+    """Return the result of the first reader that works on this system; `default` (no limit) if none does."""
     for reader in readers:
         try:
             return reader(folder)
@@ -190,23 +198,23 @@ def read_first(folder: Path, *readers: Callable[[Path], float], default: float =
 
 
 def read_quota_v2(cgroup: Path) -> float:
-    """CPUs from cpu.max: "150000 100000", in microseconds. "max 100000", no quota, raises ValueError."""
+    """Return CPUs from cpu.max: "150000 100000", in microseconds. "max 100000", no quota, raises ValueError."""
     quota, period = (cgroup / "cpu.max").read_text().split()
     return int(quota) / int(period)
 
 
 def read_quota_v1(cgroup: Path) -> float:
-    """CPUs from cpu.cfs_quota_us and cpu.cfs_period_us; -1 means no quota."""
+    """Return CPUs from cpu.cfs_quota_us and cpu.cfs_period_us; -1 means no quota."""
     folder = cgroup / "cpu"
     quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
     return quota / period if quota > 0 else float("inf")
 
 
 def read_memory_v2(cgroup: Path) -> float:
-    """Bytes from memory.max. "max", no limit, raises ValueError."""
+    """Return bytes from memory.max. "max", no limit, raises ValueError."""
     return int((cgroup / "memory.max").read_text())
 
 
 def read_memory_v1(cgroup: Path) -> float:
-    """Bytes from memory.limit_in_bytes; a huge number means no limit."""
+    """Return bytes from memory.limit_in_bytes; a huge number means no limit."""
     return int((cgroup / "memory" / "memory.limit_in_bytes").read_text())

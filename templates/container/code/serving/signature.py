@@ -116,25 +116,25 @@ def merge(found: InputSchema | None, inputs: Sequence[Column], model_dir: Path) 
     return InputSchema(columns, FRAME if found.frames and more else found.form)
 
 
-def name_outputs(answer: Any, outputs: Sequence[Output]) -> Any:
+def name_outputs(response: Any, outputs: Sequence[Output]) -> Any:
     """Convert predictions of several named outputs to objects. Return others unchanged."""
     names = [each.name for each in outputs if each.name]
     if len(names) < 2:
-        return answer
-    if isinstance(answer, dict):
-        known = "predictions" in answer
-        return {**answer, "predictions": name_outputs(answer["predictions"], outputs)} if known else answer
-    rows = to_plain(answer)
+        return response
+    if isinstance(response, dict):
+        known = "predictions" in response
+        return {**response, "predictions": name_outputs(response["predictions"], outputs)} if known else response
+    rows = to_plain(response)
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(names) for row in rows):
-        return answer
+        return response
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def list_names(names: Iterable[str]) -> str:
-    """The first ten names, sorted."""
+    """Return the first ten names, sorted."""
     return ", ".join(sorted(names)[:10])
 
 
 def refuse(path: Path, problem: str) -> StartError:
-    """The error for a file that cannot be used."""
+    """Return the error for a file that cannot be used."""
     return StartError(f"{path} cannot be used: {problem}. Fix it, or delete it.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serving.invocation import Invoker, Prepared
 
 # In order. decode and encode are per request: while those of other requests in the batch run, a request is in wait,
-# join or encode. write ends when the web server has written the answer, or has started to write a stream.
+# join or encode. write ends when the web server has written the response, or has started to write a stream.
 STAGES = ("read", "wait", "decode", "join", "predict", "encode", "write")
 
 
@@ -56,14 +56,14 @@ def note(request: Request, stage: str, end: float | None = None) -> None:
 
 
 def write_stages(requests: Iterable[Request]) -> None:
-    """Log one line per request whose answer has been written."""
+    """Log one line per request whose response has been written."""
     for request in requests:
         note(request, "write")
     write_lines("DEBUG", "stages", map(describe, requests))
 
 
 def describe(request: Request) -> dict[str, object]:
-    """The milliseconds of each stage, 0 for a skipped one. They add up to the total time of the request."""
+    """Return the milliseconds of each stage, 0 for a skipped one. They add up to the total time of the request."""
     fields: dict[str, object] = {"id": request.inference_id} if request.inference_id else {}
     start = request.received
     for stage in STAGES:

@@ -36,7 +36,7 @@ class Reader(NamedTuple):
         return self.form == ARRAY and not any(others)
 
     def decoders(self) -> dict[str, Decoder]:
-        """A function for each media type."""
+        """Return a function for each media type."""
         decoders: dict[str, Decoder] = {JSON: self.from_json, JSON_LINES: self.from_json_lines, CSV: self.from_csv}
         return {**decoders, NPY: self.from_npy} if self.form in (FRAME, COLUMNS) else decoders
 
@@ -112,7 +112,7 @@ class Reader(NamedTuple):
         return self.from_records(records)
 
     def is_envelope(self, value: Any) -> bool:
-        """Whether an object contains records rather than being one."""
+        """Return whether an object contains records rather than being one."""
         if not isinstance(value, dict):
             return False
         found = [value[name] for name in content.ENVELOPES if name in value]
@@ -120,7 +120,7 @@ class Reader(NamedTuple):
         return has_records or not value.keys() & {column.name for column in self.columns}
 
     def is_header(self, fields: Sequence[str]) -> bool:
-        """Whether a CSV line is a header: most names are known or, if extra columns are ignored, all required are."""
+        """Return whether a CSV line is a header: most names are known or, with extra columns ignored, all required."""
         known = {column.name for column in self.columns}.intersection(map(str.strip, fields))
         if 2 * len(known) > len(fields) or not self.ignores_extra:
             return 2 * len(known) > len(fields)
@@ -199,7 +199,7 @@ class Reader(NamedTuple):
 
 
 def list_names(names: Sequence[Any]) -> str:
-    """The names, at most the first ten."""
+    """Return the names, at most the first ten."""
     return ", ".join(map(str, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 

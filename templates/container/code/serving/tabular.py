@@ -41,7 +41,7 @@ def to_texts(records: Records) -> NDArray[np.object_]:
 
 
 def takes_texts(model: Any) -> bool:
-    """Whether a scikit-learn model takes strings: it is a text vectorizer, or a pipeline that starts with one."""
+    """Return whether a scikit-learn model takes strings: a text vectorizer, or a pipeline that starts with one."""
     model = getattr(model, "best_estimator_", model)
     steps = getattr(model, "steps", None)
     return takes_texts(steps[0][1]) if steps else hasattr(model, "build_analyzer")
@@ -71,7 +71,7 @@ def find_fault(records: list[Any] | NDArray[Any], features: int | None) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether NumPy converts the value to a float."""
+    """Return whether NumPy converts the value to a float."""
     try:
         np.float64(value)
     except (TypeError, ValueError, OverflowError):

@@ -68,7 +68,7 @@ class Whole:
 
 
 def counts_records(expected: Sequence[Input]) -> bool:
-    """Whether axis 0 of each input can be the records: it has any length, or the same, in all of them."""
+    """Return whether axis 0 of each input can be the records: it has any length, or the same, in all of them."""
     return len({each.shape[0] for each in expected if each.shape}) < 2
 
 
@@ -174,7 +174,7 @@ def fit(array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
 
 
 def matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
-    """Whether each axis has the expected length; None matches any length."""
+    """Return whether each axis has the expected length; None matches any length."""
     return len(shape) == len(expected) and all(want in (None, have) for have, want in zip(shape, expected, strict=True))
 
 

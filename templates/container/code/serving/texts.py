@@ -51,19 +51,19 @@ FLAG = Values("true or false", lambda value: isinstance(value, bool))
 
 
 def whole(maximum: int) -> Values:
-    """Whole numbers from 1."""
+    """Allow whole numbers from 1."""
     return Values(f"a whole number from 1 to {maximum}", lambda value: type(value) is int and 1 <= value <= maximum)
 
 
 def number(maximum: float) -> Values:
-    """Numbers above 0."""
+    """Allow numbers above 0."""
     return Values(
         f"a number above 0, up to {maximum}", lambda value: type(value) in (int, float) and 0 < value <= maximum
     )
 
 
 def one_or_more(maximum: int) -> Values:
-    """A string, or a list of strings."""
+    """Allow a string, or a list of strings."""
 
     def fits(value: Any) -> bool:
         texts = [value] if isinstance(value, str) else value

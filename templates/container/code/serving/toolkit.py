@@ -1,6 +1,6 @@
 """Behaves like AWS's SageMaker Inference Toolkit 1.10 around the functions of a script (script_mode.py).
 
-Answers have the same bytes and content types. Client errors differ: a body that does not parse is 400, an unsupported
+Responses have the same bytes and content types. Client errors differ: a body that does not parse is 400, an unsupported
 Content-Type 415, an unsupported Accept 406, where the toolkit answers 500; and npy files with pickles, which can run
 code, are refused.
 """
@@ -20,9 +20,9 @@ import numpy as np
 
 from serving import content
 from serving.errors import BadRequest, ServingError, UnsupportedMediaType
-from serving.media_types import CSV, JSON, NPY, choose_answer, parse_content_type
+from serving.media_types import CSV, JSON, NPY, choose_response_type, parse_content_type
 from serving.request import Request
-from serving.settings import read_answers
+from serving.settings import read_response_types
 
 NPZ = "application/x-npz"
 
@@ -40,7 +40,7 @@ class Context:
         self.manifest: dict[str, Any] = {}
         self.request_processor = [self]
         self.status = 200
-        self.headers: dict[str, str] = {}  # of the answer
+        self.headers: dict[str, str] = {}  # of the response
         sent = request or Request(b"")
         headers = {
             "Content-Type": sent.content_type,
@@ -55,27 +55,27 @@ class Context:
         return self.sent.get("X-Amzn-SageMaker-Inference-Id")
 
     def get_request_header(self, idx: int, key: str) -> str | None:
-        """The value of a header, ignoring case."""
+        """Return the value of a header, ignoring case."""
         return self.get_request_property(key)
 
     def get_all_request_header(self, idx: int) -> dict[str, str]:
-        """All available headers."""
+        """Return all available headers."""
         return self.sent
 
     def get_request_properties(self) -> dict[str, str]:
-        """All available headers, for `context.request_processor[0]`."""
+        """Return all available headers, for `context.request_processor[0]`."""
         return self.sent
 
     def get_request_property(self, key: str) -> str | None:
-        """The value of a header, for `context.request_processor[0]`."""
+        """Return the value of a header, for `context.request_processor[0]`."""
         return next((value for name, value in self.sent.items() if name.lower() == key.lower()), None)
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
-        """Set the status of the answer."""
+        """Set the status of the response."""
         self.status = HTTPStatus(code).value
 
     def set_response_header(self, idx: int, key: str, value: str) -> None:
-        """Add a header to the answer."""
+        """Add a header to the response."""
         self.headers[key] = value
 
     def set_response_content_type(self, idx: int, value: str) -> None:
@@ -92,12 +92,12 @@ class Refused(ServingError):
 
 @cache
 def has_gpu() -> bool:
-    """Whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
+    """Return whether this container has an NVIDIA GPU. This does not start CUDA, which would not survive a fork."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def make_defaults(handler: ModuleType, own_model: bool) -> dict[str, Callable[..., Any]]:
-    """The defaults for functions a script lacks. `own_model`: whether it has a model_fn."""
+    """Return the defaults for functions a script lacks. `own_model`: whether it has a model_fn."""
     return {
         "model_fn": lambda model_dir, context: handler.load(Path(model_dir)),
         "input_fn": lambda body, content_type, context: decode(body, content_type),
@@ -127,11 +127,11 @@ def call(handler: ModuleType, model: Any, data: Any) -> Any:
 
 def read_accept(request: Request) -> str:
     """Accept as it was sent; if missing or */*, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT, which defaults to JSON."""
-    return read_answers(os.environ)[0] if request.accept in (None, "", "*/*") else str(request.accept)
+    return read_response_types(os.environ)[0] if request.accept in (None, "", "*/*") else str(request.accept)
 
 
 def read_body(request: Request) -> bytes | str:
-    """The body; as text if it was sent as JSON or CSV without a charset."""
+    """Return the body; as text if it was sent as JSON or CSV without a charset."""
     if request.content_type not in (JSON, CSV):
         return request.body
     return content.decode_text(request.body, "utf-8")
@@ -163,7 +163,7 @@ def encode(prediction: Any, accept: str) -> tuple[bytes | str, str]:
     """Encode the prediction in the first type of Accept that is JSON, CSV or npy. Return it with that type."""
     offers = (JSON, CSV, NPY)
     exact = (each for each in accept.replace(" ", "").split(",") if each in offers)
-    media_type = next(exact, None) or choose_answer(accept, offers)
+    media_type = next(exact, None) or choose_response_type(accept, offers)
     if media_type == JSON:
         return json.dumps(prediction, default=to_list), media_type
     if media_type == CSV:
@@ -183,7 +183,7 @@ def to_list(value: Any) -> Any:
 
 
 def to_bytes(value: Any) -> bytes:
-    """Convert an answer as Multi Model Server does: bytes unchanged, text to UTF-8, anything else to JSON."""
+    """Convert a response as Multi Model Server does: bytes unchanged, text to UTF-8, anything else to JSON."""
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     return (value if isinstance(value, str) else json.dumps(value, indent=2)).encode()

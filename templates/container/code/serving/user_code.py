@@ -80,7 +80,7 @@ def find(folder: Path, name: str) -> Any:
 
 
 def find_files(folder: Path, name: str) -> list[Path]:
-    """The files with a class or function of this name; if there are none, those that set the name otherwise."""
+    """Return the files with a class or function of this name; if there are none, those that set the name otherwise."""
     definitions, others, broken = read_definitions(folder)
     paths = definitions.get(name) or others.get(name) or []
     if broken and not paths:
@@ -119,14 +119,14 @@ def read_definitions(folder: Path) -> tuple[Places, Places, Mapping[Path, Except
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The user's Python files: those next to model_handler.py, and those in packages there."""
+    """Return the user's Python files: those next to model_handler.py, and those in packages there."""
     packages = [path.parent for path in folder.glob("*/__init__.py")]
     paths = [*folder.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))]
     return sorted(path for path in paths if path.relative_to(folder).parts[0] not in OURS)
 
 
 def load(folder: Path, path: Path) -> ModuleType:
-    """The module of a file: the imported one, if there is one; otherwise its safe statements, run once."""
+    """Return the module of a file: the imported one, if there is one; otherwise its safe statements, run once."""
     parts = path.relative_to(folder).with_suffix("").parts
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     with running:
@@ -172,7 +172,7 @@ def run(name: str, path: Path) -> ModuleType:
 
 
 def make_executor(tree: ast.Module, path: Path, names: dict[str, Any]) -> Callable[[ast.stmt], BaseException | None]:
-    """A function that runs a statement and returns its error, if any: the names it sets may not be needed."""
+    """Return a function that runs a statement and returns its error, if any: the names it sets may not be needed."""
     futures = [node.names for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     features = [getattr(__future__, each.name) for aliases in futures for each in aliases]
     flags = sum(feature.compiler_flag for feature in features)
@@ -202,7 +202,7 @@ def unwrap(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def find_skipped(error: BaseException) -> Skipped | None:
-    """The skipped name that caused a NameError; None for any other error."""
+    """Return the skipped name that caused a NameError; None for any other error."""
     if not isinstance(error, NameError):
         return None
     trace = error.__traceback__
@@ -214,12 +214,12 @@ def find_skipped(error: BaseException) -> Skipped | None:
 
 
 def find_in_module(module: str, name: str) -> Skipped | None:
-    """The skipped name that `name` needs, in the script with this module name; None if it is not skipped."""
+    """Return the skipped name that `name` needs, in the script with this module name; None if it is not skipped."""
     return find_cause(str(modules[module].__file__), name) if module in modules else None
 
 
 def find_cause(script: str, name: str) -> Skipped | None:
-    """The root cause of a skipped name: follow names whose statements failed because another name was missing."""
+    """Return the root cause of a skipped name: follow names whose statements failed because another was missing."""
     missing = skipped_names.get(script, {})
     found = missing.get(name)
     while found and isinstance(found.error, NameError) and found.error.name in missing:

@@ -106,11 +106,11 @@ def check_known(values: Values, column: Column, known: Sequence[Any]) -> None:
         return
     number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and each not in known)
     listed = ", ".join(map(show, known[:5])) + (", ..." if len(known) > 5 else "")
-    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, but this model knows only {listed}.")
+    raise BadRequest(f"Record {number}: {column.name} is {show(value)}, not one of {listed}.")
 
 
 def type_of(categories: Sequence[Any]) -> str:
-    """The column type of these categories."""
+    """Return the column type of these categories."""
     kinds = {*map(type, categories)}
     if kinds == {bool}:
         return "boolean"
@@ -118,7 +118,7 @@ def type_of(categories: Sequence[Any]) -> str:
 
 
 def to_codes(values: Values, column: Column) -> NDArray[np.float64]:
-    """Positions of the values in the column's categories; NaN for missing and unknown values, as in training."""
+    """Return positions of the values in the column's categories; NaN for missing and unknown values, as in training."""
     codes = {value: float(at) for at, value in enumerate(column.categories)}
     return np.array([codes.get(value, math.nan) for value in values])
 
@@ -155,7 +155,7 @@ def infer(values: Values, column: Column) -> NDArray[Any]:
 
 
 def to_numbers(values: Values, column: Column) -> NDArray[Any]:
-    """Floats. A missing value is NaN."""
+    """Return floats. A missing value is NaN."""
     dtype = np.dtype(TYPES[column.type].dtype)
     with np.errstate(over="ignore"):
         array = np.array(values, dtype=np.float64).astype(dtype)
@@ -166,7 +166,7 @@ def to_numbers(values: Values, column: Column) -> NDArray[Any]:
 
 
 def to_whole(values: Values, column: Column) -> NDArray[Any]:
-    """Whole numbers; floats if one is missing, as in pandas."""
+    """Return whole numbers; floats if one is missing, as in pandas."""
     limits = np.iinfo(TYPES[column.type].dtype)
 
     if not all(value is None or isinstance(value, int) or value.is_integer() for value in values):
@@ -179,19 +179,19 @@ def to_whole(values: Values, column: Column) -> NDArray[Any]:
 
 
 def to_booleans(values: Values, column: Column) -> NDArray[Any]:
-    """Booleans; objects if one is missing, now or in training."""
+    """Return booleans; objects if one is missing, now or in training."""
     return to_objects(values, column) if None in values or column.optional else np.array(values)
 
 
 def to_objects(values: Values, column: Column) -> NDArray[Any]:
-    """Objects, such as strings. The column's `gap` replaces missing values."""
+    """Return objects, such as strings. The column's `gap` replaces missing values."""
     array = np.empty(len(values), dtype=object)
     array[:] = values if None not in values else [column.gap if value is None else value for value in values]
     return array
 
 
 def to_dates(values: Values, column: Column) -> NDArray[Any]:
-    """Dates and times; NaT for missing values."""
+    """Return dates and times; NaT for missing values."""
     unit = date_unit()
 
     def read(value: str | None) -> Any:
@@ -210,7 +210,7 @@ def to_dates(values: Values, column: Column) -> NDArray[Any]:
 
 @cache
 def date_unit() -> str:
-    """The unit of pandas' dates: nanoseconds before version 3, microseconds since."""
+    """Return the unit of pandas' dates: nanoseconds before version 3, microseconds since."""
     try:
         return "ns" if metadata.version("pandas") < "3" else "us"
     except metadata.PackageNotFoundError:
@@ -229,7 +229,7 @@ CONVERT: Mapping[str, Callable[[Values, Column], NDArray[Any]]] = {
 
 
 def refuse(values: Values, column: Column, fits: Callable[[Any], bool], problem: str = "") -> BadRequest:
-    """The error for the first value that does not fit: it has another type, or `problem`."""
+    """Return the error for the first value that does not fit: it has another type, or `problem`."""
     number, value = next((at, each) for at, each in enumerate(values, 1) if each is not None and not fits(each))
     return BadRequest(
         f"Record {number}: {column.name} is {show(value)}, {problem or 'not ' + TYPES[column.type].noun}."
@@ -237,6 +237,6 @@ def refuse(values: Values, column: Column, fits: Callable[[Any], bool], problem:
 
 
 def show(value: Any) -> str:
-    """A value as the client wrote it, shortened if it is long."""
+    """Return a value as the client wrote it, shortened if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:40]}..."

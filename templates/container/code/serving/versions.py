@@ -50,8 +50,8 @@ def refuse_other(library: str, saved: str, installed: str, advice: str = "") -> 
 
 
 def advise_release(minor: str) -> str:
-    """How to regenerate the project with another framework version and matching libraries."""
-    return f"In the project's folder, type: ml-container-creator --project-dir=. --framework-version={minor}"
+    """Return advice to update the project to another framework version and matching libraries."""
+    return f"In the project's folder, run: ml-container-creator update --framework-version={minor}"
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def check_versions(files: Iterable[Path]) -> Iterator[None]:
 
 
 def read_scikit_learn_version(path: Path) -> str | None:
-    """The scikit-learn version in a pickle, plain or compressed by joblib; None if absent or not installed."""
+    """Return the scikit-learn version in a pickle, plain or compressed by joblib; None if absent or not installed."""
     if not path.is_file() or not util.find_spec("sklearn"):
         return None
     data = path.read_bytes()
@@ -111,7 +111,7 @@ def check_boosters() -> Iterator[None]:
 
 
 def read_xgboost_version(saved: bytes) -> str | None:
-    """The version at the end of a saved or pickled XGBoost model, JSON or UBJSON; None if there is none."""
+    """Return the version at the end of a saved or pickled XGBoost model, JSON or UBJSON; None if there is none."""
     if found := re.search(rb'"version":\[(\d+),(\d+),(\d+)', saved[-60:]):
         return b".".join(found.groups()).decode()
     found = re.search(rb"version\[#L.{8}[iU](.)[iU](.)[iU](.)", saved[-60:], re.DOTALL)

@@ -1,7 +1,7 @@
 """ASGI middleware in the engine's process that routes SageMaker's POST /invocations to the engine's own routes.
 
     {"messages": …}    POST /v1/chat/completions         {"input": …}     POST /v1/embeddings
-    {"prompt": …}      POST /v1/completions              {"inputs": …}    the classic form, see classic.py
+    {"prompt": …}      POST /v1/completions              {"inputs": …}    the classic format of TGI, see classic.py
     anything else      the engine's own /invocations
 
 X-Amzn-SageMaker-Adapter-Identifier names the LoRA adapter that responds: it becomes "model" in the request. Requests
@@ -19,7 +19,7 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from serving import classic, engine, model
+from serving import classic, engine, model, options
 from serving.classic import BadRequest, Json
 
 Message = MutableMapping[str, Any]
@@ -27,7 +27,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-MAX_BODY = 25 * 2**20  # bytes: SageMaker's limit
 ROUTES = {"messages": "/v1/chat/completions", "prompt": "/v1/completions", "input": "/v1/embeddings"}
 ADAPTER, SESSION = b"x-amzn-sagemaker-adapter-identifier", b"x-amzn-sagemaker-session-id"
 CLASSIC = {"embed": "/v1/embeddings", "classify": engine.CLASSIFY}  # by SM_TASK
@@ -52,6 +51,7 @@ class Adapter:
     def __init__(self, app: App) -> None:
         self.app = app
         self.classic = CLASSIC.get(os.environ.get("SM_TASK", ""), "/v1/completions")
+        self.max_body = options.read_max_body(os.environ)
         self.adapters = list(model.adapter_folders(model.model_dir(os.environ)))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -64,7 +64,7 @@ class Adapter:
                     raise Rejected(400, "This engine has no sessions: send the request without a session ID.")
                 await self.app(scope, receive, send)
                 return
-            request = parse(scope, await read(scope, receive))
+            request = parse(scope, await read(scope, receive, self.max_body))
             request = self.choose_adapter(request, header(scope, ADAPTER).decode("latin-1"))
             path, body = self.route(request)
         except ClientGone:
@@ -97,13 +97,13 @@ def header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key.lower() == name), b"")
 
 
-async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
-    """Return the whole body. Raises Rejected if it is too large, ClientGone if the client disconnects."""
+async def read(scope: MutableMapping[str, Any], receive: Receive, limit: int) -> bytes:
+    """Return the whole body. Raises Rejected if it exceeds the limit in bytes, ClientGone if the client disconnects."""
     length = header(scope, b"content-length")
     size, parts = 0, []
     while True:
-        if size > MAX_BODY or (length.isdigit() and int(length) > MAX_BODY):
-            raise Rejected(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
+        if size > limit or (length.isdigit() and int(length) > limit):
+            raise Rejected(413, f"The body is larger than {limit // 2**20} MB.")
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -111,8 +111,8 @@ async def read(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         size += len(parts[-1])
         if not message.get("more_body"):
             break
-    if size > MAX_BODY:
-        raise Rejected(413, f"The body is larger than {MAX_BODY // 2**20} MB.")
+    if size > limit:
+        raise Rejected(413, f"The body is larger than {limit // 2**20} MB.")
     return b"".join(parts)
 
 
@@ -206,5 +206,5 @@ class Reply:
             return status, classic.from_data(content) if data else classic.from_completion(content, self.request)
         log.warning("The engine responded with %s: %s", status, classic.read_message(content))
         if status >= 500 and status != 503:
-            return status, {"error": "The model failed on this request. The reason is in the log of the endpoint."}
+            return status, {"error": "The model failed on this request. Details are in the endpoint's log."}
         return status, {"error": classic.read_message(content) or f"The engine rejected the request ({status})."}

@@ -1,4 +1,4 @@
-"""Translation between the classic format, {"inputs": …, "parameters": {…}}, and OpenAI's completions.
+"""Translation between the classic format of TGI, {"inputs": …, "parameters": {…}}, and OpenAI's completions.
 
     {"inputs": "Once"}                      [{"generated_text": " upon a time"}]
     {"inputs": ["Once", "Twice"]}           [{"generated_text": …}, {"generated_text": …}]
@@ -61,16 +61,16 @@ def read_texts(request: Json) -> str | list[str]:
     raise BadRequest('"inputs" must be a string or a list of strings.')
 
 
-def from_completion(answer: Json, request: Json) -> list[Json]:
+def from_completion(response: Json, request: Json) -> list[Json]:
     """Translate the response of POST /v1/completions, with the prompts prepended if the request has them returned."""
-    choices = sorted(answer["choices"], key=lambda choice: int(choice["index"]))
+    choices = sorted(response["choices"], key=lambda choice: int(choice["index"]))
     pairs = zip(list_prefixes(request), choices, strict=True)
     return [{"generated_text": prompt + choice["text"]} for prompt, choice in pairs]
 
 
-def from_data(answer: Json) -> list[Any]:
+def from_data(response: Json) -> list[Any]:
     """Translate the response of POST /v1/embeddings, one vector per text, or of /classify, one label per text."""
-    data = sorted(answer["data"], key=lambda each: int(each["index"]))
+    data = sorted(response["data"], key=lambda each: int(each["index"]))
     if data and "embedding" in data[0]:
         return [each["embedding"] for each in data]
     return [{"label": each["label"], "score": max(each["probs"])} for each in data]
@@ -129,9 +129,9 @@ def event(data: Json) -> bytes:
     return b"data: " + encode(data) + b"\n\n"
 
 
-def read_message(answer: Any) -> str:
+def read_message(response: Any) -> str:
     """Return the message of an engine's error, whatever its format; empty if there is none."""
     for key in ("error", "message", "detail"):
-        if isinstance(answer, dict) and key in answer:
-            return read_message(answer[key])
-    return " ".join(answer.split())[:500] if isinstance(answer, str) else ""
+        if isinstance(response, dict) and key in response:
+            return read_message(response[key])
+    return " ".join(response.split())[:500] if isinstance(response, str) else ""

@@ -42,6 +42,14 @@ def read(file: Path, environ: Mapping[str, str], own: str) -> Options:
     return {name: value for name, value in options.items() if value is not False and name not in FIXED}
 
 
+def read_max_body(environ: Mapping[str, str]) -> int:
+    """Return the limit of a request's body in bytes: SM_MAX_BODY_MB, or SageMaker's 25 MB. Raises StartError."""
+    text = environ.get("SM_MAX_BODY_MB") or "25"
+    if not re.fullmatch(r"[1-9]\d{0,2}|1000", text, re.ASCII):
+        raise StartError(f"SM_MAX_BODY_MB is {text[:40]!r}: set it to a whole number from 1 to 1000, or unset it.")
+    return int(text) * 2**20
+
+
 def parse_value(text: str) -> Any:
     """Parse a variable: true or empty sets a switch, false omits the option; otherwise a list or a string."""
     if text.lower() in ("", "true"):

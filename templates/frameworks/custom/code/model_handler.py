@@ -1,4 +1,4 @@
-"""The one file to edit: how your model is loaded and how it predicts.
+"""Edit this file: it loads your model and makes predictions.
 
 This example serves a linear model from model.json. Replace load() and predict() with your own, add the packages that
 they import to requirements.in, and run ./lock.sh. Each request passes through decode, predict and encode. Raise

@@ -1,4 +1,4 @@
-"""The one file to edit: the training itself and its hyperparameters. job.py handles SageMaker's part.
+"""Edit this file: it trains your model and defines its hyperparameters. job.py handles SageMaker's part.
 
 Writes model.txt for code/model_handler.py. The CSV has the label in the first column, then the features.
 """

@@ -40,7 +40,7 @@ def find_names(model: Any) -> list[str]:
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests name their columns."""
+    """Return whether requests name their columns."""
     return False
 
 

@@ -1,4 +1,4 @@
-"""The one file to edit: the training itself and its hyperparameters. job.py handles SageMaker's part.
+"""Edit this file: it trains your model and defines its hyperparameters. job.py handles SageMaker's part.
 
 This example fits a ridge regression and writes it as a graph, model.onnx, for code/model_handler.py. Replace train()
 with your own, add the packages that it imports to train/requirements.in, and run ./lock.sh. The CSV has the label in

@@ -1,4 +1,4 @@
-"""The one file to edit: how your model is loaded and how it predicts.
+"""Edit this file: it loads your model and makes predictions.
 
 Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
 (status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.
@@ -24,9 +24,9 @@ from serving.settings import count_math_threads
 from serving.tensors import Arrays, Input, run_in_slices, to_inputs, to_predictions
 
 # Load the model in each worker: neither CUDA nor the threads that compute on CPUs survive a fork. With PRELOAD, a
-# prediction in load(), such as a warm-up, would make every later one hang.
+# prediction in load(), such as a warm-up, would make every later prediction hang.
 PRELOAD = False
-FLOATS = (torch.float16, torch.float32, torch.float64)  # the floats that NumPy has, too
+FLOATS = (torch.float16, torch.float32, torch.float64)  # those that NumPy supports
 
 log = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # every call warns that it is deprecated
@@ -129,7 +129,7 @@ def to_outputs(outputs: Any) -> Arrays:
 
 
 def to_array(tensor: torch.Tensor) -> NDArray[Any]:
-    """Return a tensor, which may be on the GPU, as an array of a type that NumPy has."""
+    """Return a tensor, which may be on the GPU, as an array of a type that NumPy supports."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
     array: NDArray[Any] = np.atleast_1d(tensor.numpy(force=True))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRAMES = False  # predict() gets the rows as lists of JSON values
-FLOATS = (torch.float16, torch.float32, torch.float64)  # the floats that NumPy has, too
+FLOATS = (torch.float16, torch.float32, torch.float64)  # those that NumPy supports
 
 
 def read(path: Path) -> Any:
@@ -55,7 +55,7 @@ def unwrap(model: Any) -> Any:
 
 
 def is_scripted(model: Any) -> bool:
-    """Whether the model is TorchScript, which records the names of its inputs."""
+    """Return whether the model is TorchScript, which records the names of its inputs."""
     return isinstance(model, torch.jit.ScriptModule)
 
 
@@ -65,7 +65,7 @@ def find_names(model: Any) -> list[str]:
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests name their columns."""
+    """Return whether requests name their columns."""
     return False
 
 
@@ -95,7 +95,7 @@ def predict(model: Any, rows: list[Any]) -> dict[str, Any]:
 
 
 def to_array(tensor: Any) -> Any:
-    """Return a tensor, which may be on the GPU, as an array of a type that NumPy has."""
+    """Return a tensor, which may be on the GPU, as an array of a type that NumPy supports."""
     if tensor.is_floating_point() and tensor.dtype not in FLOATS:
         tensor = tensor.float()
     return np.atleast_1d(tensor.detach().cpu().numpy())

@@ -54,7 +54,7 @@ def find_names(model: Any) -> list[str]:
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests name their columns."""
+    """Return whether requests name their columns."""
     return False
 
 

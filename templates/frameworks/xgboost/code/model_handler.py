@@ -1,4 +1,4 @@
-"""The one file to edit: how your model is loaded and how it predicts.
+"""Edit this file: it loads your model and makes predictions.
 
 Each request passes through decode, predict and encode. Raise BadRequest("...") in any of them for a client error
 (status 400, and the client gets the message). Any other exception is a bug: status 500, details in the log.

@@ -61,7 +61,7 @@ def run_host(link: socket.socket, request: ForkRequest, settings: Settings, hand
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a model did not load because memory or threads ran out (status 507 for both)."""
+    """Return whether a model did not load because memory or threads ran out (status 507 for both)."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
@@ -71,7 +71,7 @@ class Host:
     def __init__(self, link: socket.socket) -> None:
         self.link = link
         self.sending = threading.Lock()
-        self.open = 0  # requests without an answer
+        self.open = 0  # requests without a response
         self.closing = threading.Condition()
         self.streams: dict[int, queue.SimpleQueue[bool]] = {}  # requests for the next piece; False: close the stream
 
@@ -98,18 +98,18 @@ class Host:
         try:
             invoker.submit(request)
         except ServingError as error:
-            request.answer = refuse(error)
-            metrics_server.count_answers([request])
+            request.response = refuse(error)
+            metrics_server.count_responses([request])
             logs.write_requests([request])
             self.deliver([request])
 
     def deliver(self, requests: list[Request]) -> None:
-        """Send answers. A stream always comes alone and is sent piece by piece."""
-        answer = requests[0].answer
-        if answer and isinstance(answer.body, Stream):
-            self.send_stream(requests[0], answer.body)
+        """Send responses. A stream always comes alone and is sent piece by piece."""
+        response = requests[0].response
+        if response and isinstance(response.body, Stream):
+            self.send_stream(requests[0], response.body)
         else:
-            self.send(b"".join(map(pack_answer, requests)))
+            self.send(b"".join(map(pack_response, requests)))
         if requests[0].marks is not None:
             stages.write_stages(requests)
         with self.closing:
@@ -121,7 +121,7 @@ class Host:
         number: int = request.waiter
         pulls = self.streams[number] = queue.SimpleQueue()
         try:
-            self.send(pack_answer(request))
+            self.send(pack_response(request))
             while pulls.get():
                 piece = next(stream, None)
                 self.send(wire.pack(wire.PIECE, number, piece))
@@ -139,8 +139,8 @@ class Host:
             self.link.sendall(data)
 
 
-def pack_answer(request: Request) -> bytes:
-    """Encode an answer as a message."""
-    answer: Any = request.answer
-    body = None if isinstance(answer.body, Stream) else answer.body
-    return wire.pack(wire.ANSWER, request.waiter, answer.status, body, answer.media_type, dict(answer.headers))
+def pack_response(request: Request) -> bytes:
+    """Encode a response as a message."""
+    response: Any = request.response
+    body = None if isinstance(response.body, Stream) else response.body
+    return wire.pack(wire.RESPONSE, request.waiter, response.status, body, response.media_type, dict(response.headers))

@@ -9,7 +9,7 @@ from typing import Any
 from serving import metrics_server, wire
 from serving.errors import HandlerFailed, Overloaded
 from serving.invocation import refuse
-from serving.request import Answer, Request, Stream, StreamBroken
+from serving.request import Request, Response, Stream, StreamBroken
 
 
 class Link:
@@ -68,26 +68,26 @@ class Link:
         """Handle data from the process."""
         answered: list[Request] = []
         for kind, number, *rest in self.unpacker.feed(data):
-            if kind == wire.ANSWER:
-                answered.append(self.end(number, self.read_answer(number, *rest)))
+            if kind == wire.RESPONSE:
+                answered.append(self.end(number, self.read_response(number, *rest)))
             elif pieces := self.streams.get(number):
                 pieces.put(rest[0] if kind == wire.PIECE else StreamBroken())
         if answered:
             self.deliver(answered)
             self.stop_if_idle()
 
-    def read_answer(self, number: int, status: int, body: Any, media_type: str, headers: dict[str, str]) -> Answer:
-        """Return an answer, with a stream as its body if the message has no body."""
+    def read_response(self, number: int, status: int, body: Any, media_type: str, headers: dict[str, str]) -> Response:
+        """Return a response, with a stream as its body if the message has no body."""
         if body is None:
             self.streams[number] = queue.SimpleQueue()
             body = RemoteStream(self, number, self.waiting[number])
-        return Answer(status, body, media_type, headers)
+        return Response(status, body, media_type, headers)
 
-    def end(self, number: int, answer: Answer) -> Request:
-        """Add the answer to a request, which is then no longer in flight."""
+    def end(self, number: int, response: Response) -> Request:
+        """Add the response to a request, which is then no longer in flight."""
         request = self.waiting.pop(number)
         self.size -= len(request.body)
-        request.answer = answer
+        request.response = response
         return request
 
     def end_stream(self, number: int) -> None:
@@ -101,7 +101,7 @@ class Link:
         self.closed.set()
         failed = [self.end(number, refuse(HandlerFailed())) for number in list(self.waiting)]
         if failed:
-            metrics_server.count_answers(failed)
+            metrics_server.count_responses(failed)
             self.deliver(failed)
         for pieces in list(self.streams.values()):
             pieces.put(StreamBroken())

@@ -50,12 +50,12 @@ class OutOfMemory(ServingError):
 
 
 class NotLoaded(ServingError):
-    """The model does not load; details are in the log."""
+    """The model could not be loaded; details are in the log."""
 
     status, key = 500, "message"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Model {name} does not load. The reason is in the log of the endpoint.")
+        super().__init__(f"Model {name} could not be loaded. Details are in the endpoint's log.")
 
 
 def wait_until_loaded(entry: Entry, connection: socket.socket) -> tuple[int, list[str]]:

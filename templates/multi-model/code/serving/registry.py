@@ -20,7 +20,7 @@ from serving.invocation import refuse
 from serving.link import Link
 from serving.loading import Entry, ModelNotFound, NotLoaded, OutOfMemory, kill, wait_until_loaded
 from serving.processes import GRACE
-from serving.request import Answer, Request
+from serving.request import Request, Response
 from serving.spawner import request_fork
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Registry:
         """Send a request to a model. Raises ModelNotFound, or Overloaded if its process is being replaced."""
         self.find(name)[1].submit(request)
 
-    def load(self, body: bytes, label: str | None) -> Answer:
+    def load(self, body: bytes, label: str | None) -> Response:
         """POST /models. Raises AlreadyLoaded, ModelNotFound, OutOfMemory, NotLoaded or BadRequest."""
         name, url = read_load_request(body)
         entry = Entry(name, url, label or name)
@@ -74,9 +74,9 @@ class Registry:
             raise
         finally:
             entry.load_ended.set()
-        return Answer(200, orjson.dumps({"status": "Workers scaled"}))
+        return Response(200, orjson.dumps({"status": "Workers scaled"}))
 
-    def unload(self, name: str) -> Answer:
+    def unload(self, name: str) -> Response:
         """DELETE /models/NAME. Returns once its memory is free. Raises ModelNotFound."""
         with self.changing:
             entry = self.entries.pop(name, None)
@@ -91,20 +91,20 @@ class Registry:
                 kill(entry)
                 entry.link.closed.wait()
         log.info("Model %s is unloaded.", entry.label)
-        return Answer(200, orjson.dumps({"status": f'Model "{name}" unregistered'}))
+        return Response(200, orjson.dumps({"status": f'Model "{name}" unregistered'}))
 
-    def show(self, name: str) -> Answer:
+    def show(self, name: str) -> Response:
         """GET /models/NAME. Raises ModelNotFound."""
-        return Answer(200, orjson.dumps(describe(self.find(name)[0])))
+        return Response(200, orjson.dumps(describe(self.find(name)[0])))
 
-    def list_models(self, limit: str, after: str) -> Answer:
+    def list_models(self, limit: str, after: str) -> Response:
         """GET /models: all, or up to `limit` names after `after`. `nextPageToken` is the last name if more follow."""
         names = sorted(name for name, entry in list(self.entries.items()) if entry.link and name > after)
         shown = names[: max(1, int(limit))] if limit.isdecimal() else names
-        answer: dict[str, Any] = {"models": [describe(self.entries[name]) for name in shown if name in self.entries]}
+        response: dict[str, Any] = {"models": [describe(self.entries[name]) for name in shown if name in self.entries]}
         if len(shown) < len(names):
-            answer["nextPageToken"] = shown[-1]
-        return Answer(200, orjson.dumps(answer))
+            response["nextPageToken"] = shown[-1]
+        return Response(200, orjson.dumps(response))
 
     def find(self, name: str) -> tuple[Entry, Link]:
         """Return a loaded model. Raises ModelNotFound."""
@@ -177,8 +177,8 @@ def find_route(app: Any, path: str) -> Any:
     return {"GET": partial(app.show, name), "DELETE": partial(app.unload, name)}
 
 
-def respond(action: Callable[..., Answer], *arguments: object) -> Answer:
-    """Call a function of the API and return its answer, or the answer for its error."""
+def respond(action: Callable[..., Response], *arguments: object) -> Response:
+    """Call a function of the API and return its response, or the response for its error."""
     try:
         return action(*arguments)
     except ServingError as error:

@@ -18,7 +18,7 @@ CLOSE = 2  # number; closes a stream
 STARTED = 3  # process id
 LOADED = 4  # private memory in bytes, names of the imported modules
 FAILED = 5  # whether memory or another resource ran out
-ANSWER = 6  # number, status, body (None: a stream begins), media type, headers
+RESPONSE = 6  # number, status, body (None: a stream begins), media type, headers
 PIECE = 7  # number, piece (None: end of the stream)
 BROKEN = 8  # number; the stream failed
 

@@ -134,7 +134,7 @@ def move_halfway(values: Any, random: Any) -> Any:
 
 
 def accepts_missing(original: Predict, converted: Predict, rows: Any, column: Any, tolerance: float) -> bool:
-    """Whether both models predict the same without values in a column. The original can reject that."""
+    """Return whether both models predict the same without values in a column. The original can reject that."""
     if hasattr(rows, "columns"):
         missing = rows.copy()
         values = missing[column]

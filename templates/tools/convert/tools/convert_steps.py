@@ -12,7 +12,7 @@ from convert_graph import DOUBLE, ML, Graph
 from describe_rows import Problem
 
 MISSING = "\u2400"
-HINT = "Serve the model with its own library instead: ml-container-creator --project-dir=. --runtime=native"
+HINT = "Serve the model with its own library instead: ml-container-creator update --runtime=native"
 
 
 class Column(NamedTuple):

@@ -40,7 +40,7 @@ def find_names(model: Any) -> list[str]:
 
 
 def takes_columns(model: Any, frame: Any) -> bool:
-    """Whether requests name their columns. A model without names gets arrays if it can: they do not need pandas."""
+    """Return whether requests name their columns. A model without names gets arrays if possible: no pandas needed."""
     if find_names(model):
         return True
     if takes_texts(model):
@@ -102,7 +102,7 @@ def to_categories(model: Any, frame: Any) -> Any:
 
 
 def takes_texts(model: Any) -> bool:
-    """Whether the model is a text vectorizer or a pipeline that starts with one."""
+    """Return whether the model is a text vectorizer or a pipeline that starts with one."""
     model = getattr(model, "best_estimator_", model)
     steps = getattr(model, "steps", None)
     return takes_texts(steps[0][1]) if steps else hasattr(model, "build_analyzer")

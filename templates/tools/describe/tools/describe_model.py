@@ -54,7 +54,7 @@ def make_parser(program: str, about: str | None) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(program, description=str(about).partition(".")[0])
     parser.add_argument("model", type=Path, help="the model's file or folder, such as model.joblib")
-    parser.add_argument("rows", type=Path, help="rows to predict: CSV with a header, parquet, json, jsonl or npy")
+    parser.add_argument("rows", type=Path, help="rows to predict: CSV with a header, Parquet, JSON, JSON Lines or .npy")
     parser.add_argument("--no-header", action="store_true", help="the CSV file has no header: the model takes arrays")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
     parser.add_argument("--outputs", default="", metavar="NAMES", help="names of several outputs, such as price,risk")
@@ -99,7 +99,7 @@ def find_library() -> Any:
 def load(path: Path, code: Path) -> Any:
     """Load the model: in the library's own format if the extension is known, otherwise as a pickle."""
     if not path.exists():
-        raise Problem(f"there is no file {path}")
+        raise Problem(f"file not found: {path}")
     reader = find_library().READERS.get("/" if path.is_dir() else path.suffix.lower())
     if not reader and path.is_dir():
         raise Problem(f"{path} is a folder: give the path of the model's file")
@@ -152,7 +152,7 @@ def check_folder(given: Any) -> Path:
     """Return the project's folder. Raises Problem if it does not exist."""
     folder = find_folder(given and Path(given))
     if not folder.is_dir():
-        raise Problem(f"there is no folder {folder}")
+        raise Problem(f"folder not found: {folder}")
     return folder
 
 

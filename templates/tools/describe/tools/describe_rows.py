@@ -53,7 +53,7 @@ def read_type(text: str) -> tuple[str, str]:
 def read(path: Path, no_header: bool, types: dict[str, str]) -> Any:
     """Read rows from a file, as a DataFrame or, without column names, as lists."""
     if not path.is_file():
-        raise Problem(f"there is no file {path}")
+        raise Problem(f"file not found: {path}")
     try:
         rows = read_file(path, no_header, types)
     except (ValueError, OSError, KeyError, csv.Error) as error:

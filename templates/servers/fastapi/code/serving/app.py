@@ -17,7 +17,7 @@ from serving.invocation import Invoker, execution_parameters, refuse
 from serving.logs import write_requests
 from serving.models import Model
 from serving.processes import Child, Supervisor, open_port
-from serving.request import Answer, Request, Stream, StreamBroken, read_request
+from serving.request import Request, Response, Stream, StreamBroken, read_request
 from serving.server import BACKLOG, serve
 from serving.settings import Settings
 from serving.stages import write_stages
@@ -26,7 +26,7 @@ Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Methods = Mapping[str, Callable[[Scope, Receive], Awaitable[Answer]]]
+Methods = Mapping[str, Callable[[Scope, Receive], Awaitable[Response]]]
 
 SEND_TIMEOUT = 60.0  # seconds for a client to accept a piece of a stream; then the connection is dropped
 
@@ -51,8 +51,8 @@ def other_routes() -> Any:
 
     @app.exception_handler(HTTPException)
     async def no_route(_: Request, error: HTTPException) -> Response:
-        answer = refuse(RouteError(error.status_code))
-        return Response(answer.body, answer.status, media_type=answer.media_type)
+        response = refuse(RouteError(error.status_code))
+        return Response(response.body, response.status, media_type=response.media_type)
 
     return app
 
@@ -91,37 +91,37 @@ class App:
                 await self.send(await respond(scope, receive), receive, send)
 
     def find(self, path: str) -> Methods | None:
-        """The handlers of a path, by method."""
+        """Return the handlers of a path, by method."""
         return self.routes.get(path)
 
-    async def send(self, answer: Answer, receive: Receive, send: Send) -> None:
-        """Send an answer, whole or as a stream."""
-        if isinstance(answer.body, Stream):
-            await self.send_stream(answer, answer.body, receive, send)
+    async def send(self, response: Response, receive: Receive, send: Send) -> None:
+        """Send a response, whole or as a stream."""
+        if isinstance(response.body, Stream):
+            await self.send_stream(response, response.body, receive, send)
         else:
-            await self.send_start(answer, send, (b"content-length", b"%d" % len(answer.body)))
-            await send({"type": "http.response.body", "body": answer.body})
+            await self.send_start(response, send, (b"content-length", b"%d" % len(response.body)))
+            await send({"type": "http.response.body", "body": response.body})
 
-    async def ping(self, scope: Scope, receive: Receive) -> Answer:
-        return Answer(200, b"{}")  # the model is loaded before the port opens
+    async def ping(self, scope: Scope, receive: Receive) -> Response:
+        return Response(200, b"{}")  # the model is loaded before the port opens
 
-    async def execution_parameters(self, scope: Scope, receive: Receive) -> Answer:
+    async def execution_parameters(self, scope: Scope, receive: Receive) -> Response:
         return execution_parameters(self.settings)
 
-    async def metrics(self, scope: Scope, receive: Receive) -> Answer:
+    async def metrics(self, scope: Scope, receive: Receive) -> Response:
         return await asyncio.get_running_loop().run_in_executor(self.threads, metrics_page.show)
 
-    async def openapi_json(self, scope: Scope, receive: Receive) -> Answer:
+    async def openapi_json(self, scope: Scope, receive: Receive) -> Response:
         return self.describe()
 
-    async def docs(self, scope: Scope, receive: Receive) -> Answer:
+    async def docs(self, scope: Scope, receive: Receive) -> Response:
         return openapi.show_docs()
 
-    async def invoke(self, scope: Scope, receive: Receive) -> Answer:
+    async def invoke(self, scope: Scope, receive: Receive) -> Response:
         return await self.predict(self.invoker.submit, scope, receive)
 
-    async def predict(self, submit: Callable[[Request], object], scope: Scope, receive: Receive) -> Answer:
-        """Submit a request and wait for its answer."""
+    async def predict(self, submit: Callable[[Request], object], scope: Scope, receive: Receive) -> Response:
+        """Submit a request and wait for its response."""
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -133,26 +133,26 @@ class App:
             submit(request)
             return await request.waiter  # type: ignore[no-any-return]
         except ServingError as error:
-            request.answer = refuse(error)
-            metrics_server.count_answers([request])
+            request.response = refuse(error)
+            metrics_server.count_responses([request])
             write_requests([request])
-            return request.answer
+            return request.response
 
-    async def send_start(self, answer: Answer, send: Send, *headers: tuple[bytes, bytes]) -> None:
+    async def send_start(self, response: Response, send: Send, *headers: tuple[bytes, bytes]) -> None:
         """Send status and headers."""
-        lines = [(b"content-type", answer.media_type.encode()), *headers]
-        if answer.headers:
-            lines += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+        lines = [(b"content-type", response.media_type.encode()), *headers]
+        if response.headers:
+            lines += [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
         if self.stopping:
             lines.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+        await send({"type": "http.response.start", "status": response.status, "headers": lines})
 
-    async def send_stream(self, answer: Answer, stream: Stream, receive: Receive, send: Send) -> None:
+    async def send_stream(self, response: Response, stream: Stream, receive: Receive, send: Send) -> None:
         """Send a stream until it ends or the client disconnects. If it breaks, drop the connection."""
         in_thread = asyncio.get_running_loop().run_in_executor
         gone = asyncio.ensure_future(receive())  # after the body, only a disconnect can be received
         try:
-            await self.send_start(answer, send)
+            await self.send_start(response, send)
             while not gone.done() and (piece := await in_thread(None, next, stream, None)) is not None:
                 message = {"type": "http.response.body", "body": piece, "more_body": True}
                 await asyncio.wait_for(send(message), SEND_TIMEOUT)
@@ -191,6 +191,6 @@ def deliver(requests: list[Request]) -> None:
 def resolve(requests: list[Request]) -> None:
     """Wake the coroutine that waits for each request."""
     for request in requests:
-        request.waiter.set_result(request.answer)
-    if requests[0].marks is not None:  # log after the answers are written
+        request.waiter.set_result(request.response)
+    if requests[0].marks is not None:  # log after the responses are written
         asyncio.get_running_loop().call_soon(write_stages, requests)

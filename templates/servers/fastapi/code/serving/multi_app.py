@@ -15,7 +15,7 @@ from serving.invocation import refuse
 from serving.link import Link
 from serving.processes import Child, Supervisor, open_port
 from serving.registry import MODELS, Registry, find_route, respond
-from serving.request import Answer
+from serving.request import Response
 from serving.server import BACKLOG, serve
 from serving.settings import Settings
 
@@ -56,7 +56,7 @@ class MultiApp(App):
     def find(self, path: str) -> Methods | None:
         return find_route(self, path)  # type: ignore[no-any-return]
 
-    async def load(self, scope: Scope, receive: Receive) -> Answer:
+    async def load(self, scope: Scope, receive: Receive) -> Response:
         headers = dict(scope["headers"])
         label = headers.get(b"x-amzn-sagemaker-target-model", b"").decode("latin-1")
         try:
@@ -65,18 +65,18 @@ class MultiApp(App):
             return refuse(error)
         return await self.in_thread(self.registry.load, body, label)
 
-    async def unload(self, name: str, scope: Scope, receive: Receive) -> Answer:
+    async def unload(self, name: str, scope: Scope, receive: Receive) -> Response:
         return await self.in_thread(self.registry.unload, name)
 
-    async def show(self, name: str, scope: Scope, receive: Receive) -> Answer:
+    async def show(self, name: str, scope: Scope, receive: Receive) -> Response:
         return await self.in_thread(self.registry.show, name)
 
-    async def list_models(self, scope: Scope, receive: Receive) -> Answer:
+    async def list_models(self, scope: Scope, receive: Receive) -> Response:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         return await self.in_thread(self.registry.list_models, query.get("limit", ""), query.get("next_page_token", ""))
 
-    async def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
-        """Run a method of the registry in a thread and return its answer."""
+    async def in_thread(self, step: Callable[..., Response], *arguments: Any) -> Response:
+        """Run a method of the registry in a thread and return its response."""
         self.loop = asyncio.get_running_loop()
         return await self.loop.run_in_executor(self.threads, respond, step, *arguments)
 

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 BACKLOG = 2048
 KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that they close them first
 LINGER = 2.0  # seconds that idle connections stay open after SIGTERM, for a request already sent
-MAX_ARRIVAL = 60.0  # seconds for a request to arrive (SageMaker: as long as for the answer)
+MAX_ARRIVAL = 60.0  # seconds for a request to arrive (SageMaker: as long as for the response)
 MAX_HEADERS = 2**16  # bytes
 
 
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
 
 
 class Joined:
-    """A transport that sends the head of an answer together with its body, which saves a system call and a packet."""
+    """A transport that sends the head of a response together with its body, which saves a system call and a packet."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport

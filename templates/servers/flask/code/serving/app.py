@@ -27,14 +27,14 @@ from serving.invocation import Invoker, execution_parameters, refuse
 from serving.logs import write_requests
 from serving.models import Model
 from serving.processes import Child, Supervisor, open_port
-from serving.request import Answer, Request, Stream, read_request
+from serving.request import Request, Response, Stream, read_request
 from serving.server import BACKLOG, Gunicorn
-from serving.settings import MAX_BODY, Settings
+from serving.settings import MAX_BODY_MB, Settings
 from serving.stages import write_stages
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Methods = Mapping[str, Callable[[Environ], Answer]]
+Methods = Mapping[str, Callable[[Environ], Response]]
 
 STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 NGINX_CONF = Path(__file__).parents[1] / "nginx.conf"
@@ -72,8 +72,8 @@ def other_routes() -> Any:
 
     @app.errorhandler(HTTPException)
     def no_route(error: HTTPException) -> Response:
-        answer = refuse(RouteError(error.code or 500))
-        return Response(answer.body, answer.status, content_type=answer.media_type)
+        response = refuse(RouteError(error.code or 500))
+        return Response(response.body, response.status, content_type=response.media_type)
 
     return app
 
@@ -100,39 +100,39 @@ class App:
         if methods is None:
             return other_routes()(environ, start_response)  # type: ignore[no-any-return]
         respond = methods.get(environ["REQUEST_METHOD"])
-        answer = respond(environ) if respond else refuse(RouteError(405))
-        headers = [("Content-Type", answer.media_type), *answer.headers.items()]
-        if isinstance(answer.body, Stream):
+        response = respond(environ) if respond else refuse(RouteError(405))
+        headers = [("Content-Type", response.media_type), *response.headers.items()]
+        if isinstance(response.body, Stream):
             # This header turns off buffering in nginx, too.
-            start_response(STATUSES[answer.status], [*headers, ("X-Accel-Buffering", "no")])
-            return read_pieces(answer.body)
-        start_response(STATUSES[answer.status], [*headers, ("Content-Length", str(len(answer.body)))])
-        return [answer.body]
+            start_response(STATUSES[response.status], [*headers, ("X-Accel-Buffering", "no")])
+            return read_pieces(response.body)
+        start_response(STATUSES[response.status], [*headers, ("Content-Length", str(len(response.body)))])
+        return [response.body]
 
     def find(self, path: str) -> Methods | None:
-        """The handlers of a path, by method."""
+        """Return the handlers of a path, by method."""
         return self.routes.get(path)
 
-    def ping(self, environ: Environ) -> Answer:
-        return Answer(200, b"{}")  # the model is loaded before the port opens
+    def ping(self, environ: Environ) -> Response:
+        return Response(200, b"{}")  # the model is loaded before the port opens
 
-    def execution_parameters(self, environ: Environ) -> Answer:
+    def execution_parameters(self, environ: Environ) -> Response:
         return execution_parameters(self.settings)
 
-    def metrics(self, environ: Environ) -> Answer:
+    def metrics(self, environ: Environ) -> Response:
         return self.threads.apply(metrics_page.show)  # type: ignore[no-any-return]
 
-    def openapi_json(self, environ: Environ) -> Answer:
+    def openapi_json(self, environ: Environ) -> Response:
         return self.describe()
 
-    def docs(self, environ: Environ) -> Answer:
+    def docs(self, environ: Environ) -> Response:
         return openapi.show_docs()
 
-    def invoke(self, environ: Environ) -> Answer:
+    def invoke(self, environ: Environ) -> Response:
         return self.predict(self.invoker.submit, environ)
 
-    def predict(self, submit: Callable[[Request], object], environ: Environ) -> Answer:
-        """Submit a request and wait for its answer."""
+    def predict(self, submit: Callable[[Request], object], environ: Environ) -> Response:
+        """Submit a request and wait for its response."""
         request = read_request(b"", lambda name: environ.get(environ_key(name)))
         try:
             request.body = read_body(environ["wsgi.input"], self.settings.max_body)
@@ -140,11 +140,11 @@ class App:
             submit(request)
             request.waiter.get()
         except ServingError as error:
-            request.answer = refuse(error)
-            metrics_server.count_answers([request])
+            request.response = refuse(error)
+            metrics_server.count_responses([request])
             write_requests([request])
-        assert request.answer
-        return request.answer
+        assert request.response
+        return request.response
 
 
 def read_body(stream: BinaryIO, limit: int) -> bytes:
@@ -153,7 +153,7 @@ def read_body(stream: BinaryIO, limit: int) -> bytes:
         body = stream.read(limit + 1)
         if len(body) <= limit:
             return body
-        for _ in range(64):  # clients read the answer only after sending the body: skip up to 64 MB of it
+        for _ in range(64):  # clients read the response only after sending the body: skip up to 64 MB of it
             if not stream.read(2**20):
                 break
     except OSError:
@@ -163,7 +163,7 @@ def read_body(stream: BinaryIO, limit: int) -> bytes:
 
 @cache
 def environ_key(header: str) -> str:
-    """The WSGI key of a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
+    """Return the WSGI key of a header: "content-type" is CONTENT_TYPE, "accept" is HTTP_ACCEPT."""
     name = header.upper().replace("-", "_")
     return name if name.startswith("CONTENT_") else f"HTTP_{name}"
 
@@ -177,7 +177,7 @@ def resolve(requests: list[Request]) -> None:
     """Wake the greenlet that waits for each request."""
     for request in requests:
         request.waiter.switch(None)
-    if requests[0].marks is not None:  # the answers have been written
+    if requests[0].marks is not None:  # the responses have been written
         write_stages(requests)
 
 
@@ -195,7 +195,7 @@ def nginx(settings: Settings, folder: Path) -> Child:
     """nginx with code/nginx.conf, in which the port, the body limit and the paths in /tmp are replaced."""
     conf = NGINX_CONF.read_text().replace("listen 8080", f"listen {settings.port}")
     for unit in ("m", " MB"):
-        conf = conf.replace(f"{MAX_BODY // 2**20}{unit}", f"{settings.max_body // 2**20}{unit}")
+        conf = conf.replace(f"{MAX_BODY_MB}{unit}", f"{settings.max_body // 2**20}{unit}")
     path = folder / "nginx.conf"
     path.write_text(conf.replace("/tmp/serving", f"{folder}/serving"))
 

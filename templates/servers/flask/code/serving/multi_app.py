@@ -21,7 +21,7 @@ from serving.invocation import refuse
 from serving.link import Link
 from serving.processes import Child
 from serving.registry import MODELS, Registry, find_route, respond
-from serving.request import Answer
+from serving.request import Response
 from serving.settings import Settings
 
 MAX_LOADS = 64  # concurrent
@@ -54,7 +54,7 @@ class MultiApp(App):
     def find(self, path: str) -> Methods | None:
         return find_route(self, path)  # type: ignore[no-any-return]
 
-    def load(self, environ: Environ) -> Answer:
+    def load(self, environ: Environ) -> Response:
         label = environ.get("HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL")
         try:
             body = read_body(environ["wsgi.input"], self.settings.max_body)
@@ -62,17 +62,17 @@ class MultiApp(App):
             return refuse(error)
         return self.in_thread(self.registry.load, body, label)
 
-    def unload(self, name: str, environ: Environ) -> Answer:
+    def unload(self, name: str, environ: Environ) -> Response:
         return self.in_thread(self.registry.unload, name)
 
-    def show(self, name: str, environ: Environ) -> Answer:
+    def show(self, name: str, environ: Environ) -> Response:
         return self.in_thread(self.registry.show, name)
 
-    def list_models(self, environ: Environ) -> Answer:
+    def list_models(self, environ: Environ) -> Response:
         query = dict(parse_qsl(environ["QUERY_STRING"]))
         return self.in_thread(self.registry.list_models, query.get("limit", ""), query.get("next_page_token", ""))
 
-    def in_thread(self, step: Callable[..., Answer], *arguments: Any) -> Answer:
+    def in_thread(self, step: Callable[..., Response], *arguments: Any) -> Response:
         """Run a step of the registry in a thread and return its response."""
         return self.threads.apply(respond, (step, *arguments))  # type: ignore[no-any-return]
 

@@ -14,7 +14,7 @@ from typing import Any
 from serving import logs, memory, models, settings, unregister
 from serving.errors import HandlerFailed, StartError
 from serving.invocation import Invoker, refuse
-from serving.request import Answer, Request, Stream, StreamBroken, read_request
+from serving.request import Request, Response, Stream, StreamBroken, read_request
 
 log = logging.getLogger(__name__)
 
@@ -70,24 +70,26 @@ def read(parameters: Mapping[str, Any], headers: Mapping[str, Any]) -> Request:
 
 
 def write(request: Request, context: Any, number: int) -> bytes:
-    """Set status and headers of an answer in the MMS context. Return its body."""
-    answer = request.answer
-    assert answer and isinstance(answer.body, bytes)
-    context.set_response_status(answer.status, HTTPStatus(answer.status).phrase, number)
-    context.set_response_content_type(number, answer.media_type)
-    for name, value in answer.headers.items():
+    """Set status and headers of a response in the MMS context. Return its body."""
+    response = request.response
+    assert response and isinstance(response.body, bytes)
+    context.set_response_status(response.status, HTTPStatus(response.status).phrase, number)
+    context.set_response_content_type(number, response.media_type)
+    for name, value in response.headers.items():
         context.set_response_header(number, name, value)
-    return answer.body
+    return response.body
 
 
 def join_streams(requests: list[Request]) -> None:
-    """Join the pieces of streamed answers: MMS does not support streaming."""
+    """Join the pieces of streamed responses: MMS does not support streaming."""
     for request in requests:
-        answer = request.answer
-        if answer and isinstance(answer.body, Stream):
+        response = request.response
+        if response and isinstance(response.body, Stream):
             try:
-                request.answer = Answer(answer.status, b"".join(answer.body), answer.media_type, answer.headers)
+                request.response = Response(
+                    response.status, b"".join(response.body), response.media_type, response.headers
+                )
             except StreamBroken:
-                request.answer = refuse(HandlerFailed())
+                request.response = refuse(HandlerFailed())
             finally:
-                answer.body.close()
+                response.body.close()

@@ -32,7 +32,7 @@ def run(path: str, port: int) -> None:
 
 
 def call(method: str, path: str, port: int) -> tuple[int, bytes]:
-    """Call MMS. Return status and body of its answer."""
+    """Call MMS. Return status and body of its response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request(method, path)
     response = connection.getresponse()
