@@ -19,8 +19,10 @@ export interface Dialogue {
 
 /** The state of a dialogue. */
 interface State extends Progress {
-  /** Earlier answers to questions that are open again: their defaults. */
+  /** Earlier answers to questions that are open again. */
   earlier: ReadonlyMap<Key, unknown>;
+  /** The questions answered with their default: the answer is kept only while it is still the default. */
+  accepted: ReadonlySet<Key>;
   /** Why the question is asked again. */
   reason?: string;
 }
@@ -34,7 +36,7 @@ const MAX_REPEATS = 10;
 export async function runDialogue(collect: Collect, dialogue: Dialogue, machine: Machine): Promise<Gathered> {
   const { ask, check = () => [] } = dialogue;
   const repeats = new Map<string, number>();
-  let state: State = { answered: [], asked: new Set(), earlier: new Map() };
+  let state: State = { answered: [], asked: new Set(), earlier: new Map(), accepted: new Set() };
   for (;;) {
     const gathered = collect(state.answered);
     const hasAsked = state.asked.size > 0;
@@ -43,11 +45,14 @@ export async function runDialogue(collect: Collect, dialogue: Dialogue, machine:
     const refuse = checkedOnDisk(refuser(collect, state, machine), (given) =>
       check(collect(withAnswer(state, given).answered)),
     );
-    const question = isStuck ? undefined : nextQuestion(gathered, { ...state, machine, refuse });
+    const question = isStuck
+      ? undefined
+      : nextQuestion(gathered, { ...state, earlier: chosenBefore(state), machine, refuse });
     if (question) {
       const next = await askUntilValid(withReason(question, state), ask, state, refuse);
       if (!next) return withChecks(gathered, check);
-      state = restored(next, collect, machine);
+      const standard = nextQuestion(gathered, { ...state, earlier: new Map(), machine, refuse })?.default;
+      state = restored(withAccepted(next, question.name as Key, standard), collect, machine);
       continue;
     }
     if (!hasAsked) return gathered;
@@ -114,6 +119,7 @@ function rewindTo(state: State, key: Key, reason?: string): State {
   const isBefore = (each: Key) => keys.indexOf(each) < keys.indexOf(key);
   const later = state.answered.filter((given) => !isBefore(given.key));
   return {
+    accepted: state.accepted,
     answered: state.answered.filter((given) => isBefore(given.key)),
     asked: new Set([...state.asked].filter(isBefore)),
     earlier: new Map([...state.earlier, ...later.map(({ key: each, value }) => [each, value] as const)]),
@@ -121,17 +127,35 @@ function rewindTo(state: State, key: Key, reason?: string): State {
   };
 }
 
-/** Restores the earlier answers that still work with those before them. */
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Records whether the answer to a question is its default. */
+function withAccepted(state: State, key: Key, standard: unknown): State {
+  const accepted = new Set(state.accepted);
+  if (isSame(state.answered.find((given) => given.key === key)?.value, standard)) accepted.add(key);
+  else accepted.delete(key);
+  return { ...state, accepted };
+}
+
+/** The earlier answers that the user chose, which are the defaults of the questions asked again. */
+const chosenBefore = ({ earlier, accepted }: State) => new Map([...earlier].filter(([key]) => !accepted.has(key)));
+
+/**
+ * Restores earlier answers, in the order of the questions, up to the first question that must be asked: one without an
+ * earlier answer, with one that no longer works, or with one that was the default but is not any more.
+ */
 function restored(state: State, collect: Collect, machine: Machine): State {
   let progress: State = state;
-  for (const key of keys) {
-    if (!state.earlier.has(key) || progress.asked.has(key)) continue;
-    const given: Given = { key, value: state.earlier.get(key), from: YOUR_ANSWER };
-    const isOpen = collect(progress.answered).open.includes(key);
-    const fits = isOpen && !problemWith(key, given.value, refuser(collect, progress, machine));
-    if (fits) progress = { ...progress, ...withAnswer(progress, given) };
+  for (;;) {
+    const refuse = refuser(collect, progress, machine);
+    const question = nextQuestion(collect(progress.answered), { ...progress, earlier: new Map(), machine, refuse });
+    const key = question?.name as Key;
+    if (!question || !state.earlier.has(key)) return progress;
+    const value = state.earlier.get(key);
+    const isStale = state.accepted.has(key) && !isSame(value, question.default);
+    if (isStale || problemWith(key, value, refuse)) return progress;
+    progress = { ...progress, ...withAnswer(progress, { key, value, from: YOUR_ANSWER }) };
   }
-  return progress;
 }
 
 /** The question to ask again: the one for the problem, or for the folder or the model, or otherwise the last one. */

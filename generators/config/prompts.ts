@@ -77,8 +77,8 @@ function questionFor(key: Key, answers: Answers, context: QuestionContext): Ques
     return { ...common, type: 'checkbox', ...list, choices: checked, validate };
   }
   const possible = choices.filter(({ disabled }) => !disabled);
-  const initial = possible.find(({ value }) => value === earlier) ?? possible[0];
-  return { ...common, type: 'select', ...list, default: initial?.value };
+  const initial = [earlier, answers[key]].map((each) => possible.find(({ value }) => value === each)).find(Boolean);
+  return { ...common, type: 'select', ...list, default: (initial ?? possible[0])?.value };
 }
 
 /** Lines of a list shown at once. Only the regions need more. */

@@ -128,6 +128,69 @@ describe('a dialogue', () => {
     await assert.rejects(cancelled, { code: 130 });
   });
 
+  /** Goes back to a question once, with another answer. Returns the questions asked after that, and the plan. */
+  async function afterGoingBack(
+    key: string,
+    { first = {}, then }: { first?: Record<string, unknown>; then: Record<string, unknown> },
+    args: readonly string[] = [],
+  ) {
+    const asked = new Map<string, Question>();
+    let answers = first;
+    let isBack = false;
+    const ask = async (question: Question) => {
+      if (question.name === 'back') {
+        answers = then;
+        return key;
+      }
+      if (question.name === 'confirmation') {
+        if (isBack) return 'write';
+        isBack = true;
+        return 'back';
+      }
+      if (isBack) asked.set(question.name, question);
+      return answers[question.name] ?? question.default ?? '';
+    };
+    return { asked, planned: await walk({ ask }, args) };
+  }
+
+  it('asks a new question before it restores the answers to later ones', async () => {
+    const then = { framework: 'transformers', modelName: 'Qwen/Qwen3-8B' };
+    const { asked } = await afterGoingBack('framework', { first: { framework: 'xgboost' }, then });
+    assert.equal(asked.get('modelServer')?.default, 'vllm');
+    assert.ok(asked.has('instanceType'));
+  });
+
+  it('asks again where the default changed, and keeps what the user chose', async () => {
+    const first = { framework: 'xgboost', deployTool: ['boto3'], awsRegion: 'eu-west-1' };
+    const then = { framework: 'transformers', modelName: 'Qwen/Qwen3-0.6B' };
+    const { asked, planned } = await afterGoingBack('framework', { first, then });
+    assert.deepEqual(
+      [...asked.keys()],
+      ['framework', 'projectName', 'modelName', 'modelServer', 'instanceType', 'includeTests'].filter((key) =>
+        asked.has(key),
+      ),
+    );
+    const { project } = planned.summary as { project: Record<string, unknown> };
+    assert.deepEqual(
+      ['projectName', 'modelServer', 'instanceType', 'deployTool', 'awsRegion'].map((key) => project[key]),
+      ['transformers-model', 'vllm', 'gpu-enabled', ['boto3'], 'eu-west-1'],
+    );
+  });
+
+  it('keeps a name that the user typed', async () => {
+    const first = { framework: 'xgboost', projectName: 'churn' };
+    const { asked, planned } = await afterGoingBack('framework', { first, then: { framework: 'sklearn' } });
+    assert.ok(!asked.has('projectName'));
+    assert.ok(planned.directory.endsWith('churn'));
+  });
+
+  it('suggests the version of a framework chosen again, not the first in the list', async () => {
+    const direct = (await questions({ framework: 'xgboost' }, [])).get('frameworkVersion')?.default;
+    const first = { framework: 'sklearn', frameworkVersion: '1.3' };
+    const { asked } = await afterGoingBack('framework', { first, then: { framework: 'xgboost' } });
+    assert.equal(asked.get('frameworkVersion')?.default, direct);
+  });
+
   it('goes back to the question that causes a problem on the disk', async () => {
     const names = ['taken', 'free'];
     const ask = async ({ name, default: initial }: Question) =>
