@@ -2,10 +2,10 @@
 import type { Collect, Gathered } from './gather.js';
 import { isKey, type Key, keys, type Machine } from './parameters.js';
 import { isPossible, type Progress, problemText, realProblems, refuser, withAnswer } from './possible.js';
-import { CancelledError, type Problem } from './problems.js';
+import { CancelledError, CONFLICT, type Problem } from './problems.js';
 import { nextQuestion, problemWith, type Question, type Refuse, readAnswer } from './prompts.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
-import { confirmationFor, questionToGoBackTo } from './summary.js';
+import { confirmationFor, questionToGoBackTo, questionToReplace } from './summary.js';
 import { wrap } from './wrap.js';
 
 /** Asks one question. The answer is a value of the parameter, or the text typed. */
@@ -23,6 +23,8 @@ interface State extends Progress {
   earlier: ReadonlyMap<Key, unknown>;
   /** The questions answered with their default: the answer is kept only while it is still the default. */
   accepted: ReadonlySet<Key>;
+  /** The files in the way that the user agreed to replace, as in the problem's message. */
+  replaced?: string;
   /** Why the question is asked again. */
   reason?: string;
 }
@@ -40,7 +42,8 @@ export async function runDialogue(collect: Collect, dialogue: Dialogue, machine:
   for (;;) {
     const gathered = collect(state.answered);
     const hasAsked = state.asked.size > 0;
-    const isStuck = !isPossible(collect, state, machine) || (!hasAsked && check(gathered).length > 0);
+    const isStuck =
+      !isPossible(collect, state, machine) || (!hasAsked && check(gathered).some((each) => !isReplaceable(each)));
     if (isStuck && !hasAsked) return withChecks(gathered, check);
     const refuse = checkedOnDisk(refuser(collect, state, machine), (given) =>
       check(collect(withAnswer(state, given).answered)),
@@ -55,9 +58,16 @@ export async function runDialogue(collect: Collect, dialogue: Dialogue, machine:
       state = restored(withAccepted(next, question.name as Key, standard), collect, machine);
       continue;
     }
-    if (!hasAsked) return gathered;
     const { problems } = withChecks(gathered, check);
-    const problem = realProblems(problems)[0] ?? problems[0];
+    const inTheWay = problems.find(isReplaceable);
+    const replaces = inTheWay !== undefined && inTheWay.message === state.replaced;
+    if (!hasAsked && !inTheWay) return gathered;
+    if (inTheWay && !replaces && (await ask(questionToReplace(inTheWay))) === true) {
+      state = { ...state, replaced: inTheWay.message };
+      continue;
+    }
+    if (!hasAsked) return replaces ? { ...gathered, replaces } : { ...gathered, problems };
+    const problem = replaces ? undefined : (realProblems(problems)[0] ?? problems[0]);
     if (problem) {
       const attempt = JSON.stringify([state.answered, problem.message]);
       repeats.set(attempt, (repeats.get(attempt) ?? 0) + 1);
@@ -66,10 +76,13 @@ export async function runDialogue(collect: Collect, dialogue: Dialogue, machine:
       continue;
     }
     const decision = await decide(gathered, state, ask);
-    if (decision === 'write') return { ...gathered, confirmed: true };
+    if (decision === 'write') return { ...gathered, confirmed: true, ...(replaces && { replaces }) };
     if (decision) state = rewindTo(state, decision);
   }
 }
+
+/** Whether the user can decide to replace the files in the way: the model and the code, which are not rendered. */
+const isReplaceable = ({ key }: Problem) => key === CONFLICT;
 
 /** Adds the problems found on the disk, if there are no others. */
 function withChecks(gathered: Gathered, check: NonNullable<Dialogue['check']>): Gathered {
@@ -81,7 +94,7 @@ function checkedOnDisk(refuse: Refuse, problemsOf: (given: Given) => readonly Pr
   return (given) => {
     const refused = refuse(given);
     if (refused || !CHECKED_ON_DISK.has(given.key)) return refused;
-    const [problem] = problemsOf(given);
+    const problem = problemsOf(given).find((each) => !isReplaceable(each));
     return problem && { reason: problem.message, advice: problemText(problem) };
   };
 }
@@ -160,7 +173,7 @@ function restored(state: State, collect: Collect, machine: Machine): State {
 
 /** The question to ask again: the one for the problem, or for the folder or the model, or otherwise the last one. */
 function questionFor({ key }: Problem, { asked }: State): Key {
-  const own: readonly string[] = [key, ...(key === 'projectDir' || key === 'files' ? ['projectName', 'model'] : [])];
+  const own: readonly string[] = [key, ...(key === 'projectDir' || key === CONFLICT ? ['projectName', 'model'] : [])];
   const found = own.find((each) => isKey(each) && asked.has(each));
   return (found ?? [...asked].at(-1)) as Key;
 }

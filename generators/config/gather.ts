@@ -5,11 +5,13 @@ import { importCode, missingCode } from './code.js';
 import { type Dialogue, runDialogue } from './dialogue.js';
 import { readConfigFiles, readStored } from './files.js';
 import {
+  contradictions,
   emptyImport,
   forConversion,
   type Imported,
   type ImportedModel,
   importModel,
+  otherVersion,
   withOriginalName,
   withPackages,
 } from './model.js';
@@ -33,6 +35,8 @@ export interface Gathered extends Settled {
   readonly model: Model | undefined;
   /** The user accepted the summary, which includes the warnings. */
   readonly confirmed?: true;
+  /** The user agreed to replace the model and the code in the project. */
+  readonly replaces?: boolean;
 }
 
 /** Combines all sources with the answers to prompts. `answered` is undefined if there are no prompts. */
@@ -63,7 +67,9 @@ function collector(commandLine: CommandLine, { cwd, env, machine = {} }: Context
     const packages = withPackages(model, answers, origins.packages);
     const finish = (settled: Settled): Gathered => {
       const open = defaults ? withStoredOpen(settled, defaults) : settled.open;
-      return { ...settled, open, files: [...model.files, ...code.files], model: model.model };
+      const problems = [...settled.problems, ...contradictions(model.model, settled)];
+      const warnings = [...settled.warnings, ...otherVersion(model, settled)];
+      return { ...settled, open, problems, warnings, files: [...model.files, ...code.files], model: model.model };
     };
     const { requirements } = answers;
     if (!requirements) return finish(resolveWith([packages], []));

@@ -15,7 +15,7 @@ export interface Choice {
 }
 
 export interface Question {
-  name: Key | 'confirmation' | 'back';
+  name: Key | 'confirmation' | 'back' | 'replace';
   message: string;
   type: 'select' | 'checkbox' | 'confirm' | 'input' | 'path';
   /** Printed once, above the question. */

@@ -131,7 +131,7 @@ describe('a dialogue', () => {
   /** Goes back to a question once, with another answer. Returns the questions asked after that, and the plan. */
   async function afterGoingBack(
     key: string,
-    { first = {}, then }: { first?: Record<string, unknown>; then: Record<string, unknown> },
+    { first = {}, second }: { first?: Record<string, unknown>; second: Record<string, unknown> },
     args: readonly string[] = [],
   ) {
     const asked = new Map<string, Question>();
@@ -139,7 +139,7 @@ describe('a dialogue', () => {
     let isBack = false;
     const ask = async (question: Question) => {
       if (question.name === 'back') {
-        answers = then;
+        answers = second;
         return key;
       }
       if (question.name === 'confirmation') {
@@ -154,16 +154,16 @@ describe('a dialogue', () => {
   }
 
   it('asks a new question before it restores the answers to later ones', async () => {
-    const then = { framework: 'transformers', modelName: 'Qwen/Qwen3-8B' };
-    const { asked } = await afterGoingBack('framework', { first: { framework: 'xgboost' }, then });
+    const second = { framework: 'transformers', modelName: 'Qwen/Qwen3-8B' };
+    const { asked } = await afterGoingBack('framework', { first: { framework: 'xgboost' }, second });
     assert.equal(asked.get('modelServer')?.default, 'vllm');
     assert.ok(asked.has('instanceType'));
   });
 
   it('asks again where the default changed, and keeps what the user chose', async () => {
     const first = { framework: 'xgboost', deployTool: ['boto3'], awsRegion: 'eu-west-1' };
-    const then = { framework: 'transformers', modelName: 'Qwen/Qwen3-0.6B' };
-    const { asked, planned } = await afterGoingBack('framework', { first, then });
+    const second = { framework: 'transformers', modelName: 'Qwen/Qwen3-0.6B' };
+    const { asked, planned } = await afterGoingBack('framework', { first, second });
     assert.deepEqual(
       [...asked.keys()],
       ['framework', 'projectName', 'modelName', 'modelServer', 'instanceType', 'includeTests'].filter((key) =>
@@ -179,7 +179,7 @@ describe('a dialogue', () => {
 
   it('keeps a name that the user typed', async () => {
     const first = { framework: 'xgboost', projectName: 'churn' };
-    const { asked, planned } = await afterGoingBack('framework', { first, then: { framework: 'sklearn' } });
+    const { asked, planned } = await afterGoingBack('framework', { first, second: { framework: 'sklearn' } });
     assert.ok(!asked.has('projectName'));
     assert.ok(planned.directory.endsWith('churn'));
   });
@@ -187,7 +187,7 @@ describe('a dialogue', () => {
   it('suggests the version of a framework chosen again, not the first in the list', async () => {
     const direct = (await questions({ framework: 'xgboost' }, [])).get('frameworkVersion')?.default;
     const first = { framework: 'sklearn', frameworkVersion: '1.3' };
-    const { asked } = await afterGoingBack('framework', { first, then: { framework: 'xgboost' } });
+    const { asked } = await afterGoingBack('framework', { first, second: { framework: 'xgboost' } });
     assert.equal(asked.get('frameworkVersion')?.default, direct);
   });
 
@@ -199,5 +199,35 @@ describe('a dialogue', () => {
     const check = ({ directory }: { directory: string }) => (directory.endsWith('taken') ? [problem] : []);
     const planned = await plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });
     assert.ok(planned.directory.endsWith('free'));
+  });
+
+  it('asks whether to replace the model of an existing project', async () => {
+    const problem = { key: 'files', from: 'demo', message: '1 file in demo would be overwritten: model/model.pkl' };
+    const check = ({ directory }: { directory: string }) => (directory.endsWith('demo') ? [problem] : []);
+    const names = (answers: Record<string, unknown[]>) => {
+      const asked: string[] = [];
+      const ask = async ({ name, default: initial }: Question) => {
+        asked.push(name);
+        return answers[name]?.shift() ?? initial ?? '';
+      };
+      const planned = plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });
+      return { asked, planned };
+    };
+    const replaced = names({ projectName: ['demo'], replace: [true] });
+    assert.equal((await replaced.planned).replaces, true);
+    assert.equal(replaced.asked.filter((name) => name === 'replace').length, 1);
+    const other = await names({ projectName: ['demo', 'free'], replace: [false] }).planned;
+    assert.ok(other.directory.endsWith('free') && !other.replaces);
+    const only = ['demo', '--framework=sklearn'];
+    const first = await plan(
+      'app',
+      readArguments(only),
+      { cwd, env: {} },
+      {
+        ask: async ({ name, default: initial }) => (name === 'replace' ? true : (initial ?? '')),
+        check,
+      },
+    );
+    assert.equal(first.replaces, true);
   });
 });
