@@ -1,4 +1,5 @@
 // Turns parameters into questions for Yeoman (inquirer), with the choices that can work with the answers so far.
+import type { Gathered } from './gather.js';
 import { type Answers, type Key, type Machine, table } from './parameters.js';
 import { malformed, offersFor, type Settled } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
@@ -40,12 +41,19 @@ export interface QuestionContext {
 }
 
 /** The next question: for an open parameter with more than one answer that can work. */
-export function nextQuestion({ open, answers }: Settled, context: QuestionContext): Question | undefined {
+export function nextQuestion(
+  { open, answers, needed }: Settled & Pick<Gathered, 'needed'>,
+  context: QuestionContext,
+): Question | undefined {
   const decided = Object.fromEntries(Object.entries(answers).filter(([key]) => isDecided(key as Key, open, context)));
   const key = open.find(
-    (each) => !context.asked.has(each) && !isSilent(each, decided) && isQuestion(each, answers, context),
+    (each) =>
+      !context.asked.has(each) && (each in needed || !isSilent(each, decided)) && isQuestion(each, answers, context),
   );
-  return key && questionFor(key, answers, context);
+  if (!key) return undefined;
+  const question = questionFor(key, answers, context);
+  const reason = needed[key];
+  return reason ? { ...question, intro: wrap(`\n${reason}.`) } : question;
 }
 
 const isDecided = (key: Key, open: readonly Key[], { asked }: QuestionContext) => !open.includes(key) || asked.has(key);

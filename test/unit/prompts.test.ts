@@ -1,8 +1,9 @@
 // Whatever the answers, the prompts end in a project or an explicit cancel.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
 import { serverNames, serverOf } from '../../generators/catalog/servers.js';
@@ -14,6 +15,12 @@ import { walker } from '../support/walk.js';
 
 const cwd = mkdtempSync(join(tmpdir(), 'ml-prompts-'));
 after(() => rmSync(cwd, { recursive: true, force: true }));
+
+/** Writes a fixture, a real pickle, to a file. */
+function putPickle(name: string, file: string): void {
+  const fixtures = JSON.parse(readFileSync(new URL('fixtures/pickles.json', import.meta.url), 'utf8'));
+  writeFileSync(file, gunzipSync(Buffer.from(fixtures[name].data, 'base64')));
+}
 
 /** Answers the questions to the end. */
 async function walk(
@@ -229,5 +236,18 @@ describe('a dialogue', () => {
       },
     );
     assert.equal(first.replaces, true);
+  });
+
+  it('asks for the code that a model needs', async () => {
+    const folder = mkdtempSync(join(cwd, 'code-'));
+    putPickle('pipeline-main-1.9.joblib', join(folder, 'own.joblib'));
+    writeFileSync(join(folder, 'train.py'), 'class Clip:\n    pass\n');
+    const asked = await questions({ model: 'own.joblib', code: 'train.py' }, [], { cwd: folder });
+    assert.equal(asked.get('code')?.type, 'path');
+    assert.match(asked.get('code')?.intro ?? '', /needs Clip/);
+    assert.match(String(asked.get('code')?.validate?.('absent.py')), /no such file/);
+    assert.doesNotMatch(asked.get('confirmation')?.intro ?? '', /needs Clip/);
+    putPickle('logistic-1.9.protocol-4.pkl', join(folder, 'plain.pkl'));
+    assert.ok(!(await questions({ model: 'plain.pkl' }, [], { cwd: folder })).has('code'));
   });
 });
