@@ -6,10 +6,14 @@ import { help } from './config/describe.js';
 import { CancelledError, ExitError, type Problem } from './config/problems.js';
 import type { Question } from './config/prompts.js';
 import { type CommandLine, type RunFlags, readArguments, readOptions } from './config/sources.js';
+import { wrap } from './config/wrap.js';
 import { thisMachine } from './machine.js';
 import { pathPrompt } from './path-prompt.js';
 import { type Command, type Interaction, type Plan, plan } from './plan.js';
+import type { BinaryFile, RenderedFile } from './project/render.js';
 import {
+  conflictsIn,
+  isProject,
   isUpToDate,
   type OutputFile,
   refuseConflicts,
@@ -19,7 +23,7 @@ import {
   stage,
   write,
 } from './project/write.js';
-import { announce, closingLines, fail, nothingWritten } from './report.js';
+import { announce, closingLines, countFiles, fail, nothingWritten } from './report.js';
 
 const namespace = /^(generator-)?ml-container-creator(:\w+)?$/;
 
@@ -76,6 +80,10 @@ function problemsOnDisk({ files, copies, directory }: Plan, { force }: RunFlags)
   }
 }
 
+/** Whether Yeoman asks about a file. It does not ask about the answers and the base, which are written last. */
+const isAskedAbout = (file: RenderedFile | BinaryFile): file is RenderedFile =>
+  'text' in file && file.path !== '.yo-rc.json';
+
 /** Whether the user cancelled, with Ctrl-C or with "abort" when Yeoman asks about a conflict. */
 export const isCancellation = ({ name, message }: Error) =>
   name === 'ExitPromptError' || message === 'Process aborted by user';
@@ -111,13 +119,19 @@ export abstract class CreatorGenerator extends Generator {
     if (process.env.NO_COLOR) chalk.level = 0;
     if (interactive) this.log('Your model, in your own container, on SageMaker.\n');
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
-    describeCancellation(this, () => this.plan && 'existing files are overwritten only if you confirmed it');
+    describeCancellation(
+      this,
+      () => this.plan && 'existing files are overwritten only if you confirmed it, and .yo-rc.json is not',
+    );
     try {
       const planned = await plan(this.command, commandLine, context, interactive ? this.interaction() : undefined);
       announce(planned, commandLine.run, (text) => void this.log(text));
       const all = [...planned.files, ...planned.copies];
-      if (!commandLine.run.force) refuseConflicts(typed && !onTerminal() ? all : planned.copies, planned.directory);
+      const asksYeoman = !typed || onTerminal();
+      const copies = planned.replaces ? [] : planned.copies;
+      if (!commandLine.run.force) refuseConflicts(asksYeoman ? copies : all, planned.directory);
       refuseObstacles(all, planned.directory); // Yeoman would crash on them when it writes
+      if (asksYeoman && !commandLine.run.force && !commandLine.run.dryRun) this.mentionUpdate(planned);
       if (planned.copies.length && !commandLine.run.dryRun) this.stageCopies(planned);
       this.plan = planned;
     } catch (error) {
@@ -125,6 +139,14 @@ export abstract class CreatorGenerator extends Generator {
       if (!typed) throw error;
       process.exitCode = fail(error, commandLine.run); // if it were thrown, Yeoman would report a crash
     }
+  }
+
+  /** Names the command that merges, before Yeoman asks about each file of an existing project. */
+  private mentionUpdate({ files, directory }: Plan): void {
+    const count = conflictsIn(files.filter(isAskedAbout), directory).length;
+    if (!count || !isProject(directory)) return;
+    const text = `${directory} is a project, and ${countFiles(count)} would change. To merge instead of overwriting: press Ctrl-C, and run ml-container-creator update in that folder, with the same flags.`;
+    this.log(wrap(`\n${text}`));
   }
 
   private interaction(): Interaction {
@@ -139,9 +161,14 @@ export abstract class CreatorGenerator extends Generator {
     if (!this.plan || this.request.commandLine.run.dryRun) return;
     const { files, copies, directory } = this.plan;
     this.pending = [...files, ...copies].filter((file) => !isUpToDate(file, directory));
-    if (this.request.commandLine.run.force) this.saved = saveEdits(this.pending, directory);
-    for (const file of files) {
-      if (!('text' in file)) continue; // the base: Yeoman must not ask about it
+    const { force } = this.request.commandLine.run;
+    if (force)
+      this.saved = saveEdits(
+        this.pending.filter((file) => 'source' in file || isAskedAbout(file)),
+        directory,
+      );
+    else if (this.plan.replaces) this.saved = saveEdits(copies, directory);
+    for (const file of files.filter(isAskedAbout)) {
       const stat = { mode: file.executable ? 0o100755 : 0o100644 };
       this.fs.write(join(directory, file.path), file.text, { stat } as never);
     }
@@ -152,12 +179,14 @@ export abstract class CreatorGenerator extends Generator {
     const { files, directory, summary } = this.plan;
     const { json, dryRun } = this.request.commandLine.run;
     this.copies?.place();
-    if (!dryRun)
-      write(
-        files.filter((file) => 'bytes' in file),
+    if (!dryRun) {
+      const { saved } = write(
+        files.filter((file) => !isAskedAbout(file)),
         directory,
         true,
       );
+      this.saved = [...this.saved, ...saved];
+    }
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     const count = this.pending.filter((file) => isUpToDate(file, directory)).length;
     this.log(chalk.green(dryRun ? nothingWritten : closingLines(this.plan, { count, saved: this.saved })));

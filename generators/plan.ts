@@ -23,6 +23,8 @@ export interface Plan {
   /** The user's files to copy into the project. */
   readonly copies: readonly ModelFile[];
   readonly warnings: readonly string[];
+  /** The user agreed to replace the files that the copies differ from. */
+  readonly replaces?: boolean;
   /** What to type next. */
   readonly next: string;
   /** What --explain prints. */
@@ -67,7 +69,7 @@ export async function plan(
 
 /** The plan for answers without problems. */
 function planOf(command: Command, gathered: Gathered, context: Context): Plan {
-  const { answers, files: copies, model, confirmed } = gathered;
+  const { answers, files: copies, model, confirmed, replaces = false } = gathered;
   const project = projectFrom(answers);
   const fromModel = filesFrom(model);
   const open = modelFiles(project, fromModel).some(isRequest) && leavesOpen(model?.inputs ?? []);
@@ -102,7 +104,7 @@ function planOf(command: Command, gathered: Gathered, context: Context): Plan {
     model: copies.some(isModel),
     source: answers.model,
   });
-  return { ...common, directory, files, copies, next, summary };
+  return { ...common, directory, files, copies, replaces, next, summary };
 }
 
 const variableSizes =

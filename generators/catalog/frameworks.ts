@@ -8,8 +8,8 @@ export interface Format {
   file?: string;
   /** The model is a folder that contains `file`. */
   folder?: true;
-  /** Loading it can run code in the file: how, and which format to use instead and why. */
-  pickle?: { what: string; instead: string; why: string };
+  /** Loading it can run code in the file: how, which format to use instead and why, and how to save a model in it. */
+  pickle?: { what: string; instead: string; why: string; save: string };
   /** Additional packages for this format. */
   packages?: readonly string[];
   /** The handler in templates/frameworks/FRAMEWORK/code/, if not model_handler.py. */
@@ -57,11 +57,17 @@ const notOnLinux = "sys_platform != 'linux'";
 const onX86 = "platform_machine == 'x86_64'";
 const notOnX86 = "platform_machine != 'x86_64'";
 
-const pickle = { what: 'is a pickle', instead: 'skops', why: 'loads only types on an explicit list' };
+const pickle = {
+  what: 'is a pickle',
+  instead: 'skops',
+  why: 'loads only types on an explicit list',
+  save: 'skops.io.dump(model, "model.skops")',
+};
 const pickles = {
   what: 'holds pickles',
   instead: 'torchscript',
   why: 'is run by its own interpreter, not by Python',
+  save: 'torch.jit.script(model).save("model.pt")',
 };
 
 export const frameworks = {

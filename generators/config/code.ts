@@ -65,8 +65,14 @@ function filesIn(folder: string, model: Model | undefined): ModelFile[] {
   return within(folder, isPackage ? name : '');
 }
 
-/** What the model needs that neither a package nor the code provides, one sentence each. */
-export function missingCode(model: Model, { packages = [] }: Answers, files: readonly ModelFile[]): string[] {
+/** What the model needs that neither a package nor the code provides, and how to provide it. */
+export interface Missing {
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** What the model needs that neither a package nor the code provides. */
+export function missingCode(model: Model, { packages = [] }: Answers, files: readonly ModelFile[]): Missing[] {
   const name = basename(model.path);
   const code = files.filter(({ path }) => path.startsWith('code/'));
   const named = new Set(packages.map((each) => packageName(each).replaceAll('-', '_')));
@@ -79,12 +85,15 @@ export function missingCode(model: Model, { packages = [] }: Answers, files: rea
     )
       return [];
     return [
-      `loading ${name} imports ${module}, which is not in any known package: pass your own code with --code=PATH, or the package with --packages=NAME`,
+      {
+        what: `loading ${name} imports ${module}, which is not in any known package`,
+        advice: 'pass your own code with --code=PATH, or the package with --packages=NAME',
+      },
     ];
   });
 }
 
-function missingNames(model: Model, name: string, code: readonly ModelFile[]): string[] {
+function missingNames(model: Model, name: string, code: readonly ModelFile[]): Missing[] {
   const texts = code
     .filter(({ path }) => /^code\/[^/]+\.py$/.test(path))
     .map(({ source }) => readFileSync(source, 'utf8'));
@@ -94,6 +103,9 @@ function missingNames(model: Model, name: string, code: readonly ModelFile[]): s
   if (!missing.length) return [];
   const where = code.length ? `${code[0]?.path.slice(5)} does not define: it was` : 'was';
   return [
-    `loading ${name} needs ${missing.join(', ')}, which ${where} defined in the notebook or script that saved the model: pass that with --code=FILE.py`,
+    {
+      what: `loading ${name} needs ${missing.join(', ')}, which ${where} defined in the notebook or script that saved the model`,
+      advice: 'pass that with --code=FILE.py',
+    },
   ];
 }

@@ -2,10 +2,10 @@
 import type { Collect, Gathered } from './gather.js';
 import { isKey, type Key, keys, type Machine } from './parameters.js';
 import { isPossible, type Progress, problemText, realProblems, refuser, withAnswer } from './possible.js';
-import { CancelledError, type Problem } from './problems.js';
+import { CancelledError, CONFLICT, type Problem } from './problems.js';
 import { nextQuestion, problemWith, type Question, type Refuse, readAnswer } from './prompts.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
-import { confirmationFor, questionToGoBackTo } from './summary.js';
+import { confirmationFor, questionToGoBackTo, questionToReplace } from './summary.js';
 import { wrap } from './wrap.js';
 
 /** Asks one question. The answer is a value of the parameter, or the text typed. */
@@ -19,8 +19,12 @@ export interface Dialogue {
 
 /** The state of a dialogue. */
 interface State extends Progress {
-  /** Earlier answers to questions that are open again: their defaults. */
+  /** Earlier answers to questions that are open again. */
   earlier: ReadonlyMap<Key, unknown>;
+  /** The questions answered with their default: the answer is kept only while it is still the default. */
+  accepted: ReadonlySet<Key>;
+  /** The files in the way that the user agreed to replace, as in the problem's message. */
+  replaced?: string;
   /** Why the question is asked again. */
   reason?: string;
 }
@@ -34,25 +38,36 @@ const MAX_REPEATS = 10;
 export async function runDialogue(collect: Collect, dialogue: Dialogue, machine: Machine): Promise<Gathered> {
   const { ask, check = () => [] } = dialogue;
   const repeats = new Map<string, number>();
-  let state: State = { answered: [], asked: new Set(), earlier: new Map() };
+  let state: State = { answered: [], asked: new Set(), earlier: new Map(), accepted: new Set() };
   for (;;) {
     const gathered = collect(state.answered);
     const hasAsked = state.asked.size > 0;
-    const isStuck = !isPossible(collect, state, machine) || (!hasAsked && check(gathered).length > 0);
+    const isStuck =
+      !isPossible(collect, state, machine) || (!hasAsked && check(gathered).some((each) => !isReplaceable(each)));
     if (isStuck && !hasAsked) return withChecks(gathered, check);
     const refuse = checkedOnDisk(refuser(collect, state, machine), (given) =>
       check(collect(withAnswer(state, given).answered)),
     );
-    const question = isStuck ? undefined : nextQuestion(gathered, { ...state, machine, refuse });
+    const question = isStuck
+      ? undefined
+      : nextQuestion(gathered, { ...state, earlier: chosenBefore(state), machine, refuse });
     if (question) {
       const next = await askUntilValid(withReason(question, state), ask, state, refuse);
       if (!next) return withChecks(gathered, check);
-      state = restored(next, collect, machine);
+      const standard = nextQuestion(gathered, { ...state, earlier: new Map(), machine, refuse })?.default;
+      state = restored(withAccepted(next, question.name as Key, standard), collect, machine);
       continue;
     }
-    if (!hasAsked) return gathered;
     const { problems } = withChecks(gathered, check);
-    const problem = realProblems(problems)[0] ?? problems[0];
+    const inTheWay = problems.find(isReplaceable);
+    const replaces = inTheWay !== undefined && inTheWay.message === state.replaced;
+    if (!hasAsked && !inTheWay) return gathered;
+    if (inTheWay && !replaces && (await ask(questionToReplace(inTheWay))) === true) {
+      state = { ...state, replaced: inTheWay.message };
+      continue;
+    }
+    if (!hasAsked) return replaces ? { ...gathered, replaces } : { ...gathered, problems };
+    const problem = replaces ? undefined : (realProblems(problems)[0] ?? problems[0]);
     if (problem) {
       const attempt = JSON.stringify([state.answered, problem.message]);
       repeats.set(attempt, (repeats.get(attempt) ?? 0) + 1);
@@ -61,10 +76,13 @@ export async function runDialogue(collect: Collect, dialogue: Dialogue, machine:
       continue;
     }
     const decision = await decide(gathered, state, ask);
-    if (decision === 'write') return { ...gathered, confirmed: true };
+    if (decision === 'write') return { ...gathered, confirmed: true, ...(replaces && { replaces }) };
     if (decision) state = rewindTo(state, decision);
   }
 }
+
+/** Whether the user can decide to replace the files in the way: the model and the code, which are not rendered. */
+const isReplaceable = ({ key }: Problem) => key === CONFLICT;
 
 /** Adds the problems found on the disk, if there are no others. */
 function withChecks(gathered: Gathered, check: NonNullable<Dialogue['check']>): Gathered {
@@ -76,7 +94,7 @@ function checkedOnDisk(refuse: Refuse, problemsOf: (given: Given) => readonly Pr
   return (given) => {
     const refused = refuse(given);
     if (refused || !CHECKED_ON_DISK.has(given.key)) return refused;
-    const [problem] = problemsOf(given);
+    const problem = problemsOf(given).find((each) => !isReplaceable(each));
     return problem && { reason: problem.message, advice: problemText(problem) };
   };
 }
@@ -114,6 +132,7 @@ function rewindTo(state: State, key: Key, reason?: string): State {
   const isBefore = (each: Key) => keys.indexOf(each) < keys.indexOf(key);
   const later = state.answered.filter((given) => !isBefore(given.key));
   return {
+    accepted: state.accepted,
     answered: state.answered.filter((given) => isBefore(given.key)),
     asked: new Set([...state.asked].filter(isBefore)),
     earlier: new Map([...state.earlier, ...later.map(({ key: each, value }) => [each, value] as const)]),
@@ -121,22 +140,40 @@ function rewindTo(state: State, key: Key, reason?: string): State {
   };
 }
 
-/** Restores the earlier answers that still work with those before them. */
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Records whether the answer to a question is its default. */
+function withAccepted(state: State, key: Key, standard: unknown): State {
+  const accepted = new Set(state.accepted);
+  if (isSame(state.answered.find((given) => given.key === key)?.value, standard)) accepted.add(key);
+  else accepted.delete(key);
+  return { ...state, accepted };
+}
+
+/** The earlier answers that the user chose, which are the defaults of the questions asked again. */
+const chosenBefore = ({ earlier, accepted }: State) => new Map([...earlier].filter(([key]) => !accepted.has(key)));
+
+/**
+ * Restores earlier answers, in the order of the questions, up to the first question that must be asked: one without an
+ * earlier answer, with one that no longer works, or with one that was the default but is not any more.
+ */
 function restored(state: State, collect: Collect, machine: Machine): State {
   let progress: State = state;
-  for (const key of keys) {
-    if (!state.earlier.has(key) || progress.asked.has(key)) continue;
-    const given: Given = { key, value: state.earlier.get(key), from: YOUR_ANSWER };
-    const isOpen = collect(progress.answered).open.includes(key);
-    const fits = isOpen && !problemWith(key, given.value, refuser(collect, progress, machine));
-    if (fits) progress = { ...progress, ...withAnswer(progress, given) };
+  for (;;) {
+    const refuse = refuser(collect, progress, machine);
+    const question = nextQuestion(collect(progress.answered), { ...progress, earlier: new Map(), machine, refuse });
+    const key = question?.name as Key;
+    if (!question || !state.earlier.has(key)) return progress;
+    const value = state.earlier.get(key);
+    const isStale = state.accepted.has(key) && !isSame(value, question.default);
+    if (isStale || problemWith(key, value, refuse)) return progress;
+    progress = { ...progress, ...withAnswer(progress, { key, value, from: YOUR_ANSWER }) };
   }
-  return progress;
 }
 
 /** The question to ask again: the one for the problem, or for the folder or the model, or otherwise the last one. */
 function questionFor({ key }: Problem, { asked }: State): Key {
-  const own: readonly string[] = [key, ...(key === 'projectDir' || key === 'files' ? ['projectName', 'model'] : [])];
+  const own: readonly string[] = [key, ...(key === 'projectDir' || key === CONFLICT ? ['projectName', 'model'] : [])];
   const found = own.find((each) => isKey(each) && asked.has(each));
   return (found ?? [...asked].at(-1)) as Key;
 }

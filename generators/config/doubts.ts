@@ -35,7 +35,7 @@ export function doubts(answers: Answers, isChosen = false, machine: Machine = {}
     idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
     format?.pickle &&
       runtime !== 'onnx' &&
-      `a .${format.name} file ${format.pickle.what}: loading it runs the code in it. Serve only files that you trust, or use --model-format=${format.pickle.instead}`,
+      `a .${format.name} file ${format.pickle.what}: loading it runs the code in it. Serve only files that you trust, or ${answers.model ? `save the model as ${format.pickle.instead} instead: ${format.pickle.save}` : `use --model-format=${format.pickle.instead}`}`,
   ].filter((each): each is string => Boolean(each));
 }
 

@@ -5,11 +5,13 @@ import { importCode, missingCode } from './code.js';
 import { type Dialogue, runDialogue } from './dialogue.js';
 import { readConfigFiles, readStored } from './files.js';
 import {
+  contradictions,
   emptyImport,
   forConversion,
   type Imported,
   type ImportedModel,
   importModel,
+  otherVersion,
   withOriginalName,
   withPackages,
 } from './model.js';
@@ -31,8 +33,12 @@ export interface Context {
 export interface Gathered extends Settled {
   readonly files: readonly ModelFile[];
   readonly model: Model | undefined;
+  /** Parameters that are asked for only because the model needs them, with the reason. */
+  readonly needed: Readonly<Partial<Record<Key, string>>>;
   /** The user accepted the summary, which includes the warnings. */
   readonly confirmed?: true;
+  /** The user agreed to replace the model and the code in the project. */
+  readonly replaces?: boolean;
 }
 
 /** Combines all sources with the answers to prompts. `answered` is undefined if there are no prompts. */
@@ -50,7 +56,7 @@ function collector(commandLine: CommandLine, { cwd, env, machine = {} }: Context
   const storedIn = memoized((directory: string) => readStored(directory));
   return (answered) => {
     const prompted = sourceOf((answered ?? []).filter(({ value }) => value !== undefined));
-    const { model, code } = importFiles(resolve([...given, prompted]));
+    const { model, code, missing } = importFiles(resolve([...given, prompted]));
     const withImports = [...given, model, code];
     const before = resolve([...withImports, prompted], machine);
     const directory = outputFolder(before, answered !== undefined, cwd);
@@ -63,7 +69,11 @@ function collector(commandLine: CommandLine, { cwd, env, machine = {} }: Context
     const packages = withPackages(model, answers, origins.packages);
     const finish = (settled: Settled): Gathered => {
       const open = defaults ? withStoredOpen(settled, defaults) : settled.open;
-      return { ...settled, open, files: [...model.files, ...code.files], model: model.model };
+      const problems = [...settled.problems, ...contradictions(model.model, settled)];
+      const warnings = [...settled.warnings, ...otherVersion(model, settled)];
+      const needed = missing ? { code: missing } : {};
+      const files = [...model.files, ...code.files];
+      return { ...settled, open, problems, warnings, needed, files, model: model.model };
     };
     const { requirements } = answers;
     if (!requirements) return finish(resolveWith([packages], []));
@@ -117,7 +127,7 @@ function memoized<T>(make: (key: string) => T): (key: string) => T {
 /** Imports the files of --model and --code. Each model is read once. */
 function importer(force: boolean, cwd: string) {
   const models = new Map<string, ImportedModel>();
-  return ({ answers, origins }: Settled): { model: ImportedModel; code: Imported } => {
+  return ({ answers, origins }: Settled): { model: ImportedModel; code: Imported; missing?: string | undefined } => {
     const { model: path = '', code: script } = answers;
     const known: ImportedModel =
       models.get(path) ?? (path ? importModel(path, origins.model ?? '', cwd, force) : emptyImport);
@@ -125,8 +135,11 @@ function importer(force: boolean, cwd: string) {
     if (answers.runtime === 'onnx') return { model: forConversion(known), code: emptyImport };
     const code = script ? importCode(script, origins.code ?? '', cwd, known.model) : emptyImport;
     const missing = known.model ? missingCode(known.model, answers, code.files) : [];
-    const model = { ...known, warnings: [...known.warnings, ...missing] };
-    return { model: code.loads ? withOriginalName(model) : model, code };
+    const model = {
+      ...known,
+      warnings: [...known.warnings, ...missing.map(({ what, advice }) => `${what}: ${advice}`)],
+    };
+    return { model: code.loads ? withOriginalName(model) : model, code, missing: missing[0]?.what };
   };
 }
 

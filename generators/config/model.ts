@@ -1,11 +1,14 @@
 // Reads --model as a source of answers. Values found in the file have the file's name as their origin.
 import { basename, resolve } from 'node:path';
+import { entryOf, formatsOf } from '../catalog/frameworks.js';
 import { withSetuptools } from '../catalog/packages.js';
-import { nameOf, nearestRelease, packageName, pythonsOf, releasesOf } from '../catalog/versions.js';
+import { nameOf, nearestRelease, packageName, pythonsOf, releaseOf, releasesOf } from '../catalog/versions.js';
 import { UnreadableError } from '../model/facts.js';
 import { dangersIn } from '../model/judge.js';
 import { type Model, type ModelFile, readModel } from '../model/read.js';
 import type { Answers } from './parameters.js';
+import type { Problem } from './problems.js';
+import type { Settled } from './settle.js';
 import type { Given, Source } from './sources.js';
 import { versionToTake } from './training.js';
 
@@ -122,4 +125,41 @@ export function withPackages({ values }: Source, { packages = [] }: Answers, ori
     ...emptyImport,
     values: [{ key: 'packages', value: [...packages, ...more], from: `${origin} and ${own.from}` }],
   };
+}
+
+/** Answers that contradict the model file. Custom code can load any file, and a conversion reads any format. */
+export function contradictions(model: Model | undefined, { answers, origins }: Settled): Problem[] {
+  const { framework, modelFormat, runtime } = answers;
+  if (!model?.framework || !framework || framework === 'custom') return [];
+  const name = basename(model.path);
+  const problem = (key: 'framework' | 'modelFormat', message: string, hint: string) => [
+    { key, from: origins[key] ?? 'default', message, hint },
+  ];
+  if (framework !== model.framework)
+    return problem(
+      'framework',
+      `the framework of ${name} is ${model.framework}, not ${framework}`,
+      `use --framework=${model.framework}, or another --model`,
+    );
+  const isOther = model.modelFormat && modelFormat && modelFormat !== model.modelFormat;
+  if (!isOther || runtime === 'onnx') return [];
+  const { pickle } = formatsOf(framework).find((each) => each.name === model.modelFormat) ?? {};
+  const saveAgain = pickle?.instead === modelFormat ? `; or save the model again with ${pickle?.save}` : '';
+  return problem(
+    'modelFormat',
+    `the format of ${name} is ${model.modelFormat}, not ${modelFormat}`,
+    `use --model-format=${model.modelFormat}${saveAgain}`,
+  );
+}
+
+/** Warns if the version in the image is not the one that saved the model. */
+export function otherVersion({ values }: Source, { answers, origins }: Settled): string[] {
+  const { framework, frameworkVersion, model = '' } = answers;
+  const own = values.find(({ key }) => key === 'frameworkVersion');
+  if (!own || !framework || !frameworkVersion || own.from === origins.frameworkVersion) return [];
+  const [saved, installed] = [String(own.value), frameworkVersion].map((each) => releaseOf(framework, each));
+  if (!saved || !installed || saved === installed) return [];
+  return [
+    `${basename(model)} was saved by ${entryOf(framework).label} ${String(own.value)}, but the image has ${frameworkVersion}, which might not load it: leave out frameworkVersion to use the version of the file`,
+  ];
 }

@@ -34,15 +34,17 @@ export class RequestError extends ExitError {
 
 /** Existing files are in the way; nothing was written. */
 export class ConflictError extends ExitError {
-  constructor(files: readonly string[], directory: string, canUpdate = false) {
+  constructor(files: readonly string[], directory: string, hint: string) {
     const count = files.length === 1 ? '1 file' : `${files.length} files`;
-    const message = `${count} in ${directory} would be overwritten`;
-    const merging = canUpdate ? '; or merge them: run ml-container-creator update in that folder' : '';
-    const hint = `choose another --project-dir, or add --force to overwrite them${merging}`;
+    const outcome = `${count} in ${directory} would be overwritten`;
     const list = files.map((file) => `    ${file}\n`).join('');
-    super(3, `${message}; nothing was written:\n${list}  ${hint}`, [{ key: 'files', from: directory, message, hint }]);
+    const message = files.length <= 3 ? `${outcome}: ${files.join(', ')}` : outcome;
+    super(3, `${outcome}; nothing was written:\n${list}  ${hint}`, [{ key: CONFLICT, from: directory, message, hint }]);
   }
 }
+
+/** The key of the problem that files are in the way. */
+export const CONFLICT = 'files';
 
 /** The state of a project prevents an update; nothing was changed. */
 export class StateError extends ExitError {

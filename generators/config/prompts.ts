@@ -1,4 +1,5 @@
 // Turns parameters into questions for Yeoman (inquirer), with the choices that can work with the answers so far.
+import type { Gathered } from './gather.js';
 import { type Answers, type Key, type Machine, table } from './parameters.js';
 import { malformed, offersFor, type Settled } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
@@ -15,7 +16,7 @@ export interface Choice {
 }
 
 export interface Question {
-  name: Key | 'confirmation' | 'back';
+  name: Key | 'confirmation' | 'back' | 'replace';
   message: string;
   type: 'select' | 'checkbox' | 'confirm' | 'input' | 'path';
   /** Printed once, above the question. */
@@ -40,12 +41,19 @@ export interface QuestionContext {
 }
 
 /** The next question: for an open parameter with more than one answer that can work. */
-export function nextQuestion({ open, answers }: Settled, context: QuestionContext): Question | undefined {
+export function nextQuestion(
+  { open, answers, needed }: Settled & Pick<Gathered, 'needed'>,
+  context: QuestionContext,
+): Question | undefined {
   const decided = Object.fromEntries(Object.entries(answers).filter(([key]) => isDecided(key as Key, open, context)));
   const key = open.find(
-    (each) => !context.asked.has(each) && !isSilent(each, decided) && isQuestion(each, answers, context),
+    (each) =>
+      !context.asked.has(each) && (each in needed || !isSilent(each, decided)) && isQuestion(each, answers, context),
   );
-  return key && questionFor(key, answers, context);
+  if (!key) return undefined;
+  const question = questionFor(key, answers, context);
+  const reason = needed[key];
+  return reason ? { ...question, intro: wrap(`\n${reason}.`) } : question;
 }
 
 const isDecided = (key: Key, open: readonly Key[], { asked }: QuestionContext) => !open.includes(key) || asked.has(key);
@@ -77,8 +85,8 @@ function questionFor(key: Key, answers: Answers, context: QuestionContext): Ques
     return { ...common, type: 'checkbox', ...list, choices: checked, validate };
   }
   const possible = choices.filter(({ disabled }) => !disabled);
-  const initial = possible.find(({ value }) => value === earlier) ?? possible[0];
-  return { ...common, type: 'select', ...list, default: initial?.value };
+  const initial = [earlier, answers[key]].map((each) => possible.find(({ value }) => value === each)).find(Boolean);
+  return { ...common, type: 'select', ...list, default: (initial ?? possible[0])?.value };
 }
 
 /** Lines of a list shown at once. Only the regions need more. */

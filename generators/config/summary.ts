@@ -4,6 +4,7 @@ import { entryOf } from '../catalog/frameworks.js';
 import { instanceFor, specOf } from '../catalog/instances.js';
 import type { Gathered } from './gather.js';
 import { type Answers, type Key, keys, table } from './parameters.js';
+import type { Problem } from './problems.js';
 import type { Choice, Question } from './prompts.js';
 import { wrap } from './wrap.js';
 
@@ -71,6 +72,15 @@ export function confirmationFor(gathered: Gathered): Question {
     loop: false,
   };
 }
+
+/** Asks whether to replace the user's own files that are in the way. */
+export const questionToReplace = ({ message }: Problem): Question => ({
+  name: 'replace',
+  intro: wrap(`\n${message}.`),
+  message: 'Replace them? The old ones are kept as NAME.orig (no: back to the questions)',
+  type: 'confirm',
+  default: false,
+});
 
 /** Asks which question to go back to. */
 export function questionToGoBackTo(asked: ReadonlySet<Key>, answers: Answers): Question {

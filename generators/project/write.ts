@@ -26,11 +26,23 @@ export type OutputFile = RenderedFile | BinaryFile | ModelFile;
 
 /** Throws a ConflictError if existing files in `directory` differ from those to be written. */
 export function refuseConflicts(files: readonly OutputFile[], directory: string): void {
-  const conflicts = files
-    .filter((file) => !('bytes' in file) && differs(file, join(directory, file.path)))
-    .map(({ path }) => path);
-  if (conflicts.length) throw new ConflictError(conflicts, directory, existsSync(join(directory, baseFile)));
+  const conflicts = conflictsIn(files, directory);
+  if (!conflicts.length) return;
+  const copies = conflicts.filter((file) => 'source' in file).length;
+  const hint =
+    copies === conflicts.length
+      ? 'to replace them, add --force, which keeps the old files as NAME.orig; or choose another --project-dir'
+      : `choose another --project-dir, or add --force to overwrite them${!copies && isProject(directory) ? '; or merge them: run ml-container-creator update in that folder' : ''}`;
+  const paths = conflicts.map(({ path }) => path);
+  throw new ConflictError(paths, directory, hint);
 }
+
+/** The existing files in `directory` that differ from those to be written. */
+export const conflictsIn = (files: readonly OutputFile[], directory: string): readonly OutputFile[] =>
+  files.filter((file) => !('bytes' in file) && differs(file, join(directory, file.path)));
+
+/** Whether `directory` is a project that can be updated. */
+export const isProject = (directory: string) => existsSync(join(directory, baseFile));
 
 function differs(file: OutputFile, target: string): boolean {
   if (!existsSync(target) || !statSync(target).isFile()) return false;

@@ -1,15 +1,17 @@
 // Plans an update without doing it.
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { explain } from '../config/describe.js';
 import { storageName } from '../config/files.js';
 import { gather, type Context as RunContext } from '../config/gather.js';
 import type { Answers } from '../config/parameters.js';
 import { type Problem, RequestError, StateError } from '../config/problems.js';
 import type { CommandLine } from '../config/sources.js';
+import { readModel } from '../model/read.js';
 import { projectFiles, RefusedError } from '../plan.js';
 import { type Base, baseFile, decodeBase, encodeBase, NewerBaseError, UnreadableBaseError } from '../project/base.js';
 import { type Project, projectFrom } from '../project/project.js';
+import { quoteFor } from '../project/quote.js';
 import type { RenderedFile } from '../project/render.js';
 import { freeName } from '../project/write.js';
 import { version } from '../version.js';
@@ -18,6 +20,7 @@ import { type CurrentFile, readCurrent } from './disk.js';
 import { type GitState, gitState } from './git.js';
 import { hasMarkers, type Resolution } from './merge.js';
 
+const shell = quoteFor('next.sh');
 const answersFile = '.yo-rc.json';
 
 /** An update that can be applied. */
@@ -38,9 +41,9 @@ export interface UpdatePlan {
 
 /** Plans an update, but changes nothing. Throws a RequestError or a StateError if it is not possible. */
 export async function planUpdate(commandLine: CommandLine, context: RunContext): Promise<UpdatePlan> {
-  refuseArguments(commandLine);
   const given = commandLine.values.find(({ key }) => key === 'projectDir');
   const directory = resolve(context.cwd, String(given?.value ?? '.'));
+  refuseArguments(commandLine, context.cwd, directory);
   refuseOtherFolders(directory);
   const base = readBase(directory);
   const here = { key: 'projectDir', value: '.', from: 'the current folder' } as const;
@@ -69,7 +72,7 @@ export async function planUpdate(commandLine: CommandLine, context: RunContext):
   };
 }
 
-function refuseArguments({ values }: CommandLine): void {
+function refuseArguments({ values }: CommandLine, cwd: string, directory: string): void {
   const problems: Problem[] = [];
   for (const { key, value, from } of values) {
     if (from === 'the first argument')
@@ -84,10 +87,30 @@ function refuseArguments({ values }: CommandLine): void {
     if (key === 'model' || key === 'code')
       problems.push({
         ...{ key, from, message: 'update does not change the model or your code' },
-        hint: `copy your files into ${key === 'model' ? 'model/' : 'code/'}; for a model saved by another version, add --framework-version=VERSION`,
+        hint: `${copyCommand(key, String(value), cwd, directory)}; for a model saved by another version, add --framework-version=VERSION`,
       });
   }
   if (problems.length) throw new RequestError(problems, 'nothing was changed');
+}
+
+/** What to type to copy a model or code into the project. */
+function copyCommand(key: 'model' | 'code', path: string, cwd: string, directory: string): string {
+  const into = (name: string) => shell(relative(cwd, join(directory, key, name)));
+  const source = resolve(cwd, path);
+  if (!existsSync(source)) return `copy your files into ${key}/`;
+  if (statSync(source).isDirectory()) return `run: cp -r ${shell(`${path}/.`)} ${into('')}`;
+  const names = [basename(source), ...(key === 'model' ? namesOf(source) : [])];
+  const name = names.find((each) => existsSync(join(directory, key, each))) ?? names.at(-1) ?? '';
+  return `run: cp ${shell(path)} ${into(name)}`;
+}
+
+/** The names that the handler expects for the files of a model; none if it cannot be read. */
+function namesOf(source: string): string[] {
+  try {
+    return readModel(source).files.map((file) => file.path);
+  } catch {
+    return [];
+  }
 }
 
 function refuseOtherFolders(directory: string): void {

@@ -149,6 +149,26 @@ describe('--model', () => {
     assert.equal(statSync(join(folder, 'churn/model/model.pkl')).mode & 0o777, 0o644);
   });
 
+  for (const [flag, message] of [
+    ['--framework=xgboost', /the framework of .* is sklearn, not xgboost[\s\S]*use --framework=sklearn/],
+    ['--model-format=joblib', /the format of .* is pkl, not joblib[\s\S]*use --model-format=pkl$/m],
+    ['--model-format=skops', /the format of .* is pkl, not skops[\s\S]*save the model again with skops\.io\.dump/],
+  ] as const)
+    it(`refuses ${flag} if the file says otherwise`, () => {
+      const { status, stderr } = run(folder, ['other', `--model=${odd}`, flag]);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, message);
+      assert.ok(!existsSync(join(folder, 'other')));
+    });
+
+  it('warns of a version other than the one that saved the file, and how to save a safer file', () => {
+    const { status, stderr } = run(folder, ['other', `--model=${odd}`, '--framework-version=1.5', '--dry-run']);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /was saved by scikit-learn 1\.3\.2, but the image has 1\.5/);
+    assert.match(stderr, /save the model as skops instead: skops\.io\.dump/);
+    assert.doesNotMatch(stderr, /--model-format/);
+  });
+
   it('stores no local path, so that the project can be generated again without the file', () => {
     const stored = readFileSync(join(folder, 'churn/.yo-rc.json'), 'utf8');
     assert.doesNotMatch(stored, /Churn|"model"/);
@@ -284,10 +304,21 @@ describe('--model', () => {
     assert.match(run(other, ['--dry-run', '--explain']).stdout, /^modelFormat +pkl +Churn/m);
   });
 
-  it('does not overwrite another model', () => {
-    put(folder, 'logistic-1.9.joblib', 'new.joblib');
-    const other = run(folder, ['--project-dir=churn', '--model=new.joblib', '--model-format=pkl']);
-    assert.equal(other.status, 3, other.stderr);
+  it('does not overwrite another model, and says how to replace it', () => {
+    put(folder, 'logistic-1.3.protocol-2.pkl', 'new.pkl');
+    const { status, stderr } = run(folder, ['--project-dir=churn', '--model=new.pkl']);
+    assert.equal(status, 3, stderr);
+    assert.match(stderr, /add --force, which keeps the old files as NAME\.orig/);
+    assert.doesNotMatch(stderr, /update/);
+    const forced = run(folder, ['--project-dir=churn', '--model=new.pkl', '--force']);
+    assert.equal(forced.status, 0, forced.stderr);
+    assert.ok(existsSync(join(folder, 'churn/model/model.pkl.orig')));
+    assert.deepEqual(readFileSync(join(folder, 'churn/model/model.pkl')), readFileSync(join(folder, 'new.pkl')));
+  });
+
+  it('is refused by update, with the command that copies the file', () => {
+    const { stderr } = run(join(folder, 'churn'), ['update', '--model=../new.pkl']);
+    assert.match(stderr, /run: cp \.\.\/new\.pkl model\/model\.pkl/);
   });
 
   it('refuses a model that would run commands when loaded', () => {

@@ -1,7 +1,8 @@
 // The same answers in prompts, flags, variables or a file give byte-identical projects.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import helpers from 'yeoman-test';
 import App from '../../generators/app/index.js';
 import { flagOf, type Key, variableOf } from '../../generators/config/parameters.js';
@@ -280,5 +281,39 @@ describe('on a terminal, the bin', () => {
     assert.equal(contents(join(folder, 'demo')).Dockerfile, '644 # mine\n');
     assert.ok(existsSync(join(folder, 'demo/README.md')));
     assert.equal(drive(folder, [['Overwrite demo/Dockerfile?', '\u0003']], args).status, 130);
+  });
+
+  it('keeps the answers of a project if the user cancels at its files, and names update', () => {
+    const folder = newFolder();
+    run(folder, ['demo', '--framework=xgboost']);
+    const before = contents(join(folder, 'demo'));
+    const args = ['demo', '--framework=sklearn', '--skip-prompts'];
+    const { status, output } = drive(folder, [['Overwrite demo/', '\u0003']], args);
+    assert.equal(status, 130, output);
+    assert.match(output.replaceAll(/\s+/g, ' '), /run ml-container-creator update in that folder/);
+    const after = contents(join(folder, 'demo'));
+    for (const path of Object.keys(before)) assert.equal(after[path], before[path], path);
+  });
+
+  it('replaces the model of a project if the user agrees, and keeps the old one', () => {
+    const folder = newFolder();
+    const fixtures = JSON.parse(readFileSync(new URL('../unit/fixtures/pickles.json', import.meta.url), 'utf8'));
+    for (const protocol of ['2', '4']) {
+      const { data } = fixtures[`logistic-1.9.protocol-${protocol}.pkl`];
+      writeFileSync(join(folder, `${protocol}.pkl`), gunzipSync(Buffer.from(data, 'base64')));
+    }
+    assert.equal(run(folder, ['demo', '--model=2.pkl']).status, 0);
+    const known = ['Model file', 'trained with', 'Name of', 'Format', 'Version of', 'sample model', 'What next?'];
+    const steps = all.filter((text) => !known.includes(text)).map((text) => [text, enter] as const);
+    const last = [
+      ['Replace them?', 'y\r'],
+      ['What next?', enter],
+    ] as const;
+    const { status, output } = drive(folder, [...steps, ...last], ['demo', '--model=4.pkl']);
+    assert.equal(status, 0, output);
+    assert.match(output, /model\/model\.pkl\.orig/);
+    const bytes = (path: string) => readFileSync(join(folder, path));
+    assert.deepEqual(bytes('demo/model/model.pkl'), bytes('4.pkl'));
+    assert.deepEqual(bytes('demo/model/model.pkl.orig'), bytes('2.pkl'));
   });
 });

@@ -1,8 +1,9 @@
 // Whatever the answers, the prompts end in a project or an explicit cancel.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
 import { serverNames, serverOf } from '../../generators/catalog/servers.js';
@@ -14,6 +15,12 @@ import { walker } from '../support/walk.js';
 
 const cwd = mkdtempSync(join(tmpdir(), 'ml-prompts-'));
 after(() => rmSync(cwd, { recursive: true, force: true }));
+
+/** Writes a fixture, a real pickle, to a file. */
+function putPickle(name: string, file: string): void {
+  const fixtures = JSON.parse(readFileSync(new URL('fixtures/pickles.json', import.meta.url), 'utf8'));
+  writeFileSync(file, gunzipSync(Buffer.from(fixtures[name].data, 'base64')));
+}
 
 /** Answers the questions to the end. */
 async function walk(
@@ -128,6 +135,69 @@ describe('a dialogue', () => {
     await assert.rejects(cancelled, { code: 130 });
   });
 
+  /** Goes back to a question once, with another answer. Returns the questions asked after that, and the plan. */
+  async function afterGoingBack(
+    key: string,
+    { first = {}, second }: { first?: Record<string, unknown>; second: Record<string, unknown> },
+    args: readonly string[] = [],
+  ) {
+    const asked = new Map<string, Question>();
+    let answers = first;
+    let isBack = false;
+    const ask = async (question: Question) => {
+      if (question.name === 'back') {
+        answers = second;
+        return key;
+      }
+      if (question.name === 'confirmation') {
+        if (isBack) return 'write';
+        isBack = true;
+        return 'back';
+      }
+      if (isBack) asked.set(question.name, question);
+      return answers[question.name] ?? question.default ?? '';
+    };
+    return { asked, planned: await walk({ ask }, args) };
+  }
+
+  it('asks a new question before it restores the answers to later ones', async () => {
+    const second = { framework: 'transformers', modelName: 'Qwen/Qwen3-8B' };
+    const { asked } = await afterGoingBack('framework', { first: { framework: 'xgboost' }, second });
+    assert.equal(asked.get('modelServer')?.default, 'vllm');
+    assert.ok(asked.has('instanceType'));
+  });
+
+  it('asks again where the default changed, and keeps what the user chose', async () => {
+    const first = { framework: 'xgboost', deployTool: ['boto3'], awsRegion: 'eu-west-1' };
+    const second = { framework: 'transformers', modelName: 'Qwen/Qwen3-0.6B' };
+    const { asked, planned } = await afterGoingBack('framework', { first, second });
+    assert.deepEqual(
+      [...asked.keys()],
+      ['framework', 'projectName', 'modelName', 'modelServer', 'instanceType', 'includeTests'].filter((key) =>
+        asked.has(key),
+      ),
+    );
+    const { project } = planned.summary as { project: Record<string, unknown> };
+    assert.deepEqual(
+      ['projectName', 'modelServer', 'instanceType', 'deployTool', 'awsRegion'].map((key) => project[key]),
+      ['transformers-model', 'vllm', 'gpu-enabled', ['boto3'], 'eu-west-1'],
+    );
+  });
+
+  it('keeps a name that the user typed', async () => {
+    const first = { framework: 'xgboost', projectName: 'churn' };
+    const { asked, planned } = await afterGoingBack('framework', { first, second: { framework: 'sklearn' } });
+    assert.ok(!asked.has('projectName'));
+    assert.ok(planned.directory.endsWith('churn'));
+  });
+
+  it('suggests the version of a framework chosen again, not the first in the list', async () => {
+    const direct = (await questions({ framework: 'xgboost' }, [])).get('frameworkVersion')?.default;
+    const first = { framework: 'sklearn', frameworkVersion: '1.3' };
+    const { asked } = await afterGoingBack('framework', { first, second: { framework: 'xgboost' } });
+    assert.equal(asked.get('frameworkVersion')?.default, direct);
+  });
+
   it('goes back to the question that causes a problem on the disk', async () => {
     const names = ['taken', 'free'];
     const ask = async ({ name, default: initial }: Question) =>
@@ -136,5 +206,48 @@ describe('a dialogue', () => {
     const check = ({ directory }: { directory: string }) => (directory.endsWith('taken') ? [problem] : []);
     const planned = await plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });
     assert.ok(planned.directory.endsWith('free'));
+  });
+
+  it('asks whether to replace the model of an existing project', async () => {
+    const problem = { key: 'files', from: 'demo', message: '1 file in demo would be overwritten: model/model.pkl' };
+    const check = ({ directory }: { directory: string }) => (directory.endsWith('demo') ? [problem] : []);
+    const names = (answers: Record<string, unknown[]>) => {
+      const asked: string[] = [];
+      const ask = async ({ name, default: initial }: Question) => {
+        asked.push(name);
+        return answers[name]?.shift() ?? initial ?? '';
+      };
+      const planned = plan('app', readArguments(['--framework=sklearn']), { cwd, env: {} }, { ask, check });
+      return { asked, planned };
+    };
+    const replaced = names({ projectName: ['demo'], replace: [true] });
+    assert.equal((await replaced.planned).replaces, true);
+    assert.equal(replaced.asked.filter((name) => name === 'replace').length, 1);
+    const other = await names({ projectName: ['demo', 'free'], replace: [false] }).planned;
+    assert.ok(other.directory.endsWith('free') && !other.replaces);
+    const only = ['demo', '--framework=sklearn'];
+    const first = await plan(
+      'app',
+      readArguments(only),
+      { cwd, env: {} },
+      {
+        ask: async ({ name, default: initial }) => (name === 'replace' ? true : (initial ?? '')),
+        check,
+      },
+    );
+    assert.equal(first.replaces, true);
+  });
+
+  it('asks for the code that a model needs', async () => {
+    const folder = mkdtempSync(join(cwd, 'code-'));
+    putPickle('pipeline-main-1.9.joblib', join(folder, 'own.joblib'));
+    writeFileSync(join(folder, 'train.py'), 'class Clip:\n    pass\n');
+    const asked = await questions({ model: 'own.joblib', code: 'train.py' }, [], { cwd: folder });
+    assert.equal(asked.get('code')?.type, 'path');
+    assert.match(asked.get('code')?.intro ?? '', /needs Clip/);
+    assert.match(String(asked.get('code')?.validate?.('absent.py')), /no such file/);
+    assert.doesNotMatch(asked.get('confirmation')?.intro ?? '', /needs Clip/);
+    putPickle('logistic-1.9.protocol-4.pkl', join(folder, 'plain.pkl'));
+    assert.ok(!(await questions({ model: 'plain.pkl' }, [], { cwd: folder })).has('code'));
   });
 });
