@@ -15,9 +15,12 @@ import { dirname, join } from 'node:path';
 import { StateError } from '../config/problems.js';
 import { reasons } from '../project/write.js';
 import type { Change } from './changes.js';
+import { type Find, readCurrent } from './disk.js';
 
 /** Where an update puts its files before it moves them into place. */
 export const stagingFolder = '.ml-container-creator.update';
+/** Ends the name of that folder once all files are in place. */
+const done = '.done';
 
 /** A file to write or, without bytes, to remove. */
 interface Step {
@@ -27,7 +30,7 @@ interface Step {
 }
 
 /** Applies the changes, then writes `last`. If it throws a StateError, nothing was changed. */
-export function apply(changes: readonly Change[], last: readonly Step[], directory: string): void {
+export function apply(changes: readonly Change[], last: readonly Step[], directory: string, planned: Find): void {
   const steps: Step[] = [
     ...changes.flatMap(({ path, writes, removes }): Step[] => [
       ...writes.map((write) => ({ ...write, bytes: Buffer.from(write.text, 'latin1') })),
@@ -37,33 +40,51 @@ export function apply(changes: readonly Change[], last: readonly Step[], directo
   ];
   if (!steps.length) return;
   const staging = join(directory, stagingFolder);
-  const undo: (() => void)[] = [];
   const release = ignoreSignals();
   try {
-    makeStaging(staging);
-    undo.push(() => rmSync(staging, { recursive: true, force: true }));
-    for (const step of steps) stage(step, staging, directory);
-    for (const step of steps) place(step, staging, directory, undo);
-  } catch (error) {
-    for (const each of undo.reverse()) each(); // if one fails, the replaced files are still in the staging folder
-    throw asStateError(error, directory);
+    replaceAll(steps, staging, directory, planned);
+    rmSync(`${staging}${done}`, { recursive: true, force: true });
   } finally {
     release();
   }
-  rmSync(staging, { recursive: true, force: true });
   for (const { path, bytes } of steps) if (!bytes) removeEmpty(dirname(join(directory, path)), directory);
 }
 
-function makeStaging(staging: string): void {
+/** Stages all files, then puts them into place. Ends with a rename, so that an interrupted update can be told from a complete one. */
+function replaceAll(steps: readonly Step[], staging: string, directory: string, planned: Find): void {
+  const undo: (() => void)[] = [];
   try {
+    rmSync(`${staging}${done}`, { recursive: true, force: true });
     mkdirSync(staging);
+    undo.push(() => rmSync(staging, { recursive: true, force: true }));
+    for (const step of steps) stage(step, staging, directory);
+    for (const step of steps) {
+      refuseChanged(step.path, directory, planned);
+      place(step, staging, directory, undo);
+    }
+    renameSync(staging, `${staging}${done}`);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new StateError(
-      'an update is still running, or one was interrupted',
-      `if none is running, restore the replaced files with: cp -R ${stagingFolder}/old/. . ; then remove ${stagingFolder}, and update again`,
-    );
+    for (const each of undo.reverse()) each(); // if one fails, the replaced files are still in the staging folder
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? interrupted() : asStateError(error, directory);
   }
+}
+
+/** Throws a StateError if another update is running in the folder, or was interrupted. */
+export function refuseInterrupted(directory: string): void {
+  if (existsSync(join(directory, stagingFolder))) throw interrupted();
+}
+
+const interrupted = () =>
+  new StateError(
+    'an update is still running, or one was interrupted',
+    `if none is running, restore the replaced files with: cp -R ${stagingFolder}/old/. . ; then remove ${stagingFolder}, and update again`,
+  );
+
+/** Throws a StateError if a file is not as it was when the update was planned. */
+function refuseChanged(path: string, directory: string, planned: Find): void {
+  const [before, now] = [planned(path), readCurrent(directory, path)];
+  const same = before?.text === now?.text && before?.mode === now?.mode && before?.kind === now?.kind;
+  if (!same) throw new StateError(`${path} has changed since the update started`, 'update again');
 }
 
 function stage({ path, bytes, mode = 0o644 }: Step, staging: string, directory: string): void {

@@ -9,6 +9,7 @@ export const outcomes = {
   new: 'was not generated before',
   updated: 'you had not edited it',
   merged: 'with your edits',
+  replaced: 'by the generated lines; your version is saved',
   removed: 'no longer generated; you had not edited it',
   conflict: 'you and the generator changed the same lines',
   kept: 'no longer generated; kept because you edited it',
@@ -101,7 +102,7 @@ function merge(sides: Sides & { current: CurrentFile; generated: RenderedFile },
   if (isOwnLock(path, current, context)) return undefined;
   const saved = () => ({ path: context.freeName(`${path}.orig`), text: current.text, mode: current.mode & 0o777 });
   if (current.kind !== 'file' || !isMergeable(current.text, was ?? next)) {
-    if (context.resolution === 'generated' && current.kind === 'file') return write('merged', next, [saved()]);
+    if (context.resolution === 'generated' && current.kind === 'file') return write('replaced', next, [saved()]);
     if (context.resolution === 'yours') return undefined;
     const newFile = {
       path: context.freeName(`${path}.new`),
@@ -113,7 +114,7 @@ function merge(sides: Sides & { current: CurrentFile; generated: RenderedFile },
   const { text, conflicts } = mergeLines(path, was, current.text, next, context.resolution);
   const resolved = conflicts === 0 || context.resolution !== 'markers';
   const saves = conflicts > 0 && context.resolution === 'generated' ? [saved()] : [];
-  return write(resolved ? 'merged' : 'conflict', text, saves);
+  return write(saves.length ? 'replaced' : resolved ? 'merged' : 'conflict', text, saves);
 }
 
 function mergeLines(path: string, was: string | undefined, yours: string, next: string, resolution: Resolution) {

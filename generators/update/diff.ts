@@ -1,17 +1,17 @@
 // The changes of an update as a diff that `git apply` accepts.
 import { diffIndices } from 'node-diff3';
 import type { Change, Write } from './changes.js';
-import type { CurrentFile } from './disk.js';
+import type { CurrentFile, Find } from './disk.js';
 import { linesOf } from './merge.js';
 
 const CONTEXT = 3;
 
-/** The diff of all changes: its bytes as Latin-1. */
-export function diffOf(changes: readonly Change[], current: (path: string) => CurrentFile | undefined): string {
+/** The diff of all changes: its bytes as Latin-1. `prefix` is the path of the project in its repository, which git expects. */
+export function diffOf(changes: readonly Change[], current: Find, prefix = ''): string {
   return changes
     .flatMap(({ path, writes, removes }) => [
-      ...writes.map((write) => fileDiff(write.path, current(write.path), write)),
-      ...(removes ? [fileDiff(path, current(path), undefined)] : []),
+      ...writes.map((write) => fileDiff(prefix + write.path, current(write.path), write)),
+      ...(removes ? [fileDiff(prefix + path, current(path), undefined)] : []),
     ])
     .join('');
 }

@@ -11,6 +11,9 @@ export interface CurrentFile {
   readonly kind: 'file' | 'link' | 'other';
 }
 
+/** Finds the current state of a path. */
+export type Find = (path: string) => CurrentFile | undefined;
+
 /** Reads a path; undefined if nothing is there. */
 export function readCurrent(directory: string, path: string): CurrentFile | undefined {
   const target = join(directory, path);

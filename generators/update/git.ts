@@ -11,6 +11,8 @@ export interface GitState {
   /** Tracked files with uncommitted changes. */
   readonly changed: readonly string[];
   readonly untracked: readonly string[];
+  /** The path of the folder in the repository, with a slash at its end; empty for the top folder. */
+  readonly prefix: string;
 }
 
 const unfinished: Readonly<Record<string, string>> = {
@@ -36,7 +38,12 @@ export function gitState(directory: string): GitState | undefined {
   const unmerged = entries.some(({ kind }) => /U|AA|DD/.test(kind));
   const paths = (untracked: boolean) =>
     entries.filter(({ kind }) => (kind === '??') === untracked).map(({ path }) => path);
-  return { unfinished: operation ?? (unmerged ? 'merge' : undefined), changed: paths(false), untracked: paths(true) };
+  return {
+    unfinished: operation ?? (unmerged ? 'merge' : undefined),
+    changed: paths(false),
+    untracked: paths(true),
+    prefix,
+  };
 }
 
 /** Runs a git command and returns its output; undefined without git or a repository. */

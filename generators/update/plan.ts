@@ -15,8 +15,9 @@ import { quoteFor } from '../project/quote.js';
 import type { RenderedFile } from '../project/render.js';
 import { freeName } from '../project/write.js';
 import { version } from '../version.js';
+import { refuseInterrupted } from './apply.js';
 import { type Change, type Context, changeOf, isOwnLock } from './changes.js';
-import { type CurrentFile, readCurrent } from './disk.js';
+import { type CurrentFile, type Find, readCurrent } from './disk.js';
 import { type GitState, gitState } from './git.js';
 import { hasMarkers, type Resolution } from './merge.js';
 
@@ -36,7 +37,9 @@ export interface UpdatePlan {
   changes(resolution: Resolution): readonly Change[];
   /** The new base; undefined if it is unchanged. */
   readonly base: Buffer | undefined;
-  readonly current: (path: string) => CurrentFile | undefined;
+  readonly current: Find;
+  /** The path of the project in its git repository. */
+  readonly prefix: string;
 }
 
 /** Plans an update, but changes nothing. Throws a RequestError or a StateError if it is not possible. */
@@ -44,8 +47,10 @@ export async function planUpdate(commandLine: CommandLine, context: RunContext):
   const given = commandLine.values.find(({ key }) => key === 'projectDir');
   const directory = resolve(context.cwd, String(given?.value ?? '.'));
   refuseArguments(commandLine, context.cwd, directory);
+  refuseInterrupted(directory);
   refuseOtherFolders(directory);
-  const base = readBase(directory);
+  const current = reader(directory);
+  const base = readBase(current);
   const here = { key: 'projectDir', value: '.', from: 'the current folder' } as const;
   const gathered = await gather(
     given ? commandLine : { ...commandLine, values: [...commandLine.values, here] },
@@ -55,7 +60,6 @@ export async function planUpdate(commandLine: CommandLine, context: RunContext):
   const { projectDir: _, ...answers } = gathered.answers;
   const project = projectFrom(answers);
   const now = projectFiles(project, base.fromModel);
-  const current = reader(directory);
   const changes = changesOf(base, now, current, directory);
   const planned = changes('markers');
   const state = gitState(directory);
@@ -65,10 +69,10 @@ export async function planUpdate(commandLine: CommandLine, context: RunContext):
   const kept = keptOf(base, now, current);
   const next = Buffer.from(encodeBase({ version: version(), files: now, fromModel: base.fromModel, kept }));
   return {
-    ...{ directory, from: base.version, answers, project, changes, current },
+    ...{ directory, from: base.version, answers, project, changes, current, prefix: state?.prefix ?? '' },
     warnings: [...gathered.warnings, ...warnings],
     explanation: explain(gathered),
-    base: next.equals(readFileSync(join(directory, baseFile))) ? undefined : next,
+    base: next.equals(bytesOf(current(baseFile))) ? undefined : next,
   };
 }
 
@@ -137,11 +141,16 @@ function refuseOtherFolders(directory: string): void {
 const restore = (file: string) => `if it is in git, run: git checkout HEAD -- ${file}`;
 const withoutBase = `${restore(baseFile)}. Otherwise generate the project again with --project-dir=. --force, which saves files you edited as NAME.orig`;
 
-function readBase(directory: string): Base {
-  const path = join(directory, baseFile);
-  if (!existsSync(path)) throw new StateError(`${baseFile}, which records what was generated, is missing`, withoutBase);
+const bytesOf = (file: CurrentFile | undefined) => Buffer.from(file?.text ?? '', 'latin1');
+
+function readBase(current: Find): Base {
+  if (!current(baseFile))
+    throw new StateError(`${baseFile}, which records what was generated, is missing`, withoutBase);
+  for (const path of [answersFile, baseFile])
+    if (current(path)?.kind !== 'file')
+      throw new StateError(`${path} is not a regular file`, 'replace it with a copy of the file it links to');
   try {
-    return decodeBase(readFileSync(path), version());
+    return decodeBase(bytesOf(current(baseFile)), version());
   } catch (error) {
     if (error instanceof NewerBaseError)
       throw new StateError(
@@ -157,7 +166,7 @@ function readBase(directory: string): Base {
 }
 
 /** Returns a function that reads files, each of them once. */
-function reader(directory: string): (path: string) => CurrentFile | undefined {
+function reader(directory: string): Find {
   const known = new Map<string, CurrentFile | undefined>();
   return (path) => {
     if (!known.has(path)) known.set(path, readCurrent(directory, path));
@@ -165,7 +174,6 @@ function reader(directory: string): (path: string) => CurrentFile | undefined {
   };
 }
 
-type Find = (path: string) => CurrentFile | undefined;
 const byPath = (files: readonly RenderedFile[]) => new Map(files.map((file) => [file.path, file]));
 
 function changesOf(base: Base, generated: readonly RenderedFile[], current: Find, directory: string) {

@@ -12,12 +12,13 @@ import { closingLines, listOf, summaryOf } from './report.js';
 /** Exit status of an update that leaves conflicts. */
 const CONFLICTS = 4;
 
-/** A run: the folder, the command line, and how to print messages and warnings. */
+/** A run: the folder, the command line, and how to print messages, warnings and the bytes of a diff. */
 interface Run {
   readonly cwd: string;
   readonly commandLine: CommandLine;
   readonly say?: (text: string) => void;
   readonly warn?: (text: string) => void;
+  readonly print?: (bytes: Buffer) => void;
 }
 
 /** Decides how conflicts are resolved. */
@@ -25,7 +26,13 @@ export type Resolve = (conflicts: readonly Change[]) => Promise<Resolution>;
 
 /** Updates the project in the current folder. Returns the exit status. Throws if the update is not possible. */
 export async function runUpdate(
-  { cwd, commandLine, say = printer(commandLine.run.json), warn = (text) => void process.stderr.write(text) }: Run,
+  {
+    cwd,
+    commandLine,
+    say = printer(commandLine.run.json),
+    warn = (text) => void process.stderr.write(text),
+    print = (bytes) => void (commandLine.run.json ? process.stderr : process.stdout).write(bytes),
+  }: Run,
   resolve: Resolve = async () => 'markers',
 ): Promise<number> {
   const { dryRun = false, json, explain } = commandLine.run;
@@ -38,8 +45,8 @@ export async function runUpdate(
   const conflicts = marked.filter(isConflict);
   const resolution = conflicts.length && !dryRun ? await resolve(conflicts) : 'markers';
   const changes = resolution === 'markers' ? marked : plan.changes(resolution);
-  if (dryRun) say(Buffer.from(diffOf(changes, plan.current), 'latin1').toString('utf8'));
-  else apply(changes, lastOf(plan), plan.directory);
+  if (dryRun) print(Buffer.from(diffOf(changes, plan.current, plan.prefix), 'latin1'));
+  else apply(changes, lastOf(plan), plan.directory, plan.current);
   if (json) process.stdout.write(`${JSON.stringify(summaryOf(plan, changes))}\n`);
   say(`${listOf(changes)}${closingLines(plan, changes, dryRun)}`);
   return changes.some(isConflict) ? CONFLICTS : 0;

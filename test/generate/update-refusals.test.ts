@@ -1,12 +1,24 @@
 // Cases that `update` refuses without changing anything, and a check that random edits are never lost.
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { ExitError } from '../../generators/config/problems.js';
+import { readArguments } from '../../generators/config/sources.js';
 import { baseFile } from '../../generators/project/base.js';
 import { linesOf } from '../../generators/update/merge.js';
+import { runUpdate } from '../../generators/update/run.js';
 import { version } from '../../generators/version.js';
 import { contents, newFolder, run } from '../support/bin.js';
 import { edit, generate, update } from '../support/projects.js';
@@ -103,6 +115,29 @@ describe('an update refuses', () => {
     const folder = await project();
     mkdirSync(join(folder, '.ml-container-creator.update'));
     await assertRefused(folder, /an update is still running, or one was interrupted/);
+    rmSync(join(folder, 'Dockerfile'));
+    await assertRefused(folder, /an update is still running, or one was interrupted/, ['--dry-run']);
+    await assertRefused(folder, /an update is still running, or one was interrupted/, []);
+  });
+
+  it('a file that changes while the conflicts are being resolved', async () => {
+    const folder = await project();
+    edit(folder, { path: 'README.md', from: ' served by fastapi', to: ' served by our own fastapi' });
+    const edits = async () => {
+      edit(folder, { path: 'Dockerfile', to: '# ours\n' });
+      return 'markers' as const;
+    };
+    const run = { cwd: folder, commandLine: readArguments(flask), say: () => {}, warn: () => {} };
+    await assert.rejects(runUpdate(run, edits), /Dockerfile has changed since the update started/);
+    assert.match(readFileSync(join(folder, 'Dockerfile'), 'utf8'), /# ours\n$/);
+    assert.ok(!existsSync(join(folder, 'code/nginx.conf')));
+  });
+
+  it('answers or a base that are links', async () => {
+    const folder = await project();
+    renameSync(join(folder, '.yo-rc.json'), join(folder, 'answers.json'));
+    symlinkSync('answers.json', join(folder, '.yo-rc.json'));
+    await assertRefused(folder, /\.yo-rc\.json is not a regular file/);
   });
 
   it('a git tree with uncommitted changes, unless forced, and one with an unfinished merge', async () => {

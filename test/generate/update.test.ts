@@ -1,6 +1,15 @@
 // `update` on edited projects: edits are kept, and everything else is as if newly generated.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import helpers from 'yeoman-test';
@@ -12,7 +21,7 @@ import { type Edit, edit, edited, generate, update } from '../support/projects.j
 import { outcome, root } from '../support/tools.js';
 
 const edits: readonly Edit[] = [
-  { path: 'code/model_handler.py', from: 'how your model is loaded', to: 'how the churn model is loaded' },
+  { path: 'code/model_handler.py', from: 'it loads your model', to: 'it loads the churn model' },
   { path: 'code/model_handler.py', to: '\n\ndef ours() -> int:\n    return 1\n' },
   { path: 'deploy/settings.env', from: 'S3_BUCKET=\n', to: 'S3_BUCKET=churn-bucket\n' },
   { path: 'README.md', to: '\n## Who to call\n\nThe churn team.\n' },
@@ -122,7 +131,7 @@ describe('an update by another version of the generator', () => {
     assert.match(output, /from version \S+ to 9\.0\.0: wrote 4 files\./);
     const after = contents(folder);
     const handler = after['code/model_handler.py'] ?? '';
-    assert.match(handler, /how the churn model is loaded[\s\S]*A request passes through[\s\S]*def ours/);
+    assert.match(handler, /it loads the churn model[\s\S]*A request passes through[\s\S]*def ours/);
     const changed = Object.keys(after).filter((path) => after[path] !== before[path]);
     assert.deepEqual(changed, [baseFile, 'Dockerfile', 'code/model_handler.py', 'code/serving/values.py']);
     assert.match(runNewer(folder, 'update').output, /Nothing to update/);
@@ -188,14 +197,18 @@ describe('an update', () => {
   });
 
   it('with --dry-run, prints a diff that has the same result when applied with git', async () => {
-    const [one, other] = [await editedProject(), await editedProject()];
-    const args = ['--model-server=flask', '--deploy-target=serverless'];
+    const [repository, other] = [newFolder(), await editedProject()];
+    const one = join(repository, 'service');
+    appendFileSync(join(other, 'README.md'), Buffer.from([0x63, 0x61, 0x66, 0xe9, 0x0a])); // Latin-1
+    cpSync(other, one, { recursive: true });
+    outcome('git', ['init', '-q'], { cwd: repository });
+    const args = ['--model-server=flask', '--deploy-target=serverless', '--force'];
     const before = contents(one);
-    const { status, output } = await update(one, [...args, '--dry-run']);
+    const { status, diff } = await update(one, [...args, '--dry-run']);
     assert.equal(status, 0);
     assert.deepEqual(contents(one), before);
     const patch = join(newFolder(), 'update.diff');
-    writeFileSync(patch, output.slice(0, output.search(/^ {2}new /m)));
+    writeFileSync(patch, diff);
     const applied = outcome('git', ['apply', patch], { cwd: one });
     assert.equal(applied.status, 0, applied.output);
     await update(other, args);

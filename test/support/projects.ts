@@ -20,17 +20,19 @@ export async function generate(folder: string, ...args: string[]): Promise<strin
   return folder;
 }
 
-/** Updates the project in `folder`; the exit status and what was said. Throws what the update throws. */
+/** Updates the project in `folder`; the exit status, what was said, and the diff of --dry-run. Throws what the update throws. */
 export async function update(folder: string, args: readonly string[] = [], resolution: Resolution = 'markers') {
   const said: string[] = [];
+  const diff: Buffer[] = [];
   const run = {
     cwd: folder,
     commandLine: readArguments(args),
     say: (text: string) => void said.push(text),
     warn: () => {},
+    print: (bytes: Buffer) => void diff.push(bytes),
   };
   const status = await runUpdate(run, async () => resolution);
-  return { status, output: said.join('') };
+  return { status, output: said.join(''), diff: Buffer.concat(diff) };
 }
 
 /** Edits a file: `from` becomes `to`, or `to` goes to its end. */
