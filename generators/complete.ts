@@ -2,11 +2,26 @@
 import { readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** Removes the quotation marks from a path that was typed or dragged into the terminal, and expands ~. */
+/**
+ * Reads a path that was typed, or dragged into the terminal: without quotation marks or backslashes before special
+ * characters, with ~ expanded, and from a file:// address.
+ */
 export function cleanPath(typed: string): string {
-  const text = typed.trim().replace(/^(['"])(.*)\1$/, '$2');
+  const trimmed = typed.trim();
+  const quoted = /^(['"])(.*)\1$/.exec(trimmed)?.[2];
+  const text = quoted ?? (process.platform === 'win32' ? trimmed : trimmed.replace(/\\(.)/g, '$1'));
+  if (/^file:\/\/\//.test(text)) return pathOf(text);
   return text === '~' || text.startsWith('~/') ? join(homedir(), text.slice(1)) : text;
+}
+
+function pathOf(address: string): string {
+  try {
+    return fileURLToPath(address);
+  } catch {
+    return address;
+  }
 }
 
 /** Completes a path as far as all candidates agree. Returns their names if there are several. */

@@ -1,5 +1,14 @@
 // A prompt for paths with Tab completion, which inquirer's input prompt does not have.
-import { createPrompt, isEnterKey, isTabKey, makeTheme, useKeypress, usePrefix, useState } from '@inquirer/core';
+import {
+  createPrompt,
+  isBackspaceKey,
+  isEnterKey,
+  isTabKey,
+  makeTheme,
+  useKeypress,
+  usePrefix,
+  useState,
+} from '@inquirer/core';
 import { cleanPath, completePath } from './complete.js';
 
 /** The properties of a question that this prompt uses. */
@@ -16,12 +25,13 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
   const [status, setStatus] = useState<'idle' | 'loading' | 'done'>('idle');
   const [value, setValue] = useState('');
   const [below, setBelow] = useState('');
+  const [standard, setStandard] = useState(config.default);
   const prefix = usePrefix({ status, theme });
 
   useKeypress(async (key, line) => {
     if (status !== 'idle') return;
     if (isEnterKey(key)) {
-      const answer = cleanPath(value) || config.default || '';
+      const answer = cleanPath(value) || standard || '';
       setStatus('loading');
       const valid = (await config.validate?.(answer)) ?? true;
       if (valid === true) {
@@ -33,6 +43,7 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
       setBelow(theme.style.error(valid));
       return setStatus('idle');
     }
+    if (isBackspaceKey(key) && !value) setStandard(undefined);
     if (isTabKey(key)) {
       const { text, candidates } = completePath(value, process.cwd());
       line.clearLine(0);
@@ -46,7 +57,7 @@ export const pathPrompt = createPrompt<string, PathQuestion>((config, done) => {
 
   const isDone = status === 'done';
   const shown = isDone ? theme.style.answer(value || 'none') : value;
-  const hint = config.default && !isDone && !value ? theme.style.defaultAnswer(config.default) : undefined;
+  const hint = standard && !isDone && !value ? theme.style.defaultAnswer(standard) : undefined;
   const parts = [prefix, theme.style.message(config.message, status), hint, shown];
   return [parts.filter((part) => part !== undefined).join(' '), below];
 });

@@ -1,4 +1,5 @@
 // The instance types that the prompt offers, and their descriptions.
+import { entryIn } from '../catalog/frameworks.js';
 import { instanceFor, instanceOf, specOf, typeFor } from '../catalog/instances.js';
 import { cpuTypeFor, memoryOf, smallestFor } from '../catalog/models.js';
 import { gpuServers } from '../catalog/servers.js';
@@ -50,5 +51,8 @@ export function describeInstance(choice: string, known: Known): string {
   });
   if (!instance) return '';
   const note = choice === smallerTypeFor(known) ? ', the smallest that can hold the model' : '';
-  return `${isType ? '' : `${instance.type}: `}${specOf(instance)}${note}`;
+  const { framework, runtime } = known;
+  const entry = framework && entryIn(framework, runtime);
+  const unused = entry && !entry.gpu && instance.gpu ? `, which ${entry.label} does not use` : '';
+  return `${isType ? '' : `${instance.type}: `}${specOf(instance)}${note}${unused}`;
 }

@@ -114,14 +114,14 @@ export function typeForEngine(answers: Answers): string {
   const memory = memoryOf(answers);
   const isHeld = !memory || holds(instanceOf(type), memory.gib, answers.modelName);
   const smallest = memory && smallestFor(memory.gib, answers.modelName)?.type;
-  return isHeld || !smallest ? `--instance-type=gpu-enabled (${type})` : `--instance-type=${smallest}`;
+  return isHeld || !smallest ? `--instance-type=gpu-enabled, which is ${type}` : `--instance-type=${smallest}`;
 }
 
 /** The flag for an instance type without a GPU: cpu-optimized, or the smallest that can hold the model. */
 export function typeForCpu(answers: Answers): string {
   const type = typeFor('cpu-optimized', answers.deployTarget);
   const needed = (isLanguageModel(answers) && cpuMemoryOf(answers)) || 0;
-  if ((instanceOf(type).memoryGiB ?? 0) >= needed) return `--instance-type=cpu-optimized (${type})`;
+  if ((instanceOf(type).memoryGiB ?? 0) >= needed) return `--instance-type=cpu-optimized, which is ${type}`;
   const other = cpuTypeFor(answers, answers.deployTarget)?.type;
   return other ? `--instance-type=${other}` : 'no CPU instance type can hold the model: choose a smaller model';
 }

@@ -1,4 +1,5 @@
 // Reads --model as a source of answers. Values found in the file have the file's name as their origin.
+import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { entryOf, formatsOf } from '../catalog/frameworks.js';
 import { withSetuptools } from '../catalog/packages.js';
@@ -37,7 +38,7 @@ export function importModel(path: string, from: string, cwd: string, force: bool
     model = readModel(resolve(cwd, path));
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error;
-    return refuse(error.message, error.hint);
+    return refuse(error.message, existsSync(resolve(cwd, path)) ? error.hint : hintFor(path));
   }
   const dangers = dangersIn(model);
   if (dangers.length && !force)
@@ -58,6 +59,14 @@ export function importModel(path: string, from: string, cwd: string, force: bool
     files: model.files.map((file) => ({ ...file, path: `model/${file.path}` })),
     model,
   };
+}
+
+/** What to do about a path that does not exist: it might be an address, or the name of a model. */
+function hintFor(path: string): string {
+  if (/^(s3|https?):\/\//.test(path)) return 'download it first, and give the path of the file';
+  return /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/.test(path)
+    ? 'check the path; for a model on the Hugging Face Hub, choose the framework transformers, and give its name there'
+    : 'check the path';
 }
 
 /** A model that is converted in its training environment: neither its file nor the packages that load it are needed. */

@@ -111,7 +111,7 @@ export const parameters = {
     prompt: 'Model file or folder (Tab completes the path, Enter: none yet)',
     schema: z.string().min(1),
     rule: 'the path of a file or a folder',
-    silent: ({ framework }) => framework !== undefined,
+    silent: ({ framework }) => framework === 'transformers', // served by its name
     isPath: true,
     transient: true,
   }),
@@ -179,7 +179,7 @@ export const parameters = {
     schema: z.int().min(1).max(4096),
     rule: 'a whole number from 1 to 4096',
     onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
-    silent: (known) => known.modelName === undefined || memoryOf(known) !== undefined,
+    silent: (known) => known.modelName === undefined || known.model !== undefined || memoryOf(known) !== undefined,
   }),
   deployTarget: define({
     about: 'How clients call the model',
@@ -191,7 +191,10 @@ export const parameters = {
   modelServer: define({
     about: 'Server that runs in the container',
     schema: z.enum(serverNames),
-    labels: labelsOf(servers),
+    labels: (value, { framework }) =>
+      value === 'fastapi' && framework === 'transformers'
+        ? 'Transformers on a CPU or one GPU, for small models'
+        : labelsOf(servers)(value),
     choices: ({ framework, multiModel }) =>
       framework && [
         ...frameworks[framework].servers,
@@ -282,6 +285,8 @@ export const parameters = {
     ),
     default: ({ framework }) => framework && nameOf(standardRelease(framework)),
     defaultText: 'the newest that runs on Python 3.11',
+    // A file that names no version can be read by every newer one.
+    silent: ({ model, framework }) => model !== undefined && framework !== 'sklearn',
   }),
   pythonVersion: define({
     about: 'Python version of the image',

@@ -70,8 +70,12 @@ function isQuestion(key: Key, known: Answers, { refuse, machine }: QuestionConte
 }
 
 function questionFor(key: Key, answers: Answers, context: QuestionContext): Question {
-  const text = table[key].prompt ?? table[key].about;
-  const earlier = context.earlier.get(key) ?? answers[key];
+  const before = context.earlier.get(key);
+  const standard = answers[key];
+  const isRefused = before !== undefined && problemWith(key, before, context.refuse) !== undefined;
+  const earlier = isRefused ? standard : (before ?? standard);
+  const prompt = table[key].prompt ?? table[key].about;
+  const text = earlier === undefined ? prompt : prompt.replace(/Enter\b[^)]*/, 'Enter: keep it, Backspace: none');
   const note = table[key].note?.(answers, context.machine);
   const common = { name: key, message: `${text}:`, default: earlier, ...(note && { intro: wrap(note) }) };
   const validate = (answer: unknown) => problemWith(key, answer, context.refuse) ?? true;
@@ -85,7 +89,7 @@ function questionFor(key: Key, answers: Answers, context: QuestionContext): Ques
     return { ...common, type: 'checkbox', ...list, choices: checked, validate };
   }
   const possible = choices.filter(({ disabled }) => !disabled);
-  const initial = [earlier, answers[key]].map((each) => possible.find(({ value }) => value === each)).find(Boolean);
+  const initial = [earlier, standard].map((each) => possible.find(({ value }) => value === each)).find(Boolean);
   return { ...common, type: 'select', ...list, default: (initial ?? possible[0])?.value };
 }
 
@@ -114,8 +118,9 @@ function fit(text: string): string {
 }
 
 /** Parses an answer. The value is undefined if an optional parameter was left empty. */
-export function readAnswer(key: Key, answer: unknown): Given {
+export function readAnswer(key: Key, typed: unknown): Given {
   const from = YOUR_ANSWER;
+  const answer = typeof typed === 'string' ? typed.trim() : typed;
   if (answer === undefined || (answer === '' && !table[key].required)) return { key, value: undefined, from };
   return { key, value: typeof answer === 'string' ? readText(key, answer) : answer, from };
 }

@@ -4,7 +4,7 @@ import { misfit } from '../catalog/images.js';
 import { hasGpu, type Instance, instanceFor, typeFor } from '../catalog/instances.js';
 import { partitionOf, regions } from '../catalog/regions.js';
 import { gpuServers, serverOf } from '../catalog/servers.js';
-import { nameOf, nearestRelease, releaseOf, standardRelease } from '../catalog/versions.js';
+import { nameOf, nearestRelease, packageName, releaseOf, standardRelease } from '../catalog/versions.js';
 import { languageModelRules, typeForCpu, typeForEngine, usesEngine } from './language-models.js';
 import type { Answers, Key } from './parameters.js';
 import type { Problem } from './problems.js';
@@ -20,6 +20,14 @@ const partitionOfRole = (arn: string) => arn.split(':')[1];
 /** The flags for a single model. They also replace a server that supports only many models. */
 const oneModel = ({ modelServer }: Answers) =>
   modelServer && serverOf(modelServer).multiModelOnly ? '--no-multi-model --model-server=fastapi' : '--no-multi-model';
+
+/** A package with a version that is the framework's own. Its version would contradict the set of packages. */
+function pinnedLibrary({ framework = 'custom', runtime, packages = [] }: Answers): string | undefined {
+  const own = entryIn(framework, runtime)
+    .library.filter((each) => each.includes('{}'))
+    .map(packageName);
+  return packages.find((each) => each.includes('==') && own.includes(packageName(each)));
+}
 
 const rules: readonly Rule[] = [
   {
@@ -94,6 +102,17 @@ const rules: readonly Rule[] = [
     hint: '--deploy-tool=cli, or --deploy-tool=boto3',
   },
   {
+    key: 'packages',
+    broken: (answers) => {
+      const pinned = pinnedLibrary(answers);
+      return pinned && `${packageName(pinned)} is installed in the version that frameworkVersion sets`;
+    },
+    hint: (answers) => {
+      const version = pinnedLibrary(answers)?.split('==')[1] ?? '';
+      return `leave it out of packages, and use --framework-version=${version}`;
+    },
+  },
+  {
     key: 'awsRoleArn',
     broken: ({ awsRoleArn, awsRegion }) =>
       awsRoleArn &&
@@ -101,7 +120,9 @@ const rules: readonly Rule[] = [
       partitionOfRole(awsRoleArn) !== partitionOf(awsRegion) &&
       `the role is in partition ${partitionOfRole(awsRoleArn)}, but ${awsRegion} is in ${partitionOf(awsRegion)}`,
     hint: ({ awsRoleArn = '', awsRegion }) => {
-      const region = regions.find((each) => partitionOf(each) === partitionOfRole(awsRoleArn));
+      const region = (['us-east-1', ...regions] as const).find(
+        (each) => partitionOf(each) === partitionOfRole(awsRoleArn),
+      );
       return `use a role in ${partitionOf(awsRegion ?? '')}${region ? `, or a region in the partition of the role, such as --aws-region=${region}` : ''}`;
     },
   },
@@ -122,7 +143,7 @@ const rules: readonly Rule[] = [
     hint: (answers) => {
       if (answers.deployTarget === 'batch') return typeForCpu(answers);
       if (usesEngine(answers)) return typeForEngine(answers);
-      const gpu = `--instance-type=gpu-enabled (${typeFor('gpu-enabled', answers.deployTarget, answers.framework)})`;
+      const gpu = `--instance-type=gpu-enabled, which is ${typeFor('gpu-enabled', answers.deployTarget, answers.framework)}`;
       return `${gpu}, or ${typeForCpu(answers)}`;
     },
   },
@@ -139,7 +160,7 @@ const rules: readonly Rule[] = [
       answers.deployTarget === 'batch' &&
       instance?.transform === false &&
       `batch transform does not run on ${instance.type}`,
-    hint: (answers) => `${typeForCpu(answers)}, which supports batch transform`,
+    hint: (answers) => `${typeForCpu(answers)}; it supports batch transform`,
   },
 ];
 

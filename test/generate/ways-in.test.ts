@@ -90,6 +90,7 @@ describe('the generator', () => {
     const given = { framework: 'sklearn', projectName: 'x', modelServer: 'flask', awsRegion: 'eu-west-1' };
     const asked = await questions(given);
     assert.deepEqual(asked, [
+      'model',
       'modelFormat',
       'runtime',
       'deployTarget',

@@ -8,6 +8,8 @@ import fc from 'fast-check';
 import { frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
 import { serverNames, serverOf } from '../../generators/catalog/servers.js';
 import { targetNames } from '../../generators/catalog/targets.js';
+import { cleanPath } from '../../generators/complete.js';
+import { importModel } from '../../generators/config/model.js';
 import type { Question } from '../../generators/config/prompts.js';
 import { readArguments } from '../../generators/config/sources.js';
 import { plan } from '../../generators/plan.js';
@@ -249,5 +251,51 @@ describe('a dialogue', () => {
     assert.doesNotMatch(asked.get('confirmation')?.intro ?? '', /needs Clip/);
     putPickle('logistic-1.9.protocol-4.pkl', join(folder, 'plain.pkl'));
     assert.ok(!(await questions({ model: 'plain.pkl' }, [], { cwd: folder })).has('code'));
+  });
+
+  it('asks for the model if the framework is known, and not for the version of a file that any version reads', async () => {
+    const folder = mkdtempSync(join(cwd, 'booster-'));
+    const models = JSON.parse(readFileSync(new URL('fixtures/models.json', import.meta.url), 'utf8'));
+    writeFileSync(join(folder, 'x.json'), gunzipSync(Buffer.from(models['xgboost.json'].data, 'base64')));
+    const asked = await questions({ model: 'x.json' }, ['--framework=xgboost'], { cwd: folder });
+    assert.ok(asked.has('model') && !asked.has('frameworkVersion'));
+  });
+
+  it('says how to keep or drop an earlier answer, and does not suggest one that no longer works', async () => {
+    const awsRoleArn = 'arn:aws:iam::123456789012:role/x';
+    const model = join(cwd, 'kept.pkl');
+    putPickle('logistic-1.9.protocol-4.pkl', model);
+    const again = await afterGoingBack('model', { first: { model }, second: { model: '' } });
+    assert.match(again.asked.get('model')?.message ?? '', /Enter: keep it, Backspace: none/);
+    const second = { awsRegion: 'cn-north-1' };
+    const args = ['--framework=sklearn'];
+    const { asked, planned } = await afterGoingBack('awsRegion', { first: { awsRoleArn }, second }, args);
+    assert.equal(asked.get('awsRoleArn')?.default, undefined);
+    assert.match(asked.get('awsRoleArn')?.message ?? '', /Enter: pass it when you deploy/);
+    assert.equal((planned.summary as { project: { awsRegion: string } }).project.awsRegion, 'cn-north-1');
+  });
+
+  it('ignores spaces around an answer', async () => {
+    const asked = await questions({ modelName: ' Qwen/Qwen3-0.6B ', projectName: 'demo ' }, [
+      '--framework=transformers',
+    ]);
+    assert.equal(asked.get('modelName')?.validate?.(' Qwen/Qwen3-0.6B '), true);
+  });
+});
+
+describe('a typed path', () => {
+  const { platform } = process;
+  for (const [typed, path] of [
+    ["'my model.pkl' ", 'my model.pkl'],
+    ['file:///tmp/my%20model.pkl', '/tmp/my model.pkl'],
+    ...(platform === 'win32' ? [] : [['my\\ model\\(1\\).pkl', 'my model(1).pkl']]),
+  ])
+    it(`can be ${typed}`, () => assert.equal(cleanPath(String(typed)), path));
+
+  it('that is an address or the name of a model is refused with a way to go on', () => {
+    const hint = (path: string) => importModel(path, 'the test', cwd, false).problems[0]?.hint ?? '';
+    assert.match(hint('s3://bucket/churn.pkl'), /download it first/);
+    assert.match(hint('Qwen/Qwen3-8B'), /framework transformers/);
+    assert.equal(hint('absent.pkl'), 'check the path');
   });
 });

@@ -92,6 +92,15 @@ describe('resolve refuses', () => {
       /needs CUDA 12, but the K80 .* supports only up to CUDA 11/,
     ],
     [{ framework: 'onnx', instanceType: 'ml.g99g.xlarge' }, /GPU builds for x86_64 only, and ml.g99g.xlarge is arm64/],
+    [
+      { ...sklearn, packages: ['scikit-learn==1.2'] },
+      /scikit-learn is installed in the version that frameworkVersion sets.*--framework-version=1\.2/,
+    ],
+    [
+      { framework: 'xgboost', deployTarget: 'batch', instanceType: 'ml.m6g.large' },
+      /cpu-optimized, which is ml\.m5\.large/,
+    ],
+    [{ ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' }, /--aws-region=us-east-1/],
     [{ ...sklearn, modelServer: 'vllm' }, /"vllm" does not work with sklearn/],
     [{ ...sklearn, modelName: 'a/b' }, /modelName is only for framework transformers/],
     [{ framework: 'transformers' }, /modelName is required/],
