@@ -118,6 +118,7 @@ export abstract class CreatorGenerator extends Generator {
     const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
     if (process.env.NO_COLOR) chalk.level = 0;
     if (interactive) this.log('Your model, in your own container, on SageMaker.\n');
+    if (interactive && this.command === 'app') this.mentionProject();
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
     describeCancellation(
       this,
@@ -139,6 +140,15 @@ export abstract class CreatorGenerator extends Generator {
       if (!typed) throw error;
       process.exitCode = fail(error, commandLine.run); // if it were thrown, Yeoman would report a crash
     }
+  }
+
+  /** Says so if the prompts start in the folder of a project, where they would write another one into it. */
+  private mentionProject(): void {
+    const { values } = this.request.commandLine;
+    if (!isProject(this.env.cwd) || values.some(({ key }) => key === 'projectDir')) return;
+    const text =
+      'This folder is a project. To change it, press Ctrl-C, and run ml-container-creator update with other flags.';
+    this.log(wrap(`${text} The answers below make another project, in a folder of its own.\n`));
   }
 
   /** Names the command that merges, before Yeoman asks about each file of an existing project. */

@@ -62,7 +62,8 @@ export async function plan(
 ): Promise<Plan> {
   const check = (gathered: Gathered) =>
     gathered.problems.length ? [] : (interaction?.check(planOf(command, gathered, context)) ?? []);
-  const gathered = await gather(commandLine, context, interaction && { ask: interaction.ask, check });
+  const run = { ...context, configures: command === 'configure' };
+  const gathered = await gather(commandLine, run, interaction && { ask: interaction.ask, check });
   if (gathered.problems.length > 0) throw new RefusedError(gathered.problems, gathered);
   return planOf(command, gathered, context);
 }

@@ -6,8 +6,8 @@ import { smallerTypeFor, x86TypeFor } from './instances.js';
 import { usesEngine } from './language-models.js';
 import type { Answers, Machine } from './parameters.js';
 
-/** The warnings. `isChosen`: the user chose the instance type at the prompt, which also offers smaller ones. */
-export function doubts(answers: Answers, isChosen = false, machine: Machine = {}): string[] {
+/** The warnings. */
+export function doubts(answers: Answers, machine: Machine = {}): string[] {
   const instance = instanceFor(answers);
   const { framework, modelFormat, modelName, customInstanceType, instanceType, pythonVersion, runtime, deployTarget } =
     answers;
@@ -30,7 +30,7 @@ export function doubts(answers: Answers, isChosen = false, machine: Machine = {}
       !modelName?.startsWith('s3://') &&
       isTooSlowFromHub(memory?.gib ?? 0) &&
       `${modelName} takes longer to download from the Hugging Face Hub than the hour that SageMaker allows: copy it to S3 first, with deploy/upload_model.sh`,
-    !isChosen && smallerType(answers),
+    smallerType(answers),
     unbuildableHere(answers, machine),
     idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
     format?.pickle &&

@@ -10,8 +10,8 @@ const packageKey = 'ml-container-creator';
 export const storageName = 'generator-ml-container-creator';
 
 /** Reads the config files, highest precedence first: --config, ml-container.config.json, package.json. */
-export function readConfigFiles(cwd: string, named: string | undefined): Source[] {
-  const standard = existsSync(join(cwd, configFile)) ? [configFile] : [];
+export function readConfigFiles(cwd: string, named: string | undefined, without = ''): Source[] {
+  const standard = existsSync(join(cwd, configFile)) && configFile !== without ? [configFile] : [];
   const files = new Map(
     [...(named === undefined ? [] : [named]), ...standard].map((name) => [resolve(cwd, name), name]),
   );
@@ -20,6 +20,10 @@ export function readConfigFiles(cwd: string, named: string | undefined): Source[
     readIfThere(join(cwd, 'package.json'), 'package.json', (object) => readPart(object, packageKey, 'package.json')),
   ];
 }
+
+/** Reads the standard config file, which `configure` writes again. */
+export const readOwnConfig = (cwd: string): Source =>
+  readIfThere(join(cwd, configFile), configFile, (object) => readObject(object, configFile));
 
 /** Reads the answers stored in a project. An unknown key comes from another version, so it is only a warning. */
 export function readStored(directory: string): Source {

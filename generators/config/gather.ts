@@ -3,7 +3,7 @@ import { resolve as resolvePath } from 'node:path';
 import type { Model, ModelFile } from '../model/read.js';
 import { importCode, missingCode } from './code.js';
 import { type Dialogue, runDialogue } from './dialogue.js';
-import { readConfigFiles, readStored } from './files.js';
+import { configFile, readConfigFiles, readOwnConfig, readStored } from './files.js';
 import {
   contradictions,
   emptyImport,
@@ -27,6 +27,8 @@ export interface Context {
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
   machine?: Machine;
+  /** The run writes the config file, so in a dialogue its values are only defaults. */
+  configures?: boolean;
 }
 
 /** The answers, and the files to copy into the project. */
@@ -46,12 +48,20 @@ export type Collect = (answered?: readonly Given[]) => Gathered;
 
 /** Resolves the values of all sources, and asks the open questions in a dialogue. Throws only what that throws. */
 export async function gather(commandLine: CommandLine, context: Context, dialogue?: Dialogue): Promise<Gathered> {
-  const collect = collector(commandLine, context);
+  const collect = collector(commandLine, {
+    ...context,
+    configures: dialogue !== undefined && context.configures === true,
+  });
   return dialogue ? runDialogue(collect, dialogue, context.machine ?? {}) : collect();
 }
 
-function collector(commandLine: CommandLine, { cwd, env, machine = {} }: Context): Collect {
-  const given = [commandLine, readEnvironment(env), ...readConfigFiles(cwd, commandLine.run.config)];
+function collector(commandLine: CommandLine, { cwd, env, machine = {}, configures = false }: Context): Collect {
+  const given = [
+    commandLine,
+    readEnvironment(env),
+    ...readConfigFiles(cwd, commandLine.run.config, configures ? configFile : ''),
+  ];
+  const drafts = configures ? readOwnConfig(cwd) : undefined;
   const importFiles = importer(commandLine.run.force ?? false, cwd);
   const storedIn = memoized((directory: string) => readStored(directory));
   return (answered) => {
@@ -60,7 +70,7 @@ function collector(commandLine: CommandLine, { cwd, env, machine = {} }: Context
     const withImports = [...given, model, code];
     const before = resolve([...withImports, prompted], machine);
     const directory = outputFolder(before, answered !== undefined, cwd);
-    const stored = directory === undefined ? sourceOf([]) : storedIn(directory);
+    const stored = drafts ?? (directory === undefined ? sourceOf([]) : storedIn(directory));
     const defaults = answered && compatible(without(stored, answered), [...withImports, prompted]);
     const rest = defaults ? [prompted, defaults] : [stored, prompted];
     const resolveWith = (...more: [Source[], Source[]]) =>

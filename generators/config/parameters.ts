@@ -117,7 +117,7 @@ export const parameters = {
   }),
   code: define({
     about: 'Python file or package that the model imports',
-    prompt: 'Python file or folder that defines it (Tab completes the path, Enter: none)',
+    prompt: 'Python file or folder that defines it (Enter: none)',
     schema: z.string().min(1),
     rule: 'the path of a .py file, or of a folder that contains some',
     silent: true,

@@ -5,6 +5,7 @@ import { noSource, type Problem } from './problems.js';
 import type { Refuse } from './prompts.js';
 import { offersFor } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
+import { inWords } from './summary.js';
 
 /** The answers so far, and the questions that were asked. */
 export interface Progress {
@@ -62,5 +63,5 @@ export function refuser(collect: Collect, progress: Progress, machine: Machine):
   };
 }
 
-/** A problem on one line: the reason, then the hint. */
-export const problemText = ({ message, hint }: Problem) => [message, hint].filter(Boolean).join(': ');
+/** A problem on one line: the reason, then the hint, for prompts. */
+export const problemText = ({ message, hint }: Problem) => inWords([message, hint].filter(Boolean).join(': '));

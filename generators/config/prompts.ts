@@ -75,7 +75,8 @@ function questionFor(key: Key, answers: Answers, context: QuestionContext): Ques
   const isRefused = before !== undefined && problemWith(key, before, context.refuse) !== undefined;
   const earlier = isRefused ? standard : (before ?? standard);
   const prompt = table[key].prompt ?? table[key].about;
-  const text = earlier === undefined ? prompt : prompt.replace(/Enter\b[^)]*/, 'Enter: keep it, Backspace: none');
+  const text =
+    earlier === undefined ? prompt : prompt.replace(/\([^()]*Enter\b[^)]*\)/, '(Enter: keep it, Backspace: none)');
   const note = table[key].note?.(answers, context.machine);
   const common = { name: key, message: `${text}:`, default: earlier, ...(note && { intro: wrap(note) }) };
   const validate = (answer: unknown) => problemWith(key, answer, context.refuse) ?? true;

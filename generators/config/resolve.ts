@@ -4,7 +4,7 @@ import { type Answers, flagOf, type Key, type Machine, table, variableOf } from 
 import { noSource, type Problem } from './problems.js';
 import { conflicts } from './rules.js';
 import { type Settled, settle } from './settle.js';
-import { type Source, withInstanceImplied, YOUR_ANSWER } from './sources.js';
+import { type Source, withInstanceImplied } from './sources.js';
 import { valuesOf } from './values.js';
 
 /** Merges the sources, highest precedence first, and checks the result. */
@@ -14,7 +14,7 @@ export function resolve(sources: readonly Source[], machine: Machine = {}): Sett
   const unread = settled.problems.some(({ key }) => key === 'model'); // it would have set the framework
   const expected = open.filter((key) => !(unread && key === 'framework'));
   const problems = [...settled.problems, ...missing(expected, answers), ...conflicts(answers, origins)];
-  const warnings = [...settled.warnings, ...doubts(answers, origins.instanceType === YOUR_ANSWER, machine)];
+  const warnings = [...settled.warnings, ...doubts(answers, machine)];
   return { ...settled, problems, warnings };
 }
 

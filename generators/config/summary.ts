@@ -3,9 +3,10 @@ import { basename } from 'node:path';
 import { entryOf } from '../catalog/frameworks.js';
 import { instanceFor, specOf } from '../catalog/instances.js';
 import type { Gathered } from './gather.js';
-import { type Answers, type Key, keys, table } from './parameters.js';
+import { type Answers, flagOf, type Key, keys, table } from './parameters.js';
 import type { Problem } from './problems.js';
 import type { Choice, Question } from './prompts.js';
+import { kindOf } from './values.js';
 import { wrap } from './wrap.js';
 
 const TITLE_COLUMNS = 30;
@@ -18,6 +19,21 @@ export function titleOf(key: Key): string {
   return title.charAt(0).toUpperCase() + title.slice(1);
 }
 
+const lowerTitle = (key: Key) => titleOf(key).replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
+
+/** Replaces flags by the titles of the questions, for prompts: "deploy target async" for --deploy-target=async. */
+export const inWords = (text: string): string =>
+  text.replace(/--(no-)?([a-z][a-z-]*)(?:=([^\s,;:)]+))?/g, (flag, no, name: string, value = '') => {
+    const key = keyOf(name);
+    if (!key) return flag;
+    if (key === 'projectDir') return lowerTitle('projectName');
+    const isPlaceholder = /^[A-Z]/.test(value);
+    const answer = kindOf(key) === 'boolean' ? (no ? 'no' : 'yes') : isPlaceholder ? '' : value;
+    return [lowerTitle(key), answer].filter(Boolean).join(' ');
+  });
+
+const keyOf = (name: string) => keys.find((key) => flagOf(key) === `--${name}`);
+
 /** A value with its description. */
 export function describeValue(key: Key, answers: Answers): string {
   const value = answers[key];
@@ -27,6 +43,8 @@ export function describeValue(key: Key, answers: Answers): string {
   if (key === 'framework' && answers.framework) return entryOf(answers.framework).label;
   if (key === 'instanceType') return describeInstance(answers);
   if (key === 'model') return basename(String(value));
+  const unit = units[key];
+  if (unit) return `${value} ${unit}`;
   const label = table[key].labels?.(String(value), answers);
   return label ? `${value}: ${label}` : String(value);
 }
@@ -37,16 +55,25 @@ function describeInstance(answers: Answers): string {
 }
 
 /** Values that the summary omits, because they are redundant or have no effect. */
-function isOmitted(key: Key, { deployTarget }: Answers): boolean {
+function isOmitted(key: Key, answers: Answers): boolean {
+  const { deployTarget, framework, projectDir, projectName } = answers;
   if (key === 'instanceType') return deployTarget === 'serverless';
-  return key === 'projectDir' || key === 'customInstanceType';
+  if (key === 'projectDir') return projectDir === `./${projectName}`;
+  if (key === 'runtime') return !framework || !entryOf(framework).converts;
+  if (notForLanguageModels.has(key)) return framework === 'transformers' && !answers[key];
+  return key === 'customInstanceType';
 }
+
+const notForLanguageModels: ReadonlySet<Key> = new Set(['multiModel', 'includeSampleModel', 'includeTraining']);
+const units: Partial<Record<Key, string>> = { modelMemory: 'GiB', serverlessMemory: 'MB' };
 
 /** The summary, with one value per line. */
 export function summaryOf({ answers, model, warnings }: Pick<Gathered, 'answers' | 'model' | 'warnings'>): string {
   const wrapTitle = (title: string) => wrap(`  ${title}`.padEnd(TITLE_COLUMNS), { indent: TITLE_COLUMNS });
   const rows = keys.filter((key) => answers[key] !== undefined && !isOmitted(key, answers)).map(row);
-  return ['', 'Your project:', '', ...rows, ...warnings.map((each) => wrap(`\nWarning: ${each}`)), ''].join('\n');
+  return ['', 'Your project:', '', ...rows, ...warnings.map((each) => wrap(`\nWarning: ${inWords(each)}`)), ''].join(
+    '\n',
+  );
 
   function row(key: Key): string {
     const what = key === 'model' && model ? ` (${model.what})` : '';
@@ -98,7 +125,9 @@ export function questionToGoBackTo(asked: ReadonlySet<Key>, answers: Answers): Q
 }
 
 const short = (key: Key, answers: Answers) => {
-  const value = String(answers[key] ?? 'none');
+  const answer = answers[key];
+  const plain = typeof answer === 'boolean' || Array.isArray(answer);
+  const value = plain ? describeValue(key, answers) : String(answer ?? 'none');
   return value.length > 48 ? `${value.slice(0, 47)}…` : value;
 };
 const choice = (value: string, name: string): Choice => ({ name, short: name.split(/:| {2}/)[0] ?? name, value });

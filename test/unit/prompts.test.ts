@@ -281,6 +281,40 @@ describe('a dialogue', () => {
     ]);
     assert.equal(asked.get('modelName')?.validate?.(' Qwen/Qwen3-0.6B '), true);
   });
+
+  it('names questions, not flags, in what it refuses and in the summary', async () => {
+    const args = ['--framework=transformers', '--deploy-target=serverless', '--model-server=fastapi'];
+    const asked = await questions({ modelName: 'Qwen/Qwen3-0.6B', serverlessMemory: 6144 }, args);
+    const refused = String(asked.get('modelName')?.validate?.('a/b-70b'));
+    assert.match(refused.replaceAll(/\s+/g, ' '), /deploy target realtime model server vllm/);
+    const summary = asked.get('confirmation')?.intro ?? '';
+    for (const text of [refused, summary]) assert.doesNotMatch(text, /--/);
+    assert.match(summary, /Serverless memory +6144 MB/);
+    assert.doesNotMatch(summary, /Runtime|Multi model|Include training/);
+  });
+
+  it('shows the cost of a default instance type in the summary', async () => {
+    const asked = await questions({}, ['--framework=transformers', '--model-name=Qwen/Qwen3-8B']);
+    assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*which costs less\s+than[\s\S]*instance type/);
+  });
+
+  it('of configure suggests the answers in the file that it writes', async () => {
+    const folder = mkdtempSync(join(cwd, 'configure-'));
+    const file = { framework: 'xgboost', modelServer: 'flask', awsRegion: 'eu-west-1' };
+    writeFileSync(join(folder, 'ml-container.config.json'), JSON.stringify(file));
+    const asked = new Map<string, Question>();
+    const ask = async (question: Question) => {
+      asked.set(question.name, question);
+      return question.name === 'awsRegion' ? 'eu-west-2' : (question.default ?? '');
+    };
+    const planned = await plan('configure', readArguments([]), { cwd: folder, env: {} }, { ask, check: () => [] });
+    assert.deepEqual(
+      ['framework', 'modelServer', 'awsRegion'].map((name) => asked.get(name)?.default),
+      ['xgboost', 'flask', 'eu-west-1'],
+    );
+    const [written] = planned.files;
+    assert.equal(JSON.parse(written && 'text' in written ? written.text : '').awsRegion, 'eu-west-2');
+  });
 });
 
 describe('a typed path', () => {
