@@ -65,7 +65,9 @@ async function perform({ name, runner, command, args, prepare }: Run, env: Env):
 
 const [first, ...others] = process.argv.slice(2);
 if (first === undefined)
-  throw new Error('name the suites to run: unit generate serve engines deployer soak frameworks docker deploy');
+  throw new Error(
+    'name the suites to run: unit generate serve engines deployer journeys soak frameworks docker deploy',
+  );
 await timed('install the tools', installTools);
 const suites = first === 'frameworks' ? [first] : [first, ...others];
 if (suites.includes('docker') || suites.includes('deploy')) {
@@ -107,6 +109,7 @@ if (suites.includes('serve')) {
     );
   console.log('\nOther suites:');
   console.log('  every framework, and the engines for language models   npm run test:frameworks');
+  console.log('  prompts, updates, and every command in the docs        npm run test:journeys');
   console.log('  memory use over a very large number of requests        npm run test:soak');
   console.log('  images and deployments                                 npm run test:rig');
 }

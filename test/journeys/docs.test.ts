@@ -19,10 +19,10 @@ const notRunHere: readonly [RegExp, string][] = [
   [/^docker /, 'needs Docker: test/docker'],
   [/^(aws|cdk) /, 'needs AWS: test/deploy'],
   [/^curl /, 'needs the server that the line before starts'],
-  [/^ml-container-creator( configure)?$/, 'prompts on a terminal: test/generate/ways-in.test.ts'],
+  [/^ml-container-creator( configure)?$/, 'prompts on a terminal: test/journeys/ways-in.test.ts'],
   [
     /^(cd my-project|ml-container-creator (update|--project-dir=\.)|git apply)/,
-    'needs a project: test/generate/update.test.ts',
+    'needs a project: test/journeys/update.test.ts',
   ],
   [/^ml-container-creator inspect$/, 'is the name of a command, without its path'],
   [/^test\/\w+\/test_[A-Z]+\.py$/, 'has the name of a framework to fill in'],

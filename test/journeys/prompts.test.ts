@@ -20,7 +20,7 @@ after(() => rmSync(cwd, { recursive: true, force: true }));
 
 /** Writes a fixture, a real pickle, to a file. */
 function putPickle(name: string, file: string): void {
-  const fixtures = JSON.parse(readFileSync(new URL('fixtures/pickles.json', import.meta.url), 'utf8'));
+  const fixtures = JSON.parse(readFileSync(new URL('../unit/fixtures/pickles.json', import.meta.url), 'utf8'));
   writeFileSync(file, gunzipSync(Buffer.from(fixtures[name].data, 'base64')));
 }
 
@@ -255,7 +255,7 @@ describe('a dialogue', () => {
 
   it('asks for the model if the framework is known, and not for the version of a file that any version reads', async () => {
     const folder = mkdtempSync(join(cwd, 'booster-'));
-    const models = JSON.parse(readFileSync(new URL('fixtures/models.json', import.meta.url), 'utf8'));
+    const models = JSON.parse(readFileSync(new URL('../unit/fixtures/models.json', import.meta.url), 'utf8'));
     writeFileSync(join(folder, 'x.json'), gunzipSync(Buffer.from(models['xgboost.json'].data, 'base64')));
     const asked = await questions({ model: 'x.json' }, ['--framework=xgboost'], { cwd: folder });
     assert.ok(asked.has('model') && !asked.has('frameworkVersion'));
