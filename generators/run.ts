@@ -2,7 +2,7 @@
 import { readArguments } from './config/sources.js';
 import { thisMachine } from './machine.js';
 import { type Command as PlannedCommand, plan } from './plan.js';
-import { write } from './project/write.js';
+import { refuseObstacles, write } from './project/write.js';
 import { announce, closingLines, fail, nothingWritten, printer } from './report.js';
 
 export type Command = PlannedCommand | 'update';
@@ -24,6 +24,7 @@ export async function run(command: Command, argv: readonly string[]): Promise<nu
     const planned = await plan(command, commandLine, context);
     announce(planned, commandLine.run);
     const all = [...planned.files, ...planned.copies];
+    if (commandLine.run.dryRun) refuseObstacles(all, planned.directory);
     const written = commandLine.run.dryRun ? undefined : write(all, planned.directory, commandLine.run.force ?? false);
     if (json) process.stdout.write(`${JSON.stringify(planned.summary)}\n`);
     printer(json)(written ? closingLines(planned, written) : nothingWritten);

@@ -92,7 +92,7 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
   const known = valuesOf(key).map(String);
   const wanted = rule ? `valid: ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
   const near = (Array.isArray(value) ? value : [value]).map((each) => didYouMean(String(each), known)).find(Boolean);
-  const hint = near ?? suggestName(key, value);
+  const hint = suggestValue(key, value) ?? near;
   return { key, from, message: `${show(value)} is not ${wanted}`, ...(hint && { hint }) };
 }
 
@@ -128,8 +128,16 @@ export const projectNameFrom = (text: string): string =>
     .slice(0, 40)
     .replace(/-$/, '');
 
-function suggestName(key: Key, value: unknown): string | undefined {
-  if (key !== 'projectName' || typeof value !== 'string') return undefined;
-  const name = projectNameFrom(value);
-  return name && `try ${name}`;
+/** Values that the user probably meant, by key. */
+const corrections: Partial<Record<Key, (text: string) => string[]>> = {
+  projectName: (text) => [projectNameFrom(text)],
+  instanceType: (text) => [`ml.${text}`],
+  customInstanceType: (text) => [`ml.${text}`],
+  modelName: (text) => [`${text}/`, text.replace(/^https:\/\/(www\.)?huggingface\.co\//, '').replace(/\/$/, '')],
+};
+
+function suggestValue(key: Key, value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const found = corrections[key]?.(value).find((each) => table[key].schema.safeParse(each).success);
+  return found && `try ${found}`;
 }

@@ -158,6 +158,14 @@ describe('the bin refuses', () => {
     assertRefused(run(folder, sample), 2, /cannot read the file/);
   });
 
+  it('to plan a project where a file is in the way', () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, 'notes.txt'), '');
+    const { status, stderr } = run(folder, ['--framework=sklearn', '--project-dir=notes.txt', '--dry-run']);
+    assert.equal(status, 2);
+    assert.match(stderr, /part of the path is a file/);
+  });
+
   it('to overwrite files without --force, with status 3, and never touches other files of the user', () => {
     const folder = newFolder();
     run(folder, sample);
