@@ -25,7 +25,7 @@ const invocations = {
 };
 
 /** The model's name in commands of multi-model projects, so that they can be pasted as they are. */
-const modelNames = { upload: ' first', invoke: ' --target-model first' };
+const modelNames = { upload: ' model-a', invoke: ' --target-model model-a' };
 
 type Facts = Pick<
   Project,
@@ -56,7 +56,7 @@ export function deploySteps({
       about: `builds the ${contents} for ${image.platform} and pushes it to ECR`,
     },
     ...(modelDelivery === 's3' && !language // a language model is on the Hub, or already in S3
-      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ' under the name first' : ''}` }]
+      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ' under the name model-a' : ''}` }]
       : []),
     {
       command: commands[tool].deploy,

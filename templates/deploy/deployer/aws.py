@@ -58,7 +58,7 @@ def sign_in(settings: SettingsT) -> SettingsT:
     try:
         account = str(client("sts").get_caller_identity()["Account"])
     except (*AWS_ERRORS, ValueError) as error:  # boto3 raises ValueError for an invalid endpoint URL
-        what = f"AWS did not accept your credentials: {error}"
+        what = f"Cannot sign in to AWS: {error}"
         raise Failure(what, "Sign in (aws configure, or aws sso login) and try again.") from None
     bucket = settings.s3_bucket or f"sagemaker-{settings.aws_region}-{account}"
     return replace(settings, account=account, s3_bucket=bucket)
