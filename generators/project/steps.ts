@@ -18,9 +18,9 @@ const commands = {
 };
 
 const invocations = {
-  realtime: 'one request',
-  serverless: 'one request',
-  async: 'one request; waits for the response',
+  realtime: 'sends one request',
+  serverless: 'sends one request',
+  async: 'sends one request and waits for the response',
   batch: 'runs a job on one file',
 };
 
@@ -75,7 +75,7 @@ export function useSteps({ target, tools, multiModel }: Facts): Step[] {
     {
       command: commands[tools[0]].remove,
       about:
-        target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint, which costs money until then',
+        target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint, which is billed until then',
     },
   ];
 }

@@ -173,7 +173,7 @@ describe('an update', () => {
     );
   });
 
-  it('keeps CRLF line ends, binary files, missing newlines and modes', async () => {
+  it('keeps CRLF line endings, binary files, missing newlines and modes', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost');
     const place = (path: string) => join(folder, path);
     const windows = (path: string) =>
