@@ -13,7 +13,8 @@ const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[
 /** For NAME=value as dotenv reads it: single quotes are literal; double quotes need escaped \ and ". */
 const env: Quote = (value) => {
   if (value === '' || bare.test(value)) return value;
-  if (lineBreaks.test(value)) throw new TypeError(`a value with several lines cannot be written as NAME=value: ${value}`);
+  if (lineBreaks.test(value))
+    throw new TypeError(`a value with several lines cannot be written as NAME=value: ${value}`);
   return /['\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `'${value}'`;
 };
 const json: Quote = (value) => JSON.stringify(value);

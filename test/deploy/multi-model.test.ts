@@ -57,9 +57,12 @@ describe('a multi-model endpoint', function () {
     const { EndpointConfigName } = await describeEndpoint(name);
     const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
     assert.deepEqual([PrimaryContainer.Mode, PrimaryContainer.ModelDataUrl], ['MultiModel', prefix]);
-    await refuse(/No model is named\. There are none in .* yet\.\n.*upload_model\.sh' model-a/, directory, 'invoke.sh', [
-      file(),
-    ]);
+    await refuse(
+      /No model is named\. There are none in .* yet\.\n.*upload_model\.sh' model-a/,
+      directory,
+      'invoke.sh',
+      [file()],
+    );
   });
 
   it('serves a model as soon as it is uploaded', async () => {

@@ -134,7 +134,10 @@ describe('resolve refuses', () => {
     ],
     [{ ...sklearn, deployTarget: 'serverless', instanceType: 'gpu-enabled' }, /no GPU or Neuron/],
     [{ ...sklearn, deployTarget: 'serverless', instanceType: 'ml.inf1.xlarge' }, /no GPU or Neuron/],
-    [{ ...sklearn, deployTarget: 'serverless', multiModel: true }, /multi-model endpoints must be realtime, not serverless/],
+    [
+      { ...sklearn, deployTarget: 'serverless', multiModel: true },
+      /multi-model endpoints must be realtime, not serverless/,
+    ],
     [
       { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
       /batch transform does not run on ml.m6g.large/,
