@@ -82,6 +82,7 @@ describe('resolve refuses', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{}, /framework is required/],
     [{ framework: 'sklern' }, /"sklern" is not one of.*did you mean sklearn/],
+    [{ framework: 'sklern', frameworkVersion: '1.3' }, /^(?!.*belongs to).*did you mean sklearn/],
     [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
     [
       { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
