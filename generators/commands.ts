@@ -4,7 +4,7 @@
 export const commands = {
   configure: 'prompt for the answers and write ml-container.config.json',
   inspect: 'describe a model file or folder without running it',
-  update: 'in a project: apply other answers or a newer generator, and keep your edits',
+  update: 'in a project: change options or apply a newer generator version; keeps your edits',
   schema: 'print the JSON Schema of the config file',
   completion: 'print the completion script of a shell',
 } as const;

@@ -53,8 +53,8 @@ Usage:
   ml-container-creator configure [flags]
                           same prompts; writes ml-container.config.json only
   ml-container-creator update [flags]
-                          in a project: apply other answers or a newer
-                          generator, and keep your edits
+                          in a project: change options or apply a newer
+                          generator version; keeps your edits
   ml-container-creator inspect PATH [--json]
                           describe a model file or folder without running it
   ml-container-creator schema
@@ -71,10 +71,10 @@ ${run.join('\n')}
 
 Precedence, highest first: flag, argument, ML_* variable, --config file,
 ml-container.config.json, "ml-container-creator" in package.json, model file,
-.yo-rc.json of the project, your answer, default. In prompts, .yo-rc.json only
-sets the defaults.
-Exit status: 0 done, 1 internal error, 2 invalid request, 3 files in the way,
-4 the update left conflicts, 130 cancelled.
+your answer to a prompt, .yo-rc.json of the project, default. Prompts offer the
+values in .yo-rc.json as their defaults.
+Exit status: 0 done, 1 internal error, 2 invalid request, 3 files in the way, or
+the project cannot be updated yet, 4 the update left conflicts, 130 cancelled.
 
 Try:
   ml-container-creator churn --model=churn.pkl --skip-prompts
@@ -99,8 +99,8 @@ export function referencePage(): string {
 
 Each parameter is a flag, an environment variable, and a key of \`ml-container.config.json\`. Precedence, highest first:
 flag, argument, \`ML_*\` variable, \`--config\` file, \`ml-container.config.json\`, \`"ml-container-creator"\` in
-\`package.json\`, the model file, the project's \`.yo-rc.json\`, your answer, default. In prompts, \`.yo-rc.json\` only sets
-the defaults. \`--explain\` shows where each value came from.
+\`package.json\`, the model file, your answer to a prompt, the project's \`.yo-rc.json\`, default. Prompts offer the values in
+\`.yo-rc.json\` as their defaults. \`--explain\` shows where each value came from.
 
 | key | flag | variable | values | default | description |
 | --- | --- | --- | --- | --- | --- |
@@ -123,8 +123,8 @@ ${typeFor('gpu-enabled')} (${typeFor('gpu-enabled', undefined, 'transformers')} 
 
 ## Exit status
 
-0 done, 1 internal error, 2 invalid request (nothing written), 3 files in the way (nothing written), 4 the update left
-conflicts, 130 cancelled.
+0 done, 1 internal error, 2 invalid request (nothing written), 3 files in the way, or the project cannot be updated yet
+(nothing written), 4 the update left conflicts, 130 cancelled.
 `;
 }
 

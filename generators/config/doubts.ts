@@ -21,7 +21,8 @@ export function doubts(answers: Answers, machine: Machine = {}): string[] {
     instanceType === 'custom' && customInstanceType && doubtAbout(customInstanceType),
     instanceType === 'custom' &&
       deployTarget === 'serverless' &&
-      `${customInstanceType} is not used: a serverless endpoint has no instances`,
+      customInstanceType &&
+      `${customInstanceType} is ignored: a serverless endpoint has no instances`,
     usesEngine(answers) &&
       modelName &&
       !memory &&

@@ -133,7 +133,7 @@ export const parameters = {
   projectName: define({
     about: 'Name of the project, its ECR repository and its endpoint',
     schema: z.string().regex(/^(?=.{1,40}$)[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*$/),
-    rule: '1 to 40 of a-z, 0-9 and single hyphens, starting with a letter, not ending in -',
+    rule: '1 to 40 characters: a-z, 0-9 and single hyphens, starting with a letter and not ending in a hyphen',
     default: ({ framework }) => framework && `${framework}-model`,
     defaultText: 'FRAMEWORK-model',
   }),
@@ -202,7 +202,7 @@ export const parameters = {
       ],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
     defaultText: 'the first that fits',
-    more: { with: { multiModel: true }, only: 'many models', flag: '--multi-model' },
+    more: { with: { multiModel: true }, only: 'multi-model endpoints', flag: '--multi-model' },
   }),
   instanceType: define({
     about: 'Instance type',
@@ -305,7 +305,7 @@ export const parameters = {
     silent: true,
   }),
   requirements: define({
-    about: 'pip freeze of the training environment: sets the versions',
+    about: 'File that pip freeze wrote where the model was trained; sets the versions',
     schema: z.string().min(1),
     rule: 'the path of a file',
     onlyFor: withoutEngine('fastapi, flask and mms', () => true),

@@ -12,7 +12,10 @@ export interface Problem {
 /** The source of a value that is missing. */
 export const noSource = 'no source';
 
-/** Ends the run. `code` is the exit status: 1 internal error, 2 invalid request, 3 files in the way, 130 cancelled. */
+/**
+ * Ends the run. `code` is the exit status: 1 internal error, 2 invalid request, 3 files in the way or the project cannot
+ * be updated yet, 130 cancelled. An update that leaves conflicts ends with 4, without an error.
+ */
 export class ExitError extends Error {
   readonly code: number;
   readonly problems: readonly Problem[];

@@ -69,13 +69,13 @@ const rules: readonly Rule[] = [
       framework !== 'transformers' &&
       deployTarget &&
       deployTarget !== 'realtime' &&
-      `${deployTarget} does not support many models`,
+      `multi-model endpoints must be realtime, not ${deployTarget}`,
     hint: (answers) => `--deploy-target=realtime, or ${oneModel(answers)}`,
   },
   {
     key: 'multiModel',
     broken: ({ multiModel, modelDelivery }) =>
-      multiModel && modelDelivery === 'image' && 'many models are loaded from S3, not from the image',
+      multiModel && modelDelivery === 'image' && 'a multi-model endpoint loads its models from S3, not from the image',
     hint: (answers) => `--model-delivery=s3, or ${oneModel(answers)}`,
   },
   {
@@ -86,7 +86,7 @@ const rules: readonly Rule[] = [
       framework !== 'transformers' &&
       instance &&
       hasGpu(instance) &&
-      `many models on a GPU instance such as ${instance.type} are supported only with NVIDIA Triton`,
+      `on GPU instances such as ${instance.type}, SageMaker supports multi-model endpoints only with NVIDIA Triton`,
     hint: (answers) => `--instance-type=cpu-optimized, or ${oneModel(answers)}`,
   },
   {

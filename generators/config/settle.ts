@@ -1,4 +1,5 @@
 // Merges sources into answers: each parameter gets its valid value of highest precedence, or its default.
+import { entryOf } from '../catalog/frameworks.js';
 import { type Answers, type Key, type Known, keys, type Machine, table } from './parameters.js';
 import { didYouMean, type Problem, show } from './problems.js';
 import type { Given, Source } from './sources.js';
@@ -104,18 +105,24 @@ function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefi
   }
   const fitting = choices?.(known);
   if (!fitting || fitting.includes(value)) return undefined;
-  const context = known.framework ? ` with ${known.framework}` : '';
+  const context = known.framework ? ` with ${decidingLibrary(key, known) ?? known.framework}` : '';
   const list = choicesFor(key, known).join(', ');
   if (more && choices?.({ ...known, ...more.with })?.includes(value))
     return { key, from, message: `${show(value)} is for ${more.only} only`, hint: `${more.flag}, or one of ${list}` };
   return { key, from, message: `${show(value)} does not work${context}`, hint: `use one of: ${list}` };
 }
 
+/** The library whose version decides which values fit: that of the Python version. */
+function decidingLibrary(key: Key, { framework, frameworkVersion, runtime }: Known): string | undefined {
+  if (key !== 'pythonVersion' || !framework) return undefined;
+  return runtime === 'onnx' ? 'ONNX Runtime' : frameworkVersion && `${entryOf(framework).label} ${frameworkVersion}`;
+}
+
 /** What is wrong with a value that belongs to another answer, such as the version of another framework. */
 function isLeftover({ key, value, from, source }: Candidate, known: Known): Problem | undefined {
   const owner = table[key].belongsTo;
   const given = owner && source.values.find((each) => each.key === owner);
-  if (!given || given.value === known[owner]) return undefined;
+  if (!given || known[owner] === undefined || given.value === known[owner]) return undefined;
   return { key, from, message: `${show(value)} belongs to ${String(given.value)}` };
 }
 

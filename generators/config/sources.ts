@@ -35,7 +35,8 @@ export interface RunFlags {
 export const runFlags: Readonly<Record<keyof RunFlags, string>> = {
   config: 'Read answers from this JSON file',
   skipPrompts: 'Do not prompt; use the defaults',
-  force: 'Overwrite existing files; files you edited are saved as NAME.orig',
+  force:
+    'Overwrite existing files, saving edited ones as NAME.orig; use a model that inspect warns of; update: ignore uncommitted changes',
   dryRun: 'List what would be written (update: show a diff); write nothing',
   json: 'Print one JSON object on stdout, the rest on stderr',
   explain: 'Print each value and where it came from',

@@ -51,7 +51,7 @@ const LAMBDA =
   'It has a Lambda layer that contains Python code, which Keras refuses to load. Replace it with a layer class or with a ' +
   'function registered with keras.saving.register_keras_serializable, and save the model again.';
 
-/** The inputs, from the input layers, or else from the configuration of the first layer. */
+/** The inputs, from the input layers, otherwise from the configuration of the first layer. */
 function inputsOf(config: unknown): readonly Field[] {
   const layers = listOf(valueAt(config, 'config', 'layers'));
   const order = JSON.stringify(valueAt(config, 'config', 'input_layers') ?? []);

@@ -5,7 +5,7 @@ type Quote = (value: string) => string;
 
 const bare = /^[\w@%+=:,./-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: every line ending that Python's splitlines() recognizes
-const lineEnds = /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
+const lineBreaks = /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
 
 const shell: Quote = (value) => (bare.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 const dockerfile: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[\\"$]/g, '\\$&')}"`);
@@ -13,7 +13,8 @@ const nginx: Quote = (value) => (bare.test(value) ? value : `"${value.replace(/[
 /** For NAME=value as dotenv reads it: single quotes are literal; double quotes need escaped \ and ". */
 const env: Quote = (value) => {
   if (value === '' || bare.test(value)) return value;
-  if (lineEnds.test(value)) throw new TypeError(`a value with several lines cannot be written as NAME=value: ${value}`);
+  if (lineBreaks.test(value))
+    throw new TypeError(`a value with several lines cannot be written as NAME=value: ${value}`);
   return /['\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `'${value}'`;
 };
 const json: Quote = (value) => JSON.stringify(value);

@@ -18,14 +18,14 @@ const commands = {
 };
 
 const invocations = {
-  realtime: 'one request',
-  serverless: 'one request',
-  async: 'one request; waits for the response',
+  realtime: 'sends one request',
+  serverless: 'sends one request',
+  async: 'sends one request and waits for the response',
   batch: 'runs a job on one file',
 };
 
 /** The model's name in commands of multi-model projects, so that they can be pasted as they are. */
-const modelNames = { upload: ' first', invoke: ' --target-model first' };
+const modelNames = { upload: ' model-a', invoke: ' --target-model model-a' };
 
 type Facts = Pick<
   Project,
@@ -56,7 +56,7 @@ export function deploySteps({
       about: `builds the ${contents} for ${image.platform} and pushes it to ECR`,
     },
     ...(modelDelivery === 's3' && !language // a language model is on the Hub, or already in S3
-      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ' under the name first' : ''}` }]
+      ? [{ command: upload, about: `packs model/ and uploads it to S3${multiModel ? ' under the name model-a' : ''}` }]
       : []),
     {
       command: commands[tool].deploy,
@@ -75,7 +75,7 @@ export function useSteps({ target, tools, multiModel }: Facts): Step[] {
     {
       command: commands[tools[0]].remove,
       about:
-        target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint, which costs money until then',
+        target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint, which is billed until then',
     },
   ];
 }

@@ -32,7 +32,7 @@ export function refuseConflicts(files: readonly OutputFile[], directory: string)
   const hint =
     copies === conflicts.length
       ? 'to replace them, add --force, which keeps the old files as NAME.orig; or choose another --project-dir'
-      : `choose another --project-dir, or add --force to overwrite them${!copies && isProject(directory) ? '; or merge them: run ml-container-creator update in that folder' : ''}`;
+      : `choose another --project-dir, or add --force to overwrite them${!copies && isProject(directory) ? '; or run ml-container-creator update with the same flags in that folder, which keeps your edits' : ''}`;
   const paths = conflicts.map(({ path }) => path);
   throw new ConflictError(paths, directory, hint);
 }

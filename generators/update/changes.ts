@@ -57,9 +57,9 @@ const latin1 = (text: string) => Buffer.from(text).toString('latin1');
 const modeOf = (executable: boolean) => (executable ? 0o755 : 0o644);
 const isLock = (path: string) => /(^|\/)requirements\.txt$/.test(path);
 
-/** Whether all line ends are CRLF. */
+/** Whether all line endings are CRLF. */
 const isCrlf = (text: string) => text.includes('\r\n') && !/(^|[^\r])\n/.test(text);
-/** Generated text as Latin-1, with the line ends of the current file. */
+/** Generated text as Latin-1, with the line endings of the current file. */
 const withLineEnds = (text: string, current: CurrentFile) =>
   isCrlf(current.text) ? latin1(text).replaceAll('\n', '\r\n') : latin1(text);
 

@@ -18,7 +18,7 @@ const unresolved = /^<{7} [^\n]*\n(?:[^\n]*\n)*?={7}\r?\n(?:[^\n]*\n)*?>{7} /m;
 /** Whether a text contains conflict markers. */
 export const hasMarkers = (text: string): boolean => text.includes('<<<<<<< ') && unresolved.test(text);
 
-/** The lines of a text, with their line ends. */
+/** The lines of a text, with their line endings. */
 export const linesOf = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
 /** Limit for the steps of a comparison, so that it takes no more than about a second. */
@@ -83,7 +83,7 @@ function trimmed(yours: readonly string[], generated: readonly string[]) {
   };
 }
 
-/** Both sides between markers, with the same line ends. */
+/** Both sides between markers, with the same line endings. */
 function marked(yours: readonly string[], generated: readonly string[]): string {
   const end = [...yours, ...generated].some((line) => line.endsWith('\r\n')) ? '\r\n' : '\n';
   const closed = (lines: readonly string[]) => lines.map((line) => (line.endsWith('\n') ? line : `${line}${end}`));

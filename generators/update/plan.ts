@@ -128,8 +128,7 @@ function refuseOtherFolders(directory: string): void {
         ...{
           key: '',
           from: directory,
-          message:
-            'not a project of this generator: its .yo-rc.json is missing, or contains no answers of this generator',
+          message: 'not a project of this generator: .yo-rc.json is missing, or was not written by the generator',
         },
         hint: 'run: cd PROJECT && ml-container-creator update',
       },

@@ -46,7 +46,7 @@ export function closingLines(plan: UpdatePlan, changes: readonly Change[], dryRu
   const conflicts = changes.filter(({ outcome }) => outcome === 'conflict');
   const removed = changes.filter(({ removes }) => removes).length;
   const versions = from === version() ? '' : ` from version ${from} to ${version()}`;
-  const count = `wrote ${countFiles(writtenBy(plan, changes).length)}${removed ? `, removed ${removed}` : ''}`;
+  const count = `wrote ${countFiles(changes.flatMap(({ writes }) => writes).length)}${removed ? `, removed ${removed}` : ''}`;
   const steps = [
     ...(conflicts.length ? [`resolve the conflicts in ${conflicts.map(({ path }) => path).join(', ')}`] : []),
     ...staleLocks(plan, changes),

@@ -112,7 +112,7 @@ describe('deploy/cdk', function () {
     await Promise.all([
       refused(/ERROR: No model was uploaded .*deploy\/upload_model\.sh/, { IMAGE_URI: 'x' }),
       refused(/ERROR: MODEL_DATA must be s3/, { IMAGE_URI: 'x', MODEL_DATA: '/tmp/model.tar.gz' }),
-      refused(/ERROR: AWS did not accept your credentials/, none),
+      refused(/ERROR: Cannot sign in to AWS/, none),
       refused(/ERROR: VOLUME_GB must be/, { IMAGE_URI: 'x', MODEL_DATA: 's3://b/m.tar.gz', VOLUME_GB: 'x' }),
       refused(/ERROR: ENDPOINT_NAME must be/, { ENDPOINT_NAME: '1_of_2' }),
     ]);

@@ -52,14 +52,17 @@ describe('a multi-model endpoint', function () {
     assert.equal(result, name, err);
     assert.match(
       err,
-      /^Next: .*upload_model\.sh' first && .*invoke\.sh' --target-model first .*sample_request\.json',/m,
+      /^Next: .*upload_model\.sh' model-a && .*invoke\.sh' --target-model model-a .*sample_request\.json',/m,
     );
     const { EndpointConfigName } = await describeEndpoint(name);
     const { PrimaryContainer } = await aws('sagemaker', 'describe-model', '--model-name', EndpointConfigName);
     assert.deepEqual([PrimaryContainer.Mode, PrimaryContainer.ModelDataUrl], ['MultiModel', prefix]);
-    await refuse(/No model is named\. There are none in .* yet\.\n.*upload_model\.sh' first/, directory, 'invoke.sh', [
-      file(),
-    ]);
+    await refuse(
+      /No model is named\. There are none in .* yet\.\n.*upload_model\.sh' model-a/,
+      directory,
+      'invoke.sh',
+      [file()],
+    );
   });
 
   it('serves a model as soon as it is uploaded', async () => {
@@ -192,7 +195,7 @@ print(models_folder(settings.read(project.Settings)), end="")`;
       [`s3:GetObject ${own}/${name}/models/*`, undefined],
       [`s3:ListBucket ${own}`, below],
     ]);
-    assert.match(JSON.stringify(template), /upload_model\.sh first && .*invoke\.sh --target-model first /);
+    assert.match(JSON.stringify(template), /upload_model\.sh model-a && .*invoke\.sh --target-model model-a /);
   });
 
   it('is removed by delete.sh --all, with its models', async () => {

@@ -128,7 +128,7 @@ describe('an update by another version of the generator', () => {
     const before = contents(folder);
     const { status, output } = runNewer(folder, 'update');
     assert.equal(status, 0, output);
-    assert.match(output, /from version \S+ to 9\.0\.0: wrote 4 files\./);
+    assert.match(output, /from version \S+ to 9\.0\.0: wrote 3 files\./);
     const after = contents(folder);
     const handler = after['code/model_handler.py'] ?? '';
     assert.match(handler, /it loads the churn model[\s\S]*A request passes through[\s\S]*def ours/);
@@ -173,7 +173,7 @@ describe('an update', () => {
     );
   });
 
-  it('keeps CRLF line ends, binary files, missing newlines and modes', async () => {
+  it('keeps CRLF line endings, binary files, missing newlines and modes', async () => {
     const folder = await generate(newFolder(), '--framework=xgboost');
     const place = (path: string) => join(folder, path);
     const windows = (path: string) =>

@@ -1,4 +1,4 @@
-// Windows has other paths, and a checkout with other line ends and modes. The generated files must be the same.
+// Windows has other paths, and a checkout with other line endings and modes. The generated files must be the same.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -88,7 +88,7 @@ describe('with Windows paths', () => {
 });
 
 describe('from a Windows checkout', () => {
-  it('with CRLF line ends and no executable bits, the same bytes and modes are generated', () => {
+  it('with CRLF line endings and no executable bits, the same bytes and modes are generated', () => {
     const checkout = newFolder();
     for (const name of ['dist', 'templates', 'package.json'])
       cpSync(join(root, name), join(checkout, name), { recursive: true });

@@ -36,7 +36,7 @@ describe('a target', () => {
     assert.deepEqual(
       commands(multiModel),
       commands(singleModel).map((command) =>
-        command.replace('upload_model.sh', '$& first').replace('invoke.sh', '$& --target-model first'),
+        command.replace('upload_model.sh', '$& model-a').replace('invoke.sh', '$& --target-model model-a'),
       ),
     );
     assert.doesNotMatch(JSON.stringify(manifest(multiModel)), /(single|new)-model/);

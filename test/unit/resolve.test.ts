@@ -82,6 +82,7 @@ describe('resolve refuses', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{}, /framework is required/],
     [{ framework: 'sklern' }, /"sklern" is not one of.*did you mean sklearn/],
+    [{ framework: 'sklern', frameworkVersion: '1.3' }, /^(?!.*belongs to).*did you mean sklearn/],
     [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
     [
       { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
@@ -137,7 +138,10 @@ describe('resolve refuses', () => {
     ],
     [{ ...sklearn, deployTarget: 'serverless', instanceType: 'gpu-enabled' }, /no GPU or Neuron/],
     [{ ...sklearn, deployTarget: 'serverless', instanceType: 'ml.inf1.xlarge' }, /no GPU or Neuron/],
-    [{ ...sklearn, deployTarget: 'serverless', multiModel: true }, /serverless does not support many models/],
+    [
+      { ...sklearn, deployTarget: 'serverless', multiModel: true },
+      /multi-model endpoints must be realtime, not serverless/,
+    ],
     [
       { ...sklearn, deployTarget: 'batch', instanceType: 'ml.m6g.large' },
       /batch transform does not run on ml.m6g.large/,
@@ -151,11 +155,11 @@ describe('resolve refuses', () => {
       /needs CUDA 13, but the GPU hosts of batch transform support only up to CUDA 12/,
     ],
     [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /needs an instance of its own/],
-    [{ ...sklearn, modelServer: 'mms' }, /mms.* is for many models only/],
+    [{ ...sklearn, modelServer: 'mms' }, /mms.* is for multi-model endpoints only/],
     [{ ...sklearn, multiModel: true, instanceType: 'ml.g5.xlarge' }, /Triton/],
-    [{ ...sklearn, multiModel: true, deployTarget: 'async' }, /async does not support many models/],
+    [{ ...sklearn, multiModel: true, deployTarget: 'async' }, /multi-model endpoints must be realtime, not async/],
     [{ framework: 'transformers', modelName: 'a/b', includeTraining: true }, /no training container/],
-    [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /loaded from S3/],
+    [{ ...sklearn, multiModel: true, modelDelivery: 'image' }, /loads its models from S3/],
   ];
   for (const [answers, expected] of refused) {
     it(`${JSON.stringify(answers)}`, () => {

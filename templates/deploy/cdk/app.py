@@ -50,7 +50,7 @@ def find_content(settings: Settings) -> Settings:
     """Return the settings with image and model filled in. Raise SettingError if one is missing."""
     region, platform = settings.aws_region, settings.platform
     if not settings.account:
-        raise SettingError("AWS did not accept your credentials. Sign in (aws configure, or aws sso login), try again.")
+        raise SettingError("Cannot sign in to AWS. Sign in (aws configure, or aws sso login) and try again.")
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
         raise SettingError(f"No image for {platform} was pushed to {region} yet. Run deploy/build_and_push.sh first.")

@@ -51,14 +51,14 @@ def if_exists(call: Callable[..., Json], **request: Any) -> Json:
 
 
 def sign_in(settings: SettingsT) -> SettingsT:
-    """Return the settings with the account of the credentials and its bucket. Raise Failure if AWS refuses them."""
+    """Return the settings with the account of the credentials and its bucket. Raise Failure if signing in fails."""
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
     boto3.setup_default_session(region_name=settings.aws_region)
     try:
         account = str(client("sts").get_caller_identity()["Account"])
     except (*AWS_ERRORS, ValueError) as error:  # boto3 raises ValueError for an invalid endpoint URL
-        what = f"AWS did not accept your credentials: {error}"
+        what = f"Cannot sign in to AWS: {error}"
         raise Failure(what, "Sign in (aws configure, or aws sso login) and try again.") from None
     bucket = settings.s3_bucket or f"sagemaker-{settings.aws_region}-{account}"
     return replace(settings, account=account, s3_bucket=bucket)
@@ -188,7 +188,7 @@ def create(kind: str, request: Json, made: list[str]) -> None:
 
 
 def remove_ours(settings: base.Settings, kind: str) -> int:
-    """Remove each Model or EndpointConfig of this deployment. Return how many."""
+    """Remove each Model or EndpointConfig of this deployment. Return the number removed."""
     sagemaker, word = client("sagemaker"), {"Model": "model"}.get(kind, "endpoint_config")
     stem, removed = settings.deployment[:52], 0
     pages = sagemaker.get_paginator(f"list_{word}s").paginate(NameContains=f"{stem}-")

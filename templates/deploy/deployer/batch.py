@@ -57,7 +57,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 
 def remove(settings: Settings) -> int:
-    """Stop this project's running jobs and remove its models. Return how many resources that were."""
+    """Stop this project's running jobs and remove its models. Return the number of resources removed."""
     sagemaker, stem, removed = client("sagemaker"), settings.deployment[:40], 0
     pages = sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=f"{stem}-", StatusEquals="InProgress")
     for job in [job for page in pages for job in page["TransformJobSummaries"]]:

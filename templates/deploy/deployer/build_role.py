@@ -114,7 +114,7 @@ def put_project(settings: Settings, call: Callable[..., object], wanted: Json) -
 
 
 def remove(settings: Settings) -> int:
-    """Remove CodeBuild project and role if they are ours. Return how many resources that were."""
+    """Remove CodeBuild project and role if they are ours. Return the number of resources removed."""
     removed = 0
     if is_our_project(settings, find_project(settings)):
         say(f"Removing the CodeBuild project {settings.project_name}")

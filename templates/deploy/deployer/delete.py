@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:
-    """Remove what was created. Return how many resources that were."""
+    """Remove what was created. Return the number of resources removed."""
     settings = sign_in(settings)
     removed: int = command_module("deploy").remove(settings)
     if given.all:
@@ -39,7 +39,7 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
 
 
 def remove_images(settings: Settings) -> int:
-    """Remove the project's repository with its images. Return how many repositories that were."""
+    """Remove the project's repository with its images. Return the number of repositories removed."""
     ecr, name = client("ecr"), settings.project_name
     found = if_exists(ecr.describe_repositories, repositoryNames=[name])
     if not found:
@@ -54,7 +54,7 @@ def remove_images(settings: Settings) -> int:
 
 
 def remove_uploads(settings: Settings) -> int:
-    """Remove the uploads. Return how many. Responses, captured requests and everything else in the folder is kept."""
+    """Remove the uploads, and keep everything else in the folder, such as responses. Return the number removed."""
     s3, own = client("s3"), {"Bucket": settings.s3_bucket, "ExpectedBucketOwner": settings.account}
     form = uploaded_keys(settings)
     pages = s3.get_paginator("list_objects_v2").paginate(**own, Prefix=f"{settings.project_name}/")

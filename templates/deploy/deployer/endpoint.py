@@ -92,7 +92,7 @@ def update(settings: Settings, config: str, keep_scale: bool = False) -> None:
 
 
 def remove_endpoint(settings: Settings) -> int:
-    """Remove the endpoint and its auto scaling. Return how many resources that were."""
+    """Remove the endpoint and its auto scaling. Return the number of resources removed."""
     name, removed = settings.deployment, remove_scaling(settings)
     say(f"Removing the endpoint {name}")
     client("sagemaker").delete_endpoint(EndpointName=name)
@@ -103,7 +103,7 @@ def remove_endpoint(settings: Settings) -> int:
 
 
 def remove(settings: Settings) -> int:
-    """Remove the endpoint and everything created for it. Return how many resources that were."""
+    """Remove the endpoint and everything created for it. Return the number of resources removed."""
     removed = 0
     if now := wait_until_stable(settings):
         if not is_ours(settings, now["EndpointArn"]):
@@ -125,7 +125,7 @@ def apply_scaling(settings: Settings) -> None:
 
 
 def remove_scaling(settings: Settings) -> int:
-    """Remove scaling policies, their alarm and scalable targets. Return how many policies and alarms that were."""
+    """Remove scaling policies, their alarm and scalable targets. Return the number removed."""
     autoscaling: Any = client("application-autoscaling")
     own = {"ServiceNamespace": "sagemaker", "ResourceId": resource_id(settings)}
     found = autoscaling.describe_scaling_policies(**own)["ScalingPolicies"]

@@ -53,7 +53,7 @@ def unknown_target(settings: Settings, why: str) -> Failure:
     keys = [each["Key"].removeprefix(prefix) for each in found]
     names = " ".join(key.removesuffix(".tar.gz") for key in keys if key.endswith(".tar.gz"))
     if not names:
-        upload = hints.command("upload_model", "first")
+        upload = hints.command("upload_model", "model-a")
         return Failure(f"{why} There are none in {uri} yet.", f"Upload one: {upload}")
     how = hints.command("invoke", "--target-model", "NAME", "FILE")
     return Failure(f"{why} Models in {uri}: {names}", f"Name one: {how}")

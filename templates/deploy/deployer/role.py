@@ -94,7 +94,7 @@ def is_our_role(settings: Settings, role: dict[str, object]) -> bool:
 
 
 def remove(settings: Settings) -> int:
-    """Remove the role if it is ours. Not being allowed to is no failure. Return how many roles were removed."""
+    """Remove the role if it is ours and removing it is permitted. Return the number of roles removed."""
     iam, name = client("iam"), settings.role_name
     try:
         found = if_exists(iam.get_role, RoleName=name).get("Role")

@@ -136,7 +136,7 @@ class Settings:
 
     project_name: str = text(
         form="[a-z0-9]+(?:[._-][a-z0-9]+)*",
-        allowed="lower-case letters and digits, . _ - between",
+        allowed="lower-case letters and digits, with single . _ or - between them",
         required=True,
     )
     aws_region: str = text(form="[a-z]{2,4}(-[a-z]+)+-[0-9]+", allowed="a region, such as us-east-1", required=True)

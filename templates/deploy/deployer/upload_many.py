@@ -108,11 +108,11 @@ def require(settings: Settings) -> Settings:
 
 def upload_command(settings: Settings) -> str:
     """Return the command that uploads a model; empty if one was uploaded."""
-    return "" if recall(settings, "target") else hints.command("upload_model", "first")
+    return "" if recall(settings, "target") else hints.command("upload_model", "model-a")
 
 
 def invoke_command(settings: Settings, request: str) -> str:
     """Return the command that sends a request to the model uploaded last, preceded by an upload if there is none."""
-    upload, target = upload_command(settings), recall(settings, "target") or "first"
+    upload, target = upload_command(settings), recall(settings, "target") or "model-a"
     invoke = f"{hints.command('invoke', '--target-model', target)} {request}"
     return f"{upload} && {invoke}" if upload else invoke
