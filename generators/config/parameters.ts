@@ -78,6 +78,12 @@ export interface Parameter<T> {
 }
 
 const define = <T>(parameter: Parameter<T>): Parameter<T> => parameter;
+/** The default format of each framework that has formats. */
+const mainFormats = frameworkNames.flatMap((name) =>
+  formatsOf(name)
+    .slice(0, 1)
+    .map((format) => format.name),
+);
 const labelsOf = (entries: Readonly<Record<string, { label: string }>>) => (value: string) => entries[value]?.label;
 const labelled = (labels: Readonly<Record<string, string>>) => (value: string) => labels[value];
 const toggle = (about: string, standard: boolean, prompt?: string) =>
@@ -154,7 +160,7 @@ export const parameters = {
       when: ({ framework }) => framework && formatsOf(framework).length > 0,
     },
     default: ({ framework }) => framework && formatsOf(framework)[0]?.name,
-    defaultText: 'the first one of the framework',
+    defaultText: `by framework: ${mainFormats.join(', ')}`,
   }),
   runtime: define({
     about: 'Library that runs the model',

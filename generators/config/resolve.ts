@@ -21,7 +21,7 @@ export function resolve(sources: readonly Source[], machine: Machine = {}): Sett
 function missing(open: readonly Key[], answers: Answers): Problem[] {
   const absent = open.filter((key) => table[key].required && answers[key] === undefined);
   return absent.map((key) => {
-    const values = valuesOf(key).join(', ');
+    const values = valuesOf(key).join(', ') || table[key].rule;
     const hint = `set ${flagOf(key)}=…, ${variableOf(key)}, or "${key}" in a config file${values && `: ${values}`}`;
     return { key, from: noSource, message: `${key} is required`, hint };
   });

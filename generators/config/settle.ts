@@ -91,7 +91,7 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
   const { schema, rule } = table[key];
   if (schema.safeParse(value).success) return undefined;
   const known = valuesOf(key).map(String);
-  const wanted = rule ? `valid: ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
+  const wanted = rule ? `valid: expected ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
   const near = (Array.isArray(value) ? value : [value]).map((each) => didYouMean(String(each), known)).find(Boolean);
   const hint = suggestValue(key, value) ?? near;
   return { key, from, message: `${show(value)} is not ${wanted}`, ...(hint && { hint }) };
@@ -138,8 +138,8 @@ export const projectNameFrom = (text: string): string =>
 /** Values that the user probably meant, by key. */
 const corrections: Partial<Record<Key, (text: string) => string[]>> = {
   projectName: (text) => [projectNameFrom(text)],
-  instanceType: (text) => [`ml.${text}`],
-  customInstanceType: (text) => [`ml.${text}`],
+  instanceType: (text) => (text.startsWith('ml.') ? [] : [`ml.${text}`]),
+  customInstanceType: (text) => (text.startsWith('ml.') ? [] : [`ml.${text}`]),
   modelName: (text) => [`${text}/`, text.replace(/^https:\/\/(www\.)?huggingface\.co\//, '').replace(/\/$/, '')],
 };
 

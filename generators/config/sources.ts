@@ -95,7 +95,7 @@ function readFlag(
   const follows = rest[0] !== undefined && (isSwitch ? /^(true|false)$/.test(rest[0]) : !rest[0].startsWith('-'));
   const value = text ?? (follows && !no ? rest.shift() : isSwitch ? 'true' : undefined);
   if (value === undefined) {
-    into.problems.push({ key, from: flag, message: `${flag} needs a value`, hint: `${flag}=VALUE` });
+    into.problems.push({ key: '', from: 'the command line', message: `${flag} needs a value`, hint: `${flag}=VALUE` });
   } else if (isKey(key)) {
     const read = readText(key, value);
     into.flags.push({ key, value: no && typeof read === 'boolean' ? !read : read, from: flag });

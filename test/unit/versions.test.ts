@@ -63,7 +63,7 @@ describe('a version of a framework', () => {
     ]);
     assert.match(problemsOf({ frameworkVersion: '1.3.9' }).join(), /--framework-version=1\.3 is the nearest/);
     assert.match(problemsOf({ frameworkVersion: '9.9' }).join(), /--framework-version=1\.9 is the nearest/);
-    assert.match(problemsOf({ frameworkVersion: 'newest' }).join(), /is not valid: a version such as 1\.3/);
+    assert.match(problemsOf({ frameworkVersion: 'newest' }).join(), /is not valid: expected a version such as 1\.3/);
   });
 
   it('allows the Python versions that its libraries have builds for', () => {
