@@ -56,7 +56,7 @@ describe('a real-time endpoint', function () {
 
   it('is not deployed, and nothing is uploaded, without a model', async () => {
     await refuse(/No model was uploaded .*\n.*upload_model\.sh/, directory, 'deploy.sh');
-    await refuse(/There is no model in .*\n.*sample_model\/train\.py/, directory, 'upload_model.sh');
+    await refuse(/There is no model in .*\n.*test\/run_local\.sh/, directory, 'upload_model.sh');
   });
 
   it('has a model archive without links, which is reproducible', async () => {

@@ -170,7 +170,7 @@ print(models_folder(settings.read(project.Settings)), end="")`;
     for (const program of ['deploy.sh', 'deploy.py']) {
       const args = program === 'deploy.py' ? ['deploy'] : [];
       const deploy = (reason: RegExp, MODEL_DATA: string) => refuse(reason, directory, program, args, { MODEL_DATA });
-      await deploy(/the folder of all models, .* is a single model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
+      await deploy(/the folder of all models, .* not a single model: s3:\/\/b\/a\.tar\.gz/, 's3://b/a.tar.gz');
       await deploy(/MODEL_DATA must be s3:/, '/a/b/');
     }
     recording.start();

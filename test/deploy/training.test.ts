@@ -63,7 +63,7 @@ describe('training', function () {
 
     before(async () => {
       Object.assign(fit, await begin(folder, name, { framework: 'xgboost' }));
-      const first = /No training image was pushed.*\nRun .*train\/build_and_push\.sh first\./;
+      const first = /No training image was pushed.*\nRun .*train\/build_and_push\.sh'? first\./;
       await refuse(first, fit.directory, fitPy, ['x.csv']);
       await succeed(fit.directory, '../train/build_and_push.sh');
     });
