@@ -227,7 +227,7 @@ def test_a_job_whose_fit_is_one_step_stops_immediately_without_a_model(first: Pa
     wait_for(lambda: "Hyperparameters:" in job.log(), "the job", 60)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 143
-    assert "there is no model" in job.log()
+    assert "no model is written" in job.log()
     assert not list((job.root / "model").glob("*"))
 
 
