@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import chalk from 'chalk';
 import Generator from 'yeoman-generator';
 import { help } from './config/describe.js';
+import { answersFile } from './config/files.js';
 import { CancelledError, ExitError, type Problem } from './config/problems.js';
 import type { Question } from './config/prompts.js';
 import { type CommandLine, type RunFlags, readArguments, readOptions } from './config/sources.js';
@@ -82,7 +83,7 @@ function problemsOnDisk({ files, copies, directory }: Plan, { force }: RunFlags)
 
 /** Whether Yeoman asks about a file. It does not ask about the answers and the base, which are written last. */
 const isAskedAbout = (file: RenderedFile | BinaryFile): file is RenderedFile =>
-  'text' in file && file.path !== '.yo-rc.json';
+  'text' in file && file.path !== answersFile;
 
 /** Whether the user cancelled, with Ctrl-C or with "abort" when Yeoman asks about a conflict. */
 export const isCancellation = ({ name, message }: Error) =>
@@ -98,8 +99,19 @@ export function describeCancellation({ env }: Generator, written: () => string |
   });
 }
 
+/** What Yeoman needs to know of every generator of this package. */
+export abstract class BaseGenerator extends Generator {
+  constructor(args: string[], options: never) {
+    super(args, options, { inheritTasks: true, tasksMatchingPriority: true, customInstallTask: true });
+  }
+
+  override help(): string {
+    return help();
+  }
+}
+
 /** The steps of both generators. A subclass names its command. */
-export abstract class CreatorGenerator extends Generator {
+export abstract class CreatorGenerator extends BaseGenerator {
   abstract command: Command;
   private request: Request = { commandLine: readArguments([]), typed: false };
   private plan?: Plan;
@@ -107,10 +119,6 @@ export abstract class CreatorGenerator extends Generator {
   /** The files that are missing or different on disk, and the names of saved edits. */
   private pending: readonly OutputFile[] = [];
   private saved: readonly string[] = [];
-
-  constructor(args: string[], options: never) {
-    super(args, options, { inheritTasks: true, tasksMatchingPriority: true, customInstallTask: true });
-  }
 
   async prompting(): Promise<void> {
     this.request = requestOf(this);
@@ -122,7 +130,7 @@ export abstract class CreatorGenerator extends Generator {
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
     describeCancellation(
       this,
-      () => this.plan && 'existing files are overwritten only if you confirmed it, and .yo-rc.json is not',
+      () => this.plan && `existing files are overwritten only if you confirmed it, and ${answersFile} is not`,
     );
     try {
       const planned = await plan(this.command, commandLine, context, interactive ? this.interaction() : undefined);
@@ -207,9 +215,5 @@ export abstract class CreatorGenerator extends Generator {
     const staged = stage(copies, directory);
     process.once('exit', () => staged.discard());
     this.copies = staged;
-  }
-
-  override help(): string {
-    return help();
   }
 }

@@ -9,7 +9,7 @@ import {
   usePrefix,
   useState,
 } from '@inquirer/core';
-import { cleanPath, completePath } from './complete.js';
+import { cleanPath, completePath } from './path-completion.js';
 
 /** The properties of a question that this prompt uses. */
 interface PathQuestion {

@@ -6,7 +6,7 @@ import { gzipSync } from 'fflate';
 import { currentFormat } from '../generators/project/dictionary.js';
 import { root } from './support/tools.js';
 
-/** What most projects have in common; the rest is small beside it. */
+/** The folders of the templates that most projects have in common. The others are small. */
 const folders = ['container', 'deploy', 'engines', 'multi-model', 'servers', 'test', 'tools', 'training'];
 
 const templates = join(root, 'templates');

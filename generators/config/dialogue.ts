@@ -34,51 +34,76 @@ const CHECKED_ON_DISK: ReadonlySet<Key> = new Set<Key>(['projectName', 'model'])
 /** How often the same answers can run into the same problem. Only a program repeats them that often. */
 const MAX_REPEATS = 10;
 
+/** What a dialogue needs at each step. */
+interface Setting {
+  collect: Collect;
+  ask: Ask;
+  check: NonNullable<Dialogue['check']>;
+  machine: Machine;
+  /** How often each set of answers ran into a problem. */
+  repeats: Map<string, number>;
+}
+
 /** Asks the open questions until the user accepts the summary. Returns the problems if no answer can solve them. */
 export async function runDialogue(collect: Collect, dialogue: Dialogue, machine: Machine): Promise<Gathered> {
-  const { ask, check = () => [] } = dialogue;
-  const repeats = new Map<string, number>();
+  const setting: Setting = { collect, check: () => [], ...dialogue, machine, repeats: new Map() };
   let state: State = { answered: [], asked: new Set(), earlier: new Map(), accepted: new Set() };
   for (;;) {
     const gathered = collect(state.answered);
-    const hasAsked = state.asked.size > 0;
-    const isStuck =
-      !isPossible(collect, state, machine) || (!hasAsked && check(gathered).some((each) => !isReplaceable(each)));
-    if (isStuck && !hasAsked) return withChecks(gathered, check);
-    const refuse = checkedOnDisk(refuser(collect, state, machine), (given) =>
-      check(collect(withAnswer(state, given).answered)),
-    );
-    const question = isStuck
-      ? undefined
-      : nextQuestion(gathered, { ...state, earlier: chosenBefore(state), machine, refuse });
-    if (question) {
-      const next = await askUntilValid(withReason(question, state), ask, state, refuse);
-      if (!next) return withChecks(gathered, check);
-      const standard = nextQuestion(gathered, { ...state, earlier: new Map(), machine, refuse })?.default;
-      state = restored(withAccepted(next, question.name as Key, standard), collect, machine);
-      continue;
-    }
-    const { problems } = withChecks(gathered, check);
-    const inTheWay = problems.find(isReplaceable);
-    const replaces = inTheWay !== undefined && inTheWay.message === state.replaced;
-    if (!hasAsked && !inTheWay) return gathered;
-    if (inTheWay && !replaces && (await ask(questionToReplace(inTheWay))) === true) {
-      state = { ...state, replaced: inTheWay.message };
-      continue;
-    }
-    if (!hasAsked) return replaces ? { ...gathered, replaces } : { ...gathered, problems };
-    const problem = replaces ? undefined : (realProblems(problems)[0] ?? problems[0]);
-    if (problem) {
-      const attempt = JSON.stringify([state.answered, problem.message]);
-      repeats.set(attempt, (repeats.get(attempt) ?? 0) + 1);
-      if ((repeats.get(attempt) ?? 0) > MAX_REPEATS) return { ...gathered, problems };
-      state = rewindTo(state, questionFor(problem, state), problemText(problem));
-      continue;
-    }
-    const decision = await decide(gathered, state, ask);
-    if (decision === 'write') return { ...gathered, confirmed: true, ...(replaces && { replaces }) };
-    if (decision) state = rewindTo(state, decision);
+    const next = (await askNext(gathered, state, setting)) ?? (await conclude(gathered, state, setting));
+    if ('problems' in next) return next;
+    state = next;
   }
+}
+
+/** Asks the next question. Returns the result if no answer can help; undefined if there is no question. */
+async function askNext(
+  gathered: Gathered,
+  state: State,
+  { collect, ask, check, machine }: Setting,
+): Promise<State | Gathered | undefined> {
+  const isFirst = state.asked.size === 0;
+  const isStuck =
+    !isPossible(collect, state, machine) || (isFirst && check(gathered).some((each) => !isReplaceable(each)));
+  if (isStuck) return isFirst ? withChecks(gathered, check) : undefined;
+  const refuse = checkedOnDisk(refuser(collect, state, machine), (given) =>
+    check(collect(withAnswer(state, given).answered)),
+  );
+  const question = nextQuestion(gathered, { ...state, earlier: chosenBefore(state), machine, refuse });
+  if (!question) return undefined;
+  const next = await askUntilValid(withReason(question, state), ask, state, refuse);
+  if (!next) return withChecks(gathered, check);
+  const standard = nextQuestion(gathered, { ...state, earlier: new Map(), machine, refuse })?.default;
+  return restored(withAccepted(next, question.name as Key, standard), collect, machine);
+}
+
+/** With all questions answered: goes back to the one that causes a problem, or shows the summary. */
+async function conclude(gathered: Gathered, state: State, setting: Setting): Promise<State | Gathered> {
+  const { ask, check } = setting;
+  const { problems } = withChecks(gathered, check);
+  const inTheWay = problems.find(isReplaceable);
+  const replaces = inTheWay !== undefined && inTheWay.message === state.replaced;
+  if (inTheWay && !replaces && (await ask(questionToReplace(inTheWay))) === true)
+    return { ...state, replaced: inTheWay.message };
+  const left = replaces ? [] : problems;
+  const result = { ...gathered, problems: left, ...(replaces && { replaces }) };
+  if (state.asked.size === 0) return result;
+  const problem = realProblems(left)[0] ?? left[0];
+  if (problem)
+    return isRepeated(problem, state, setting)
+      ? result
+      : rewindTo(state, questionFor(problem, state), problemText(problem));
+  const decision = await decide(gathered, state, ask);
+  if (decision === 'write') return { ...result, confirmed: true };
+  return decision ? rewindTo(state, decision) : state;
+}
+
+/** Whether the same answers keep running into the same problem. */
+function isRepeated({ message }: Problem, { answered }: State, { repeats }: Setting): boolean {
+  const attempt = JSON.stringify([answered, message]);
+  const count = (repeats.get(attempt) ?? 0) + 1;
+  repeats.set(attempt, count);
+  return count > MAX_REPEATS;
 }
 
 /** Whether the user can decide to replace the files in the way: the model and the code, which are not rendered. */

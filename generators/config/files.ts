@@ -6,7 +6,9 @@ import { readObject, type Source } from './sources.js';
 
 export const configFile = 'ml-container.config.json';
 const packageKey = 'ml-container-creator';
-/** The key of a project's answers in .yo-rc.json. */
+/** The file in a project with its answers, which other generators may share. */
+export const answersFile = '.yo-rc.json';
+/** The key of the answers in that file. */
 export const storageName = 'generator-ml-container-creator';
 
 /** Reads the config files, highest precedence first: --config, ml-container.config.json, package.json. */
@@ -27,7 +29,7 @@ export const readOwnConfig = (cwd: string): Source =>
 
 /** Reads the answers stored in a project. An unknown key comes from another version, so it is only a warning. */
 export function readStored(directory: string): Source {
-  const from = '.yo-rc.json';
+  const from = answersFile;
   const source = readIfThere(join(directory, from), from, (object) => readPart(object, storageName, from));
   const unknown = source.problems.filter(({ message }) => message.startsWith('unknown key'));
   const warnings = unknown.map(({ message }) => `${join(directory, from)}: ${message} is ignored`);

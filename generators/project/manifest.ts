@@ -1,6 +1,6 @@
 // The files of a project, folder by folder. Each row has a condition, and the files to add if it is true.
 import { packageName, setOf, standardRelease } from '../catalog/versions.js';
-import { storageName } from '../config/files.js';
+import { answersFile, storageName } from '../config/files.js';
 import { deployerModules, projectModule, requestModules, settingsChapters } from './deployer.js';
 import type { Project } from './project.js';
 import { chapters } from './readme.js';
@@ -51,7 +51,7 @@ const root = (project: Project): Row[] => [
   [always, { path: 'README.md', chapters: chapters(project) }],
   [always, { path: '.gitignore', template: 'project/_gitignore' }],
   [always, { path: '.gitattributes', template: 'project/_gitattributes' }],
-  [always, { path: '.yo-rc.json', text: json({ [storageName]: project.answers }) }],
+  [always, { path: answersFile, text: json({ [storageName]: project.answers }) }],
   [always, { path: '.python-version', text: `${project.python}\n` }],
   [always, ...requirementsFiles('', project.requirements)],
   [always, ...programs('project/', '', ['lock.sh'])],

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ConflictError, RequestError } from '../config/problems.js';
+import { ConflictError, RequestError, StateError } from '../config/problems.js';
 import type { ModelFile } from '../model/read.js';
 import { version } from '../version.js';
 import { type Base, baseFile, decodeBase } from './base.js';
@@ -122,6 +122,18 @@ export function freeName(directory: string, name: string): string {
   return names.find((each) => !existsSync(join(directory, each))) ?? `${name}.1000`;
 }
 
+/** Where an update puts its files until they go into place. */
+export const stagingFolder = '.ml-container-creator.update';
+
+/** Throws a StateError if an update is running in the folder, or was interrupted. */
+export function refuseInterrupted(directory: string): void {
+  if (!existsSync(join(directory, stagingFolder))) return;
+  throw new StateError(
+    'an update is still running, or one was interrupted',
+    `if none is running, restore the replaced files with: cp -R ${stagingFolder}/old/. . ; then remove ${stagingFolder}, and try again`,
+  );
+}
+
 /** Files in a temporary folder next to their destination. */
 export interface Staged {
   /** Moves them into place. */
@@ -166,6 +178,7 @@ function move(files: readonly OutputFile[], staging: string, directory: string):
 
 /** Throws a RequestError if `directory` is not writable, or if a file is where a folder should be or vice versa. */
 export function refuseObstacles(files: readonly OutputFile[], directory: string): void {
+  refuseInterrupted(directory);
   try {
     for (const { path } of files) refuseObstacle(directory, path);
     accessSync(nearestFolder(directory), constants.W_OK | constants.X_OK);
@@ -183,7 +196,8 @@ function refuseObstacle(directory: string, path: string): void {
   if (existsSync(target) && statSync(target).isDirectory()) throw refuse('EISDIR');
 }
 
-function nearestFolder(path: string): string {
+/** The path itself, or its nearest parent that exists. */
+export function nearestFolder(path: string): string {
   return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 

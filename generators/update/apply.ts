@@ -13,13 +13,11 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StateError } from '../config/problems.js';
-import { reasons } from '../project/write.js';
+import { reasons, refuseInterrupted, stagingFolder } from '../project/write.js';
 import type { Change } from './changes.js';
 import { type Find, readCurrent } from './disk.js';
 
-/** Where an update puts its files before it moves them into place. */
-export const stagingFolder = '.ml-container-creator.update';
-/** Ends the name of that folder once all files are in place. */
+/** Ends the name of the staging folder once all files are in place. */
 const done = '.done';
 
 /** A file to write or, without bytes, to remove. */
@@ -50,12 +48,12 @@ export function apply(changes: readonly Change[], last: readonly Step[], directo
   for (const { path, bytes } of steps) if (!bytes) removeEmpty(dirname(join(directory, path)), directory);
 }
 
-/** Stages all files, then puts them into place. Ends with a rename, so that an interrupted update can be told from a complete one. */
+/** Stages all files, then puts them into place. The last step is a rename, which shows that the update is complete. */
 function replaceAll(steps: readonly Step[], staging: string, directory: string, planned: Find): void {
   const undo: (() => void)[] = [];
   try {
     rmSync(`${staging}${done}`, { recursive: true, force: true });
-    mkdirSync(staging);
+    makeStaging(staging, directory);
     undo.push(() => rmSync(staging, { recursive: true, force: true }));
     for (const step of steps) stage(step, staging, directory);
     for (const step of steps) {
@@ -65,20 +63,19 @@ function replaceAll(steps: readonly Step[], staging: string, directory: string, 
     renameSync(staging, `${staging}${done}`);
   } catch (error) {
     for (const each of undo.reverse()) each(); // if one fails, the replaced files are still in the staging folder
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? interrupted() : asStateError(error, directory);
+    throw asStateError(error, directory);
   }
 }
 
-/** Throws a StateError if another update is running in the folder, or was interrupted. */
-export function refuseInterrupted(directory: string): void {
-  if (existsSync(join(directory, stagingFolder))) throw interrupted();
+/** Makes the staging folder. It exists if another update started at the same time. */
+function makeStaging(staging: string, directory: string): void {
+  try {
+    mkdirSync(staging);
+  } catch (error) {
+    refuseInterrupted(directory);
+    throw error;
+  }
 }
-
-const interrupted = () =>
-  new StateError(
-    'an update is still running, or one was interrupted',
-    `if none is running, restore the replaced files with: cp -R ${stagingFolder}/old/. . ; then remove ${stagingFolder}, and update again`,
-  );
 
 /** Throws a StateError if a file is not as it was when the update was planned. */
 function refuseChanged(path: string, directory: string, planned: Find): void {

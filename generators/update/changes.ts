@@ -1,5 +1,6 @@
 // Decides what an update does with each file: as generated before (base), as it is now, and as generated now.
 import { dirname, join } from 'node:path/posix';
+import { answersFile } from '../config/files.js';
 import type { RenderedFile } from '../project/render.js';
 import type { CurrentFile } from './disk.js';
 import { isMergeable, mergeThree, mergeTwo, type Resolution } from './merge.js';
@@ -95,7 +96,7 @@ function merge(sides: Sides & { current: CurrentFile; generated: RenderedFile },
         };
   if (current.kind !== 'other' && (was === next || current.text === next)) return write('updated', current.text);
   if (current.kind === 'file' && current.text === was) return write('updated', next);
-  if (path === '.yo-rc.json') {
+  if (path === answersFile) {
     const utf8 = Buffer.from(current.text, 'latin1').toString('utf8');
     return write('merged', latin1(mergeAnswers(utf8, generated.text)));
   }

@@ -1,8 +1,14 @@
 // `yo ml-container-creator:update`: applies other answers or a newer generator to a project, and keeps edits.
-import Generator from 'yeoman-generator';
-import { help } from '../config/describe.js';
 import { CancelledError } from '../config/problems.js';
-import { ask, describeCancellation, isCancellation, onTerminal, type Request, requestOf } from '../generator.js';
+import {
+  ask,
+  BaseGenerator,
+  describeCancellation,
+  isCancellation,
+  onTerminal,
+  type Request,
+  requestOf,
+} from '../generator.js';
 import { fail } from '../report.js';
 import type { Change } from './changes.js';
 import type { Resolution } from './merge.js';
@@ -15,12 +21,8 @@ const choices = [
   { value: 'cancel', name: 'cancel: change nothing' },
 ] as const;
 
-export default class extends Generator {
+export default class extends BaseGenerator {
   private request?: Request;
-
-  constructor(args: string[], options: never) {
-    super(args, options, { inheritTasks: true, tasksMatchingPriority: true, customInstallTask: true });
-  }
 
   async prompting(): Promise<void> {
     this.request = requestOf(this);
@@ -52,9 +54,5 @@ export default class extends Generator {
     } as never);
     if (answer === 'cancel') throw new CancelledError('nothing was changed');
     return answer as Resolution;
-  }
-
-  override help(): string {
-    return help();
   }
 }

@@ -8,10 +8,10 @@ import fc from 'fast-check';
 import { frameworkNames, frameworks } from '../../generators/catalog/frameworks.js';
 import { serverNames, serverOf } from '../../generators/catalog/servers.js';
 import { targetNames } from '../../generators/catalog/targets.js';
-import { cleanPath } from '../../generators/complete.js';
 import { importModel } from '../../generators/config/model.js';
 import type { Question } from '../../generators/config/prompts.js';
 import { readArguments } from '../../generators/config/sources.js';
+import { cleanPath } from '../../generators/path-completion.js';
 import { plan } from '../../generators/plan.js';
 import { walker } from '../support/walk.js';
 

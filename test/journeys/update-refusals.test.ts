@@ -118,6 +118,9 @@ describe('an update refuses', () => {
     rmSync(join(folder, 'Dockerfile'));
     await assertRefused(folder, /an update is still running, or one was interrupted/, ['--dry-run']);
     await assertRefused(folder, /an update is still running, or one was interrupted/, []);
+    const again = run(folder, ['demo', '--project-dir=.', '--framework=xgboost', '--force']);
+    assert.equal(again.status, 3);
+    assert.ok(!existsSync(join(folder, 'Dockerfile')), again.stderr);
   });
 
   it('a file that changes while the conflicts are being resolved', async () => {

@@ -152,7 +152,7 @@ describe('a machine that cannot build for Graviton', () => {
   const warnings = (answers: object) =>
     resolveAnswers([readObject({ framework: 'sklearn', ...answers }, 'the test')], machine).warnings.join('\n');
 
-  it('is told the flag for an x86_64 type, where Docker there is used', () => {
+  it('gets the flag of an x86_64 type, if Docker on it builds the image', () => {
     assert.match(warnings({}), /ml\.m6g\.large is arm64, .*--instance-type=ml\.m5\.large, or --build-target=codebuild/);
     assert.doesNotMatch(warnings({ buildTarget: 'codebuild' }), /arm64/);
     assert.doesNotMatch(warnings({ instanceType: 'ml.m5.large' }), /arm64/);
