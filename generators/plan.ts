@@ -103,6 +103,7 @@ function planOf(command: Command, gathered: Gathered, context: Context): Plan {
   const next = nextSteps(project, directory, context.cwd, {
     locked,
     model: copies.some(isModel),
+    request: generated.some(isRequest),
     source: answers.model,
   });
   return { ...common, directory, files, copies, replaces, next, summary };

@@ -5,15 +5,20 @@ import { quoteFor } from './quote.js';
 
 const shell = quoteFor('next.sh');
 
+/** What the project has already: a lock, the model, a request for it. `source` is where the model came from. */
+interface Present {
+  locked: boolean;
+  model: boolean;
+  request: boolean;
+  source?: string | undefined;
+}
+
 /** The next steps after generating a project: first a prediction on this machine, then the deployment. */
 export function nextSteps(
   project: Project,
   directory: string,
   cwd: string,
-  { locked, model, source = 'MODEL' }: { locked: boolean; model: boolean; source?: string | undefined } = {
-    locked: true,
-    model: false,
-  },
+  { locked, model, request, source = 'MODEL' }: Present = { locked: true, model: false, request: false },
 ): string {
   const { entry, sample, tests, modelFile, steps, language } = project;
   const path = relative(cwd, directory);
@@ -38,16 +43,20 @@ export function nextSteps(
   const inModel = (name: string) => shell(`${folder}/model/${name}`);
   const files = project.folder ? `the files of your model into ${inModel('')}` : `your model at ${inModel(modelFile)}`;
   const convert = `python ${shell(`${folder}/tools/convert.py`)} ${shell(source)} ROWS.csv`;
-  const request = shell(`${folder}/test/sample_request.json`);
+  const missing = [
+    ...(model ? [] : [files]),
+    ...(tests && !request ? [`a request in ${shell(`${folder}/test/sample_request.json`)} (see README.md)`] : []),
+  ];
+  const put = missing.length ? `First put ${missing.join(' and ')}. ` : '';
   const prepare =
-    project.runtime === 'onnx'
+    project.runtime === 'onnx' && !model
       ? `First convert the model in its training environment:\n\n  ${convert}\n\n`
-      : `First put ${files}${tests ? ` and a request in ${request} (see README.md)` : ''}. `;
+      : put;
   if (language) {
     const deployment = [enter, ...steps.deploy.map(({ command }) => command)];
     const needs = [...(project.build === 'local' ? ['Docker'] : []), 'boto3 (pip install boto3)'].join(', ');
     return `To deploy, you need ${needs} and an AWS account with quota for ${project.instance.type}.\nNext, type:\n\n  ${deployment.join(' && ')}\n`;
   }
   const later = `To deploy it later (see README.md): ${steps.deploy.map(({ command }) => command).join(' && ')}`;
-  return `${later}\n${sample || model ? '' : prepare}Next, type:\n\n  ${commands.join(' && ')}\n`;
+  return `${later}\n${sample ? '' : prepare}Next, type:\n\n  ${commands.join(' && ')}\n`;
 }

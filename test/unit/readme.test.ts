@@ -52,12 +52,16 @@ describe('README.md', () => {
   });
 
   it('is mentioned by the next steps of a project that needs a model and a request', () => {
-    const next = (kind: object) => nextSteps(projectOf(kind), '/x', '/');
+    const next = (kind: object, present?: Parameters<typeof nextSteps>[3]) =>
+      nextSteps(projectOf(kind), '/x', '/', present);
     const both =
       /^First put your model at x\/model\/model\.joblib and a request in x\/test\/sample_request\.json \(see /m;
     assert.match(next({}), both);
     assert.match(next({ includeTests: false }), /^First put your model at x\/model\/model\.joblib\. Next/m);
     assert.doesNotMatch(next({ includeSampleModel: true }), /First put/);
+    const withModel = (request: boolean) => next({}, { locked: true, model: true, request });
+    assert.match(withModel(false), /^First put a request in x\/test\/sample_request\.json \(see README\.md\)\. Next/m);
+    assert.doesNotMatch(withModel(true), /First/);
   });
 
   it('mentions only settings that the project has, and limits that apply to its target', () => {
