@@ -25,7 +25,7 @@ interface State extends Progress {
   accepted: ReadonlySet<Key>;
   /** The files in the way that the user agreed to replace, as in the problem's message. */
   replaced?: string;
-  /** Why the question is asked again. */
+  /** Why the question is repeated. */
   reason?: string;
 }
 

@@ -35,7 +35,7 @@ export interface Context {
 export interface Gathered extends Settled {
   readonly files: readonly ModelFile[];
   readonly model: Model | undefined;
-  /** Parameters that are asked for only because the model needs them, with the reason. */
+  /** Parameters to prompt for only because the model needs them, with the reason. */
   readonly needed: Readonly<Partial<Record<Key, string>>>;
   /** The user accepted the summary, which includes the warnings. */
   readonly confirmed?: true;

@@ -166,8 +166,8 @@ def is_recent(model: Any) -> bool:
 def complete(model: Any, each: int) -> Any:
     """Return a copy with consistent values of everything treelite reads: it crashes the process on wrong numbers.
 
-    Boosting that stopped early has fewer trees than n_estimators, and users can change the classes. The initial
-    predictions of boosting, some of which treelite refuses, are not needed to find leaves.
+    Boosting that stopped early has fewer trees than n_estimators, and users can change the classes. Initial predictions
+    of boosting are left out: treelite refuses some of them, and they are not needed to find leaves.
     """
     copied = copy.copy(model)
     if each > 1 or type(model).__name__ in (*BOOSTINGS, *HISTOGRAMS):
