@@ -81,7 +81,7 @@ BROKEN = {
     "of other shapes": (edit("config.json", hidden_size=64), "could not be loaded: RuntimeError: .*mismatch"),
     "newer": (
         edit("config.json", model_type="bert9"),
-        "could not be loaded: ValueError: .*bert9.*transformers_version of",
+        "could not be loaded: ValueError: .*bert9.*transformers_version in",
     ),
     "without a type": (drop("config.json", "model_type"), "config.json has no model_type. Copy all files"),
     "with code": (add_code, "could not be loaded: ValueError: (?!.*the code ran)"),
