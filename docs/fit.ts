@@ -24,7 +24,8 @@ const types =
     .split(' ')
     .map((name) => instanceOf(`ml.${name}`));
 
-const gpus = ({ gpu }: Instance) => `${gpu?.count} × ${gpu?.name.toUpperCase()}, ${gpu?.memoryGiB} GiB${gpu?.count === 1 ? '' : ' each'}`;
+const gpus = ({ gpu }: Instance) =>
+  `${gpu?.count} × ${gpu?.name.toUpperCase()}, ${gpu?.memoryGiB} GiB${gpu?.count === 1 ? '' : ' each'}`;
 
 export function fitPage(): string {
   const rows = models.map((name) => {
