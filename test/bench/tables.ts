@@ -63,7 +63,7 @@ export function commandTable(commands: Readonly<Record<string, number>>, { comma
     `${(seconds * 1000).toFixed(0)} ms`,
     (seconds / base).toFixed(1),
   ]);
-  return table(1, ['command', `median of ${commandRounds} runs`, 'relative to `node -e 0`'], rows);
+  return table(1, ['command', `median of ${commandRounds} runs`, 'relative to node -e 0'], rows);
 }
 
 /** The prediction times of the models alone. */
