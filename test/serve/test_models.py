@@ -89,10 +89,10 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
     [
         (
             {"model": LinearRegression(), "columns": []},
-            r"not a model with predict or transform but a dict of model, columns",
+            r"is a dict of model, columns: it has no method predict or transform",
         ),
-        ((LinearRegression(), None), "but a tuple of LinearRegression, NoneType"),
-        (DBSCAN(), r"but a DBSCAN, with .*fit_predict"),
+        ((LinearRegression(), None), "is a tuple of LinearRegression, NoneType: it has no method predict"),
+        (DBSCAN(), r"is a DBSCAN, with .*fit_predict"),
     ],
 )
 def test_an_object_that_cannot_predict_is_refused_with_its_type(loaded: object, message: str, tmp_path: Path) -> None:

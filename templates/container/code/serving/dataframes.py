@@ -1,4 +1,4 @@
-"""DataFrames in JSON: MLflow's two request forms, for a model without columns, and one form for responses."""
+"""DataFrames in JSON: MLflow's two request forms, for a model without named columns, and one form for responses."""
 
 from collections.abc import Sequence
 from typing import Any

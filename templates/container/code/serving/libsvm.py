@@ -1,4 +1,4 @@
-"""text/libsvm: one sparse record per line, "label index:value index:value …". Indices start at 0; no label needed."""
+"""text/libsvm: a sparse record per line, "label index:value index:value …", indices from 0. The label is optional."""
 
 import numpy as np
 
@@ -44,7 +44,6 @@ def to_rows(records: Records, features: int, absent: float) -> Records:
         if not isinstance(record, dict) or not all(isinstance(index, int) for index in record):
             raise BadRequest(f"Record {number} is not a list of numbers.")
         if max(record, default=0) >= features:
-            last = f"indices from 0 to {features - 1}"
-            raise BadRequest(f"Expected {features} features per record, with {last}, got {max(record)}.")
+            raise BadRequest(f"Expected indices from 0 to {features - 1}, got {max(record)} in record {number}.")
         rows[number - 1, list(record)] = list(record.values())
     return rows

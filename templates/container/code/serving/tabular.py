@@ -48,7 +48,7 @@ def takes_texts(model: Any) -> bool:
 
 
 def check_finite(matrix: NDArray[np.float64]) -> None:
-    """Raise BadRequest for NaN, infinity and what overflows float32. Call this if the model has refused its inputs."""
+    """Raise BadRequest for NaN, infinity and values that overflow float32."""
     faulty = np.flatnonzero(~(np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1))
     if faulty.size:
         raise BadRequest(
