@@ -84,6 +84,17 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
         model.predict(model.decode([[None]]))
 
 
+class Survival:
+    """A model with a property that raises, like AIC_ of lifelines' CoxPHFitter."""
+
+    @property
+    def score(self) -> float:
+        raise RuntimeError("The model has no score.")
+
+    def predict_hazard(self) -> None:
+        """Not a method that a handler calls."""
+
+
 @pytest.mark.parametrize(
     ("loaded", "message"),
     [
@@ -92,6 +103,7 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
             r"is a dict of model, columns: it has no method predict or transform",
         ),
         ((LinearRegression(), None), "is a tuple of LinearRegression, NoneType: it has no method predict"),
+        (Survival(), "is a Survival, with predict_hazard: it has no method predict"),
         (DBSCAN(), r"is a DBSCAN, with .*fit_predict"),
     ],
 )

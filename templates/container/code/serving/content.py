@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from serving import arrays
-from serving.dataframes import read_table, to_records
+from serving.dataframes import UNNAMED, read_table, to_records
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type, read_parameter
 
@@ -87,7 +87,7 @@ def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
         return as_records(value), {}
     parameters = read_parameters(value)
     if isinstance(value.get("columns"), list):
-        raise BadRequest("This model has no column names: send lists, with the values in the order used in training.")
+        raise BadRequest(UNNAMED)
     table = read_table(value)
     if table is not None:
         return table, parameters

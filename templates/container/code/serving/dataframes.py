@@ -5,6 +5,8 @@ from typing import Any
 
 from serving.errors import BadRequest
 
+UNNAMED = "This model has no column names: send lists, with the values in the order used in training."
+
 
 class Table(list[Any]):
     """Records as lists of values. `names` are the request's column names, if it has any."""

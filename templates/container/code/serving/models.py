@@ -196,8 +196,8 @@ def require(loaded: Any, *methods: str) -> None:
         has = f"a {type(loaded).__name__} of {', '.join(map(str, list(loaded)[:10]))}"
     elif isinstance(loaded, (list, tuple)):
         has = f"a {type(loaded).__name__} of {', '.join(type(each).__name__ for each in loaded[:10])}"
-    else:
-        names = [name for name in dir(loaded) if not name.startswith("_") and callable(getattr(loaded, name, None))]
+    else:  # read from the class, because properties of the object can raise
+        names = [name for name in dir(type(loaded)) if name[0] != "_" and callable(getattr(type(loaded), name, None))]
         has = f"a {type(loaded).__name__}, with {', '.join(names[:10]) or 'no methods'}"
     raise StartError(
         f"The loaded object is {has}: it has no method {' or '.join(methods)}. Save only the model, or return the "
