@@ -42,13 +42,13 @@ class Job:
     task: str
     checkpoints: Path | None  # SageMaker syncs it to S3, and back when a job resumes
     key: str  # prefix of checkpoint names; depends on the hyperparameters
-    stopping: bool = False  # train() must finish
+    stopping: bool = False  # set on SIGTERM: train() must stop early and save the model that it has
     metrics: dict[str, float] = field(default_factory=dict)
     last_checkpoint: float = field(default_factory=time.monotonic)
 
     def stop(self, *_: object) -> None:
         """Handle SIGTERM, which comes 120 s before SIGKILL."""
-        log("SIGTERM: finishing this round, then saving the current model")
+        log("SIGTERM: stopping early, then saving the current model")
         self.stopping = True
 
     def report(self, epoch: int, train: float, validation: float | None = None) -> None:
