@@ -102,7 +102,9 @@ def read_channel(folder: Path, takes_missing: bool) -> Data:
     if not values:
         raise InputError(f"There are no records in channel {folder.name}.")
     if width == 1:
-        raise InputError(f"Channel {folder.name} has only one column: expected a label and features, separated by commas.")
+        raise InputError(
+            f"Channel {folder.name} has only one column: expected a label and features, separated by commas."
+        )
     table = np.frombuffer(values).reshape(-1, width)
     return Data(np.ascontiguousarray(table[:, 1:]), table[:, 0].copy())
 
