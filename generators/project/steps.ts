@@ -60,7 +60,10 @@ export function deploySteps({
       : []),
     {
       command: commands[tool].deploy,
-      about: target === 'batch' ? 'runs a job on BATCH_INPUT' : 'creates the endpoint, or updates it in place',
+      about:
+        target === 'batch'
+          ? 'runs a job on BATCH_INPUT (default: test/sample_request.csv)'
+          : 'creates the endpoint, or updates it in place',
     },
   ];
 }
