@@ -284,16 +284,25 @@ describe('on a terminal, the bin', () => {
     assert.equal(drive(folder, [['Overwrite demo/Dockerfile?', '\u0003']], args).status, 130);
   });
 
-  it('keeps the answers of a project if the user cancels at its files, and names update', () => {
+  it('changes nothing in a project if the user cancels at its files, and names update', () => {
     const folder = newFolder();
     run(folder, ['demo', '--framework=xgboost']);
     const before = contents(join(folder, 'demo'));
     const args = ['demo', '--framework=sklearn', '--skip-prompts'];
-    const { status, output } = drive(folder, [['Overwrite demo/', '\u0003']], args);
-    assert.equal(status, 130, output);
-    assert.match(output.replaceAll(/\s+/g, ' '), /run ml-container-creator update in that folder/);
-    const after = contents(join(folder, 'demo'));
-    for (const path of Object.keys(before)) assert.equal(after[path], before[path], path);
+    const [agreed, again] = ['Overwrite demo/README.md?', 'Overwrite demo/requirements.in?'];
+    for (const last of ['\u0003', 'x\r']) {
+      const steps = [
+        [agreed, 'd\r'],
+        ['-An XGBoost model', ''],
+        [agreed, 'y\r'],
+        [again, last],
+      ] as const;
+      const { status, output } = drive(folder, steps, args);
+      assert.equal(status, 130, output);
+      assert.match(output.replaceAll(/\s+/g, ' '), /run ml-container-creator update in that folder/);
+      assert.match(output, /Cancelled: nothing was written/);
+      assert.deepEqual(contents(join(folder, 'demo')), before);
+    }
   });
 
   it('replaces the model of a project if the user agrees, and keeps the old one', () => {
