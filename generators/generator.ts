@@ -134,12 +134,14 @@ export abstract class CreatorGenerator extends BaseGenerator {
     describeCancellation(this);
     try {
       const planned = await plan(this.command, commandLine, context, interactive ? this.interaction() : undefined);
-      announce(planned, commandLine.run, (text) => void this.log(text));
+      const say = (text: string) => void this.log(text);
+      if (commandLine.run.explain) say(planned.explanation);
       const all = [...planned.files, ...planned.copies];
       const asksYeoman = !typed || onTerminal();
       const copies = planned.replaces ? [] : planned.copies;
       if (!commandLine.run.force) refuseConflicts(asksYeoman ? copies : all, planned.directory);
       refuseObstacles(all, planned.directory); // Yeoman would crash on them when it writes
+      announce(planned, commandLine.run, say);
       if (asksYeoman && !commandLine.run.force && !commandLine.run.dryRun)
         this.kept = await this.askAboutFiles(planned);
       if (planned.copies.length && !commandLine.run.dryRun) this.stageCopies(planned);

@@ -123,7 +123,7 @@ describe('the generator', () => {
   });
 });
 
-/** Drives the bin on a real terminal: waits for a text, then sends keys. In Python, because Node has no pty. */
+/** Drives the bin on a real terminal: waits for a text, then sends keys, or closes it. In Python: Node has no pty. */
 const driver = `
 import fcntl, json, os, pty, select, struct, sys, termios, time
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
@@ -146,6 +146,9 @@ def read(until, deadline):
 for text, keys in steps:
     read(text, time.monotonic() + 30)
     seen = seen.partition(text)[2]
+    if keys is None:
+        os.close(fd)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 128)
     os.write(fd, keys.encode())
 read(None, time.monotonic() + 30)
 print(everything)
@@ -156,7 +159,7 @@ describe('on a terminal, the bin', () => {
   const bin = join(import.meta.dirname, '../../dist/generators/cli.js');
   const drive = (
     cwd: string,
-    steps: readonly (readonly [string, string])[],
+    steps: readonly (readonly [string, string | null])[],
     args: readonly string[] = [],
     env: Record<string, string> = {},
   ) =>
@@ -210,6 +213,14 @@ describe('on a terminal, the bin', () => {
       assert.match(output, /Cancelled: nothing was written/);
       assert.deepEqual(readdirSync(folder), []);
     }
+  });
+
+  it('ends like any other program if the terminal is closed', () => {
+    const { status, output } = drive(newFolder(), [
+      ['Model file', enter],
+      ['trained with', null],
+    ]);
+    assert.equal(status, 127, `128 less the number of SIGHUP: ${output}`);
   });
 
   it('goes back to a question from the summary, and keeps the other answers', () => {
