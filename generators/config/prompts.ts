@@ -16,7 +16,7 @@ export interface Choice {
 }
 
 export interface Question {
-  name: Key | 'confirmation' | 'back' | 'replace';
+  name: Key | 'confirmation' | 'back' | 'replace' | 'trust';
   message: string;
   type: 'select' | 'checkbox' | 'confirm' | 'input' | 'path';
   /** Printed once, above the question. */

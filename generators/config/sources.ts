@@ -8,6 +8,8 @@ export interface Given {
   key: Key;
   value: unknown;
   from: string;
+  /** The user agreed to a model that runs commands when it is loaded. */
+  agreed?: true;
 }
 
 /** The origin of an answer to a prompt. */

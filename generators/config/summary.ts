@@ -109,6 +109,15 @@ export const questionToReplace = ({ message }: Problem): Question => ({
   default: false,
 });
 
+/** Asks whether to use a model that runs commands when it is loaded. */
+export const questionToTrust = (danger: string): Question => ({
+  name: 'trust',
+  intro: wrap(`\n${danger}. Do not use it unless you know why.`),
+  message: 'Use it anyway? (no: back to the question)',
+  type: 'confirm',
+  default: false,
+});
+
 /** Asks which question to go back to. */
 export function questionToGoBackTo(asked: ReadonlySet<Key>, answers: Answers): Question {
   const questions = keys.filter((key) => asked.has(key));
