@@ -354,6 +354,13 @@ describe('a dialogue', () => {
     await assert.rejects(walkWith([]), /calls os\.system/);
   });
 
+  it('names the library whose version it asks for and shows', async () => {
+    const asked = await questions({}, ['--framework=sklearn']);
+    assert.match(asked.get('frameworkVersion')?.message ?? '', /Version of scikit-learn that saved the model/);
+    const summary = (await questions({}, ['--framework=onnx'])).get('confirmation')?.intro ?? '';
+    assert.match(summary, /Framework version +[\d.]+ of ONNX Runtime/);
+  });
+
   it('shows the cost of a default instance type in the summary', async () => {
     const asked = await questions({}, ['--framework=transformers', '--model-name=Qwen/Qwen3-8B']);
     assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*which costs less\s+than[\s\S]*instance type/);
