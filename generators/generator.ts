@@ -128,7 +128,7 @@ export abstract class CreatorGenerator extends BaseGenerator {
     const { commandLine, typed } = this.request;
     const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
     if (process.env.NO_COLOR) chalk.level = 0;
-    if (interactive) this.log('Your model, in your own container, on SageMaker.\n');
+    if (interactive) this.log(wrap('Your model, in your own container, on SageMaker.\n'));
     if (interactive && this.command === 'app') this.mentionProject();
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
     describeCancellation(this);

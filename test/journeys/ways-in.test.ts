@@ -131,7 +131,7 @@ pid, fd = pty.fork()
 if pid == 0:
     os.environ['TERM'] = 'xterm'
     os.execvp(command[0], command)
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 80, 0, 0))
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 40, int(os.environ.get('WIDTH', 80)), 0, 0))
 seen = everything = ''
 def read(until, deadline):
     global seen, everything
@@ -281,6 +281,18 @@ describe('on a terminal, the bin', () => {
     const lines = drawn.replaceAll(new RegExp(`${start}\\[[0-9;?]*[A-Za-z]`, 'g'), '').split(/\r?\n/);
     for (const line of lines) assert.ok(line.trimEnd().length <= 80, line);
     assert.doesNotMatch(output, /[\u2500-\u257f]/, 'box drawing');
+  });
+
+  it('wraps texts at the width of a narrow terminal, but not the commands in them', () => {
+    const steps = all.slice(0, 8).map((text, at) => [text, at === 7 ? '\u0003' : enter] as const);
+    const prompts = drive(newFolder(), steps, [], { WIDTH: '40' }).output;
+    assert.match(prompts, /^Your model, in your own container, on\r?\nSageMaker\.\r?$/m);
+    assert.match(prompts, /asynchronous, the *\r?\n/);
+    const missing = ['demo', '--model=absent.pkl', '--skip-prompts', '--framework-version=latest'];
+    const { output } = drive(newFolder(), [], missing, { WIDTH: '40' });
+    assert.match(output, /^ {2}frameworkVersion: "latest" is not\r?\n {2}valid: expected/m);
+    const elsewhere = drive(newFolder(), [], ['update'], { WIDTH: '40' }).output;
+    assert.match(elsewhere, /^ {6}run: cd PROJECT && ml-container-creator update\r?$/m);
   });
 
   it('asks before it overwrites a file', () => {
