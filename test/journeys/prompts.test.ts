@@ -354,6 +354,16 @@ describe('a dialogue', () => {
     await assert.rejects(walkWith([]), /calls os\.system/);
   });
 
+  it('offers the smallest types with and without a GPU to a language model on fastapi', async () => {
+    const args = ['--framework=transformers', '--model-name=Qwen/Qwen3-8B', '--model-server=fastapi'];
+    const asked = await questions({}, args);
+    const offers = asked.get('instanceType')?.choices ?? [];
+    const named = (type: string) => offers.find(({ value }) => value === type)?.name.replaceAll(/\s+/g, ' ') ?? '';
+    assert.match(named('ml.g5.xlarge'), /the smallest with a GPU that can hold/);
+    assert.match(named('ml.r5.2xlarge') || named('ml.r5.xlarge'), /the smallest that can hold/);
+    assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*fits ml\.g5\.xlarge/);
+  });
+
   it('names the library whose version it asks for and shows', async () => {
     const asked = await questions({}, ['--framework=sklearn']);
     assert.match(asked.get('frameworkVersion')?.message ?? '', /Version of scikit-learn that saved the model/);
