@@ -219,6 +219,9 @@ describe('the bin', () => {
     assert.match(stderr, /is missing; nothing was changed/);
     assert.match(JSON.parse(stdout).problems[0].message, /is missing/);
     writeFileSync(join(folder, baseFile), base);
+    const invalid = run(folder, ['update', '--model-server=vllm']);
+    assert.equal(invalid.status, 2);
+    assert.match(invalid.stderr, /^1 problem found; nothing was changed:/);
     edit(folder, { path: 'README.md', from: ' served by FastAPI', to: ' served by our own FastAPI' });
     for (const args of [[...flask, '--dry-run'], flask]) assert.equal(run(folder, ['update', ...args]).status, 4);
   });
