@@ -45,12 +45,12 @@ const web = {
 export const servers = {
   fastapi: {
     ...web,
-    label: 'asynchronous, the fastest',
+    label: 'FastAPI on uvicorn, the fastest',
     requirements: ['fastapi', 'httptools', 'orjson', 'prometheus-client', 'uvicorn', 'uvloop'],
   },
   flask: {
     ...web,
-    label: 'gunicorn behind nginx',
+    label: 'Flask on gunicorn behind nginx',
     files: [...web.files, 'nginx.conf'],
     requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging', 'prometheus-client'],
     packages: ['nginx'],

@@ -39,7 +39,7 @@ export function instanceNote(known: Known, machine: Machine): string | undefined
   return type && `Docker on this machine cannot build images for arm64 (Graviton). ${type} is x86_64.`;
 }
 
-/** "ml.g5.xlarge: 1 GPU of 24 GiB". */
+/** "ml.g5.xlarge: 1 GPU with 24 GiB". */
 export function describeInstance(choice: string, known: Known): string {
   if (choice === 'custom') return 'any other instance type';
   const isType = choice.startsWith('ml.');

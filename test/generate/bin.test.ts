@@ -13,11 +13,14 @@ function assertRefused({ status, stdout, stderr }: Run, code: number, reason: Re
 }
 
 describe('the bin', () => {
-  it('generates a project, and prints the next command on the last line, ready to paste', () => {
+  it('generates a project, and prints the next commands, ready to paste', () => {
     const folder = newFolder();
     const { status, stdout, stderr } = run(folder, sample);
     assert.equal(status, 0, stderr);
-    assert.equal(stdout.trimEnd().split('\n').at(-1), '  cd demo && test/run_local.sh');
+    assert.match(
+      stdout,
+      /\nNext, run:\n\n {2}cd demo && test\/run_local\.sh\n\nThen, to deploy the project, .*\n\n {2}deploy\/.*\n$/,
+    );
     assert.ok(contents(join(folder, 'demo'))['test/run_local.sh']?.startsWith('755 '));
   });
 

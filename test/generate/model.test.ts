@@ -68,7 +68,7 @@ describe('inspect', () => {
         inputs: null,
         outputs: [{ name: 'predictions', type: 'long', shape: [-1] }],
         warnings: [
-          'Clip does not define its inputs: the sample request in the project fits StandardScaler, a later step.',
+          'Clip does not define its inputs, so the sample request has the inputs of a later step, StandardScaler: change it to what Clip accepts.',
         ],
         command: 'ml-container-creator own --model=own.joblib --code=FILE.py',
       },
@@ -87,7 +87,7 @@ describe('inspect', () => {
   it('warns about dangerous calls in a pickle', () => {
     put(folder, 'ops.pkl', 'bad.pkl');
     const { stdout } = run(folder, ['inspect', 'bad.pkl']);
-    assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
+    assert.match(stdout, /Warning: loading this model calls os\.system, which runs commands/);
     assert.doesNotMatch(stdout, /--model=/);
     assert.ok(
       JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every(
@@ -145,7 +145,7 @@ describe('--model', () => {
       instances: [[0, 0, 0, 0]],
     });
     assert.match(readFileSync(join(folder, 'churn/requirements.in'), 'utf8'), /^scikit-learn==1\.3\.2$/m);
-    assert.doesNotMatch(stdout, /First put your model/);
+    assert.doesNotMatch(stdout, /First copy your model/);
     assert.equal(statSync(join(folder, 'churn/model/model.pkl')).mode & 0o777, 0o644);
   });
 
@@ -308,7 +308,7 @@ describe('--model', () => {
     put(folder, 'logistic-1.3.protocol-2.pkl', 'new.pkl');
     const { status, stderr } = run(folder, ['--project-dir=churn', '--model=new.pkl']);
     assert.equal(status, 3, stderr);
-    assert.match(stderr, /add --force, which keeps the old files as NAME\.orig/);
+    assert.match(stderr, /add --force, which saves the old files as NAME\.orig/);
     assert.doesNotMatch(stderr, /update/);
     const forced = run(folder, ['--project-dir=churn', '--model=new.pkl', '--force']);
     assert.equal(forced.status, 0, forced.stderr);

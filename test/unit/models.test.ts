@@ -124,7 +124,7 @@ describe('the instance of a language model', () => {
     assert.equal(project?.instance.type, 'ml.g6.12xlarge');
     assert.match(
       warnings({ modelName: 'Qwen/Qwen3-8B' }),
-      /^Qwen\/Qwen3-8B fits ml\.g5\.xlarge \(1 GPU of 22 GiB\).*--instance-type=ml\.g5\.xlarge$/m,
+      /^Qwen\/Qwen3-8B fits ml\.g5\.xlarge \(1 GPU with 22 GiB\).*--instance-type=ml\.g5\.xlarge$/m,
     );
     assert.doesNotMatch(warnings({ modelName: 'a/b-27b' }), /costs less/);
     assert.doesNotMatch(warnings({ modelName: 'org/model' }), /costs less/);

@@ -86,11 +86,11 @@ describe('resolve refuses', () => {
     [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
     [
       { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
-      /PyTorch needs CUDA 13, but the V100 .* supports only up to CUDA 12/,
+      /PyTorch needs CUDA 13, but the V100 .* supports CUDA versions up to 12 only/,
     ],
     [
       { framework: 'tensorflow', instanceType: 'ml.p2.xlarge' },
-      /needs CUDA 12, but the K80 .* supports only up to CUDA 11/,
+      /needs CUDA 12, but the K80 .* supports CUDA versions up to 11 only/,
     ],
     [{ framework: 'onnx', instanceType: 'ml.g99g.xlarge' }, /GPU builds for x86_64 only, and ml.g99g.xlarge is arm64/],
     [
@@ -152,7 +152,7 @@ describe('resolve refuses', () => {
     ],
     [
       { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
-      /needs CUDA 13, but the GPU hosts of batch transform support only up to CUDA 12/,
+      /needs CUDA 13, but batch transform's GPU hosts support CUDA versions up to 12 only/,
     ],
     [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /needs an instance of its own/],
     [{ ...sklearn, modelServer: 'mms' }, /mms.* is for multi-model endpoints only/],
