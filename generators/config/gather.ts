@@ -149,7 +149,7 @@ function importer(force: boolean, cwd: string) {
       ...known,
       warnings: [...known.warnings, ...missing.map(({ what, advice }) => `${what}: ${advice}`)],
     };
-    return { model: code.loads ? withOriginalName(model) : model, code, missing: missing[0]?.what };
+    return { model: code.loads ? withOriginalName(model) : model, code, missing: missing[0]?.what.replace(/^l/, 'L') };
   };
 }
 

@@ -53,6 +53,6 @@ export function describeInstance(choice: string, known: Known): string {
   const note = choice === smallerTypeFor(known) ? ', the smallest that can hold the model' : '';
   const { framework, runtime } = known;
   const entry = framework && entryIn(framework, runtime);
-  const unused = entry && !entry.gpu && instance.gpu ? `, which ${entry.label} does not use` : '';
+  const unused = entry && !entry.gpu && instance.gpu ? `; ${entry.label} does not use the GPU` : '';
   return `${isType ? '' : `${instance.type}: `}${specOf(instance)}${note}${unused}`;
 }

@@ -121,7 +121,11 @@ describe('the bin', () => {
 describe('the bin refuses', () => {
   it('an invalid request, with status 2, and writes nothing', () => {
     const folder = newFolder();
-    assertRefused(run(folder, []), 2, /framework is required/);
+    assertRefused(
+      run(folder, []),
+      2,
+      /framework is required\n +pass your model with --model=PATH, or set --framework=/,
+    );
     assertRefused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
     assertRefused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
     const large = ['--framework=transformers', '--model-name=a/b-70b', '--instance-type=ml.g5.xlarge'];
@@ -158,7 +162,7 @@ describe('the bin refuses', () => {
   it('a config file that is a folder', () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'ml-container.config.json'));
-    assertRefused(run(folder, sample), 2, /cannot read the file/);
+    assertRefused(run(folder, sample), 2, / does not exist\n/);
   });
 
   it('to plan a project where a file is in the way', () => {

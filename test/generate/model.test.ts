@@ -150,9 +150,9 @@ describe('--model', () => {
   });
 
   for (const [flag, message] of [
-    ['--framework=xgboost', /the framework of .* is sklearn, not xgboost[\s\S]*use --framework=sklearn/],
-    ['--model-format=joblib', /the format of .* is pkl, not joblib[\s\S]*use --model-format=pkl$/m],
-    ['--model-format=skops', /the format of .* is pkl, not skops[\s\S]*save the model again with skops\.io\.dump/],
+    ['--framework=xgboost', / was trained with sklearn, not xgboost[\s\S]*use --framework=sklearn/],
+    ['--model-format=joblib', / has the format pkl, not joblib[\s\S]*use --model-format=pkl$/m],
+    ['--model-format=skops', / has the format pkl, not skops[\s\S]*save the model again with skops\.io\.dump/],
   ] as const)
     it(`refuses ${flag} if the file says otherwise`, () => {
       const { status, stderr } = run(folder, ['other', `--model=${odd}`, flag]);
@@ -274,7 +274,7 @@ describe('--model', () => {
       '--framework=sklearn',
     ]);
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /inference\.py parses requests itself: adapt test\/sample_request\.json/);
+    assert.match(stderr, /inference\.py parses requests itself: change test\/sample_request\.json/);
     assert.ok(existsSync(join(folder, 'reads/test/sample_request.json')));
   });
 
@@ -360,7 +360,7 @@ describe('--code', () => {
   it('names a class that the file does not define', () => {
     writeFileSync(join(folder, 'other.py'), 'class Other:\n    pass\n');
     const { stderr } = run(folder, ['--model=churn.joblib', '--code=other.py', '--dry-run']);
-    assert.match(stderr, /needs Clip, which other\.py does not define/);
+    assert.match(stderr, /needs Clip, which was defined in .*, but not in other\.py/);
   });
 
   it('sets the framework to custom for a script with SageMaker’s functions if nothing else determines it', () => {
@@ -379,10 +379,10 @@ describe('--code', () => {
   });
 
   for (const [path, message] of [
-    ['absent.py', /no such file or folder/],
-    ['note.ipynb', /a notebook[\s\S]*nbconvert/],
-    ['empty', /no Python code/],
-    ['model_handler.py', /the project has its own model_handler\.py/],
+    ['absent.py', /absent\.py does not exist/],
+    ['note.ipynb', /is a notebook[\s\S]*run: jupyter nbconvert --to script note\.ipynb; then/],
+    ['empty', /empty contains no Python files/],
+    ['model_handler.py', /the project already generates code\/model_handler\.py/],
   ] as const)
     it(`refuses ${path}`, () => {
       mkdirSync(join(folder, 'empty'), { recursive: true });
