@@ -2,11 +2,11 @@
 
 /** A one-line description of each command. */
 export const commands = {
-  configure: 'prompt for the answers and write ml-container.config.json',
+  configure: 'prompt for options and write ml-container.config.json',
   inspect: 'describe a model file or folder without running it',
-  update: 'in a project: change options or apply a newer generator version; keeps your edits',
+  update: 'in a project: change options or apply a newer generator version, keeping your edits',
   schema: 'print the JSON Schema of the config file',
-  completion: 'print the completion script of a shell',
+  completion: 'print the completion script for a shell',
 } as const;
 
 export type CommandName = keyof typeof commands;

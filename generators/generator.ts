@@ -128,7 +128,7 @@ export abstract class CreatorGenerator extends BaseGenerator {
     const { commandLine, typed } = this.request;
     const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
     if (process.env.NO_COLOR) chalk.level = 0;
-    if (interactive) this.log(wrap('Your model, in your own container, on SageMaker.\n'));
+    if (interactive) this.log(wrap('Creates a project that serves your model on SageMaker, in your own container.\n'));
     if (interactive && this.command === 'app') this.mentionProject();
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
     describeCancellation(this);
@@ -158,8 +158,8 @@ export abstract class CreatorGenerator extends BaseGenerator {
     const { values } = this.request.commandLine;
     if (!isProject(this.env.cwd) || values.some(({ key }) => key === 'projectDir')) return;
     const text =
-      'This folder is a project. To change it, press Ctrl-C, and run ml-container-creator update with other flags.';
-    this.log(wrap(`${text} The answers below make another project, in a folder of its own.\n`));
+      'This folder is already a project. To change it, press Ctrl-C and run ml-container-creator update with the new flags.';
+    this.log(wrap(`${text} These prompts create another project, in its own folder.\n`));
   }
 
   /** Asks which files to overwrite. Returns those to keep. Names the command that merges, if the folder is a project. */

@@ -28,7 +28,7 @@ function pathIn(argv: readonly string[]): string {
   const words = argv.filter((word) => word !== '--json' && word !== '--');
   const unknown = argv.indexOf('--') < 0 ? words.find((word) => word.startsWith('-')) : undefined;
   const [path, ...more] = words;
-  const usage = 'type: ml-container-creator inspect PATH, or inspect PATH --json';
+  const usage = 'run: ml-container-creator inspect PATH [--json]';
   if (unknown) throw problem('', 'the command line', `unknown flag ${show(unknown)}`, usage);
   if (path === undefined) throw problem('', 'the command line', 'inspect needs the path of a model', usage);
   if (more.length) throw problem('', 'the command line', `unexpected argument ${show(more[0])}`, usage);
@@ -48,7 +48,7 @@ function read(path: string): Model {
 }
 
 const warningsOf = (model: Model): string[] => [
-  ...dangersIn(model).map((danger) => `loading it ${danger}`),
+  ...dangersIn(model).map((danger) => `loading this model ${danger}`),
   ...(model.warnings ?? []),
   ...(model.obstacle ? [model.obstacle] : []),
 ];
@@ -93,7 +93,7 @@ function describeFields(fields: readonly Field[]): string {
   return few(
     fields.map(
       ({ name, type, shape }) =>
-        `${name} (${type}${shape.length > 1 ? ` [${shape.map((each) => (each < 0 ? '?' : each)).join(', ')}]` : ''})`,
+        `${name} (${type}${shape.length > 1 ? `, shape [${shape.map((each) => (each < 0 ? '?' : each)).join(', ')}]` : ''})`,
     ),
   );
 }

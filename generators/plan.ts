@@ -80,7 +80,7 @@ function planOf(command: Command, gathered: Gathered, context: Context): Plan {
     const { projectDir, ...stored } = answers;
     const kept = gathered.origins.projectDir === 'default' ? stored : answers;
     const files = [{ path: configFile, text: `${JSON.stringify(kept, null, 2)}\n`, executable: false }];
-    const next = 'Next, type:\n\n  ml-container-creator\n';
+    const next = 'Next, run:\n\n  ml-container-creator\n';
     return {
       ...common,
       directory: context.cwd,
@@ -104,13 +104,14 @@ function planOf(command: Command, gathered: Gathered, context: Context): Plan {
     locked,
     model: copies.some(isModel),
     request: generated.some(isRequest),
+    code: copies.some(isCode),
     source: answers.model,
   });
   return { ...common, directory, files, copies, replaces, next, summary };
 }
 
 const variableSizes =
-  'test/sample_request.json uses 1 for each variable size of the model: change it to the sizes that you send';
+  'test/sample_request.json uses 1 for each dimension of variable size: change it to the sizes that you send';
 
 /** The files derived from a model: a request, if its inputs are known, and its signature, if it has one. */
 function filesFrom(model: Model | undefined): RenderedFile[] {
@@ -138,3 +139,4 @@ export function projectFiles(project: Project, fromModel: readonly RenderedFile[
 }
 
 const isModel = ({ path }: ModelFile) => path.startsWith('model/');
+const isCode = ({ path }: ModelFile) => path.startsWith('code/');

@@ -27,5 +27,5 @@ step(
 console.log('Installing the packages in its requirements.txt from PyPI (about 60 MB), then training and serving:');
 step('test/run_local.sh', [], join(folder, 'demo'));
 console.log(
-  `\nThat was a prediction from the generated server. Next, type:\n\n  cd ${join(folder, 'demo')} && cat README.md`,
+  `\nThat was a prediction from the generated server. Next, run:\n\n  cd ${join(folder, 'demo')} && cat README.md`,
 );

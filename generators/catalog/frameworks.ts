@@ -66,7 +66,7 @@ const pickle = {
   save: 'skops.io.dump(model, "model.skops")',
 };
 const pickles = {
-  what: 'holds pickles',
+  what: 'contains pickles',
   instead: 'torchscript',
   why: 'is run by its own interpreter, not by Python',
   save: 'torch.jit.script(model).save("model.pt")',

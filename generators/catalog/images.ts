@@ -60,10 +60,10 @@ export function misfit(
   const cuda = engine?.cuda ?? own ?? gpu?.cuda;
   if (!cuda || !hasGpu(instance)) return undefined;
   if (target === 'batch' && cuda > batch.cuda)
-    return `${label} needs CUDA ${cuda}, but the GPU hosts of batch transform support only up to CUDA ${batch.cuda}`;
+    return `${label} needs CUDA ${cuda}, but batch transform's GPU hosts support CUDA versions up to ${batch.cuda} only`;
   const last = cudaOf(instance);
   if (cuda > last)
-    return `${label} needs CUDA ${cuda}, but the ${instance.gpu?.name} of ${instance.type} supports only up to CUDA ${last}`;
+    return `${label} needs CUDA ${cuda}, but the ${instance.gpu?.name} of ${instance.type} supports CUDA versions up to ${last} only`;
   return instance.arch === 'arm64'
     ? `${label} has GPU builds for x86_64 only, and ${instance.type} is arm64`
     : undefined;

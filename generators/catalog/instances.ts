@@ -70,9 +70,10 @@ export function instanceFor(choice: InstanceChoice): Instance | undefined {
   return customInstanceType === undefined ? undefined : instanceOf(customInstanceType);
 }
 
-/** "4 GPUs of 24 GiB", "2 vCPU, 8 GiB, arm64 (Graviton)"; of a type that is not in the catalogue only the architecture. */
+/** "4 GPUs with 24 GiB each", "2 vCPU, 8 GiB, arm64 (Graviton)"; of a type that is not in the catalogue only the architecture. */
 export function specOf({ vcpu, memoryGiB, arch, gpu, neuron }: Instance): string {
-  if (gpu) return `${gpu.count} GPU${gpu.count === 1 ? '' : 's'} of ${gpu.memoryGiB} GiB`;
+  if (gpu)
+    return `${gpu.count} GPU${gpu.count === 1 ? '' : 's'} with ${gpu.memoryGiB} GiB${gpu.count === 1 ? '' : ' each'}`;
   const architecture = arch === 'arm64' ? 'arm64 (Graviton)' : arch;
   if (vcpu === undefined) return architecture;
   return `${vcpu} vCPU, ${memoryGiB} GiB, ${neuron ? `${neuron.count} ${neuron.name}` : architecture}`;
@@ -82,16 +83,17 @@ export function specOf({ vcpu, memoryGiB, arch, gpu, neuron }: Instance): string
 export function doubtAbout(type: string): string | undefined {
   if (byType.has(type)) return undefined;
   if (notForEndpoints.has(type))
-    return `SageMaker does not host endpoints on ${type}; the nearest type that it supports is ${nearestTo(type)}`;
+    return `SageMaker does not host endpoints on ${type}; a similar type that it supports is ${nearestTo(type)}`;
   const { arch } = instanceOf(type);
-  return `${type} is not a known instance type; it is used anyway, as ${arch}. Did you mean ${nearestTo(type)}?`;
+  return `${type} is not a known instance type; the project uses it anyway, as an ${arch} type. Did you mean ${nearestTo(type)}?`;
 }
 
 /** The most similar type in the catalogue: by family first (c5n is closest to c5), then by size. */
 function nearestTo(type: string): string {
   const [, family = '', size = ''] = type.split('.');
   const families = [...new Set(instanceTypes.map((each) => each.type.split('.')[1] ?? ''))];
-  const near = closest(family, families);
+  const alike = families.filter((each) => each[0] === family[0]); // so that t3 does not become p3
+  const near = closest(family, alike.length ? alike : families);
   const rank = (each: InstanceType) => {
     const known = each.type.split('.')[2] ?? '';
     return Math.abs(Math.log2(sizeOf(known) / sizeOf(size))) + distance(known, size) / 100;

@@ -73,7 +73,7 @@ export function memoryOf({ modelName = '', modelMemory }: SizedModel): { gib: nu
   const parameters = Number(size.parameters.toPrecision(3));
   return {
     gib: weightsGiB(size),
-    why: `estimated from its name: ${parameters} billion parameters of ${size.bits} bits`,
+    why: `estimated from its name: ${parameters} billion parameters, ${size.bits} bits each`,
   };
 }
 

@@ -48,13 +48,13 @@ export const servers = {
   fastapi: {
     ...web,
     name: 'FastAPI',
-    label: 'asynchronous, the fastest',
+    label: 'FastAPI on uvicorn, the fastest',
     requirements: ['fastapi', 'httptools', 'orjson', 'prometheus-client', 'uvicorn', 'uvloop'],
   },
   flask: {
     ...web,
     name: 'Flask',
-    label: 'gunicorn behind nginx',
+    label: 'Flask on gunicorn behind nginx',
     files: [...web.files, 'nginx.conf'],
     requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging', 'prometheus-client'],
     packages: ['nginx'],

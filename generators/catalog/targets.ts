@@ -32,7 +32,7 @@ const endpoint = { deploy: 'endpoint', invoke: 'invoke' } as const;
 
 export const targets = {
   realtime: {
-    label: 'an endpoint that is always on',
+    label: 'an endpoint on instances that are always on',
     words: 'as a real-time endpoint',
     modules: { ...endpoint, target: 'realtime', scaling: 'by_invocations' },
     permissions: { execution: ['capture', 'network'], deployer: ['endpoint', 'invoke', 'network'] },
@@ -51,7 +51,7 @@ export const targets = {
     permissions: { execution: ['async', 'network'], deployer: ['endpoint', 'async', 'network'] },
   },
   batch: {
-    label: 'a job over files in S3',
+    label: 'a job on files in S3',
     words: 'in batch transform jobs',
     modules: { deploy: 'batch', invoke: 'invoke_batch', target: 'transform' },
     permissions: { execution: ['batch', 'network'], deployer: ['batch', 'network'] },

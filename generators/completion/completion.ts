@@ -21,5 +21,5 @@ export function completion(argv: readonly string[]): number {
   const message = wrong ? `unexpected argument ${show(wrong)}` : 'completion needs the name of a shell';
   const usage = `run: ${program} completion ${shells.join('|')}`;
   const hint = (wrong && !isShell(shell) && didYouMean(wrong, shells)) || usage;
-  return fail(new RequestError([{ key: '', from: 'the command line', message, hint }], 'nothing was printed'), {});
+  return fail(new RequestError([{ key: '', from: 'the command line', message, hint }], 'no script was printed'), {});
 }

@@ -4,8 +4,11 @@ import { basename, join, resolve } from 'node:path';
 import { packageName } from '../catalog/versions.js';
 import { ownModules } from '../model/judge.js';
 import type { Model, ModelFile } from '../model/read.js';
+import { quoteFor } from '../project/quote.js';
 import { emptyImport, type Imported } from './model.js';
 import type { Answers } from './parameters.js';
+
+const shell = quoteFor('next.sh');
 
 /** The functions that SageMaker's own containers call in a script. */
 const scriptFunction = /^(async )?def (model_fn|input_fn|predict_fn|output_fn|transform_fn)\(/m;
@@ -16,20 +19,20 @@ const loadsModel = /^(async )?def model_fn\(/m;
 export function importCode(path: string, from: string, cwd: string, model: Model | undefined): Imported {
   const refuse = (message: string, hint: string): Imported => ({
     ...emptyImport,
-    problems: [{ key: 'code', from, message: `${path}: ${message}`, hint }],
+    problems: [{ key: 'code', from, message: `${path} ${message}`, hint }],
   });
   const location = resolve(cwd, path);
-  if (!existsSync(location)) return refuse('no such file or folder', `expected at ${location}`);
+  if (!existsSync(location)) return refuse('does not exist', `expected at ${location}`);
   if (location.endsWith('.ipynb'))
     return refuse(
-      'a notebook',
-      `convert it with: jupyter nbconvert --to script ${basename(path)}, and pass the script`,
+      'is a notebook, not Python code',
+      `run: jupyter nbconvert --to script ${shell(path)}; then pass the .py file`,
     );
   const files = statSync(location).isDirectory() ? filesIn(location, model) : [fileAt(location, basename(location))];
   const scripts = files.filter((file) => file.path.endsWith('.py'));
-  if (!scripts.length) return refuse('no Python code', 'pass a .py file, or a folder that contains some');
+  if (!scripts.length) return refuse('contains no Python files', 'pass a .py file, or a folder with .py files');
   const reserved = files.find((file) => /^(serve|model_handler\.py|serving\/.*|serving\.py)$/.test(file.path));
-  if (reserved) return refuse(`the project has its own ${reserved.path}`, 'rename your file');
+  if (reserved) return refuse(`is refused: the project already generates code/${reserved.path}`, 'rename your file');
   const texts = scripts.filter((file) => !file.path.includes('/')).map(({ source }) => readFileSync(source, 'utf8'));
   const isScript = texts.some((text) => scriptFunction.test(text));
   return {
@@ -37,7 +40,7 @@ export function importCode(path: string, from: string, cwd: string, model: Model
     values: isScript ? [{ key: 'framework', value: 'custom', from: basename(location) }] : [],
     files: files.map((file) => ({ ...file, path: `code/${file.path}` })),
     warnings: texts.some((text) => readsRequests.test(text))
-      ? [`${basename(location)} parses requests itself: adapt test/sample_request.json to what it accepts`]
+      ? [`${basename(location)} parses requests itself: change test/sample_request.json to a request that it accepts`]
       : [],
     loads: texts.some((text) => loadsModel.test(text)),
   };
@@ -101,11 +104,11 @@ function missingNames(model: Model, name: string, code: readonly ModelFile[]): M
     texts.some((text) => new RegExp(`^(class|(async )?def) ${each}\\b|^${each}\\s*[:=]`, 'm').test(text));
   const missing = [...(model.modules?.get('__main__') ?? [])].filter((each) => !defines(each.split('.')[0] ?? each));
   if (!missing.length) return [];
-  const where = code.length ? `${code[0]?.path.slice(5)} does not define: it was` : 'was';
+  const except = code.length ? `, but not in ${code[0]?.path.slice(5)}` : '';
   return [
     {
-      what: `loading ${name} needs ${missing.join(', ')}, which ${where} defined in the notebook or script that saved the model`,
-      advice: 'pass that with --code=FILE.py',
+      what: `loading ${name} needs ${missing.join(', ')}, which was defined in the notebook or script that saved the model${except}`,
+      advice: 'pass that code with --code=FILE.py',
     },
   ];
 }

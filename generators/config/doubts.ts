@@ -26,17 +26,18 @@ export function doubts(answers: Answers, machine: Machine = {}): string[] {
     usesEngine(answers) &&
       modelName &&
       !memory &&
-      `the size of ${modelName} is unknown, so whether it fits is not checked: set it with --model-memory=GIB`,
+      `the size of ${modelName} is unknown, so the generator cannot check whether it fits: set the size with --model-memory=GIB`,
     usesEngine(answers) &&
       !modelName?.startsWith('s3://') &&
       isTooSlowFromHub(memory?.gib ?? 0) &&
-      `${modelName} takes longer to download from the Hugging Face Hub than the hour that SageMaker allows: copy it to S3 first, with deploy/upload_model.sh`,
+      `${modelName} takes longer to download from the Hugging Face Hub than SageMaker allows (one hour): copy it to S3 first, with deploy/upload_model.sh`,
     smallerType(answers),
     unbuildableHere(answers, machine),
-    idle && `${entry.label} does not use the accelerator of ${instance?.type}: a CPU type costs less`,
+    idle &&
+      `${entry.label} does not use the ${instance?.neuron ? 'accelerator' : 'GPU'} of ${instance?.type}: a CPU instance type costs less`,
     format?.pickle &&
       runtime !== 'onnx' &&
-      `a .${format.name} file ${format.pickle.what}: loading it runs the code in it. Serve only files that you trust, or ${answers.model ? `save the model as ${format.pickle.instead} instead: ${format.pickle.save}` : `use --model-format=${format.pickle.instead}`}`,
+      `a .${format.name} file ${format.pickle.what}, and loading a pickle can run any code. Serve only files that you trust, or ${answers.model ? `save the model as ${format.pickle.instead} instead: ${format.pickle.save}` : `save the model as ${format.pickle.instead} and use --model-format=${format.pickle.instead}`}`,
   ].filter((each): each is string => Boolean(each));
 }
 
@@ -51,7 +52,7 @@ function smallerType(answers: Answers): string | undefined {
   const [count, memory] = [gpu?.count ?? 0, gpuMemoryOf(instanceOf(smaller))];
   if (count >= (instance.gpu?.count ?? 0) || memory >= gpuMemoryOf(instance)) return undefined;
   const [one, other] = [smaller, instance.type].map((type) => `${type} (${specOf(instanceOf(type))})`);
-  return `${answers.modelName} fits ${one}, which costs less than ${other}: --instance-type=${smaller}`;
+  return `${answers.modelName} fits on ${one}, which costs less than ${other}: use --instance-type=${smaller}`;
 }
 
 /** Warns about an image that Docker on this machine cannot build. */
@@ -61,5 +62,5 @@ function unbuildableHere(answers: Answers, machine: Machine): string | undefined
   if (buildTarget !== 'local' || !instance || deployTarget === 'serverless') return undefined;
   if (!machine.unbuildable?.includes(instance.arch)) return undefined;
   const x86 = x86TypeFor(answers, machine) ?? 'ml.m5.large';
-  return `${instance.type} is ${instance.arch}, which Docker on this machine cannot build for: use --instance-type=${x86}, or --build-target=codebuild, or install QEMU`;
+  return `${instance.type} is ${instance.arch}, and Docker on this machine cannot build ${instance.arch} images: use --instance-type=${x86}, or --build-target=codebuild, or install QEMU`;
 }

@@ -32,7 +32,7 @@ export function readStored(directory: string): Source {
   const from = answersFile;
   const source = readIfThere(join(directory, from), from, (object) => readPart(object, storageName, from));
   const unknown = source.problems.filter(({ message }) => message.startsWith('unknown key'));
-  const warnings = unknown.map(({ message }) => `${join(directory, from)}: ${message} is ignored`);
+  const warnings = unknown.map(({ message }) => `${join(directory, from)}: ignoring ${message}`);
   return { ...source, problems: source.problems.filter((each) => !unknown.includes(each)), warnings };
 }
 
@@ -59,7 +59,7 @@ function readJson(path: string, from: string, parse: (object: unknown) => Source
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return refuse(`cannot read the file: ${code === 'ENOENT' ? 'it does not exist' : code}`, `expected at ${path}`);
+    return refuse(code === 'ENOENT' ? `${from} does not exist` : `cannot read ${from}: ${code}`, `expected at ${path}`);
   }
   try {
     return parse(JSON.parse(text));
@@ -67,6 +67,6 @@ function readJson(path: string, from: string, parse: (object: unknown) => Source
     const reason = String((error as Error).message)
       .replace(/[^\x20-\x7e]/g, ' ')
       .slice(0, 120);
-    return refuse(`is not valid JSON: ${reason}`, 'fix the file, or move it away');
+    return refuse(`${from} is not valid JSON: ${reason}`, 'fix the file, or move it elsewhere');
   }
 }

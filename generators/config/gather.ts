@@ -160,7 +160,7 @@ function importer(cwd: string) {
       ...known,
       warnings: [...known.warnings, ...missing.map(({ what, advice }) => `${what}: ${advice}`)],
     };
-    return { model: code.loads ? withOriginalName(model) : model, code, missing: missing[0]?.what };
+    return { model: code.loads ? withOriginalName(model) : model, code, missing: missing[0]?.what.replace(/^l/, 'L') };
   };
 }
 

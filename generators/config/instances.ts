@@ -49,7 +49,7 @@ export function instanceNote(known: Known, machine: Machine): string | undefined
   return type && `Docker on this machine cannot build images for arm64 (Graviton). ${type} is x86_64.`;
 }
 
-/** "ml.g5.xlarge: 1 GPU of 24 GiB". */
+/** "ml.g5.xlarge: 1 GPU with 24 GiB". */
 export function describeInstance(choice: string, known: Known): string {
   if (choice === 'custom') return 'any other instance type';
   const isType = choice.startsWith('ml.');
@@ -64,6 +64,6 @@ export function describeInstance(choice: string, known: Known): string {
   const note = smallestTypesFor(known).includes(choice) ? `, the smallest${kind} that can hold the model` : '';
   const { framework, runtime } = known;
   const entry = framework && entryIn(framework, runtime);
-  const unused = entry && !entry.gpu && instance.gpu ? `, which ${entry.label} does not use` : '';
+  const unused = entry && !entry.gpu && instance.gpu ? `; ${entry.label} does not use the GPU` : '';
   return `${isType ? '' : `${instance.type}: `}${specOf(instance)}${note}${unused}`;
 }

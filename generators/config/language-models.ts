@@ -39,8 +39,8 @@ export const languageModelRules: readonly Rule[] = [
     broken: (answers) =>
       usesEngine(answers) &&
       answers.deployTarget === 'batch' &&
-      `batch transform does not support models as large as those for ${answers.modelServer}, and its hosts have an older CUDA`,
-    hint: (answers) => `--deploy-target=async${orWithoutEngine(answers)}`,
+      `batch transform does not support models of the size that ${answers.modelServer} serves, and its hosts have an older CUDA driver`,
+    hint: (answers) => `use --deploy-target=async${orWithoutEngine(answers)}`,
   },
   {
     key: 'instanceType',
@@ -49,7 +49,7 @@ export const languageModelRules: readonly Rule[] = [
     hint: (answers) => {
       const { type } = smallestFor(memoryOf(answers)?.gib ?? 0, answers.modelName) ?? {};
       const fits = type
-        ? `--instance-type=${type}, the smallest that can hold it`
+        ? `use --instance-type=${type}, the smallest that can hold it`
         : 'no instance type can hold it: try a quantized model';
       const instance = instanceFor(answers); // its data type does not depend on the estimate
       if (instance && isWithoutBfloat16(instance, answers.modelName ?? '')) return fits;
@@ -78,26 +78,28 @@ export const languageModelRules: readonly Rule[] = [
     },
     hint: (answers) => {
       const size = serverlessMemoryFor(answers);
-      return size ? `--serverless-memory=${size}` : `--deploy-target=realtime --model-server=vllm, on a GPU`;
+      return size
+        ? `use --serverless-memory=${size}`
+        : 'use --deploy-target=realtime and --model-server=vllm, which runs on a GPU';
     },
   },
   {
     key: 'modelDelivery',
     broken: (answers) =>
       usesEngine(answers) && answers.modelDelivery === 'image' && 'language models are too large for an image',
-    hint: '--model-delivery=s3: from the Hugging Face Hub, or from S3',
+    hint: 'use --model-delivery=s3: the model comes from the Hugging Face Hub or S3',
   },
   {
     key: 'includeSampleModel',
     broken: (answers) =>
-      usesEngine(answers) && answers.includeSampleModel && 'there is no sample model for GPU engines',
-    hint: (answers) => `--no-include-sample-model${orWithoutEngine(answers)}`,
+      usesEngine(answers) && answers.includeSampleModel && 'there is no sample model for vllm and sglang',
+    hint: (answers) => `use --no-include-sample-model${orWithoutEngine(answers)}`,
   },
   {
     key: 'includeTraining',
     broken: ({ includeTraining, framework }) =>
       includeTraining && framework === 'transformers' && 'there is no training container for language models',
-    hint: '--no-include-training',
+    hint: 'use --no-include-training',
   },
   {
     key: 'deployTarget',
@@ -105,29 +107,29 @@ export const languageModelRules: readonly Rule[] = [
       usesEngine(answers) &&
       answers.deployTarget === 'serverless' &&
       `${answers.modelServer} needs a GPU, and serverless endpoints have none`,
-    hint: (answers) => `--deploy-target=realtime, or --deploy-target=async${orWithoutEngine(answers)}`,
+    hint: (answers) => `use --deploy-target=realtime, or --deploy-target=async${orWithoutEngine(answers)}`,
   },
 ];
 
 /** Whether the target runs on instances that support an engine. */
 const hasInstancesForEngines = ({ deployTarget }: Answers) => deployTarget !== 'serverless' && deployTarget !== 'batch';
 
-/** The flag for an instance type that supports an engine: gpu-enabled, or the smallest that can hold the model. */
+/** Recommends an instance type that supports an engine: gpu-enabled, or the smallest that can hold the model. */
 export function typeForEngine(answers: Answers): string {
   const type = typeFor('gpu-enabled', answers.deployTarget, answers.framework);
   const memory = memoryOf(answers);
   const isHeld = !memory || holds(instanceOf(type), memory.gib, answers.modelName);
   const smallest = memory && smallestFor(memory.gib, answers.modelName)?.type;
-  return isHeld || !smallest ? `--instance-type=gpu-enabled, which is ${type}` : `--instance-type=${smallest}`;
+  return isHeld || !smallest ? `use --instance-type=gpu-enabled (${type})` : `use --instance-type=${smallest}`;
 }
 
-/** The flag for an instance type without a GPU: cpu-optimized, or the smallest that can hold the model. */
+/** Recommends an instance type without a GPU: cpu-optimized, or the smallest that can hold the model. */
 export function typeForCpu(answers: Answers): string {
   const type = typeFor('cpu-optimized', answers.deployTarget);
   const needed = (isLanguageModel(answers) && cpuMemoryOf(answers)) || 0;
-  if ((instanceOf(type).memoryGiB ?? 0) >= needed) return `--instance-type=cpu-optimized, which is ${type}`;
+  if ((instanceOf(type).memoryGiB ?? 0) >= needed) return `use --instance-type=cpu-optimized (${type})`;
   const other = cpuTypeFor(answers, answers.deployTarget)?.type;
-  return other ? `--instance-type=${other}` : 'no CPU instance type can hold the model: choose a smaller model';
+  return other ? `use --instance-type=${other}` : 'no CPU instance type can hold the model: choose a smaller model';
 }
 
 const gibibytes = (size: number) => (size < 10 ? size.toFixed(1) : Math.ceil(size));
@@ -141,10 +143,10 @@ function tooSmall(answers: Answers, instance: Instance): string | undefined {
   const onGpu = oneGpuGiB(instance);
   if (onGpu !== undefined)
     return onGpu < stored
-      ? `${modelName} needs about ${gibibytes(stored)} GiB, and one GPU of ${type} has ${gpu?.memoryGiB} GiB`
+      ? `${modelName} needs about ${gibibytes(stored)} GiB, but one GPU of ${type} has only ${gpu?.memoryGiB} GiB`
       : undefined;
   return memoryGiB < needed
-    ? `${modelName} needs about ${gibibytes(needed)} GiB on a CPU, and ${type} has ${memoryGiB} GiB`
+    ? `${modelName} needs about ${gibibytes(needed)} GiB on a CPU, but ${type} has only ${memoryGiB} GiB`
     : undefined;
 }
 
@@ -154,7 +156,7 @@ function unfit(answers: Answers, instance: Instance): string | undefined {
   if (!memory || capacity === undefined || holds(instance, memory.gib, modelName)) return undefined;
   const { gpu, type } = instance;
   if (isWithoutBfloat16(instance, modelName))
-    return `${modelName} is in MXFP4, which needs bfloat16, and the GPU of ${type} does not support it`;
-  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} can hold ${Math.floor(capacity)} GiB of weights`;
-  return `${modelName} needs about ${Math.ceil(memory.gib)} GiB (${memory.why}), and ${held} besides the KV cache`;
+    return `${modelName} uses MXFP4, which needs bfloat16, but the GPU of ${type} does not support bfloat16`;
+  const held = `${gpu?.count} × ${gpu?.memoryGiB} GiB of GPU memory in ${type} can hold only ${Math.floor(capacity)} GiB of weights`;
+  return `${modelName} needs about ${Math.ceil(memory.gib)} GiB (${memory.why}), but the ${held} next to the KV cache`;
 }

@@ -65,9 +65,9 @@ export function importModel(path: string, from: string, cwd: string, force: bool
 
 /** What to do about a path that does not exist: it might be an address, or the name of a model. */
 function hintFor(path: string): string {
-  if (/^(s3|https?):\/\//.test(path)) return 'download it first, and give the path of the file';
+  if (/^(s3|https?):\/\//.test(path)) return 'download it first, and pass the path of the file';
   return /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/.test(path)
-    ? 'check the path; for a model on the Hugging Face Hub, choose the framework transformers, and give its name there'
+    ? 'check the path; for a model on the Hugging Face Hub, use --framework=transformers and --model-name=ORG/NAME'
     : 'check the path';
 }
 
@@ -149,7 +149,7 @@ export function contradictions(model: Model | undefined, { answers, origins }: S
   if (framework !== model.framework)
     return problem(
       'framework',
-      `the framework of ${name} is ${model.framework}, not ${framework}`,
+      `${name} was trained with ${model.framework}, not ${framework}`,
       `use --framework=${model.framework}, or another --model`,
     );
   const isOther = model.modelFormat && modelFormat && modelFormat !== model.modelFormat;
@@ -158,7 +158,7 @@ export function contradictions(model: Model | undefined, { answers, origins }: S
   const saveAgain = pickle?.instead === modelFormat ? `; or save the model again with ${pickle?.save}` : '';
   return problem(
     'modelFormat',
-    `the format of ${name} is ${model.modelFormat}, not ${modelFormat}`,
+    `${name} has the format ${model.modelFormat}, not ${modelFormat}`,
     `use --model-format=${model.modelFormat}${saveAgain}`,
   );
 }
@@ -171,6 +171,6 @@ export function otherVersion({ values }: Source, { answers, origins }: Settled):
   const [saved, installed] = [String(own.value), frameworkVersion].map((each) => releaseOf(framework, each));
   if (!saved || !installed || saved === installed) return [];
   return [
-    `${basename(model)} was saved by ${entryOf(framework).label} ${String(own.value)}, but the image has ${frameworkVersion}, which might not load it: leave out frameworkVersion to use the version of the file`,
+    `${basename(model)} was saved by ${entryOf(framework).label} ${String(own.value)}, but the image has ${frameworkVersion}, which might not load it: leave out --framework-version to use the version in the file`,
   ];
 }

@@ -114,7 +114,7 @@ const path = /^(?!.*(?:^|\/)\.\.(?:\/|$))(?![~ -])(?!.* $)[\p{L}\p{N} _.,+@=:/-]
 export const parameters = {
   model: define({
     about: 'Model file or folder on this machine',
-    prompt: 'Model file or folder (Tab completes the path, Enter: none yet)',
+    prompt: 'Model file or folder (Tab: complete the path, Enter: no model yet)',
     schema: z.string().min(1),
     rule: 'the path of a file or a folder',
     silent: ({ framework }) => framework === 'transformers', // served by its name
@@ -122,10 +122,10 @@ export const parameters = {
     transient: true,
   }),
   code: define({
-    about: 'Python file or package that the model imports',
-    prompt: 'Python file or folder that defines it (Enter: none)',
+    about: 'Python file or folder that the model needs; copied into code/',
+    prompt: 'Python file or folder with this code (Enter: none)',
     schema: z.string().min(1),
-    rule: 'the path of a .py file, or of a folder that contains some',
+    rule: 'the path of a .py file, or of a folder with .py files',
     silent: true,
     isPath: true,
     transient: true,
@@ -135,6 +135,7 @@ export const parameters = {
     schema: z.enum(frameworkNames),
     labels: labelsOf(frameworks),
     required: true,
+    defaultText: 'required, unless --model or --code sets it',
   }),
   projectName: define({
     about: 'Name of the project, its ECR repository and its endpoint',
@@ -146,7 +147,7 @@ export const parameters = {
   projectDir: define({
     about: 'Folder to write the project to',
     schema: z.string().regex(path),
-    rule: 'a path without "..", quotes or other special characters of a shell',
+    rule: 'a path without "..", quotes or other shell metacharacters',
     default: ({ projectName }) => projectName && `./${projectName}`,
     defaultText: './PROJECT-NAME',
     silent: true,
@@ -160,7 +161,7 @@ export const parameters = {
       when: ({ framework }) => framework && formatsOf(framework).length > 0,
     },
     default: ({ framework }) => framework && formatsOf(framework)[0]?.name,
-    defaultText: `by framework: ${mainFormats.join(', ')}`,
+    defaultText: `one of ${mainFormats.join(', ')}, by framework`,
   }),
   runtime: define({
     about: 'Library that runs the model',
@@ -173,15 +174,17 @@ export const parameters = {
     default: () => 'native' as const,
   }),
   modelName: define({
-    about: 'Model to serve: a Hugging Face id (org/name) or s3://…/',
+    about: 'Hugging Face model to serve',
+    prompt: 'Model to serve: a Hugging Face id (org/name) or s3://bucket/path/',
     schema: z.string().max(1000).regex(modelLocation),
     rule: 'a Hugging Face id (org/name) or an S3 prefix (s3://bucket/path/)',
     onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
     required: true,
+    defaultText: 'required with framework transformers, unless --model sets it',
   }),
   modelMemory: define({
-    about: 'Size of the weights in GiB, if the model’s name does not give it',
-    prompt: 'Size of its weights in GiB (Enter if you do not know it)',
+    about: "Size of the weights in GiB, if it is not in the model's name",
+    prompt: "Size of the model's weights in GiB (Enter: unknown)",
     schema: z.int().min(1).max(4096),
     rule: 'a whole number from 1 to 4096',
     onlyFor: { why: 'framework transformers', when: ({ framework }) => framework && framework === 'transformers' },
@@ -193,13 +196,13 @@ export const parameters = {
     labels: labelsOf(targets),
     default: () => 'realtime' as const,
   }),
-  multiModel: toggle('Many models behind one endpoint', false),
+  multiModel: toggle('Serve many models from one endpoint', false),
   modelServer: define({
     about: 'Server that runs in the container',
     schema: z.enum(serverNames),
     labels: (value, { framework }) =>
       value === 'fastapi' && framework === 'transformers'
-        ? 'Transformers on a CPU or one GPU, for small models'
+        ? 'for small models, on a CPU or a single GPU'
         : labelsOf(servers)(value),
     choices: ({ framework, multiModel }) =>
       framework && [
@@ -207,7 +210,7 @@ export const parameters = {
         ...(multiModel ? serverNames.filter((name) => serverOf(name).multiModelOnly) : []),
       ],
     default: ({ framework }) => framework && frameworks[framework].servers[0],
-    defaultText: 'the first that fits',
+    defaultText: 'fastapi; transformers: vllm',
     more: { with: { multiModel: true }, only: 'multi-model endpoints', flag: '--multi-model' },
   }),
   instanceType: define({
@@ -224,7 +227,7 @@ export const parameters = {
     silent: ({ deployTarget }) => deployTarget === 'serverless',
   }),
   customInstanceType: define({
-    about: 'Instance type for instanceType custom',
+    about: 'Name of the instance type, if --instance-type=custom',
     prompt: 'Name of the instance type, such as ml.m5.large',
     schema: z.string().regex(instanceTypeName),
     rule: 'a type like ml.m5.large (ml.FAMILY.SIZE)',
@@ -239,19 +242,19 @@ export const parameters = {
     schema: z.int().min(1).max(100),
     rule: 'a whole number from 1 to 100',
     onlyFor: {
-      why: 'targets with instances',
+      why: 'the targets realtime, async and batch',
       when: ({ deployTarget }) => deployTarget && deployTarget !== 'serverless',
     },
     default: () => 1,
   }),
   serverlessMemory: define({
-    about: 'Memory of the serverless endpoint in MB',
+    about: 'Memory size of the serverless endpoint, in MB',
     schema: z.literal([...serverlessSizes]),
     onlyFor: serverless,
     default: () => 2048 as const,
   }),
   serverlessMaxConcurrency: define({
-    about: 'Concurrent requests the serverless endpoint accepts',
+    about: 'Maximum concurrency of the serverless endpoint',
     schema: z.int().min(1).max(200),
     rule: 'a whole number from 1 to 200',
     onlyFor: serverless,
@@ -274,13 +277,13 @@ export const parameters = {
     about: 'How the model reaches the container',
     schema: z.enum(['s3', 'image']),
     labels: labelled({
-      s3: 'downloaded from S3: a new model needs no new image',
+      s3: 'downloaded from S3; a new model does not need a new image',
       image: 'baked into the image',
     }),
     default: () => 's3' as const,
   }),
   frameworkVersion: define({
-    about: 'Version of the framework that saved the model',
+    about: 'Framework version that saved the model',
     prompt: ({ framework }) =>
       `Version of ${framework ? entryOf(framework).label : 'the framework'} that saved the model`,
     schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
@@ -288,11 +291,11 @@ export const parameters = {
     belongsTo: 'framework',
     offers: ({ framework }) => framework && releasesOf(framework).map(nameOf),
     onlyFor: withoutEngine(
-      'fastapi, flask and mms, with a framework other than custom',
+      'the servers fastapi, flask and mms, with a framework other than custom',
       (framework) => framework !== 'custom',
     ),
     default: ({ framework }) => framework && nameOf(standardRelease(framework)),
-    defaultText: 'the newest that runs on Python 3.11',
+    defaultText: 'the newest that also runs on Python 3.11',
     // A file that names no version can be read by every newer one.
     silent: ({ model, framework }) => model !== undefined && framework !== 'sklearn',
   }),
@@ -300,10 +303,10 @@ export const parameters = {
     about: 'Python version of the image',
     schema: z.enum(pythons),
     choices: (known) => known.framework && pythonsFor(known.framework, known),
-    onlyFor: withoutEngine('fastapi, flask and mms', () => true),
+    onlyFor: withoutEngine('the servers fastapi, flask and mms', () => true),
     default: (known) =>
       known.framework && (pythonsFor(known.framework, known) ?? standardRelease(known.framework).pythons).at(-1),
-    defaultText: 'the newest that the framework has builds for',
+    defaultText: 'the newest for which the framework has builds',
     silent: true,
   }),
   packages: define({
@@ -313,10 +316,10 @@ export const parameters = {
     silent: true,
   }),
   requirements: define({
-    about: 'File that pip freeze wrote where the model was trained; sets the versions',
+    about: 'Output of pip list --format=freeze, from training; sets the versions',
     schema: z.string().min(1),
     rule: 'the path of a file',
-    onlyFor: withoutEngine('fastapi, flask and mms', () => true),
+    onlyFor: withoutEngine('the servers fastapi, flask and mms', () => true),
     silent: true,
     transient: true,
   }),
@@ -328,20 +331,16 @@ export const parameters = {
   }),
   awsRoleArn: define({
     about: 'ARN of the execution role',
-    prompt: 'ARN of the execution role (Enter: pass it when you deploy)',
+    prompt: 'ARN of the execution role (Enter: choose it when you deploy)',
     schema: z.string().regex(/^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?:[\w+=,.@-]{1,128}\/)*[\w+=,.@-]{1,64}$/),
-    rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME, with letters, digits and +=,.@_- only in path and name',
+    rule: 'a role ARN like arn:aws:iam::123456789012:role/service-role/NAME; path and name contain only letters, digits and +=,.@_-',
   }),
   includeSampleModel: define({
-    ...toggle('Sample model that trains in seconds, offline', false, 'Include a sample model'),
+    ...toggle('Include a sample model that trains in seconds, offline', false, 'Include a sample model'),
     silent: ({ model }: Known) => model !== undefined,
   }),
-  includeTests: toggle(
-    'Tests that run the server on this machine',
-    true,
-    'Include tests that run the server on this machine',
-  ),
-  includeTraining: toggle('Training container', false, 'Include a training container'),
+  includeTests: toggle('Include tests that run the server on this machine', true),
+  includeTraining: toggle('Include a training container', false),
 };
 
 export type Key = keyof typeof parameters;

@@ -1,7 +1,7 @@
 // Checks whether answers can still lead to a project. Refuses one only if no answer to the open questions would fix it.
 import type { Collect } from './gather.js';
 import type { Answers, Key, Machine } from './parameters.js';
-import { noSource, type Problem } from './problems.js';
+import { CONFLICT, noSource, type Problem } from './problems.js';
 import type { Refuse } from './prompts.js';
 import { offersFor } from './settle.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
@@ -75,5 +75,6 @@ export function refuser(collect: Collect, progress: Progress, machine: Machine):
   };
 }
 
-/** A problem on one line: the reason, then the hint, for prompts. */
-export const problemText = ({ message, hint }: Problem) => inWords([message, hint].filter(Boolean).join(': '));
+/** A problem on one line: the reason, then the hint, for prompts, which have no --force. */
+export const problemText = ({ key, message, hint }: Problem) =>
+  inWords([message, key === CONFLICT ? 'choose another --project-dir' : hint].filter(Boolean).join(': '));

@@ -69,7 +69,7 @@ export class CancelledError extends ExitError {
 function formatProblems(problems: readonly Problem[], outcome: string): string {
   const lines = problems.map(({ key, from, message, hint }) => {
     const where = key && !message.startsWith(key) ? `${key}: ` : '';
-    const source = from === noSource ? '' : ` (from ${from})`;
+    const source = from === noSource || message.startsWith(`${from} `) ? '' : ` (from ${from})`;
     return `  ${where}${message}${source}${hint ? `\n      ${hint}` : ''}`;
   });
   const count = problems.length === 1 ? '1 problem found' : `${problems.length} problems found`;

@@ -82,7 +82,9 @@ function questionFor(key: Key, answers: Answers, context: QuestionContext): Ques
   const earlier = isRefused ? standard : (before ?? standard);
   const prompt = promptOf(key, answers);
   const text =
-    earlier === undefined ? prompt : prompt.replace(/\([^()]*Enter\b[^)]*\)/, '(Enter: keep it, Backspace: none)');
+    earlier === undefined
+      ? prompt
+      : prompt.replace(/\([^()]*Enter\b[^)]*\)/, '(Enter: keep this value, Backspace: clear it)');
   const note = table[key].note?.(answers, context.machine);
   const common = { name: key, message: `${text}:`, default: earlier, ...(note && { intro: wrap(note) }) };
   const validate = (answer: unknown) => problemWith(key, answer, context.refuse) ?? true;
@@ -137,7 +139,7 @@ export function problemWith(key: Key, answer: unknown, refuse: Refuse): string |
   const given = readAnswer(key, Array.isArray(answer) ? answer.map((each) => each?.value ?? each) : answer);
   const problem = given.value === undefined ? undefined : malformed(given);
   if (problem)
-    return wrap([problem.message, problem.hint].filter(Boolean).join(': '), { width: COLUMNS - MARK_COLUMNS });
+    return wrap([problem.message, problem.hint].filter(Boolean).join('; '), { width: COLUMNS - MARK_COLUMNS });
   const refused = refuse(given);
   return refused && wrap(refused.advice, { width: COLUMNS - MARK_COLUMNS });
 }

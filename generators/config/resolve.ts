@@ -22,7 +22,8 @@ function missing(open: readonly Key[], answers: Answers): Problem[] {
   const absent = open.filter((key) => table[key].required && answers[key] === undefined);
   return absent.map((key) => {
     const values = valuesOf(key).join(', ') || table[key].rule;
-    const hint = `set ${flagOf(key)}=…, ${variableOf(key)}, or "${key}" in a config file${values && `: ${values}`}`;
+    const passModel = key === 'framework' && !answers.model ? 'pass your model with --model=PATH, or ' : '';
+    const hint = `${passModel}set ${flagOf(key)}=…, ${variableOf(key)}, or "${key}" in a config file${values && `: ${values}`}`;
     return { key, from: noSource, message: `${key} is required`, hint };
   });
 }

@@ -19,7 +19,9 @@ export interface Rule {
 const partitionOfRole = (arn: string) => arn.split(':')[1];
 /** The flags for a single model. They also replace a server that supports only many models. */
 const oneModel = ({ modelServer }: Answers) =>
-  modelServer && serverOf(modelServer).multiModelOnly ? '--no-multi-model --model-server=fastapi' : '--no-multi-model';
+  modelServer && serverOf(modelServer).multiModelOnly
+    ? '--no-multi-model and --model-server=fastapi'
+    : '--no-multi-model';
 
 /** A package with a version that is the framework's own. Its version would contradict the set of packages. */
 function pinnedLibrary({ framework = 'custom', runtime, packages = [] }: Answers): string | undefined {
@@ -39,7 +41,7 @@ const rules: readonly Rule[] = [
       !releaseOf(framework, frameworkVersion) &&
       `there is no tested set of packages for ${entryOf(framework).label} ${frameworkVersion}`,
     hint: ({ framework, frameworkVersion = '' }) =>
-      `--framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)} is the nearest version${framework && entryOf(framework).converts ? '; or --runtime=onnx, which works with any version' : ''}`,
+      `use --framework-version=${nearestRelease(framework ?? 'custom', frameworkVersion)}, the nearest version${framework && entryOf(framework).converts ? ', or --runtime=onnx, which works with any version' : ''}`,
   },
   {
     key: 'instanceType',
@@ -48,9 +50,9 @@ const rules: readonly Rule[] = [
       instance &&
       hasGpu(instance) &&
       releaseOf(framework, frameworkVersion)?.cuda === false &&
-      `${entryOf(framework).label} ${frameworkVersion} has no packages that include CUDA`,
+      `there are no CUDA packages for ${entryOf(framework).label} ${frameworkVersion}`,
     hint: ({ framework = 'custom' }) =>
-      `--instance-type=cpu-optimized, or --framework-version=${nameOf(standardRelease(framework))}`,
+      `use --instance-type=cpu-optimized, or --framework-version=${nameOf(standardRelease(framework))}`,
   },
   {
     key: 'deployTarget',
@@ -60,7 +62,7 @@ const rules: readonly Rule[] = [
       !gpuServers.has(modelServer ?? '') &&
       (instance?.gpu || instance?.neuron) &&
       `serverless endpoints have no GPU or Neuron device, but ${instance.type} has one`,
-    hint: '--instance-type=cpu-optimized, or --deploy-target=realtime',
+    hint: 'use --instance-type=cpu-optimized, or --deploy-target=realtime',
   },
   {
     key: 'multiModel',
@@ -70,13 +72,13 @@ const rules: readonly Rule[] = [
       deployTarget &&
       deployTarget !== 'realtime' &&
       `multi-model endpoints must be realtime, not ${deployTarget}`,
-    hint: (answers) => `--deploy-target=realtime, or ${oneModel(answers)}`,
+    hint: (answers) => `use --deploy-target=realtime, or ${oneModel(answers)}`,
   },
   {
     key: 'multiModel',
     broken: ({ multiModel, modelDelivery }) =>
       multiModel && modelDelivery === 'image' && 'a multi-model endpoint loads its models from S3, not from the image',
-    hint: (answers) => `--model-delivery=s3, or ${oneModel(answers)}`,
+    hint: (answers) => `use --model-delivery=s3, or ${oneModel(answers)}`,
   },
   {
     // Source: SageMaker's developer guide, "Custom Containers Contract for Multi-Model Endpoints".
@@ -87,25 +89,27 @@ const rules: readonly Rule[] = [
       instance &&
       hasGpu(instance) &&
       `on GPU instances such as ${instance.type}, SageMaker supports multi-model endpoints only with NVIDIA Triton`,
-    hint: (answers) => `--instance-type=cpu-optimized, or ${oneModel(answers)}`,
+    hint: (answers) => `use --instance-type=cpu-optimized, or ${oneModel(answers)}`,
   },
   {
     key: 'includeTraining',
     broken: ({ includeTraining, runtime }) =>
-      includeTraining && runtime === 'onnx' && 'a training job does not convert its model to ONNX',
-    hint: '--no-include-training, or --runtime=native',
+      includeTraining &&
+      runtime === 'onnx' &&
+      'a training job does not convert the model to ONNX, which runtime onnx needs',
+    hint: 'use --no-include-training, or --runtime=native',
   },
   {
     key: 'deployTool',
     broken: ({ deployTool, deployTarget }) =>
       deployTarget === 'batch' && deployTool?.includes('cdk') && 'CloudFormation does not support batch transform jobs',
-    hint: '--deploy-tool=cli, or --deploy-tool=boto3',
+    hint: 'use --deploy-tool=cli, or --deploy-tool=boto3',
   },
   {
     key: 'packages',
     broken: (answers) => {
       const pinned = pinnedLibrary(answers);
-      return pinned && `${packageName(pinned)} is installed in the version that frameworkVersion sets`;
+      return pinned && `frameworkVersion sets the version of ${packageName(pinned)}`;
     },
     hint: (answers) => {
       const version = pinnedLibrary(answers)?.split('==')[1] ?? '';
@@ -143,15 +147,15 @@ const rules: readonly Rule[] = [
     hint: (answers) => {
       if (answers.deployTarget === 'batch') return typeForCpu(answers);
       if (usesEngine(answers)) return typeForEngine(answers);
-      const gpu = `--instance-type=gpu-enabled, which is ${typeFor('gpu-enabled', answers.deployTarget, answers.framework)}`;
+      const gpu = `use --instance-type=gpu-enabled (${typeFor('gpu-enabled', answers.deployTarget, answers.framework)})`;
       return `${gpu}, or ${typeForCpu(answers)}`;
     },
   },
   {
     key: 'multiModel',
     broken: ({ multiModel, framework }) =>
-      multiModel && framework === 'transformers' && 'a language model needs an instance of its own',
-    hint: oneModel,
+      multiModel && framework === 'transformers' && 'each language model needs its own endpoint',
+    hint: (answers) => `use ${oneModel(answers)}`,
   },
   {
     key: 'deployTarget',
@@ -160,7 +164,7 @@ const rules: readonly Rule[] = [
       answers.deployTarget === 'batch' &&
       instance?.transform === false &&
       `batch transform does not run on ${instance.type}`,
-    hint: (answers) => `${typeForCpu(answers)}; it supports batch transform`,
+    hint: (answers) => `${typeForCpu(answers)}, which supports batch transform`,
   },
 ];
 

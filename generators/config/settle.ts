@@ -60,7 +60,7 @@ function choose(
     const misfit = invalid ? undefined : (doesNotFit(candidate, known) ?? isLeftover(candidate, known));
     if (!invalid && !misfit) return candidate;
     if (misfit && overridden.has(candidate.source)) {
-      into.warnings.push(`${key} ${show(candidate.value)} from ${candidate.from} is ignored: ${misfit.message}`);
+      into.warnings.push(`${key} ${show(candidate.value)} (from ${candidate.from}) is ignored: ${misfit.message}`);
       continue;
     }
     into.problems.push((invalid ?? misfit) as Problem);
@@ -91,7 +91,7 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
   const { schema, rule } = table[key];
   if (schema.safeParse(value).success) return undefined;
   const known = valuesOf(key).map(String);
-  const wanted = rule ? `valid: expected ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
+  const wanted = rule ? `valid; expected ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
   const near = (Array.isArray(value) ? value : [value]).map((each) => didYouMean(String(each), known)).find(Boolean);
   const hint = suggestValue(key, value) ?? near;
   if (Array.isArray(value) && !value.length) return { key, from, message: `no value: choose ${rule}` };
@@ -103,15 +103,21 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
 function doesNotFit({ key, value, from }: Given, known: Known): Problem | undefined {
   const { onlyFor, choices, more } = table[key];
   if (onlyFor?.when(known) === false) {
-    return { key, from, message: `${key} is only for ${onlyFor.why}`, hint: `do not set ${key}` };
+    return { key, from, message: `${key} applies only to ${onlyFor.why}`, hint: 'leave it out' };
   }
   const fitting = choices?.(known);
   if (!fitting || fitting.includes(value)) return undefined;
-  const context = known.framework ? ` with ${decidingLibrary(key, known) ?? known.framework}` : '';
+  const library = known.framework && (decidingLibrary(key, known) ?? known.framework);
   const list = choicesFor(key, known).join(', ');
   if (more && choices?.({ ...known, ...more.with })?.includes(value))
-    return { key, from, message: `${show(value)} is for ${more.only} only`, hint: `${more.flag}, or one of ${list}` };
-  return { key, from, message: `${show(value)} does not work${context}`, hint: `use one of: ${list}` };
+    return {
+      key,
+      from,
+      message: `${show(value)} supports only ${more.only}`,
+      hint: `add ${more.flag}, or use one of: ${list}`,
+    };
+  const message = library ? `${library} does not support ${show(value)}` : `${show(value)} does not work`;
+  return { key, from, message, hint: `use one of: ${list}` };
 }
 
 /** The library whose version decides which values fit: that of the Python version. */
@@ -125,7 +131,7 @@ function isLeftover({ key, value, from, source }: Candidate, known: Known): Prob
   const owner = table[key].belongsTo;
   const given = owner && source.values.find((each) => each.key === owner);
   if (!given || known[owner] === undefined || given.value === known[owner]) return undefined;
-  return { key, from, message: `${show(value)} belongs to ${String(given.value)}` };
+  return { key, from, message: `${show(value)} is a version of ${String(given.value)}` };
 }
 
 /** Derives a valid project name from a text: My_Model → my-model. Empty if that is not possible. */

@@ -35,12 +35,12 @@ export interface RunFlags {
 }
 
 export const runFlags: Readonly<Record<keyof RunFlags, string>> = {
-  config: 'Read answers from this JSON file',
-  skipPrompts: 'Do not prompt; use the defaults',
+  config: 'Read options from this JSON file',
+  skipPrompts: 'Do not prompt; use defaults for whatever is not set',
   force:
-    'Overwrite existing files, saving edited ones as NAME.orig; use a model that inspect warns of; update: ignore uncommitted changes',
+    'Overwrite existing files, saving edited ones as NAME.orig; accept a model that runs commands or code when loaded; update: ignore uncommitted changes',
   dryRun: 'List what would be written (update: show a diff); write nothing',
-  json: 'Print one JSON object on stdout, the rest on stderr',
+  json: 'Print one JSON object to stdout, all other output to stderr',
   explain: 'Print each value and where it came from',
   help: 'Print this help',
   version: 'Print the version',
@@ -119,7 +119,7 @@ function merged(flags: readonly Given[], problems: Problem[]): Given[] {
       problems.push({
         key: flag.key,
         from: flag.from,
-        message: `given twice with different values: ${show(before.value)} and ${show(flag.value)}`,
+        message: `set twice, to different values: ${show(before.value)} and ${show(flag.value)}`,
       });
     }
   }
@@ -153,7 +153,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     if (key) values.push({ key, value: readText(key, text), from: variable });
     else if (variable.startsWith('ML_')) {
       const hint = didYouMean(variable, [...variables.keys()]);
-      warnings.push(`the variable ${variable} is unknown, and is ignored${hint ? `: ${hint}` : ''}`);
+      warnings.push(`ignoring the unknown variable ${variable}${hint ? `: ${hint}` : ''}`);
     }
   }
   for (const variable of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {

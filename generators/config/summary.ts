@@ -11,9 +11,21 @@ import { wrap } from './wrap.js';
 
 const TITLE_COLUMNS = 30;
 const acronyms: Readonly<Record<string, string>> = { aws: 'AWS', arn: 'ARN' };
+const titles: Partial<Record<Key, string>> = {
+  projectDir: 'Project folder',
+  modelMemory: 'Size of the weights',
+  multiModel: 'Multi-model endpoint',
+  serverlessMaxConcurrency: 'Maximum concurrency',
+  deployTool: 'Deployment tools',
+  includeSampleModel: 'Sample model',
+  includeTests: 'Tests',
+  includeTraining: 'Training container',
+};
 
 /** A title for a key: "Deploy target" for deployTarget. */
 export function titleOf(key: Key): string {
+  const own = titles[key];
+  if (own) return own;
   const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).split(' ');
   const title = words.map((word) => acronyms[word] ?? word).join(' ');
   return title.charAt(0).toUpperCase() + title.slice(1);
@@ -21,16 +33,24 @@ export function titleOf(key: Key): string {
 
 const lowerTitle = (key: Key) => titleOf(key).replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
 
-/** Replaces flags by the titles of the questions, for prompts: "deploy target async" for --deploy-target=async. */
+/**
+ * Replaces flags by the titles of the questions, for prompts: "set deploy target to async" for "use --deploy-target=async".
+ * Keeps flags that no question stands for.
+ */
 export const inWords = (text: string): string =>
-  text.replace(/--(no-)?([a-z][a-z-]*)(?:=([^\s,;:)]+))?/g, (flag, no, name: string, value = '') => {
-    const key = keyOf(name);
-    if (!key) return flag;
-    if (key === 'projectDir') return lowerTitle('projectName');
-    const isPlaceholder = /^[A-Z]/.test(value);
-    const answer = kindOf(key) === 'boolean' ? (no ? 'no' : 'yes') : isPlaceholder ? '' : value;
-    return [lowerTitle(key), answer].filter(Boolean).join(' ');
-  });
+  text.replace(
+    /(?:\b(?:use|set|add|pass) )?--(no-)?([a-z][a-z-]*)(?:=([^\s,;:)]+))?/g,
+    (flag, no, name, value = '') => {
+      const key = keyOf(name);
+      if (!key) return flag;
+      if (key === 'projectDir') return lowerTitle('projectName');
+      const isPlaceholder = /^[A-Z/]+(\.py)?$/.test(value);
+      const { silent } = table[key];
+      if (silent === true || (silent && isPlaceholder)) return flag;
+      const answer = kindOf(key) === 'boolean' ? (no ? 'no' : 'yes') : isPlaceholder ? '' : value;
+      return answer ? `set ${lowerTitle(key)} to ${answer}` : lowerTitle(key);
+    },
+  );
 
 const keyOf = (name: string) => keys.find((key) => flagOf(key) === `--${name}`);
 
@@ -93,7 +113,7 @@ export function confirmationFor(gathered: Gathered): Question {
   return {
     name: 'confirmation',
     intro: summaryOf(gathered),
-    message: 'What next?',
+    message: 'What do you want to do?',
     type: 'select',
     choices: [
       choice('write', 'Write the files'),
@@ -109,7 +129,7 @@ export function confirmationFor(gathered: Gathered): Question {
 export const questionToReplace = ({ message }: Problem): Question => ({
   name: 'replace',
   intro: wrap(`\n${message}.`),
-  message: 'Replace them? The old ones are kept as NAME.orig (no: back to the questions)',
+  message: 'Replace them? The old files are saved as NAME.orig (n: back to the questions)',
   type: 'confirm',
   default: false,
 });

@@ -17,8 +17,8 @@ interface Entry {
 const freeze =
   'in the training environment, run: pip list --format=freeze > training.txt; then pass --requirements=training.txt';
 const otherFormats: readonly [RegExp, string][] = [
-  [/^(name|channels|dependencies|prefix):/m, 'is a conda environment'],
-  [/^# This file may be used to create an environment using:/m, 'is a list of conda packages'],
+  [/^(name|channels|dependencies|prefix):/m, 'is a conda environment file'],
+  [/^# This file may be used to create an environment using:/m, 'is a conda package list, not a pip requirements file'],
   [/^\[[a-z[]/m, 'is TOML, not a list of requirements'],
   [/^\s*[{[]/, 'is JSON, not a list of requirements'],
 ];

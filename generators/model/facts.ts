@@ -65,5 +65,5 @@ export class UnreadableError extends Error {
 export const damaged = (what: string) =>
   new UnreadableError(
     `the ${what} is truncated or damaged`,
-    'copy it again, in binary mode, and check that sha256sum prints the same here and where it was saved',
+    'copy it again, in binary mode, and check that sha256sum prints the same checksum on both machines',
   );

@@ -30,7 +30,7 @@ export function factsOfKeras(config: unknown, version: string | undefined, forma
   if (runsLambda) warnings.push(RUN_LAMBDA);
   if (!inputs.length)
     warnings.push(
-      'It does not define its inputs. Build it from keras.Input, or write load() in code/model_handler.py.',
+      'The model does not define its inputs. Build it from keras.Input, or write load() in code/model_handler.py.',
     );
   return {
     what: `Keras${version ? ` ${version}` : ''} model${format === 'h5' ? ' in HDF5' : ''}`,
@@ -46,7 +46,7 @@ export function factsOfKeras(config: unknown, version: string | undefined, forma
 }
 
 const RUN_LAMBDA =
-  'It has a Lambda layer that contains Python bytecode. Loading the model runs it, which works only with the Python version that saved it.';
+  'It has a Lambda layer that contains Python bytecode. Loading the model runs this bytecode, which works only on the Python version that saved it.';
 const LAMBDA =
   'It has a Lambda layer that contains Python code, which Keras refuses to load. Replace it with a layer class or with a ' +
   'function registered with keras.saving.register_keras_serializable, and save the model again.';

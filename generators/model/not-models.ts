@@ -27,22 +27,22 @@ export const notModels: readonly NotAModel[] = [
   },
   {
     what: 'a PMML file, which is not supported',
-    hint: 'pass the model that it was exported from',
+    hint: 'pass the original model',
     is: begins(/^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<PMML/s),
   },
   {
     what: 'an OpenVINO model, which is not supported',
-    hint: 'pass the model that it was converted from, such as an ONNX file',
+    hint: 'pass the original model, such as an ONNX file',
     is: begins(/^\s*(<\?xml[^>]*>\s*)?<net name/),
   },
   {
     what: 'a Core ML model, which runs on macOS only',
-    hint: 'pass the model that it was converted from, or export that to ONNX',
+    hint: 'pass the original model, or export that to ONNX',
     is: isCoreMl,
   },
   {
     what: 'a TensorFlow Lite model, which is not supported',
-    hint: 'pass the SavedModel or Keras file that it was converted from',
+    hint: 'pass the original SavedModel or Keras file',
     is: (start) => start.toString('latin1', 4, 8) === 'TFL3',
   },
   {

@@ -44,7 +44,7 @@ export function readModel(path: string): Model {
 
 const reasons: Readonly<Record<string, [string, string]>> = {
   ENOENT: ['no such file or folder', 'check the path'],
-  EACCES: ['permission denied', 'run chmod u+r on it, or copy it to a folder that you can read'],
+  EACCES: ['permission denied', 'run: chmod u+r FILE; or copy it to a folder that you can read'],
   EPERM: ['permission denied', 'copy it to a folder that you can read'],
   ENOSPC: ['no space left to unpack it', 'free some disk space, or set TMPDIR to a folder on a larger disk'],
   ELOOP: ['a symbolic link that points to itself', 'pass the path of the file itself'],
@@ -123,8 +123,8 @@ function notAModel(start: Buffer, bytes: Bytes, file: string): UnreadableError {
   if (known) return new UnreadableError(known.what, known.hint);
   const ending = extname(file);
   return new UnreadableError(
-    `not a supported model format${ending && ` (${ending})`}`,
-    'supported: pickle, joblib, skops, XGBoost, LightGBM, CatBoost, Keras, SavedModel, TorchScript, pt2, ONNX, and Hugging Face and MLflow folders',
+    `not in a supported model format${ending && ` (${ending})`}`,
+    'supported formats: pickle, joblib, skops, XGBoost, LightGBM, CatBoost, Keras, SavedModel, TorchScript, pt2, ONNX, and Hugging Face and MLflow folders',
   );
 }
 

@@ -67,11 +67,11 @@ export function encodeBase(base: Base): Uint8Array {
 export function decodeBase(bytes: Uint8Array, version: string): Base {
   const object = parse(bytes);
   const parsedHead = head.safeParse(object);
-  if (!parsedHead.success) throw new UnreadableBaseError('it does not have the format of a base');
+  if (!parsedHead.success) throw new UnreadableBaseError('its format is not recognized');
   if (parsedHead.data.format > currentFormat || isNewer(parsedHead.data.version, version))
     throw new NewerBaseError(parsedHead.data.version);
   const parsedBody = body.safeParse(object);
-  if (!parsedBody.success) throw new UnreadableBaseError('it does not have the format of a base');
+  if (!parsedBody.success) throw new UnreadableBaseError('its format is not recognized');
   const { format, check } = parsedBody.data;
   const unpack = (files: readonly z.infer<typeof packedFile>[]) =>
     files.map(({ path, executable = false, lines }) => ({ path, executable, text: unpackText(lines, format) }));

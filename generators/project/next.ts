@@ -5,11 +5,12 @@ import { quoteFor } from './quote.js';
 
 const shell = quoteFor('next.sh');
 
-/** What the project has already: a lock, the model, a request for it. `source` is where the model came from. */
+/** What the project has already: a lock, the model, a request, the user's code. `source` is where the model came from. */
 interface Present {
   locked: boolean;
   model: boolean;
   request: boolean;
+  code?: boolean;
   source?: string | undefined;
 }
 
@@ -18,7 +19,7 @@ export function nextSteps(
   project: Project,
   directory: string,
   cwd: string,
-  { locked, model, request, source = 'MODEL' }: Present = { locked: true, model: false, request: false },
+  { locked, model, request, code = false, source = 'MODEL' }: Present = { locked: true, model: false, request: false },
 ): string {
   const { entry, sample, tests, modelFile, steps, language } = project;
   const path = relative(cwd, directory);
@@ -41,22 +42,29 @@ export function nextSteps(
     tests ? 'test/run_local.sh' : (image?.command ?? ''),
   ];
   const inModel = (name: string) => shell(`${folder}/model/${name}`);
-  const files = project.folder ? `the files of your model into ${inModel('')}` : `your model at ${inModel(modelFile)}`;
+  const copy = project.folder
+    ? `copy the files of your model to ${inModel('')}`
+    : `copy your model to ${inModel(modelFile)}`;
+  const handler = shell(`${folder}/code/model_handler.py`);
+  const put = code
+    ? [`put your model into ${inModel('')}`]
+    : [`edit ${handler} to load your model`, `put the model into ${inModel('')}`];
   const convert = `python ${shell(`${folder}/tools/convert.py`)} ${shell(source)} ROWS.csv`;
   const missing = [
-    ...(model ? [] : [files]),
-    ...(tests && !request ? [`a request in ${shell(`${folder}/test/sample_request.json`)} (see README.md)`] : []),
+    ...(model ? [] : project.framework === 'custom' ? put : [copy]),
+    ...(tests && !request ? [`write a request to ${shell(`${folder}/test/sample_request.json`)} (see README.md)`] : []),
   ];
-  const put = missing.length ? `First put ${missing.join(' and ')}. ` : '';
+  const list = [missing.slice(0, -1).join(', '), ...missing.slice(-1)].filter(Boolean).join(', and ');
   const prepare =
     project.runtime === 'onnx' && !model
       ? `First convert the model in its training environment:\n\n  ${convert}\n\n`
-      : put;
+      : list && `First ${list}.\n`;
   if (language) {
     const deployment = [enter, ...steps.deploy.map(({ command }) => command)];
     const needs = [...(project.build === 'local' ? ['Docker'] : []), 'boto3 (pip install boto3)'].join(', ');
-    return `To deploy, you need ${needs} and an AWS account with quota for ${project.instance.type}.\nNext, type:\n\n  ${deployment.join(' && ')}\n`;
+    return `To deploy, you need ${needs} and an AWS account with quota for ${project.instance.type}.\nNext, run:\n\n  ${deployment.join(' && ')}\n`;
   }
-  const later = `To deploy it later (see README.md): ${steps.deploy.map(({ command }) => command).join(' && ')}`;
-  return `${later}\n${sample ? '' : prepare}Next, type:\n\n  ${commands.join(' && ')}\n`;
+  const deploy = steps.deploy.map(({ command }) => command).join(' && ');
+  const later = `Then, to deploy the project, in the same folder (see README.md):\n\n  ${deploy}\n`;
+  return `${sample ? '' : prepare}Next, run:\n\n  ${commands.join(' && ')}\n\n${later}`;
 }

@@ -92,7 +92,7 @@ export function inputOf(requirements: Requirements, set: string): string {
     ...(constraint ? [`-c ${constraint}`] : []),
     ...own,
     ...packages,
-    ...(others.length && !constraint ? ['# For serving.'] : []),
+    ...(others.length && !constraint ? ['# Packages for serving.'] : []),
     ...kept(others),
     ...sources.map((name) => `--no-binary ${name}`),
   ];
@@ -140,5 +140,5 @@ export function additionOf(
   );
   const wanted = [set, ...others].flatMap((each) => reach(each, names.map(packageName)));
   const more = [...new Set(wanted)].filter((pin) => !installed.has(packageName(pin)));
-  return `# Needed in addition to ../requirements.txt to train the sample model.\n${more.join('\n')}\n`;
+  return `# Packages needed to train the sample model, in addition to ../requirements.txt.\n${more.join('\n')}\n`;
 }

@@ -62,7 +62,7 @@ export function deploySteps({
       command: commands[tool].deploy,
       about:
         target === 'batch'
-          ? 'runs a job on BATCH_INPUT (default: test/sample_request.csv)'
+          ? 'runs a batch transform job on BATCH_INPUT (default: test/sample_request.csv)'
           : 'creates the endpoint, or updates it in place',
     },
   ];
@@ -78,7 +78,9 @@ export function useSteps({ target, tools, multiModel }: Facts): Step[] {
     {
       command: commands[tools[0]].remove,
       about:
-        target === 'batch' ? 'removes the model and stops jobs' : 'removes the endpoint, which is billed until then',
+        target === 'batch'
+          ? 'stops running jobs and deletes the model'
+          : 'deletes the endpoint; you are billed until you run this',
     },
   ];
 }

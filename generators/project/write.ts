@@ -31,8 +31,10 @@ export function refuseConflicts(files: readonly OutputFile[], directory: string)
   const copies = conflicts.filter((file) => 'source' in file).length;
   const hint =
     copies === conflicts.length
-      ? 'to replace them, add --force, which keeps the old files as NAME.orig; or choose another --project-dir'
-      : `choose another --project-dir, or add --force to overwrite them${!copies && isProject(directory) ? '; or run ml-container-creator update with the same flags in that folder, which keeps your edits' : ''}`;
+      ? 'to replace them, add --force, which saves the old files as NAME.orig; or choose another --project-dir'
+      : !copies && isProject(directory)
+        ? 'to keep your edits, run ml-container-creator update in that folder with the same flags; or choose another --project-dir, or add --force to overwrite the files'
+        : 'choose another --project-dir, or add --force to overwrite them';
   const paths = conflicts.map(({ path }) => path);
   throw new ConflictError(paths, directory, hint);
 }
@@ -129,8 +131,8 @@ export const stagingFolder = '.ml-container-creator.update';
 export function refuseInterrupted(directory: string): void {
   if (!existsSync(join(directory, stagingFolder))) return;
   throw new StateError(
-    'an update is still running, or one was interrupted',
-    `if none is running, restore the replaced files with: cp -R ${stagingFolder}/old/. . ; then remove ${stagingFolder}, and try again`,
+    'an update is still running, or was interrupted',
+    `if no update is running, run in the project: mkdir -p ${stagingFolder}/old && cp -R ${stagingFolder}/old/. . && rm -r ${stagingFolder}; then try again`,
   );
 }
 
@@ -224,7 +226,7 @@ function asRequestError(error: unknown, directory: string): unknown {
     {
       key: 'projectDir',
       from: directory,
-      message: `cannot be written: ${reason}`,
+      message: `${directory} cannot be written: ${reason}`,
       hint: 'choose another --project-dir',
     },
   ]);

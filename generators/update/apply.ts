@@ -81,7 +81,7 @@ function makeStaging(staging: string, directory: string): void {
 function refuseChanged(path: string, directory: string, planned: Find): void {
   const [before, now] = [planned(path), readCurrent(directory, path)];
   const same = before?.text === now?.text && before?.mode === now?.mode && before?.kind === now?.kind;
-  if (!same) throw new StateError(`${path} has changed since the update started`, 'update again');
+  if (!same) throw new StateError(`${path} has changed since the update started`, 'run update again');
 }
 
 function stage({ path, bytes, mode = 0o644 }: Step, staging: string, directory: string): void {
@@ -129,7 +129,7 @@ function ignoreSignals(): () => void {
 /** Turns a file system error into a StateError; returns anything else unchanged. */
 export function asStateError(error: unknown, directory: string): unknown {
   const { code, path = directory } = error as NodeJS.ErrnoException;
-  const reason = code === 'EXDEV' ? 'it is on a different disk than the project' : reasons[code ?? ''];
+  const reason = code === 'EXDEV' ? 'it is on a different file system from the project' : reasons[code ?? ''];
   if (!reason) return error;
-  return new StateError(`${path} cannot be updated: ${reason}`, 'fix that, and update again');
+  return new StateError(`${path} cannot be updated: ${reason}`, 'fix this, then run update again');
 }

@@ -7,14 +7,14 @@ import { isMergeable, mergeThree, mergeTwo, type Resolution } from './merge.js';
 import { isLockCurrent, mergeAnswers, mergeRequirements } from './semantic.js';
 
 export const outcomes = {
-  new: 'was not generated before',
+  new: 'generated for the first time',
   updated: 'you had not edited it',
   merged: 'with your edits',
   replaced: 'by the generated lines; your version is saved',
   removed: 'no longer generated; you had not edited it',
   conflict: 'you and the generator changed the same lines',
   kept: 'no longer generated; kept because you edited it',
-  deleted: 'you deleted it, so it stays deleted; the generated file has changed',
+  deleted: 'stays deleted, because you deleted it; the generated file has changed',
 } as const;
 export type Outcome = keyof typeof outcomes;
 

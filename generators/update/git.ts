@@ -56,7 +56,7 @@ function git(directory: string, args: readonly string[]): string | undefined {
   if (/not a git repository|must be run in a work tree/.test(stderr ?? '')) return undefined;
   const reason = (stderr || error?.message || '').trim().split('\n', 1)[0];
   throw new StateError(
-    `git cannot tell whether the project has changes: ${reason}`,
+    `cannot determine whether the project has uncommitted changes: ${reason}`,
     'make sure that `git status` works in this folder',
   );
 }

@@ -15,9 +15,9 @@ import type { Resolution } from './merge.js';
 import { runUpdate } from './run.js';
 
 const choices = [
-  { value: 'markers', name: 'write both versions into the files, between conflict markers' },
-  { value: 'yours', name: 'keep your lines there' },
-  { value: 'generated', name: 'use the generated lines there; your files are saved as NAME.orig' },
+  { value: 'markers', name: 'write both versions into the files, with conflict markers' },
+  { value: 'yours', name: 'keep your version of these lines' },
+  { value: 'generated', name: 'use the generated version; your files are saved as NAME.orig' },
   { value: 'cancel', name: 'cancel: change nothing' },
 ] as const;
 

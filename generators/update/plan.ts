@@ -77,7 +77,7 @@ export async function planUpdate(commandLine: CommandLine, context: RunContext):
   };
 }
 
-const withoutBase = `${restore(baseFile)}. Otherwise generate the project again with --project-dir=. --force, which saves files you edited as NAME.orig`;
+const withoutBase = `${restore(baseFile)}; otherwise generate the project again with: ml-container-creator --project-dir=. --force (it saves every file that it replaces as NAME.orig)`;
 
 const bytesOf = (file: CurrentFile | undefined) => Buffer.from(file?.text ?? '', 'latin1');
 

@@ -32,11 +32,14 @@ export function refuseArguments({ values }: CommandLine, cwd: string, directory:
     if (key === 'model' || key === 'code')
       problems.push({
         ...{ key, from, message: 'update does not change the model or your code' },
-        hint: `${copyCommand(key, String(value), cwd, directory)}; for a model saved by another version, add --framework-version=VERSION`,
+        hint: `${copyCommand(key, String(value), cwd, directory)}${key === 'model' ? otherVersion : ''}`,
       });
   }
   if (problems.length) throw new RequestError(problems, 'nothing was changed');
 }
+
+const otherVersion =
+  '; if another version saved the model, also run: ml-container-creator update --framework-version=VERSION';
 
 /** What to type to copy a model or code into the project. */
 function copyCommand(key: 'model' | 'code', path: string, cwd: string, directory: string): string {
@@ -63,14 +66,15 @@ export function refuseOtherFolders(directory: string): void {
   const file = join(directory, answersFile);
   if (existsSync(file) && readFileSync(file, 'utf8').includes(storageName)) return;
   const lost = existsSync(join(directory, baseFile));
-  if (lost) throw new StateError(`${file} is missing, or contains no answers of this generator`, restore(answersFile));
+  if (lost)
+    throw new StateError(`${file} is missing, or does not contain this generator's settings`, restore(answersFile));
   throw new RequestError(
     [
       {
         ...{
           key: '',
           from: directory,
-          message: 'not a project of this generator: .yo-rc.json is missing, or was not written by the generator',
+          message: `${directory} is not a project of this generator: ${answersFile} is missing, or was written by another one`,
         },
         hint: 'run: cd PROJECT && ml-container-creator update',
       },
@@ -92,13 +96,17 @@ export function refuseState(
   const paths = [...new Set(files.map(({ path }) => path))];
   const marked = paths.filter((path) => hasMarkers(current(path)?.text ?? ''));
   if (marked.length)
-    throw new StateError('conflicts of an earlier merge are unresolved', 'resolve them, and update again', marked);
+    throw new StateError(
+      'conflicts from an earlier merge are unresolved',
+      'resolve them, then run update again',
+      marked,
+    );
   const touched = changes.filter(({ writes, removes }) => removes || writes.length);
   const blocked = touched.filter(({ path }) => current(path)?.kind === 'other').map(({ path }) => path);
   if (blocked.length)
     throw new StateError(
       'a folder or a broken link is where a file should be',
-      'move it away, and update again',
+      'move it elsewhere, then run update again',
       blocked,
     );
   const readOnly = touched
@@ -107,7 +115,7 @@ export function refuseState(
   const folders = [...new Set(touched.map(({ path }) => nearestFolder(dirname(join(directory, path)))))];
   const readOnlyFolders = folders.filter((folder) => !isWritable(folder));
   if (readOnly.length || readOnlyFolders.length)
-    throw new StateError('files are read-only', 'run: chmod u+w FILE, and update again', [
+    throw new StateError('files are read-only', 'run: chmod u+w FILE; then run update again', [
       ...readOnly,
       ...readOnlyFolders,
     ]);
@@ -141,6 +149,6 @@ export function refuseDirty(
   const dirty = [...state.changed, ...touched.map(({ path }) => path)];
   if (!dirty.length || force) return [];
   const message = 'the project has changes that are not committed to git';
-  if (dryRun) return [`${message}: without --dry-run, update requires you to commit them, or to add --force`];
-  throw new StateError(message, 'commit them, so that you can review and undo the update; or add --force', dirty);
+  if (dryRun) return [`${message}: to run the update, commit them first, or add --force`];
+  throw new StateError(message, 'commit them first, so that you can review and undo the update; or add --force', dirty);
 }

@@ -13,11 +13,14 @@ function assertRefused({ status, stdout, stderr }: Run, code: number, reason: Re
 }
 
 describe('the bin', () => {
-  it('generates a project, and prints the next command on the last line, ready to paste', () => {
+  it('generates a project, and prints the next commands, ready to paste', () => {
     const folder = newFolder();
     const { status, stdout, stderr } = run(folder, sample);
     assert.equal(status, 0, stderr);
-    assert.equal(stdout.trimEnd().split('\n').at(-1), '  cd demo && test/run_local.sh');
+    assert.match(
+      stdout,
+      /\nNext, run:\n\n {2}cd demo && test\/run_local\.sh\n\nThen, to deploy the project, .*\n\n {2}deploy\/.*\n$/,
+    );
     assert.ok(contents(join(folder, 'demo'))['test/run_local.sh']?.startsWith('755 '));
   });
 
@@ -119,7 +122,11 @@ describe('the bin', () => {
 describe('the bin refuses', () => {
   it('an invalid request, with status 2, and writes nothing', () => {
     const folder = newFolder();
-    assertRefused(run(folder, []), 2, /framework is required/);
+    assertRefused(
+      run(folder, []),
+      2,
+      /framework is required\n +pass your model with --model=PATH, or set --framework=/,
+    );
     assertRefused(run(folder, ['--framework=sklearn', '--inlcude-tests']), 2, /did you mean --include-tests/);
     assertRefused(run(folder, ['../x', '--framework=sklearn']), 2, /projectName/);
     const large = ['--framework=transformers', '--model-name=a/b-70b', '--instance-type=ml.g5.xlarge'];
@@ -156,7 +163,7 @@ describe('the bin refuses', () => {
   it('a config file that is a folder', () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'ml-container.config.json'));
-    assertRefused(run(folder, sample), 2, /cannot read the file/);
+    assertRefused(run(folder, sample), 2, / does not exist\n/);
   });
 
   it('to plan a project where a file is in the way', () => {

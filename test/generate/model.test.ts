@@ -68,7 +68,7 @@ describe('inspect', () => {
         inputs: null,
         outputs: [{ name: 'predictions', type: 'long', shape: [-1] }],
         warnings: [
-          'Clip does not define its inputs: the sample request in the project fits StandardScaler, a later step.',
+          'Clip does not define its inputs, so the sample request has the inputs of a later step, StandardScaler: change it to what Clip accepts.',
         ],
         command: 'ml-container-creator own --model=own.joblib --code=FILE.py',
       },
@@ -87,7 +87,7 @@ describe('inspect', () => {
   it('warns about dangerous calls in a pickle', () => {
     put(folder, 'ops.pkl', 'bad.pkl');
     const { stdout } = run(folder, ['inspect', 'bad.pkl']);
-    assert.match(stdout, /Warning: loading it calls os\.system, which runs commands/);
+    assert.match(stdout, /Warning: loading this model calls os\.system, which runs commands/);
     assert.doesNotMatch(stdout, /--model=/);
     assert.ok(
       JSON.parse(run(folder, ['inspect', 'bad.pkl', '--json']).stdout).modules.every(
@@ -145,14 +145,14 @@ describe('--model', () => {
       instances: [[0, 0, 0, 0]],
     });
     assert.match(readFileSync(join(folder, 'churn/requirements.in'), 'utf8'), /^scikit-learn==1\.3\.2$/m);
-    assert.doesNotMatch(stdout, /First put your model/);
+    assert.doesNotMatch(stdout, /First copy your model/);
     assert.equal(statSync(join(folder, 'churn/model/model.pkl')).mode & 0o777, 0o644);
   });
 
   for (const [flag, message] of [
-    ['--framework=xgboost', /the framework of .* is sklearn, not xgboost[\s\S]*use --framework=sklearn/],
-    ['--model-format=joblib', /the format of .* is pkl, not joblib[\s\S]*use --model-format=pkl$/m],
-    ['--model-format=skops', /the format of .* is pkl, not skops[\s\S]*save the model again with skops\.io\.dump/],
+    ['--framework=xgboost', / was trained with sklearn, not xgboost[\s\S]*use --framework=sklearn/],
+    ['--model-format=joblib', / has the format pkl, not joblib[\s\S]*use --model-format=pkl$/m],
+    ['--model-format=skops', / has the format pkl, not skops[\s\S]*save the model again with skops\.io\.dump/],
   ] as const)
     it(`refuses ${flag} if the file says otherwise`, () => {
       const { status, stderr } = run(folder, ['other', `--model=${odd}`, flag]);
@@ -274,7 +274,7 @@ describe('--model', () => {
       '--framework=sklearn',
     ]);
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /inference\.py parses requests itself: adapt test\/sample_request\.json/);
+    assert.match(stderr, /inference\.py parses requests itself: change test\/sample_request\.json/);
     assert.ok(existsSync(join(folder, 'reads/test/sample_request.json')));
   });
 
@@ -308,7 +308,7 @@ describe('--model', () => {
     put(folder, 'logistic-1.3.protocol-2.pkl', 'new.pkl');
     const { status, stderr } = run(folder, ['--project-dir=churn', '--model=new.pkl']);
     assert.equal(status, 3, stderr);
-    assert.match(stderr, /add --force, which keeps the old files as NAME\.orig/);
+    assert.match(stderr, /add --force, which saves the old files as NAME\.orig/);
     assert.doesNotMatch(stderr, /update/);
     const forced = run(folder, ['--project-dir=churn', '--model=new.pkl', '--force']);
     assert.equal(forced.status, 0, forced.stderr);
@@ -360,7 +360,7 @@ describe('--code', () => {
   it('names a class that the file does not define', () => {
     writeFileSync(join(folder, 'other.py'), 'class Other:\n    pass\n');
     const { stderr } = run(folder, ['--model=churn.joblib', '--code=other.py', '--dry-run']);
-    assert.match(stderr, /needs Clip, which other\.py does not define/);
+    assert.match(stderr, /needs Clip, which was defined in .*, but not in other\.py/);
   });
 
   it('sets the framework to custom for a script with SageMaker’s functions if nothing else determines it', () => {
@@ -379,10 +379,10 @@ describe('--code', () => {
   });
 
   for (const [path, message] of [
-    ['absent.py', /no such file or folder/],
-    ['note.ipynb', /a notebook[\s\S]*nbconvert/],
-    ['empty', /no Python code/],
-    ['model_handler.py', /the project has its own model_handler\.py/],
+    ['absent.py', /absent\.py does not exist/],
+    ['note.ipynb', /is a notebook[\s\S]*run: jupyter nbconvert --to script note\.ipynb; then/],
+    ['empty', /empty contains no Python files/],
+    ['model_handler.py', /the project already generates code\/model_handler\.py/],
   ] as const)
     it(`refuses ${path}`, () => {
       mkdirSync(join(folder, 'empty'), { recursive: true });

@@ -247,7 +247,7 @@ describe('a dialogue', () => {
     const asked = await questions({ model: 'own.joblib', code: 'train.py' }, [], { cwd: folder });
     assert.equal(asked.get('code')?.type, 'path');
     assert.match(asked.get('code')?.intro ?? '', /needs Clip/);
-    assert.match(String(asked.get('code')?.validate?.('absent.py')), /no such file/);
+    assert.match(String(asked.get('code')?.validate?.('absent.py')), /absent\.py does not exist/);
     assert.doesNotMatch(asked.get('confirmation')?.intro ?? '', /needs Clip/);
     putPickle('logistic-1.9.protocol-4.pkl', join(folder, 'plain.pkl'));
     assert.ok(!(await questions({ model: 'plain.pkl' }, [], { cwd: folder })).has('code'));
@@ -266,12 +266,12 @@ describe('a dialogue', () => {
     const model = join(cwd, 'kept.pkl');
     putPickle('logistic-1.9.protocol-4.pkl', model);
     const again = await afterGoingBack('model', { first: { model }, second: { model: '' } });
-    assert.match(again.asked.get('model')?.message ?? '', /Enter: keep it, Backspace: none/);
+    assert.match(again.asked.get('model')?.message ?? '', /Enter: keep this value, Backspace: clear it/);
     const second = { awsRegion: 'cn-north-1' };
     const args = ['--framework=sklearn'];
     const { asked, planned } = await afterGoingBack('awsRegion', { first: { awsRoleArn }, second }, args);
     assert.equal(asked.get('awsRoleArn')?.default, undefined);
-    assert.match(asked.get('awsRoleArn')?.message ?? '', /Enter: pass it when you deploy/);
+    assert.match(asked.get('awsRoleArn')?.message ?? '', /Enter: choose it when you deploy/);
     assert.equal((planned.summary as { project: { awsRegion: string } }).project.awsRegion, 'cn-north-1');
   });
 
@@ -290,7 +290,7 @@ describe('a dialogue', () => {
     const summary = asked.get('confirmation')?.intro ?? '';
     for (const text of [refused, summary]) assert.doesNotMatch(text, /--/);
     assert.match(summary, /Serverless memory +6144 MB/);
-    assert.doesNotMatch(summary, /Runtime|Multi model|Include training/);
+    assert.doesNotMatch(summary, /Runtime|Multi-model|Training container/);
   });
 
   it('asks for the size of a model that its name rules out, and goes back to the name without one', async () => {

@@ -93,7 +93,7 @@ describe('an update to', () => {
       readFileSync(join(folder, 'code/model_handler.py'), 'utf8'),
       /<<<<<<< yours\n[\s\S]*=======\n[\s\S]*>>>>>>> generated\n/,
     );
-    await assert.rejects(update(folder), /conflicts of an earlier merge are unresolved/);
+    await assert.rejects(update(folder), /conflicts from an earlier merge are unresolved/);
   });
 });
 

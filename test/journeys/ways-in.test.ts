@@ -175,20 +175,20 @@ describe('on a terminal, the bin', () => {
     'Format',
     'Library that',
     'clients call',
-    'Many models',
+    'Serve many models',
     'Server',
     'Instance type',
     'Number of',
     'Deployment tools',
     'is built',
     'reaches the container',
-    'Version of',
+    'Framework version',
     'region',
     'ARN',
     'sample model',
     'Include tests',
     'training container',
-    'What next?',
+    'What do you want to do?',
   ];
 
   it('asks every question, and ends with the next command', () => {
@@ -229,10 +229,10 @@ describe('on a terminal, the bin', () => {
     const toRegion = up.repeat(5); // from "None", the last of the list
     const steps = [
       ...all.slice(0, -1).map((text) => [text, text === 'Name of' ? 'churn\r' : enter] as const),
-      ['What next?', '\u001b[B\r'],
+      ['What do you want to do?', '\u001b[B\r'],
       ['Which question?', `${toRegion}\r`],
       ['mx-central-1', `${up}\r`],
-      ['What next?', enter],
+      ['What do you want to do?', enter],
     ] as const;
     const { status, output } = drive(folder, steps);
     assert.equal(status, 0, output);
@@ -241,7 +241,7 @@ describe('on a terminal, the bin', () => {
 
   it('writes nothing if the user cancels at the summary', () => {
     const folder = newFolder();
-    const steps = all.map((text) => [text, text === 'What next?' ? '\u001b[B\u001b[B\r' : enter] as const);
+    const steps = all.map((text) => [text, text === 'What do you want to do?' ? '\u001b[B\u001b[B\r' : enter] as const);
     const { status, output } = drive(folder, steps);
     assert.equal(status, 130, output);
     assert.match(output, /Cancelled: nothing was written/);
@@ -336,11 +336,19 @@ describe('on a terminal, the bin', () => {
       writeFileSync(join(folder, `${protocol}.pkl`), gunzipSync(Buffer.from(data, 'base64')));
     }
     assert.equal(run(folder, ['demo', '--model=2.pkl']).status, 0);
-    const known = ['Model file', 'trained with', 'Name of', 'Format', 'Version of', 'sample model', 'What next?'];
+    const known = [
+      'Model file',
+      'trained with',
+      'Name of',
+      'Format',
+      'Framework version',
+      'sample model',
+      'What do you want to do?',
+    ];
     const steps = all.filter((text) => !known.includes(text)).map((text) => [text, enter] as const);
     const last = [
       ['Replace them?', 'y\r'],
-      ['What next?', enter],
+      ['What do you want to do?', enter],
     ] as const;
     const { status, output } = drive(folder, [...steps, ...last], ['demo', '--model=4.pkl']);
     assert.equal(status, 0, output);

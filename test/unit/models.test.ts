@@ -100,7 +100,7 @@ describe('a language model', () => {
 
   it('that takes over an hour to download from the Hub is accepted with a warning', () => {
     const warnings = (modelName: string) => from({ modelName, instanceType: 'ml.p5en.48xlarge' }).warnings.join('\n');
-    assert.match(warnings('Qwen/Qwen3-235B-A22B'), /longer .* than the hour.*deploy\/upload_model\.sh/);
+    assert.match(warnings('Qwen/Qwen3-235B-A22B'), /longer .* than SageMaker allows.*deploy\/upload_model\.sh/);
     assert.equal(warnings('s3://bucket/Qwen3-235B-A22B/'), '');
     assert.equal(warnings('Qwen/Qwen3-8B'), '');
   });
@@ -124,7 +124,7 @@ describe('the instance of a language model', () => {
     assert.equal(project?.instance.type, 'ml.g6.12xlarge');
     assert.match(
       warnings({ modelName: 'Qwen/Qwen3-8B' }),
-      /^Qwen\/Qwen3-8B fits ml\.g5\.xlarge \(1 GPU of 22 GiB\).*--instance-type=ml\.g5\.xlarge$/m,
+      /^Qwen\/Qwen3-8B fits on ml\.g5\.xlarge \(1 GPU with 22 GiB\).*--instance-type=ml\.g5\.xlarge$/m,
     );
     assert.doesNotMatch(warnings({ modelName: 'a/b-27b' }), /costs less/);
     assert.doesNotMatch(warnings({ modelName: 'org/model' }), /costs less/);
@@ -136,11 +136,14 @@ describe('the instance of a language model', () => {
     const large = { modelName: 'Qwen/Qwen3-8B' };
     assert.match(
       problem({ ...large, instanceType: 'cpu-optimized' }),
-      /30.8|31 GiB on a CPU, and ml\.m6g\.large has 8/,
+      /31 GiB on a CPU, but ml\.m6g\.large has only 8/,
     );
-    assert.match(problem({ modelName: 'a/b-70b' }), /one GPU of ml\.g6\.12xlarge has 22 GiB; .*--model-server=vllm/);
+    assert.match(
+      problem({ modelName: 'a/b-70b' }),
+      /one GPU of ml\.g6\.12xlarge has only 22 GiB; .*--model-server=vllm/,
+    );
     const serverless = { modelName: 'Qwen/Qwen3-0.6B', deployTarget: 'serverless' };
-    assert.match(problem(serverless), /more than 2048 MB; --serverless-memory=4096/);
+    assert.match(problem(serverless), /more than 2048 MB; use --serverless-memory=4096/);
     assert.equal(problem({ ...serverless, serverlessMemory: 4096 }), '');
     assert.match(problem({ ...large, deployTarget: 'serverless' }), /--deploy-target=realtime --model-server=vllm/);
     assert.equal(problem({ modelName: 'Qwen/Qwen3-0.6B', instanceType: 'cpu-optimized' }), '');
@@ -153,7 +156,10 @@ describe('a machine that cannot build for Graviton', () => {
     resolveAnswers([readObject({ framework: 'sklearn', ...answers }, 'the test')], machine).warnings.join('\n');
 
   it('gets the flag of an x86_64 type, if Docker on it builds the image', () => {
-    assert.match(warnings({}), /ml\.m6g\.large is arm64, .*--instance-type=ml\.m5\.large, or --build-target=codebuild/);
+    assert.match(
+      warnings({}),
+      /ml\.m6g\.large is arm64, .*use --instance-type=ml\.m5\.large, or --build-target=codebuild/,
+    );
     assert.doesNotMatch(warnings({ buildTarget: 'codebuild' }), /arm64/);
     assert.doesNotMatch(warnings({ instanceType: 'ml.m5.large' }), /arm64/);
     assert.doesNotMatch(warnings({ deployTarget: 'serverless' }), /arm64/);

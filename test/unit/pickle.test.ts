@@ -176,14 +176,14 @@ describe('files that are not models', () => {
     ['version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /Git LFS pointer.*git lfs pull/],
     ['<!DOCTYPE html><html>Sign in</html>', /web page.*download it again/],
     ['<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code>', /web page.*log in/],
-    ['<?xml version="1.0" encoding="UTF-8"?>\n<PMML version="4.4">', /PMML.*exported from/],
+    ['<?xml version="1.0" encoding="UTF-8"?>\n<PMML version="4.4">', /PMML.*pass the original model/],
     ['<?xml version="1.0"?>\n<net name="main" version="11">', /OpenVINO.*ONNX/],
     ['\x08\x06\x12\xda\x01\n\x18\n\x07input_2', /Core ML.*ONNX/],
     ['\x20\0\0\0TFL3', /TensorFlow Lite.*SavedModel/],
     ['{"cells": [], "nbformat": 4}', /notebook.*--code/],
     ['import pandas as pd\n', /Python code.*--code/],
     ['BZh91AY&SY', /compressed with bz2.*joblib\.dump/],
-    ['hello', /not a supported model format/],
+    ['hello', /not in a supported model format/],
   ] as const)
     it(`are named in the error: ${data.slice(0, 20).split('\n')[0]}`, () =>
       assert.match(refusal(Buffer.from(data, 'latin1')), message));

@@ -86,7 +86,7 @@ describe('a small transformer', () => {
   it('has a folder as its model, and requests with texts', () => {
     const project = built({ instanceType: 'cpu-optimized' });
     assert.ok(project);
-    assert.match(nextSteps(project, '/x', '/'), /First put the files of your model into x\/model\//);
+    assert.match(nextSteps(project, '/x', '/'), /First copy the files of your model to x\/model\//);
     const readme = render(manifest(project), project).find(({ path }) => path === 'README.md')?.text ?? '';
     assert.match(readme, /hf download org\/tiny --revision COMMIT --local-dir model/);
     assert.doesNotMatch(readme, /5\.1, 3\.5|numbers as NumPy/);

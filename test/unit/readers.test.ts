@@ -240,7 +240,7 @@ const expected: Readonly<Record<string, Partial<Facts>>> = {
     savedBy: 'Keras 2.12.0',
     inputs: [field('input_2', 'float', [-1, 4])],
     warnings: [
-      'It has a Lambda layer that contains Python bytecode. Loading the model runs it, which works only with the Python version that saved it.',
+      'It has a Lambda layer that contains Python bytecode. Loading the model runs this bytecode, which works only on the Python version that saved it.',
     ],
   },
   'keras-3.h5': {

@@ -56,12 +56,15 @@ describe('README.md', () => {
     const next = (kind: object, present?: Parameters<typeof nextSteps>[3]) =>
       nextSteps(projectOf(kind), '/x', '/', present);
     const both =
-      /^First put your model at x\/model\/model\.joblib and a request in x\/test\/sample_request\.json \(see /m;
+      /^First copy your model to x\/model\/model\.joblib, and write a request to x\/test\/sample_request\.json \(see /m;
     assert.match(next({}), both);
-    assert.match(next({ includeTests: false }), /^First put your model at x\/model\/model\.joblib\. Next/m);
-    assert.doesNotMatch(next({ includeSampleModel: true }), /First put/);
+    assert.match(next({ includeTests: false }), /^First copy your model to x\/model\/model\.joblib\.\nNext/m);
+    assert.doesNotMatch(next({ includeSampleModel: true }), /First/);
     const withModel = (request: boolean) => next({}, { locked: true, model: true, request });
-    assert.match(withModel(false), /^First put a request in x\/test\/sample_request\.json \(see README\.md\)\. Next/m);
+    assert.match(
+      withModel(false),
+      /^First write a request to x\/test\/sample_request\.json \(see README\.md\)\.\nNext/m,
+    );
     assert.doesNotMatch(withModel(true), /First/);
   });
 

@@ -56,7 +56,7 @@ describe('precedence', () => {
   it('ignores the other values of an overridden source if they no longer fit, with a warning', () => {
     const { project, warnings } = from(sklearn, { framework: 'xgboost', modelFormat: 'ubj' });
     assert.equal(project?.format?.name, 'joblib');
-    assert.match(warnings.join(), /modelFormat "ubj" from source 1 is ignored/);
+    assert.match(warnings.join(), /modelFormat "ubj" \(from source 1\) is ignored: sklearn does not support "ubj"/);
   });
 
   it('applies between a custom type and a generic choice, both ways', () => {
@@ -83,32 +83,35 @@ describe('resolve refuses', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{}, /framework is required/],
     [{ framework: 'sklern' }, /"sklern" is not one of.*did you mean sklearn/],
-    [{ framework: 'sklern', frameworkVersion: '1.3' }, /^(?!.*belongs to).*did you mean sklearn/],
-    [{ ...sklearn, modelFormat: 'json' }, /"json" does not work with sklearn.*joblib, pkl, skops/],
+    [{ framework: 'sklern', frameworkVersion: '1.3' }, /^(?!.*is a version of).*did you mean sklearn/],
+    [{ ...sklearn, modelFormat: 'json' }, /sklearn does not support "json".*joblib, pkl, skops/],
     [
       { framework: 'pytorch', instanceType: 'ml.p3.2xlarge' },
-      /PyTorch needs CUDA 13, but the V100 .* supports only up to CUDA 12/,
+      /PyTorch needs CUDA 13, but the V100 .* supports CUDA versions up to 12 only/,
     ],
     [
       { framework: 'tensorflow', instanceType: 'ml.p2.xlarge' },
-      /needs CUDA 12, but the K80 .* supports only up to CUDA 11/,
+      /needs CUDA 12, but the K80 .* supports CUDA versions up to 11 only/,
     ],
     [{ framework: 'onnx', instanceType: 'ml.g99g.xlarge' }, /GPU builds for x86_64 only, and ml.g99g.xlarge is arm64/],
     [
       { ...sklearn, packages: ['scikit-learn==1.2'] },
-      /scikit-learn is installed in the version that frameworkVersion sets.*--framework-version=1\.2/,
+      /frameworkVersion sets the version of scikit-learn.*--framework-version=1\.2/,
     ],
     [
       { framework: 'xgboost', deployTarget: 'batch', instanceType: 'ml.m6g.large' },
-      /cpu-optimized, which is ml\.m5\.large/,
+      /use --instance-type=cpu-optimized \(ml\.m5\.large\), which supports batch transform/,
     ],
     [{ ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' }, /--aws-region=us-east-1/],
-    [{ ...sklearn, modelServer: 'vllm' }, /"vllm" does not work with sklearn/],
-    [{ ...sklearn, modelName: 'a/b' }, /modelName is only for framework transformers/],
+    [{ ...sklearn, modelServer: 'vllm' }, /sklearn does not support "vllm"/],
+    [{ ...sklearn, modelName: 'a/b' }, /modelName applies only to framework transformers/],
     [{ framework: 'transformers' }, /modelName is required/],
-    [{ ...sklearn, serverlessMemory: 2048 }, /serverlessMemory is only for deployTarget serverless/],
+    [{ ...sklearn, serverlessMemory: 2048 }, /serverlessMemory applies only to deployTarget serverless/],
     [{ ...sklearn, deployTarget: 'serverless', serverlessMemory: 2000 }, /2000 is not one of 1024/],
-    [{ ...sklearn, deployTarget: 'serverless', instanceCount: 2 }, /instanceCount is only for targets with instances/],
+    [
+      { ...sklearn, deployTarget: 'serverless', instanceCount: 2 },
+      /instanceCount applies only to the targets realtime, async and batch/,
+    ],
     [{ ...sklearn, instanceCount: 0 }, /whole number from 1 to 100/],
     [{ ...sklearn, instanceCount: 2.5 }, /whole number from 1 to 100/],
     [{ ...sklearn, includeTests: 'maybe' }, /"maybe" is not true or false/],
@@ -141,10 +144,13 @@ describe('resolve refuses', () => {
     [{ framework: 'transformers', modelName: 'a/b-2000b', modelServer: 'fastapi' }, /^(?!.*vllm).*a smaller model/],
     [{ ...sklearn, instanceType: 'ml.c5' }, /type like ml.m5.large/],
     [{ ...sklearn, instanceType: 'custom' }, /customInstanceType is required/],
-    [{ ...sklearn, instanceType: 'cpu-optimized', customInstanceType: 'ml.c5.large' }, /only for instanceType custom/],
+    [
+      { ...sklearn, instanceType: 'cpu-optimized', customInstanceType: 'ml.c5.large' },
+      /applies only to instanceType custom/,
+    ],
     [{ ...sklearn, awsRegion: 'us-east1' }, /did you mean us-east-1/],
     [{ ...sklearn, awsRoleArn: 'arn:aws:iam::1:role/x' }, /role ARN/],
-    [{ ...sklearn, awsRoleArn: 'arn:aws:iam::123456789012:role/a!b/Name' }, /letters, digits and \+=,\.@_- only/],
+    [{ ...sklearn, awsRoleArn: 'arn:aws:iam::123456789012:role/a!b/Name' }, /only letters, digits and \+=,\.@_-/],
     [
       { ...sklearn, awsRegion: 'cn-north-1', awsRoleArn: 'arn:aws:iam::123456789012:role/x' },
       /partition aws, but cn-north-1 is in aws-cn/,
@@ -173,10 +179,10 @@ describe('resolve refuses', () => {
     ],
     [
       { framework: 'onnx', deployTarget: 'batch', instanceType: 'gpu-enabled' },
-      /needs CUDA 13, but the GPU hosts of batch transform support only up to CUDA 12/,
+      /needs CUDA 13, but batch transform's GPU hosts support CUDA versions up to 12 only/,
     ],
-    [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /needs an instance of its own/],
-    [{ ...sklearn, modelServer: 'mms' }, /mms.* is for multi-model endpoints only/],
+    [{ framework: 'transformers', modelName: 'a/b', multiModel: true }, /each language model needs its own endpoint/],
+    [{ ...sklearn, modelServer: 'mms' }, /mms.* supports only multi-model endpoints/],
     [{ ...sklearn, multiModel: true, instanceType: 'ml.g5.xlarge' }, /Triton/],
     [{ ...sklearn, multiModel: true, deployTarget: 'async' }, /multi-model endpoints must be realtime, not async/],
     [{ framework: 'transformers', modelName: 'a/b', includeTraining: true }, /no training container/],
@@ -261,7 +267,10 @@ describe('resolve accepts', () => {
     assert.match(from({ ...sklearn, instanceType: 'ml.c5n.xlarge' }).warnings.join(), /does not host.*ml\.c5\.xlarge/);
   });
   it('a GPU for a framework that does not use one, with a warning', () => {
-    assert.match(from({ ...sklearn, instanceType: 'gpu-enabled' }).warnings.join(), /does not use the accelerator/);
+    assert.match(
+      from({ ...sklearn, instanceType: 'gpu-enabled' }).warnings.join(),
+      /does not use the GPU of ml\.g5\.xlarge/,
+    );
   });
   it('a string for a number or a boolean in a config file', () => {
     assert.equal(from({ ...sklearn, instanceCount: '3', includeTests: 'false' }).project?.instance.count, 3);

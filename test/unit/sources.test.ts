@@ -42,7 +42,7 @@ describe('flags', () => {
     [['--framework', '--force'], /needs a value/],
     [['--force=maybe'], /does not take a value/],
     [['a', 'b'], /unexpected argument "b"/],
-    [['--framework=sklearn', '--framework=xgboost'], /given twice/],
+    [['--framework=sklearn', '--framework=xgboost'], /set twice/],
     [['--__proto__=x'], /unknown flag/],
     [['--constructor=x'], /unknown flag/],
   ] as const) {

@@ -37,7 +37,7 @@ function ofKeras(config: string, version: string | undefined, backend: string | 
   if (version && Number.parseInt(version, 10) < 2)
     return {
       ...facts,
-      obstacle: `Keras ${version} saved it, and TensorFlow cannot read its files. Train the model again with Keras 2 or 3.`,
+      obstacle: `It was saved by Keras ${version}, whose files TensorFlow cannot read. Retrain the model with Keras 2 or 3.`,
     };
   const warning = `It was trained with the ${backend} backend and is served with TensorFlow: compare the predictions.`;
   const others = [undefined, 'tensorflow'];

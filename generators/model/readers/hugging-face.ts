@@ -65,8 +65,8 @@ function warningsOf(
     !config.model_type && 'config.json has no model_type, which is required to load the model.',
     !task &&
       (architecture
-        ? `The server has no task for ${architecture}, only ${[...new Set(tasks.map(([, each]) => each))].join(', ')}: write load() and predict() in code/model_handler.py.`
-        : 'config.json names no architecture, so the task of the model is unknown: set SM_TASK.'),
+        ? `The server does not support the architecture ${architecture}, only the tasks ${[...new Set(tasks.map(([, each]) => each))].join(', ')}: write load() and predict() in code/model_handler.py.`
+        : "config.json does not name an architecture, so the model's task is unknown: set SM_TASK."),
   ].filter((each) => each !== false && each !== undefined) as string[];
 }
 

@@ -1,4 +1,4 @@
-// MLflow folders: the native model of a flavour, and its requirements, Python version and signature.
+// MLflow folders: the native model of a flavor, and its requirements, Python version and signature.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { load } from 'js-yaml';
@@ -8,8 +8,8 @@ import { listOf, objectOf, parseJson, valueAt } from '../json.js';
 
 type Yaml = Record<string, unknown>;
 
-/** For each flavour, the keys in MLmodel of the native model's path and of the library's version. */
-const flavours: readonly [flavour: string, key: string, version: string][] = [
+/** For each flavor, the keys in MLmodel of the native model's path and of the library's version. */
+const flavors: readonly [flavor: string, key: string, version: string][] = [
   ['sklearn', 'pickled_model', 'sklearn_version'],
   ['xgboost', 'data', 'xgb_version'],
   ['lightgbm', 'data', 'lgb_version'],
@@ -25,27 +25,27 @@ const flavours: readonly [flavour: string, key: string, version: string][] = [
 export interface MlflowFolder {
   /** The path of the native model; undefined if the folder needs mlflow.pyfunc. */
   readonly nativePath: string | undefined;
-  readonly flavour: string;
+  readonly flavor: string;
   /** Facts from the folder rather than the native model. */
   readonly facts: Partial<Facts>;
   /** The versions in requirements.txt, by package. */
   readonly pins: ReadonlyMap<string, string>;
 }
 
-/** Reads MLmodel and requirements.txt. Throws an UnreadableError if no flavour can be served. */
+/** Reads MLmodel and requirements.txt. Throws an UnreadableError if no flavor can be served. */
 export function readMlflow(folder: string): MlflowFolder {
   const mlmodel = parse(join(folder, 'MLmodel'));
   const known = (mlmodel.flavors ?? {}) as Record<string, Yaml>;
-  const [flavour, key, versionKey] = flavours.find(([name, key]) => typeof known[name]?.[key] === 'string') ?? [
+  const [flavor, key, versionKey] = flavors.find(([name, key]) => typeof known[name]?.[key] === 'string') ?? [
     'python_function',
     '',
     '',
   ];
-  const own = known[flavour];
+  const own = known[flavor];
   if (!own)
     throw new UnreadableError(
-      `an MLflow model that Python cannot load (flavours: ${Object.keys(known).join(', ') || 'none'})`,
-      'save it with a Python flavour, such as sklearn or python_function',
+      `an MLflow model that Python cannot load (flavors: ${Object.keys(known).join(', ') || 'none'})`,
+      'save it with a Python flavor, such as sklearn or python_function',
     );
   const python = text(known.python_function?.python_version) ?? text(own.python_version);
   const version = text(own[versionKey]);
@@ -53,11 +53,11 @@ export function readMlflow(folder: string): MlflowFolder {
   const nativePath = key && !needsMlflow(own, known.python_function) ? join(folder, String(own[key])) : undefined;
   return {
     nativePath,
-    flavour,
+    flavor,
     pins: pinsIn(join(folder, 'requirements.txt')),
     facts: {
       ...(python && { pythonVersion: python.split('.', 2).join('.') }),
-      ...(nativePath && flavour === 'sklearn' && version && { frameworkVersion: version }),
+      ...(nativePath && flavor === 'sklearn' && version && { frameworkVersion: version }),
       ...signature,
     },
   };
@@ -73,7 +73,7 @@ const needsMlflow = (own: Yaml, pyfunc: Yaml | undefined) =>
   listOf(own.skops_trusted_types).length > 0;
 
 /** The facts of the native model, completed with those from the folder. */
-export function complete(native: Facts, { flavour, facts, pins }: MlflowFolder): Facts {
+export function complete(native: Facts, { flavor, facts, pins }: MlflowFolder): Facts {
   const { inputs = [] } = facts;
   const same = native.byName === true && sameNames(native.inputs ?? [], inputs);
   const numbers = same && !inputs.some(({ type }) => type === 'string' || type === 'datetime');
@@ -88,7 +88,7 @@ export function complete(native: Facts, { flavour, facts, pins }: MlflowFolder):
   return {
     ...native,
     ...facts,
-    what: `MLflow model (${flavour}): ${native.what}`,
+    what: `MLflow model (${flavor}): ${native.what}`,
     byName: signed || same,
     signed,
     ...(packages.length && { packages }),
@@ -118,7 +118,7 @@ const text = (value: unknown) => (typeof value === 'string' && value ? value : u
 function parse(path: string): Yaml {
   const value: unknown = load(readFileSync(path, 'utf8').slice(0, 1 << 20));
   if (typeof value !== 'object' || value === null)
-    throw new UnreadableError('an MLflow model whose MLmodel is not valid YAML', 'copy it again');
+    throw new UnreadableError('an MLflow model whose MLmodel file is not valid YAML', 'copy it again');
   return value as Yaml;
 }
 

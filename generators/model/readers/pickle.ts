@@ -110,7 +110,7 @@ function describe(value: Value): string {
   }
   if (value.is === 'instance') return 'an object whose class is defined in the file';
   if ('items' in value)
-    return `a ${value.is} of ${list(value.items.map((each) => classOf(each)?.name ?? typeof each))}`;
+    return `a ${value.is} of ${value.items.length} item${value.items.length === 1 ? '' : 's'} (${list(value.items.map((each) => classOf(each)?.name ?? typeof each))})`;
   return value.is === 'global' ? `the function or class ${value.module}.${value.name}` : value.is;
 }
 
@@ -118,10 +118,10 @@ const list = (words: readonly string[]) => `${words.slice(0, 6).join(', ')}${wor
 
 /** Classes that the scikit-learn handler cannot serve, and what to do with them. */
 const unservable: readonly [RegExp, string][] = [
-  [/^xgboost\.core\.Booster$/, 'save it in XGBoost\'s own format: booster.save_model("model.json")'],
-  [/^(tf_)?keras\.|^tensorflow\./, 'save it in Keras\'s own format: model.save("model.keras")'],
-  [/^torch\./, 'export it where its class is defined: torch.jit.script(model.eval()).save("model.pt")'],
-  [/^(pandas|numpy|scipy)\./, 'save the model itself'],
+  [/^xgboost\.core\.Booster$/, '. Save it in XGBoost\'s own format: booster.save_model("model.json")'],
+  [/^(tf_)?keras\.|^tensorflow\./, '. Save it in Keras\'s own format: model.save("model.keras")'],
+  [/^torch\./, '. Export it where its class is defined: torch.jit.script(model.eval()).save("model.pt")'],
+  [/^(pandas|numpy|scipy)\./, ', not a model. Save the model itself'],
 ];
 
 /** Why the saved object cannot be served as it is; undefined if it can. */
@@ -130,7 +130,7 @@ function obstacleOf(value: Value, main: Global | undefined): string | undefined 
   if (!main) return 'That is not a model: save the model itself, joblib.dump(model, "model.joblib").';
   const name = `${main.module}.${main.name}`;
   const hint = unservable.find(([pattern]) => pattern.test(name))?.[1];
-  return hint && `It contains ${name}: ${hint}.`;
+  return hint && `It contains ${name}${hint}.`;
 }
 
 /** Yields the values in an object graph, each once, breadth first, up to `maxCount`. */
@@ -225,7 +225,7 @@ function findInputs(value: Value): Pick<Facts, 'inputs' | 'byName' | 'likelyInpu
   for (const step of others) {
     const likelyInputs = inputsOf(step)?.inputs;
     const [one, other] = [first, step].map((each) => classOf(each)?.name);
-    const guess = `${one} does not define its inputs: the sample request in the project fits ${other}, a later step.`;
+    const guess = `${one} does not define its inputs, so the sample request has the inputs of a later step, ${other}: change it to what ${one} accepts.`;
     if (likelyInputs) return { likelyInputs, warnings: [guess] };
   }
   return {};
@@ -256,7 +256,7 @@ function warningsOf(globals: readonly Global[]): string[] {
   const code = globals.some(({ module, name }) => /^(cloudpickle|dill)/.test(module) || name === 'CodeType');
   return code
     ? [
-        'It contains functions as bytecode, which runs only in the Python version that saved it: pass that as --python-version.',
+        'It contains functions as bytecode, which runs only on the Python version that saved it: pass that version with --python-version.',
       ]
     : [];
 }

@@ -9,8 +9,8 @@ import { members, openMember } from '../zip.js';
 /** The start of a torch.save file from before PyTorch 1.6: a pickled magic number. */
 export const LEGACY_START = Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex');
 
-const exportIt =
-  'export it where its class is defined: torch.jit.script(model.eval()).save("model.pt"), or torch.export.save(torch.export.export(model.eval(), (example,)), "model.pt2")';
+const howToExport =
+  'torch.jit.script(model.eval()).save("model.pt"), or torch.export.save(torch.export.export(model.eval(), (example,)), "model.pt2")';
 
 /** Reads a zip archive from torch.save. Throws an UnreadableError if it is damaged. */
 export function readTorchArchive(bytes: Bytes): Facts {
@@ -40,18 +40,18 @@ function judge(value: Value): [what: string, obstacle: string] {
     const lightning = keys.find((key) => key.startsWith('pytorch-lightning'));
     return [
       lightning ? 'a Lightning checkpoint' : 'a checkpoint',
-      `It contains the weights, not the model: load it (${lightning ? 'YourModule.load_from_checkpoint(path)' : 'model.load_state_dict(checkpoint["state_dict"])'}), then ${exportIt}.`,
+      `It contains the weights, not the model. Where the model's class is defined, load the weights (${lightning ? 'YourModule.load_from_checkpoint(path)' : 'model.load_state_dict(checkpoint["state_dict"])'}), then export the model: ${howToExport}.`,
     ];
   }
   const main = typeof value === 'object' && value?.is === 'instance' ? (value.of as Global) : undefined;
   if (keys.length || main?.name === 'OrderedDict')
     return [
       'weights (a state dict)',
-      `It contains the weights, not the model: load them with model.load_state_dict(…), then ${exportIt}.`,
+      `It contains the weights, not the model. Where the model's class is defined, load the weights with model.load_state_dict(…), then export the model: ${howToExport}.`,
     ];
   return [
     main?.is === 'global' ? `a pickled ${main.module}.${main.name}` : 'tensors',
-    `It needs the code of its class, and PyTorch does not guarantee that other versions can read it: ${exportIt}.`,
+    `It needs the code of its class, and PyTorch does not guarantee that other versions can read it. Export it where its class is defined: ${howToExport}.`,
   ];
 }
 
