@@ -114,7 +114,7 @@ const path = /^(?!.*(?:^|\/)\.\.(?:\/|$))(?![~ -])(?!.* $)[\p{L}\p{N} _.,+@=:/-]
 export const parameters = {
   model: define({
     about: 'Model file or folder on this machine',
-    prompt: 'Model file or folder (Tab: complete the path, Enter: no model yet)',
+    prompt: 'Model file or folder (Tab: complete, Enter: no model yet)',
     schema: z.string().min(1),
     rule: 'the path of a file or a folder',
     silent: ({ framework }) => framework === 'transformers', // served by its name

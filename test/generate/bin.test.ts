@@ -163,7 +163,7 @@ describe('the bin refuses', () => {
   it('a config file that is a folder', () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'ml-container.config.json'));
-    assertRefused(run(folder, sample), 2, / does not exist\n/);
+    assertRefused(run(folder, sample), 2, /cannot read ml-container\.config\.json: EISDIR/);
   });
 
   it('to plan a project where a file is in the way', () => {

@@ -286,7 +286,7 @@ describe('a dialogue', () => {
     const args = ['--framework=transformers', '--deploy-target=serverless', '--model-server=fastapi'];
     const asked = await questions({ modelName: 'a/b-70b', modelMemory: 1, serverlessMemory: 6144 }, args);
     const refused = String(asked.get('modelMemory')?.validate?.('130'));
-    assert.match(refused.replaceAll(/\s+/g, ' '), /deploy target realtime model server vllm/);
+    assert.match(refused.replaceAll(/\s+/g, ' '), /set deploy target to realtime and set model server to vllm/);
     const summary = asked.get('confirmation')?.intro ?? '';
     for (const text of [refused, summary]) assert.doesNotMatch(text, /--/);
     assert.match(summary, /Serverless memory +6144 MB/);
@@ -373,7 +373,10 @@ describe('a dialogue', () => {
 
   it('shows the cost of a default instance type in the summary', async () => {
     const asked = await questions({}, ['--framework=transformers', '--model-name=Qwen/Qwen3-8B']);
-    assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*which costs less\s+than[\s\S]*instance type/);
+    assert.match(
+      asked.get('confirmation')?.intro ?? '',
+      /Warning: [\s\S]*which costs\s+less\s+than[\s\S]*set instance type to\s/,
+    );
   });
 
   it('of configure suggests the answers in the file that it writes', async () => {
@@ -407,7 +410,7 @@ describe('a typed path', () => {
   it('that is an address or the name of a model is refused with a way to go on', () => {
     const hint = (path: string) => importModel(path, 'the test', cwd, false).problems[0]?.hint ?? '';
     assert.match(hint('s3://bucket/churn.pkl'), /download it first/);
-    assert.match(hint('Qwen/Qwen3-8B'), /framework transformers/);
+    assert.match(hint('Qwen/Qwen3-8B'), /use --framework=transformers and --model-name=/);
     assert.equal(hint('absent.pkl'), 'check the path');
   });
 });

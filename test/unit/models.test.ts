@@ -145,7 +145,10 @@ describe('the instance of a language model', () => {
     const serverless = { modelName: 'Qwen/Qwen3-0.6B', deployTarget: 'serverless' };
     assert.match(problem(serverless), /more than 2048 MB; use --serverless-memory=4096/);
     assert.equal(problem({ ...serverless, serverlessMemory: 4096 }), '');
-    assert.match(problem({ ...large, deployTarget: 'serverless' }), /--deploy-target=realtime --model-server=vllm/);
+    assert.match(
+      problem({ ...large, deployTarget: 'serverless' }),
+      /use --deploy-target=realtime and --model-server=vllm/,
+    );
     assert.equal(problem({ modelName: 'Qwen/Qwen3-0.6B', instanceType: 'cpu-optimized' }), '');
   });
 });
