@@ -9,8 +9,10 @@ async function main(argv: readonly string[]): Promise<void> {
   if (argv.includes('--version')) return print(`${(await import('./version.js')).version()}\n`);
   if (argv.includes('--help') || argv.includes('-h') || `${argv}` === 'help')
     return print((await import('./config/describe.js')).help());
-  if (command === 'schema')
-    return print(`${JSON.stringify((await import('./config/describe.js')).jsonSchema(), null, 2)}\n`);
+  if (command === 'schema') {
+    process.exitCode = (await import('./schema.js')).schema(rest);
+    return;
+  }
   if (command === 'inspect') {
     process.exitCode = (await import('./inspect.js')).inspect(rest);
     return;

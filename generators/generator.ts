@@ -1,4 +1,5 @@
 // The base class of the Yeoman generators: prompts, writes the files and prints the next steps. The core does the rest.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import chalk from 'chalk';
 import Generator from 'yeoman-generator';
@@ -9,6 +10,7 @@ import type { Question } from './config/prompts.js';
 import { type CommandLine, type RunFlags, readArguments, readOptions } from './config/sources.js';
 import { wrap } from './config/wrap.js';
 import { thisMachine } from './machine.js';
+import { pathsToKeep } from './overwrite.js';
 import { pathPrompt } from './path-prompt.js';
 import { type Command, type Interaction, type Plan, plan } from './plan.js';
 import type { BinaryFile, RenderedFile } from './project/render.js';
@@ -81,20 +83,19 @@ function problemsOnDisk({ files, copies, directory }: Plan, { force }: RunFlags)
   }
 }
 
-/** Whether Yeoman asks about a file. It does not ask about the answers and the base, which are written last. */
+/** Whether to ask about a file before it is overwritten. The answers and the base are written last, without a question. */
 const isAskedAbout = (file: RenderedFile | BinaryFile): file is RenderedFile =>
   'text' in file && file.path !== answersFile;
 
-/** Whether the user cancelled, with Ctrl-C or with "abort" when Yeoman asks about a conflict. */
-export const isCancellation = ({ name, message }: Error) =>
-  name === 'ExitPromptError' || message === 'Process aborted by user';
+/** Whether the user cancelled with Ctrl-C. */
+export const isCancellation = ({ name }: Error) => name === 'ExitPromptError';
 
 /** Sets our message and exit status on the error that ends a cancelled run, so that yo prints them. */
-export function describeCancellation({ env }: Generator, written: () => string | undefined): void {
+export function describeCancellation({ env }: Generator, written?: string): void {
   const { signal } = env.adapter as { signal?: AbortSignal };
   signal?.addEventListener('abort', () => {
     if (!isCancellation(signal.reason)) return;
-    const { code, message } = new CancelledError(written());
+    const { code, message } = new CancelledError(written);
     Object.assign(signal.reason, { code, message });
   });
 }
@@ -116,6 +117,8 @@ export abstract class CreatorGenerator extends BaseGenerator {
   private request: Request = { commandLine: readArguments([]), typed: false };
   private plan?: Plan;
   private copies?: Staged;
+  /** The paths of existing files that the user does not want to overwrite. */
+  private kept: ReadonlySet<string> = new Set();
   /** The files that are missing or different on disk, and the names of saved edits. */
   private pending: readonly OutputFile[] = [];
   private saved: readonly string[] = [];
@@ -125,22 +128,22 @@ export abstract class CreatorGenerator extends BaseGenerator {
     const { commandLine, typed } = this.request;
     const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
     if (process.env.NO_COLOR) chalk.level = 0;
-    if (interactive) this.log('Creates a project that serves your model on SageMaker, in your own container.\n');
+    if (interactive) this.log(wrap('Creates a project that serves your model on SageMaker, in your own container.\n'));
     if (interactive && this.command === 'app') this.mentionProject();
     const context = { cwd: this.env.cwd, env: process.env, machine: thisMachine() };
-    describeCancellation(
-      this,
-      () => this.plan && `existing files are overwritten only if you confirmed it, and ${answersFile} is not`,
-    );
+    describeCancellation(this);
     try {
       const planned = await plan(this.command, commandLine, context, interactive ? this.interaction() : undefined);
-      announce(planned, commandLine.run, (text) => void this.log(text));
+      const say = (text: string) => void this.log(text);
+      if (commandLine.run.explain) say(planned.explanation);
       const all = [...planned.files, ...planned.copies];
       const asksYeoman = !typed || onTerminal();
       const copies = planned.replaces ? [] : planned.copies;
       if (!commandLine.run.force) refuseConflicts(asksYeoman ? copies : all, planned.directory);
       refuseObstacles(all, planned.directory); // Yeoman would crash on them when it writes
-      if (asksYeoman && !commandLine.run.force && !commandLine.run.dryRun) this.mentionUpdate(planned);
+      announce(planned, commandLine.run, say);
+      if (asksYeoman && !commandLine.run.force && !commandLine.run.dryRun)
+        this.kept = await this.askAboutFiles(planned);
       if (planned.copies.length && !commandLine.run.dryRun) this.stageCopies(planned);
       this.plan = planned;
     } catch (error) {
@@ -159,10 +162,16 @@ export abstract class CreatorGenerator extends BaseGenerator {
     this.log(wrap(`${text} These prompts create another project, in its own folder.\n`));
   }
 
-  /** Names the command that merges, before Yeoman asks about each file of an existing project. */
-  private mentionUpdate({ files, directory }: Plan): void {
-    const count = conflictsIn(files.filter(isAskedAbout), directory).length;
-    if (!count || !isProject(directory)) return;
+  /** Asks which files to overwrite. Returns those to keep. Names the command that merges, if the folder is a project. */
+  private async askAboutFiles({ files, directory }: Plan): Promise<ReadonlySet<string>> {
+    const asked = files.filter(isAskedAbout);
+    const count = conflictsIn(asked, directory).length;
+    if (count && isProject(directory)) this.mentionUpdate(directory, count);
+    const terminal = { ask: (question: object) => ask(this, question as Question), say: this.log.bind(this) };
+    return pathsToKeep(asked, { directory, cwd: this.env.cwd }, terminal);
+  }
+
+  private mentionUpdate(directory: string, count: number): void {
     const text = `${directory} is a project, and ${countFiles(count)} would change. To merge instead of overwriting: press Ctrl-C, and run ml-container-creator update in that folder, with the same flags.`;
     this.log(wrap(`\n${text}`));
   }
@@ -186,10 +195,15 @@ export abstract class CreatorGenerator extends BaseGenerator {
         directory,
       );
     else if (this.plan.replaces) this.saved = saveEdits(copies, directory);
-    for (const file of files.filter(isAskedAbout)) {
-      const stat = { mode: file.executable ? 0o100755 : 0o100644 };
-      this.fs.write(join(directory, file.path), file.text, { stat } as never);
-    }
+    for (const file of this.pending) if (!('source' in file) && isAskedAbout(file)) this.writeText(file, directory);
+  }
+
+  private writeText({ path, text, executable }: RenderedFile, directory: string): void {
+    if (this.kept.has(path)) return;
+    const target = join(directory, path);
+    this.fs.write(target, text, { stat: { mode: executable ? 0o100755 : 0o100644 } } as never);
+    const file = this.env.sharedFs.get(target);
+    if (existsSync(target)) Object.assign(file, { conflicter: 'force' }); // so that Yeoman does not ask again
   }
 
   end(): void {

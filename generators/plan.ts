@@ -46,8 +46,8 @@ export class RefusedError extends RequestError {
   readonly explanation: string;
   readonly warnings: readonly string[];
 
-  constructor(problems: readonly Problem[], settled: Settled) {
-    super(problems);
+  constructor(problems: readonly Problem[], settled: Settled, outcome?: string) {
+    super(problems, outcome);
     this.explanation = explain(settled);
     this.warnings = settled.warnings;
   }

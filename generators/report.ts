@@ -7,24 +7,28 @@ import type { Written } from './project/write.js';
 
 const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
 
-/** Prints a warning: on one line in a log, wrapped on a terminal. */
-function warn(warning: string): void {
-  const text = `Warning: ${warning}`;
-  process.stderr.write(withNewline(process.stderr.isTTY ? wrap(text) : text));
+/** A line with a command to paste, which must stay on one line. */
+const hasCommand = /\b(run|type): |ml-container-creator /;
+
+/** Prints a text on stderr: as it is in a log, wrapped on a terminal. */
+function complain(text: string): void {
+  const lines = text.split('\n').map((line) => (hasCommand.test(line) ? line : wrap(line)));
+  process.stderr.write(withNewline(process.stderr.isTTY ? lines.join('\n') : text));
 }
+
+export const warn = (warning: string) => complain(`Warning: ${warning}`);
 
 /** Returns a function that prints messages: on stderr if stdout is for JSON. */
 export const printer = (json: boolean | undefined) => (text: string) =>
   void (json ? process.stderr : process.stdout).write(withNewline(text));
 
-/** Prints the warnings and the output of --explain and --dry-run, before anything is written. */
+/** Prints the warnings and the output of --dry-run, when nothing stands in the way any more. */
 export function announce(
-  { warnings, seen, explanation, files, copies, directory }: Plan,
+  { warnings, seen, files, copies, directory }: Plan,
   flags: RunFlags,
   say = printer(flags.json),
 ): void {
   for (const warning of warnings.filter((each) => !seen.includes(each))) warn(warning);
-  if (flags.explain) say(explanation);
   if (flags.dryRun)
     say(`Would write to ${directory}:\n${[...files, ...copies].map(({ path }) => `  ${path}`).join('\n')}`);
 }
@@ -62,6 +66,6 @@ export function fail(error: unknown, { json, explain }: RunFlags): number {
   if (explain && refused) printer(json)(refused.explanation);
   if (json)
     process.stdout.write(`${JSON.stringify({ problems: error.problems, warnings: refused?.warnings ?? [] })}\n`);
-  process.stderr.write(withNewline(error.message));
+  complain(error.message);
   return error.code;
 }

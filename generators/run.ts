@@ -2,7 +2,7 @@
 import { readArguments } from './config/sources.js';
 import { thisMachine } from './machine.js';
 import { type Command as PlannedCommand, plan } from './plan.js';
-import { refuseObstacles, write } from './project/write.js';
+import { refuseConflicts, refuseObstacles, write } from './project/write.js';
 import { announce, closingLines, fail, nothingWritten, printer } from './report.js';
 
 export type Command = PlannedCommand | 'update';
@@ -22,10 +22,13 @@ export async function run(command: Command, argv: readonly string[]): Promise<nu
       return await (await import('./update/run.js')).runUpdate({ cwd: process.cwd(), commandLine });
     const context = { cwd: process.cwd(), env: process.env, machine: thisMachine() };
     const planned = await plan(command, commandLine, context);
-    announce(planned, commandLine.run);
+    const { dryRun, force = false, explain } = commandLine.run;
+    if (explain) printer(json)(planned.explanation);
     const all = [...planned.files, ...planned.copies];
-    if (commandLine.run.dryRun) refuseObstacles(all, planned.directory);
-    const written = commandLine.run.dryRun ? undefined : write(all, planned.directory, commandLine.run.force ?? false);
+    if (!dryRun && !force) refuseConflicts(all, planned.directory);
+    refuseObstacles(all, planned.directory);
+    announce(planned, commandLine.run);
+    const written = dryRun ? undefined : write(all, planned.directory, force);
     if (json) process.stdout.write(`${JSON.stringify(planned.summary)}\n`);
     printer(json)(written ? closingLines(planned, written) : nothingWritten);
     return 0;

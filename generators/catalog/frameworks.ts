@@ -40,6 +40,8 @@ export interface FrameworkEntry {
   trainingPackages?: readonly string[];
   /** Modules that loading a model imports: the image build precompiles the standard library modules that they need. */
   imports?: readonly string[];
+  /** Its train.py fits in one step: it saves no checkpoints, and a job that is stopped leaves no model. */
+  trainsInOneStep?: true;
   /** It has a tools/describe_library.py, because describe_model.py needs more than predict(). */
   describes?: true;
   /** tools/convert.py can convert its models to ONNX. */
@@ -83,6 +85,7 @@ export const frameworks = {
     serving: ['treelite'],
     modules: ['estimators', 'categories', 'accelerate', 'accelerate_linear', 'accelerate_method', 'accelerate_trees'],
     imports: ['sklearn.ensemble'],
+    trainsInOneStep: true,
     converts: true,
     optional: ['pandas'],
   },
@@ -149,6 +152,7 @@ export const frameworks = {
     gpu: { cuda: 13, library: ['onnxruntime-gpu[cuda,cudnn]=={}', 'numpy'] },
     modules: ['tensors', 'gpu'],
     trainingPackages: ['onnx'],
+    trainsInOneStep: true,
   },
   transformers: {
     label: 'Transformers',
@@ -161,7 +165,7 @@ export const frameworks = {
     folder: true,
     example: '{"inputs": ["a text", "another"]}',
   },
-  custom: { label: 'your own code', formats: [], servers: web, library: ['numpy'], gpu: {} },
+  custom: { label: 'your own code', formats: [], servers: web, library: ['numpy'], gpu: {}, trainsInOneStep: true },
 } as const satisfies Record<string, FrameworkEntry>;
 
 export type Framework = keyof typeof frameworks;

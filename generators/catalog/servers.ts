@@ -14,6 +14,8 @@ export interface Engine {
 }
 
 export interface ServerEntry {
+  /** The name of the product. */
+  name: string;
   /** Shown in the prompt. */
   label: string;
   /** Its files in templates/servers/SERVER/code. */
@@ -45,17 +47,20 @@ const web = {
 export const servers = {
   fastapi: {
     ...web,
+    name: 'FastAPI',
     label: 'FastAPI on uvicorn, the fastest',
     requirements: ['fastapi', 'httptools', 'orjson', 'prometheus-client', 'uvicorn', 'uvloop'],
   },
   flask: {
     ...web,
+    name: 'Flask',
     label: 'Flask on gunicorn behind nginx',
     files: [...web.files, 'nginx.conf'],
     requirements: ['flask', 'gevent', 'gunicorn', 'orjson', 'packaging', 'prometheus-client'],
     packages: ['nginx'],
   },
   vllm: {
+    name: 'vLLM',
     label: 'GPU engine for language models',
     files: ['serving/engine.py'],
     requirements: ['boto3'],
@@ -73,6 +78,7 @@ export const servers = {
     },
   },
   sglang: {
+    name: 'SGLang',
     label: 'GPU engine for language models',
     files: ['serving/engine.py', 'serving/server.py'],
     requirements: ['boto3'],
@@ -85,6 +91,7 @@ export const servers = {
     },
   },
   mms: {
+    name: 'Multi Model Server',
     label: 'AWS’s Multi Model Server, in Java (legacy; fastapi is recommended)',
     multiModelOnly: true,
     files: ['log4j2.xml', 'serving/app.py', 'serving/multi.py', 'serving/handler_service.py', 'serving/unregister.py'],

@@ -17,7 +17,7 @@ export interface Modules {
 export interface TargetEntry {
   /** Shown in the prompt. */
   label: string;
-  /** Completes the sentence "as …". */
+  /** Completes the sentence "It is served …". */
   words: string;
   /** The part in templates/deploy/iam that grants access to its models in S3. */
   models: Models;
@@ -33,26 +33,26 @@ const endpoint = { deploy: 'endpoint', invoke: 'invoke' } as const;
 export const targets = {
   realtime: {
     label: 'an endpoint on instances that are always on',
-    words: 'a real-time endpoint',
+    words: 'as a real-time endpoint',
     modules: { ...endpoint, target: 'realtime', scaling: 'by_invocations' },
     permissions: { execution: ['capture', 'network'], deployer: ['endpoint', 'invoke', 'network'] },
   },
   serverless: {
     label: 'an endpoint that costs nothing while idle',
-    words: 'a serverless endpoint',
+    words: 'as a serverless endpoint',
     modules: { ...endpoint, target: 'serverless', scaling: 'by_utilization' },
     permissions: { execution: [], deployer: ['endpoint', 'invoke'] },
     serverless: true,
   },
   async: {
     label: 'an endpoint with a queue, for slow or large requests',
-    words: 'an asynchronous endpoint',
+    words: 'as an asynchronous endpoint',
     modules: { ...endpoint, invoke: 'invoke_async', target: 'asynchronous', scaling: 'by_backlog' },
     permissions: { execution: ['async', 'network'], deployer: ['endpoint', 'async', 'network'] },
   },
   batch: {
     label: 'a job on files in S3',
-    words: 'a batch transform job',
+    words: 'in batch transform jobs',
     modules: { deploy: 'batch', invoke: 'invoke_batch', target: 'transform' },
     permissions: { execution: ['batch', 'network'], deployer: ['batch', 'network'] },
   },

@@ -1,11 +1,11 @@
 // Asks the questions one by one until the answers make a project or the user cancels. No answer is lost on the way.
 import type { Collect, Gathered } from './gather.js';
 import { isKey, type Key, keys, type Machine } from './parameters.js';
-import { isPossible, type Progress, problemText, realProblems, refuser, withAnswer } from './possible.js';
+import { doubtfulSize, isPossible, type Progress, problemText, realProblems, refuser, withAnswer } from './possible.js';
 import { CancelledError, CONFLICT, type Problem } from './problems.js';
 import { nextQuestion, problemWith, type Question, type Refuse, readAnswer } from './prompts.js';
 import { type Given, YOUR_ANSWER } from './sources.js';
-import { confirmationFor, questionToGoBackTo, questionToReplace } from './summary.js';
+import { confirmationFor, questionToGoBackTo, questionToReplace, questionToTrust } from './summary.js';
 import { wrap } from './wrap.js';
 
 /** Asks one question. The answer is a value of the parameter, or the text typed. */
@@ -49,32 +49,54 @@ export async function runDialogue(collect: Collect, dialogue: Dialogue, machine:
   const setting: Setting = { collect, check: () => [], ...dialogue, machine, repeats: new Map() };
   let state: State = { answered: [], asked: new Set(), earlier: new Map(), accepted: new Set() };
   for (;;) {
-    const gathered = collect(state.answered);
+    const gathered = gatheredAt(state, setting);
     const next = (await askNext(gathered, state, setting)) ?? (await conclude(gathered, state, setting));
     if ('problems' in next) return next;
     state = next;
   }
 }
 
+/** The answers so far. Also asks for the size of a model, if the one in its name rules it out. */
+function gatheredAt(progress: Progress, { collect, machine }: Pick<Setting, 'collect' | 'machine'>): Gathered {
+  const gathered = collect(progress.answered);
+  const doubt = doubtfulSize(collect, progress, machine);
+  if (!doubt) return gathered;
+  const modelMemory = `${doubt}. If that size is wrong, type the right one; otherwise press Enter, to name another model`;
+  return { ...gathered, needed: { ...gathered.needed, modelMemory } };
+}
+
 /** Asks the next question. Returns the result if no answer can help; undefined if there is no question. */
-async function askNext(
-  gathered: Gathered,
-  state: State,
-  { collect, ask, check, machine }: Setting,
-): Promise<State | Gathered | undefined> {
+async function askNext(gathered: Gathered, state: State, setting: Setting): Promise<State | Gathered | undefined> {
+  const { collect, ask, check, machine } = setting;
   const isFirst = state.asked.size === 0;
   const isStuck =
-    !isPossible(collect, state, machine) || (isFirst && check(gathered).some((each) => !isReplaceable(each)));
+    (!gathered.needed.modelMemory && !isPossible(collect, state, machine)) ||
+    (isFirst && check(gathered).some((each) => !isReplaceable(each)));
   if (isStuck) return isFirst ? withChecks(gathered, check) : undefined;
-  const refuse = checkedOnDisk(refuser(collect, state, machine), (given) =>
-    check(collect(withAnswer(state, given).answered)),
-  );
+  const refuse = refuserFor(gathered, state, setting);
   const question = nextQuestion(gathered, { ...state, earlier: chosenBefore(state), machine, refuse });
   if (!question) return undefined;
   const next = await askUntilValid(withReason(question, state), ask, state, refuse);
   if (!next) return withChecks(gathered, check);
+  const key = question.name as Key;
+  const followed = await followUp(gathered, state, next, setting);
+  if (!followed.asked.has(key))
+    return isRepeated({ message: key }, next, setting) ? withChecks(collect(next.answered), check) : followed;
   const standard = nextQuestion(gathered, { ...state, earlier: new Map(), machine, refuse })?.default;
-  return restored(withAccepted(next, question.name as Key, standard), collect, machine);
+  return restored(withAccepted(followed, key, standard), setting);
+}
+
+/** Asks about an answer that has consequences. Returns an earlier state if the user takes an answer back. */
+async function followUp({ needed }: Gathered, before: State, after: State, { collect, ask }: Setting): Promise<State> {
+  const { danger } = collect(after.answered);
+  if (danger && (await ask(questionToTrust(danger))) !== true) return before;
+  if (danger)
+    return {
+      ...after,
+      answered: after.answered.map((each) => (each.key === 'model' ? { ...each, agreed: true } : each)),
+    };
+  const hasSize = after.answered.some(({ key, value }) => key === 'modelMemory' && value !== undefined);
+  return needed.modelMemory && !hasSize ? rewindTo(before, 'modelName') : after;
 }
 
 /** With all questions answered: goes back to the one that causes a problem, or shows the summary. */
@@ -99,7 +121,7 @@ async function conclude(gathered: Gathered, state: State, setting: Setting): Pro
 }
 
 /** Whether the same answers keep running into the same problem. */
-function isRepeated({ message }: Problem, { answered }: State, { repeats }: Setting): boolean {
+function isRepeated({ message }: Pick<Problem, 'message'>, { answered }: State, { repeats }: Setting): boolean {
   const attempt = JSON.stringify([answered, message]);
   const count = (repeats.get(attempt) ?? 0) + 1;
   repeats.set(attempt, count);
@@ -112,6 +134,19 @@ const isReplaceable = ({ key }: Problem) => key === CONFLICT;
 /** Adds the problems found on the disk, if there are no others. */
 function withChecks(gathered: Gathered, check: NonNullable<Dialogue['check']>): Gathered {
   return gathered.problems.length ? gathered : { ...gathered, problems: check(gathered) };
+}
+
+/** Refuses answers that cannot work, except those that `followUp` asks about. */
+function refuserFor({ needed }: Gathered, state: State, { collect, check, machine }: Setting): Refuse {
+  const collectWith = (given: Given) => collect(withAnswer(state, given).answered);
+  const refuse = checkedOnDisk(refuser(collect, state, machine), (given) => check(collectWith(given)));
+  return (given) => {
+    const isAskedAbout =
+      given.key === 'model'
+        ? collectWith(given).danger !== undefined
+        : given.key === 'modelMemory' && needed.modelMemory !== undefined && given.value === undefined;
+    return isAskedAbout ? undefined : refuse(given);
+  };
 }
 
 /** Also refuses answers that lead to a folder that cannot be written. */
@@ -182,13 +217,14 @@ const chosenBefore = ({ earlier, accepted }: State) => new Map([...earlier].filt
  * Restores earlier answers, in the order of the questions, up to the first question that must be asked: one without an
  * earlier answer, with one that no longer works, or with one that was the default but is not any more.
  */
-function restored(state: State, collect: Collect, machine: Machine): State {
+function restored(state: State, { collect, machine }: Setting): State {
   let progress: State = state;
   for (;;) {
     const refuse = refuser(collect, progress, machine);
-    const question = nextQuestion(collect(progress.answered), { ...progress, earlier: new Map(), machine, refuse });
+    const gathered = gatheredAt(progress, { collect, machine });
+    const question = nextQuestion(gathered, { ...progress, earlier: new Map(), machine, refuse });
     const key = question?.name as Key;
-    if (!question || !state.earlier.has(key)) return progress;
+    if (!question || !state.earlier.has(key) || key in gathered.needed) return progress;
     const value = state.earlier.get(key);
     const isStale = state.accepted.has(key) && !isSame(value, question.default);
     if (isStale || problemWith(key, value, refuse)) return progress;

@@ -2,7 +2,7 @@
 import { entryIn } from '../catalog/frameworks.js';
 import { doubtAbout, type Instance, instanceFor, instanceOf, specOf } from '../catalog/instances.js';
 import { isTooSlowFromHub, memoryOf } from '../catalog/models.js';
-import { smallerTypeFor, x86TypeFor } from './instances.js';
+import { gpuTypeFor, x86TypeFor } from './instances.js';
 import { usesEngine } from './language-models.js';
 import type { Answers, Machine } from './parameters.js';
 
@@ -45,9 +45,9 @@ const gpuMemoryOf = ({ gpu }: Instance) => (gpu ? gpu.count * gpu.memoryGiB : 0)
 
 /** Recommends a type smaller than the one of gpu-enabled, if it can hold the language model. */
 function smallerType(answers: Answers): string | undefined {
-  const smaller = smallerTypeFor(answers);
+  const smaller = gpuTypeFor(answers);
   const instance = instanceFor(answers);
-  if (!usesEngine(answers) || answers.instanceType !== 'gpu-enabled' || !smaller || !instance) return undefined;
+  if (answers.instanceType !== 'gpu-enabled' || !smaller || !instance) return undefined;
   const { gpu } = instanceOf(smaller);
   const [count, memory] = [gpu?.count ?? 0, gpuMemoryOf(instanceOf(smaller))];
   if (count >= (instance.gpu?.count ?? 0) || memory >= gpuMemoryOf(instance)) return undefined;

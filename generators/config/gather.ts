@@ -37,6 +37,8 @@ export interface Gathered extends Settled {
   readonly model: Model | undefined;
   /** Parameters to prompt for only because the model needs them, with the reason. */
   readonly needed: Readonly<Partial<Record<Key, string>>>;
+  /** What loading the model does, if it is refused for that, and the user can agree to it. */
+  readonly danger: string | undefined;
   /** The user accepted the summary, which includes the warnings. */
   readonly confirmed?: true;
   /** The user agreed to replace the model and the code in the project. */
@@ -62,11 +64,12 @@ function collector(commandLine: CommandLine, { cwd, env, machine = {}, configure
     ...readConfigFiles(cwd, commandLine.run.config, configures ? configFile : ''),
   ];
   const drafts = configures ? readOwnConfig(cwd) : undefined;
-  const importFiles = importer(commandLine.run.force ?? false, cwd);
+  const importFiles = importer(cwd);
   const storedIn = memoized((directory: string) => readStored(directory));
   return (answered) => {
     const prompted = sourceOf((answered ?? []).filter(({ value }) => value !== undefined));
-    const { model, code, missing } = importFiles(resolve([...given, prompted]));
+    const force = commandLine.run.force ?? prompted.values.some(({ agreed }) => agreed);
+    const { model, code, missing } = importFiles(resolve([...given, prompted]), force);
     const withImports = [...given, model, code];
     const before = resolve([...withImports, prompted], machine);
     const directory = outputFolder(before, answered !== undefined, cwd);
@@ -83,7 +86,7 @@ function collector(commandLine: CommandLine, { cwd, env, machine = {}, configure
       const warnings = [...settled.warnings, ...otherVersion(model, settled)];
       const needed = missing ? { code: missing } : {};
       const files = [...model.files, ...code.files];
-      return { ...settled, open, problems, warnings, needed, files, model: model.model };
+      return { ...settled, open, problems, warnings, needed, files, model: model.model, danger: model.danger };
     };
     const { requirements } = answers;
     if (!requirements) return finish(resolveWith([packages], []));
@@ -134,14 +137,22 @@ function memoized<T>(make: (key: string) => T): (key: string) => T {
   };
 }
 
+/** The imported files, and why code is needed. */
+interface ImportedFiles {
+  model: ImportedModel;
+  code: Imported;
+  missing?: string | undefined;
+}
+
 /** Imports the files of --model and --code. Each model is read once. */
-function importer(force: boolean, cwd: string) {
+function importer(cwd: string) {
   const models = new Map<string, ImportedModel>();
-  return ({ answers, origins }: Settled): { model: ImportedModel; code: Imported; missing?: string | undefined } => {
+  return ({ answers, origins }: Settled, force: boolean): ImportedFiles => {
     const { model: path = '', code: script } = answers;
+    const name = `${force} ${path}`;
     const known: ImportedModel =
-      models.get(path) ?? (path ? importModel(path, origins.model ?? '', cwd, force) : emptyImport);
-    models.set(path, known);
+      models.get(name) ?? (path ? importModel(path, origins.model ?? '', cwd, force) : emptyImport);
+    models.set(name, known);
     if (answers.runtime === 'onnx') return { model: forConversion(known), code: emptyImport };
     const code = script ? importCode(script, origins.code ?? '', cwd, known.model) : emptyImport;
     const missing = known.model ? missingCode(known.model, answers, code.files) : [];

@@ -10,20 +10,30 @@ const X86_TYPE = 'ml.m5.large';
 
 /** cpu-optimized, gpu-enabled, types that suit the model or this machine better, and custom. */
 export function instanceOffers(known: Known, machine: Machine = {}): readonly string[] {
-  const suited = [smallerTypeFor(known), x86TypeFor(known, machine)].filter((type) => type !== undefined);
+  const suited = [...smallestTypesFor(known), x86TypeFor(known, machine)].filter((type) => type !== undefined);
   return ['cpu-optimized', 'gpu-enabled', ...new Set(suited), 'custom'];
 }
 
-/** The smallest type that can hold a language model of known size, unless a generic choice means that type. */
-export function smallerTypeFor(known: Known): string | undefined {
+/**
+ * The smallest types that can hold a language model of known size, with and without a GPU, unless a generic choice
+ * means them.
+ */
+function smallestTypesFor(known: Known): string[] {
+  const { framework, modelServer, deployTarget } = known;
+  if (framework !== 'transformers' || !memoryOf(known)) return [];
+  const onCpu = gpuServers.has(modelServer ?? '') ? undefined : cpuTypeFor(known, deployTarget)?.type;
+  const generic = (['cpu-optimized', 'gpu-enabled'] as const).map((each) => typeFor(each, deployTarget, framework));
+  return [onCpu, gpuTypeFor(known)].filter((type) => type !== undefined && !generic.includes(type)) as string[];
+}
+
+/** The smallest type with GPUs that can hold a language model of known size. Without an engine, it uses only one GPU. */
+export function gpuTypeFor(known: Known): string | undefined {
   const memory = memoryOf(known);
   const { framework, modelServer, deployTarget } = known;
-  if (framework !== 'transformers' || !memory) return undefined;
-  const type = gpuServers.has(modelServer ?? '')
-    ? smallestFor(memory.gib, known.modelName)?.type
-    : cpuTypeFor(known, deployTarget)?.type;
-  const generic = (['cpu-optimized', 'gpu-enabled'] as const).map((each) => typeFor(each, deployTarget, framework));
-  return type && !generic.includes(type) ? type : undefined;
+  if (framework !== 'transformers' || !memory || deployTarget === 'batch' || deployTarget === 'serverless')
+    return undefined;
+  const { type, gpu } = smallestFor(memory.gib, known.modelName) ?? {};
+  return gpuServers.has(modelServer ?? '') || gpu?.count === 1 ? type : undefined;
 }
 
 /** An x86_64 type, if this machine cannot build for the architecture of cpu-optimized. */
@@ -50,7 +60,8 @@ export function describeInstance(choice: string, known: Known): string {
     framework: known.framework,
   });
   if (!instance) return '';
-  const note = choice === smallerTypeFor(known) ? ', the smallest that can hold the model' : '';
+  const kind = instance.gpu && !gpuServers.has(known.modelServer ?? '') ? ' with a GPU' : '';
+  const note = smallestTypesFor(known).includes(choice) ? `, the smallest${kind} that can hold the model` : '';
   const { framework, runtime } = known;
   const entry = framework && entryIn(framework, runtime);
   const unused = entry && !entry.gpu && instance.gpu ? `; ${entry.label} does not use the GPU` : '';

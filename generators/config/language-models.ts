@@ -1,5 +1,5 @@
 // Combinations that cannot work with a language model, and the instance types that can hold it.
-import { hasGpu, type Instance, instanceOf, typeFor } from '../catalog/instances.js';
+import { hasGpu, type Instance, instanceFor, instanceOf, typeFor } from '../catalog/instances.js';
 import {
   cpuMemoryOf,
   cpuTypeFor,
@@ -51,6 +51,8 @@ export const languageModelRules: readonly Rule[] = [
       const fits = type
         ? `use --instance-type=${type}, the smallest that can hold it`
         : 'no instance type can hold it: try a quantized model';
+      const instance = instanceFor(answers); // its data type does not depend on the estimate
+      if (instance && isWithoutBfloat16(instance, answers.modelName ?? '')) return fits;
       return `${fits}; or --model-memory=GIB, if the estimate is wrong`;
     },
   },
@@ -59,7 +61,9 @@ export const languageModelRules: readonly Rule[] = [
     broken: (answers, instance) =>
       isLanguageModel(answers) && !usesEngine(answers) && instance && tooSmall(answers, instance),
     hint: (answers) => {
-      const engine = answers.deployTarget === 'batch' ? '' : ', or --model-server=vllm, which uses all GPUs';
+      const isHeld = smallestFor(memoryOf(answers)?.gib ?? 0, answers.modelName) !== undefined;
+      const isSupported = isHeld && answers.deployTarget !== 'batch';
+      const engine = isSupported ? ', or --model-server=vllm, which uses all GPUs' : '';
       return `${typeForCpu(answers)}${engine}; or --model-memory=GIB, if the estimate is wrong`;
     },
   },

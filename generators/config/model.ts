@@ -23,6 +23,8 @@ export interface Imported extends Source {
 /** The result of reading --model. */
 export interface ImportedModel extends Imported {
   readonly model?: Model;
+  /** What loading the model does, if it is refused only for that. */
+  readonly danger?: string;
 }
 
 export const emptyImport: Imported = { values: [], problems: [], warnings: [], files: [] };
@@ -41,11 +43,11 @@ export function importModel(path: string, from: string, cwd: string, force: bool
     return refuse(error.message, existsSync(resolve(cwd, path)) ? error.hint : hintFor(path));
   }
   const dangers = dangersIn(model);
-  if (dangers.length && !force)
-    return refuse(
-      `loading it ${dangers.join(', and ')}`,
-      'do not load it unless you know why; to use it anyway, add --force',
-    );
+  if (dangers.length && !force) {
+    const does = dangers.join(', and ');
+    const hint = 'do not load it unless you know why; to use it anyway, add --force';
+    return { ...refuse(`loading it ${does}`, hint), danger: `Loading ${basename(path)} ${does}` };
+  }
   if (model.obstacle) return refuse(model.what, model.obstacle);
   const values = valuesOf(model, basename(resolve(cwd, path)));
   const warnings = [

@@ -45,7 +45,7 @@ export interface Parameter<T> {
   /** One line for help, docs and the prompt. */
   about: string;
   /** The text of the prompt, if it differs. */
-  prompt?: string;
+  prompt?: string | ((known: Known) => string);
   /** Valid values, whatever the source. */
   schema: z.ZodType<T>;
   /** Describes the valid values, for errors. Required if the schema is not a list of values. */
@@ -284,6 +284,8 @@ export const parameters = {
   }),
   frameworkVersion: define({
     about: 'Framework version that saved the model',
+    prompt: ({ framework }) =>
+      `Version of ${framework ? entryOf(framework).label : 'the framework'} that saved the model`,
     schema: z.string().regex(/^\d{1,4}\.\d{1,4}(\.\d{1,4})?$/),
     rule: 'a version such as 1.3 (its newest patch release) or 1.3.1',
     belongsTo: 'framework',

@@ -28,17 +28,29 @@ const SOLVABLE: ReadonlySet<string> = new Set<Key>([
 export const realProblems = (problems: readonly Problem[]) => problems.filter(({ from }) => from !== noSource);
 
 /** Whether the answers work, or would work with other answers to the open questions. */
-export function isPossible(collect: Collect, progress: Progress, machine: Machine): boolean {
+export const isPossible = (...args: Parameters<typeof obstacles>): boolean => !obstacles(...args).length;
+
+/** The problems that no answer to the open questions solves: with their defaults, or with the last answer tried. */
+function obstacles(collect: Collect, progress: Progress, machine: Machine): readonly Problem[] {
   const { problems, open, answers } = collect(progress.answered);
   const real = realProblems(problems);
-  if (!real.length) return true;
-  if (real.some(({ key }) => !SOLVABLE.has(key))) return false;
+  if (!real.length || real.some(({ key }) => !SOLVABLE.has(key))) return real;
   const key = ADJUSTABLE.find((each) => open.includes(each) && !progress.asked.has(each));
-  return key !== undefined && valuesToTry(key, answers, machine).some((value) => tryAnswer({ key, value }));
-
-  function tryAnswer({ key, value }: { key: Key; value: unknown }): boolean {
-    return isPossible(collect, withAnswer(progress, { key, value, from: YOUR_ANSWER }), machine);
+  let last: readonly Problem[] = real;
+  for (const value of key ? valuesToTry(key, answers, machine) : []) {
+    last = obstacles(collect, withAnswer(progress, { key: key as Key, value, from: YOUR_ANSWER }), machine);
+    if (!last.length) return last;
   }
+  return real.some((each) => each.key === 'instanceType') ? real : last; // a default type that is too small says most
+}
+
+/** Why the size of the model is asked: its name gives one for which nothing works, while smaller models do. */
+export function doubtfulSize(collect: Collect, progress: Progress, machine: Machine): string | undefined {
+  if (!progress.asked.has('modelName') || !collect(progress.answered).open.includes('modelMemory')) return undefined;
+  const [problem] = progress.asked.has('modelMemory') ? [] : obstacles(collect, progress, machine);
+  const isSmaller = { key: 'modelMemory', value: 1, from: YOUR_ANSWER } as const;
+  if (!problem || !isPossible(collect, withAnswer(progress, isSmaller), machine)) return undefined;
+  return problemText({ ...problem, hint: problem.hint?.split(';')[0] ?? '' }); // the rest is about the size
 }
 
 /** The answers to try. `custom` is left out, because its type is not known yet. */
@@ -51,13 +63,13 @@ export const withAnswer = ({ answered, asked }: Progress, given: Given): Progres
   asked: new Set([...asked, given.key]),
 });
 
-/** Returns a function that explains why an answer cannot work. */
+/** Returns a function that explains why an answer cannot work. A name that gives a doubtful size can. */
 export function refuser(collect: Collect, progress: Progress, machine: Machine): Refuse {
   const before = new Set(realProblems(collect(progress.answered).problems).map(({ message }) => message));
   return (given) => {
     const next = withAnswer(progress, given);
-    if (isPossible(collect, next, machine)) return undefined;
-    const problems = realProblems(collect(next.answered).problems);
+    const problems = obstacles(collect, next, machine);
+    if (!problems.length || (given.key === 'modelName' && doubtfulSize(collect, next, machine))) return undefined;
     const [problem] = problems.filter(({ message }) => !before.has(message)).concat(problems);
     return problem && { reason: problem.message, advice: problemText(problem) };
   };

@@ -16,7 +16,7 @@ export interface Choice {
 }
 
 export interface Question {
-  name: Key | 'confirmation' | 'back' | 'replace';
+  name: Key | 'confirmation' | 'back' | 'replace' | 'trust';
   message: string;
   type: 'select' | 'checkbox' | 'confirm' | 'input' | 'path';
   /** Printed once, above the question. */
@@ -69,12 +69,18 @@ function isQuestion(key: Key, known: Answers, { refuse, machine }: QuestionConte
   return table[key].required === true || offersFor(key, known, machine).length !== 1;
 }
 
+/** The text of the prompt for a parameter. */
+export function promptOf(key: Key, known: Answers): string {
+  const { prompt, about } = table[key];
+  return (typeof prompt === 'function' ? prompt(known) : prompt) ?? about;
+}
+
 function questionFor(key: Key, answers: Answers, context: QuestionContext): Question {
   const before = context.earlier.get(key);
   const standard = answers[key];
   const isRefused = before !== undefined && problemWith(key, before, context.refuse) !== undefined;
   const earlier = isRefused ? standard : (before ?? standard);
-  const prompt = table[key].prompt ?? table[key].about;
+  const prompt = promptOf(key, answers);
   const text =
     earlier === undefined
       ? prompt

@@ -14,7 +14,7 @@ export function resolve(sources: readonly Source[], machine: Machine = {}): Sett
   const unread = settled.problems.some(({ key }) => key === 'model'); // it would have set the framework
   const expected = open.filter((key) => !(unread && key === 'framework'));
   const problems = [...settled.problems, ...missing(expected, answers), ...conflicts(answers, origins)];
-  const warnings = [...settled.warnings, ...doubts(answers, machine)];
+  const warnings = [...settled.warnings, ...(problems.length ? [] : doubts(answers, machine))];
   return { ...settled, problems, warnings };
 }
 

@@ -171,9 +171,15 @@ const rules: readonly Rule[] = [
 /** Returns a problem for every combination of answers that cannot work. */
 export function conflicts(answers: Answers, origins: Readonly<Partial<Record<Key, string>>>): Problem[] {
   const instance = instanceFor(answers);
-  return [...rules, ...languageModelRules].flatMap(({ key, broken, hint }) => {
+  const found = [...rules, ...languageModelRules].flatMap(({ key, broken, hint }) => {
     const message = broken(answers, instance);
     if (!message) return [];
     return [{ key, from: origins[key] ?? 'default', message, hint: typeof hint === 'string' ? hint : hint(answers) }];
   });
+  return found.filter(
+    ({ key, hint }, at) => !found.slice(0, at).some((each) => each.key === key && solves(each, hint)),
+  );
 }
+
+/** Whether the hint for a problem is the first advice of another hint, too. */
+const solves = ({ hint }: { hint: string }, other: string) => other === hint || other.startsWith(`${hint};`);

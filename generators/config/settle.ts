@@ -94,7 +94,9 @@ export function malformed({ key, value, from }: Given): Problem | undefined {
   const wanted = rule ? `valid; expected ${rule}` : known.length ? `one of ${known.join(', ')}` : 'true or false';
   const near = (Array.isArray(value) ? value : [value]).map((each) => didYouMean(String(each), known)).find(Boolean);
   const hint = suggestValue(key, value) ?? near;
-  return { key, from, message: `${show(value)} is not ${wanted}`, ...(hint && { hint }) };
+  if (Array.isArray(value) && !value.length) return { key, from, message: `no value: choose ${rule}` };
+  const invalid = Array.isArray(value) ? value.find((each) => !schema.safeParse([each]).success) : value;
+  return { key, from, message: `${show(invalid)} is not ${wanted}`, ...(hint && { hint }) };
 }
 
 /** What is wrong with a value, given the answers it depends on. */
@@ -146,10 +148,19 @@ const corrections: Partial<Record<Key, (text: string) => string[]>> = {
   projectName: (text) => [projectNameFrom(text)],
   instanceType: (text) => (text.startsWith('ml.') ? [] : [`ml.${text}`]),
   customInstanceType: (text) => (text.startsWith('ml.') ? [] : [`ml.${text}`]),
+  frameworkVersion: (text) => text.match(/\d+\.\d+(\.\d+)?/)?.slice(0, 1) ?? [],
   modelName: (text) => [`${text}/`, text.replace(/^https:\/\/(www\.)?huggingface\.co\//, '').replace(/\/$/, '')],
 };
 
+/** What to do instead of giving a value that users often try. */
+const advice: Partial<Record<Key, readonly [RegExp, string]>> = {
+  frameworkVersion: [/^(latest|newest)$/i, 'leave it out for the newest version'],
+  packages: [/[<>~!]|[^=]=[^=]/, 'give the name alone, or the exact version'],
+};
+
 function suggestValue(key: Key, value: unknown): string | undefined {
+  const [pattern, text] = advice[key] ?? [];
+  if (pattern?.test(String(value))) return text;
   if (typeof value !== 'string') return undefined;
   const found = corrections[key]?.(value).find((each) => table[key].schema.safeParse(each).success);
   return found && `try ${found}`;

@@ -8,6 +8,8 @@ export interface Given {
   key: Key;
   value: unknown;
   from: string;
+  /** The user agreed to a model that runs commands when it is loaded. */
+  agreed?: true;
 }
 
 /** The origin of an answer to a prompt. */
@@ -192,7 +194,16 @@ export function withInstanceImplied(source: Source): Source {
   if (kind && typeof kind.value === 'string' && kind.value.startsWith('ml.')) {
     const custom = { ...kind, value: 'custom' };
     const implied: Given[] = type ? [] : [{ key: 'customInstanceType', value: kind.value, from: kind.from }];
-    if (type && type.value !== kind.value) return source;
+    if (type && type.value !== kind.value) {
+      const message = `contradicts customInstanceType ${show(type.value)}`;
+      const problem = {
+        key: kind.key,
+        from: kind.from,
+        message: `${show(kind.value)} ${message}`,
+        hint: 'set only one',
+      };
+      return { ...source, values: [custom, ...others], problems: [...source.problems, problem] };
+    }
     return { ...source, values: [custom, ...implied, ...others] };
   }
   if (!kind && type)

@@ -62,12 +62,17 @@ export function describeValue(key: Key, answers: Answers): string {
   if (Array.isArray(value)) return value.join(', ');
   if (key === 'framework' && answers.framework) return entryOf(answers.framework).label;
   if (key === 'instanceType') return describeInstance(answers);
+  if (key === 'frameworkVersion') return `${value} of ${libraryOf(answers)}`;
   if (key === 'model') return basename(String(value));
   const unit = units[key];
   if (unit) return `${value} ${unit}`;
   const label = table[key].labels?.(String(value), answers);
   return label ? `${value}: ${label}` : String(value);
 }
+
+/** The library that the framework's version is of: models in ONNX have no version, so it is that of their runtime. */
+const libraryOf = ({ framework = 'custom' }: Answers) =>
+  framework === 'onnx' ? 'ONNX Runtime' : entryOf(framework).label;
 
 function describeInstance(answers: Answers): string {
   const instance = instanceFor(answers);
@@ -125,6 +130,15 @@ export const questionToReplace = ({ message }: Problem): Question => ({
   name: 'replace',
   intro: wrap(`\n${message}.`),
   message: 'Replace them? The old files are saved as NAME.orig (n: back to the questions)',
+  type: 'confirm',
+  default: false,
+});
+
+/** Asks whether to use a model that runs commands when it is loaded. */
+export const questionToTrust = (danger: string): Question => ({
+  name: 'trust',
+  intro: wrap(`\n${danger}. Do not use it unless you know why.`),
+  message: 'Use it anyway? (n: back to the question)',
   type: 'confirm',
   default: false,
 });

@@ -54,7 +54,7 @@ export function readTraining(path: string, from: string, cwd: string, answers: A
   const own = library.filter(isVersioned).map(packageName);
   const version = [...own, ...(aliases[framework] ?? [])].map(versionOf).find(Boolean);
   if (own.length && !version && !problems.length)
-    return refuse(`${path} does not list ${own[0]}, the package of ${label}`);
+    return refuse(`${path} does not list ${own[0]}${own[0] === label ? '' : `, the package of ${label}`}`);
   const free = [...library.filter((each) => !isVersioned(each)), ...packages].filter((each) => !each.includes('=='));
   const pins = free.map(packageName).flatMap((name) => {
     const found = versionOf(name);

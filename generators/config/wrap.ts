@@ -1,9 +1,12 @@
 // Wraps texts to the width of a terminal.
 
-/** The width that all texts fit. */
-export const COLUMNS = 80;
+/** The width that all texts fit: that of the terminal, if it is narrow. */
+export const COLUMNS = Math.max(40, Math.min(80, process.stdout.columns || 80));
 
-/** Breaks a text at spaces into lines of up to `width` columns, indented except the first. Long words are not split. */
+/**
+ * Breaks a text at spaces into lines of up to `width` columns. The lines after the first are indented as far as it is,
+ * or by `indent` if that is more. Long words are not split.
+ */
 export function wrap(text: string, { indent = 0, width = COLUMNS }: { indent?: number; width?: number } = {}): string {
   return text
     .split('\n')
@@ -12,8 +15,8 @@ export function wrap(text: string, { indent = 0, width = COLUMNS }: { indent?: n
 }
 
 function wrapLine(line: string, indent: number, width: number): string {
-  const margin = ' '.repeat(indent);
   const start = /^ */.exec(line)?.[0] ?? '';
+  const margin = ' '.repeat(Math.max(indent, start.length));
   const lines: string[] = [];
   let current = start;
   for (const word of line.trim().split(/ +/)) {

@@ -62,7 +62,7 @@ export function deploySteps({
       command: commands[tool].deploy,
       about:
         target === 'batch'
-          ? 'runs a batch transform job on BATCH_INPUT'
+          ? 'runs a batch transform job on BATCH_INPUT (default: test/sample_request.csv)'
           : 'creates the endpoint, or updates it in place',
     },
   ];

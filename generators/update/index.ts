@@ -28,7 +28,7 @@ export default class extends BaseGenerator {
     this.request = requestOf(this);
     const { commandLine, typed } = this.request;
     const interactive = !commandLine.run.skipPrompts && (!typed || onTerminal());
-    describeCancellation(this, () => 'nothing was changed');
+    describeCancellation(this, 'nothing was changed');
     const say = (text: string) => void this.log(text.trimEnd());
     try {
       const run = { cwd: this.env.cwd, commandLine, say };

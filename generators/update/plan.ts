@@ -57,7 +57,7 @@ export async function planUpdate(commandLine: CommandLine, context: RunContext):
     given ? commandLine : { ...commandLine, values: [...commandLine.values, here] },
     context,
   );
-  if (gathered.problems.length) throw new RefusedError(gathered.problems, gathered);
+  if (gathered.problems.length) throw new RefusedError(gathered.problems, gathered, 'nothing was changed');
   const { projectDir: _, ...answers } = gathered.answers;
   const project = projectFrom(answers);
   const now = projectFiles(project, base.fromModel);

@@ -1,7 +1,7 @@
 // Runs an update: plans it, applies it, and reports the result.
 import type { CommandLine } from '../config/sources.js';
 import { baseFile } from '../project/base.js';
-import { printer } from '../report.js';
+import { printer, warn as warnOnStderr } from '../report.js';
 import { apply, asStateError } from './apply.js';
 import type { Change } from './changes.js';
 import { diffOf } from './diff.js';
@@ -12,7 +12,7 @@ import { closingLines, listOf, summaryOf } from './report.js';
 /** Exit status of an update that leaves conflicts. */
 const CONFLICTS = 4;
 
-/** A run: the folder, the command line, and how to print messages, warnings and the bytes of a diff. */
+/** A run: the folder, the command line, and how to print messages, a warning and the bytes of a diff. */
 interface Run {
   readonly cwd: string;
   readonly commandLine: CommandLine;
@@ -30,7 +30,7 @@ export async function runUpdate(
     cwd,
     commandLine,
     say = printer(commandLine.run.json),
-    warn = (text) => void process.stderr.write(text),
+    warn = warnOnStderr,
     print = (bytes) => void (commandLine.run.json ? process.stderr : process.stdout).write(bytes),
   }: Run,
   resolve: Resolve = async () => 'markers',
@@ -39,7 +39,7 @@ export async function runUpdate(
   const plan = await planUpdate(commandLine, { cwd, env: process.env }).catch((error) => {
     throw asStateError(error, cwd);
   });
-  for (const warning of plan.warnings) warn(`Warning: ${warning}\n`);
+  for (const warning of plan.warnings) warn(warning);
   if (explain) say(plan.explanation);
   const marked = plan.changes('markers');
   const conflicts = marked.filter(isConflict);

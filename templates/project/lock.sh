@@ -2,14 +2,14 @@
 # Usage: ./lock.sh [UV PIP COMPILE OPTION]…
 #        ./lock.sh --check | --python
 #
-# Generates requirements.txt from requirements.in: every package, pinned, for the Python in .python-version and for Linux
-# (x86_64, aarch64) and macOS. Versions already in requirements.txt are kept if possible. Run it after changing
+# Generates requirements.txt from requirements.in. It pins every package, for the Python version in .python-version, on
+# Linux (x86_64, aarch64) and macOS. Versions already in requirements.txt are kept if possible. Run it after changing
 # requirements.in or .python-version.
 #
 #   --upgrade                       use the newest version of every package that requirements.in does not pin
 #   --upgrade-package NAME          the same for one package
 #   --exclude-newer 2024-01-31      ignore releases after this date, to match an old library
-#   --check                         fail if requirements.txt is out of date with requirements.in or .python-version
+#   --check                         fail if requirements.txt is out of sync with requirements.in or .python-version
 #   --python                        print the Python to use on this machine: PYTHON, the image's version, or python3
 #
 # Requires uv, and installs it into .uv if it is missing. To use an index of your own, set UV_DEFAULT_INDEX.
@@ -110,7 +110,7 @@ lock() {
 }
 
 no_solution() {
-  fail "$1/requirements.in cannot be resolved for Python $python; the reason is above. Nothing was changed." \
+  fail "$1/requirements.in cannot be resolved for Python $python; the reason is above. $1/requirements.txt was not changed." \
     "For 'no usable wheels': set .python-version to a Python that the package has wheels for."
 }
 
@@ -131,7 +131,7 @@ fi
 if [ "$*" = --check ]; then
   for folder in "${folders[@]}"; do
     [ -f "$folder/requirements.txt" ] || fail "There is no $folder/requirements.txt. Run ./lock.sh"
-    up_to_date "$folder" || fail "$folder/requirements.txt is out of date with $folder/requirements.in or .python-version. Run ./lock.sh"
+    up_to_date "$folder" || fail "$folder/requirements.txt is out of sync with $folder/requirements.in or .python-version. Run ./lock.sh"
   done
   exit 0
 fi

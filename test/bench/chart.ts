@@ -34,7 +34,7 @@ export function chart(rows: readonly Row[]): string | undefined {
   const drawn = panels.map((panel, number) => draw(panel, top + number * (panelHeight + gap), low, high));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#202124">
 <rect width="${width}" height="${height}" rx="8" fill="#ffffff" stroke="#dadce0"/>
-${text(left, 32, 'Requests/s as a multiple of the usual Flask setup (pattern: Flask, gunicorn, 2 sync workers)', 'font-size="16" font-weight="600"')}
+${text(left, 32, 'Requests/s as a multiple of the common Flask setup (pattern: Flask, gunicorn, 2 sync workers)', 'font-size="16" font-weight="600"')}
 ${legend(serversIn(panels))}
 ${drawn.join('\n')}
 </svg>

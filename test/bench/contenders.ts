@@ -15,7 +15,7 @@ const others: readonly Contender[] = [
   {
     ...sagemaker,
     name: 'pattern',
-    about: `the usual setup: Flask ${version('ours', 'flask')}, gunicorn, ${workers} sync workers`,
+    about: `the common setup, Flask ${version('ours', 'flask')} on gunicorn with ${workers} sync workers`,
     environment: 'ours',
     predictions,
     setUp: ({ file, ports }) => ({
@@ -89,7 +89,7 @@ export const contenders: readonly Contender[] = [
   own(
     'fastapi-onnx',
     ['--model-server=fastapi', '--runtime=onnx'],
-    'the first with the model converted: `--runtime=onnx`',
+    '`fastapi` with the model converted to ONNX: `--runtime=onnx`',
   ),
   ...others.map(withVariables),
 ];

@@ -27,7 +27,7 @@ const ratios = {
 
 /** A server is at least `min` times as fast as the pattern. */
 const times = (server: string, model: string, count: number, min: number): Goal => [
-  `${server}: at least ${min} times the requests/s of ${base} (${model}, ${countConnections(count)})`,
+  `${server}: at least ${min === 1 ? 'as many requests/s as' : `${min} times the requests/s of`} ${base} (${model}, ${countConnections(count)})`,
   ({ rows }) => {
     const [own, other] = [find(rows, model, count, server), find(rows, model, count, base)];
     if (!own || !other) return;
@@ -38,20 +38,20 @@ const times = (server: string, model: string, count: number, min: number): Goal 
 
 /** The slowest requests of a server are faster than half of those of the pattern. */
 const lower = (server: string, model: string): Goal => [
-  `${server}: a p99 below the p50 of ${base} (${model}, 32 connections)`,
+  `${server}: p99 below the p50 of ${base} (${model}, 32 connections)`,
   ({ rows }) => {
     const [own, other] = [find(rows, model, 32, server), find(rows, model, 32, base)];
-    return own && other && { found: `${show(own.p99)} and ${show(other.p50)} ms`, met: own.p99 < other.p50 };
+    return own && other && { found: `${show(own.p99)} ms and ${show(other.p50)} ms`, met: own.p99 < other.p50 };
   },
 ];
 
 /** The server's overhead over the library's own time, for a single client. */
 const added = (server: string, model: string): Goal => [
-  `${server}: at 1 connection no slower than predict plus 0.3 ms (${model}, p50)`,
+  `${server}: at 1 connection, p50 at most 0.3 ms above \`predict()\` (${model})`,
   ({ rows, predict }) => {
     const [own, alone] = [find(rows, model, 1, server), predict[model]];
     if (!own || alone === undefined) return;
-    return { found: `${show(own.p50)} ms, predict ${show(alone)} ms`, met: own.p50 <= alone + 0.3 };
+    return { found: `${show(own.p50)} ms, \`predict()\` ${show(alone)} ms`, met: own.p50 <= alone + 0.3 };
   },
 ];
 
@@ -69,7 +69,10 @@ const ahead = (server: string, others: readonly string[]): Goal => [
     if (pairs.length < names.length * connections.length * others.length) return;
     const closest = pairs.reduce((slowest, each) => (each.ratio < slowest.ratio ? each : slowest));
     const { model, connections: count } = closest.row;
-    return { found: `${show(closest.ratio)} times or more (least: ${model}, ${count})`, met: closest.ratio > 1 };
+    return {
+      found: `${show(closest.ratio)} times or more (lowest: ${model}, ${countConnections(count)})`,
+      met: closest.ratio > 1,
+    };
   },
 ];
 
@@ -90,7 +93,7 @@ const shared = (min: number): Goal => [
 
 /** A content type is read and written at these shares of JSON's speed. */
 const content = (type: string, count: string): Goal => [
-  `${type} of ${count} ${count === '1' ? 'record' : 'records'}: at least 0.75 of JSON's speed to read and 0.33 to write`,
+  `${type}, ${Number(count).toLocaleString('en-US')} ${count === '1' ? 'record' : 'records'}: at least 0.75 × JSON's speed when reading and 0.33 × when writing`,
   ({ content }) => {
     if (!content) return;
     const [read, write] = ratiosOf(content, count, type);
@@ -118,7 +121,7 @@ const small = (max: number): Goal => [
 ];
 
 const answers = (server: string): Goal => [
-  `${server}: every request answered with 200`,
+  `${server}: all responses have status 200`,
   ({ rows }) => {
     const own = rows.filter((row) => row.server === server);
     const errors = own.reduce((sum, row) => sum + row.errors, 0);

@@ -15,10 +15,10 @@ export interface Model {
 }
 
 const regression: Model = { name: 'regression', title: 'Logistic regression' };
-const forest: Model = { name: 'forest', title: 'Random forest of 100 trees' };
+const forest: Model = { name: 'forest', title: 'Random forest with 100 trees' };
 const boosting: Model = {
   name: 'boosting',
-  title: 'Histogram gradient boosting of 100 trees',
+  title: 'Histogram gradient boosting with 100 trees',
   env: { OMP_NUM_THREADS: '1' }, // the OpenMP threads of several workers slow each other down
 };
 export const models: readonly Model[] = [regression, forest, boosting];

@@ -39,9 +39,9 @@ export function findings(results: Results, options: Options): string {
 /** Returns the whole document. */
 export const document = (results: Results, options: Options, python: string, picture: boolean): string => `# Benchmarks
 
-Written by \`npm run bench\`, which measures everything here in one run. Quote the ratios: the numbers are those of one
-machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
-${picture ? '\n![Requests/s as a multiple of the usual Flask setup](benchmarks.svg)\n' : ''}
+Written by \`npm run bench\`, which measures everything here in one run. Quote the ratios; the absolute numbers are from
+one machine.${options.quick ? ' **This was a quick run** (`--quick`): its numbers are coarse.' : ''}
+${picture ? '\n![Requests/s as a multiple of the common Flask setup](benchmarks.svg)\n' : ''}
 ## The servers
 
 ${servers(results)}
@@ -61,7 +61,7 @@ function goals(results: Results, { part }: Options): string {
 }
 
 function warnings({ missing, others }: Results): string[] {
-  const busy = `**The machine was busy**: other programs used ${percent(others)} of its CPU time. Run this again.`;
+  const busy = `**The machine was busy**: other programs used ${percent(others)} of its CPU time, so these numbers are less reliable.`;
   return [
     ...missing.map(({ name, reason }) => `**${name} is missing**: ${reason}.`),
     ...(others > quiet ? [busy] : []),
@@ -71,12 +71,12 @@ function warnings({ missing, others }: Results): string[] {
 function processes(results: Results, options: Options): string[] {
   const settings = variants.map(({ name, about }) => `- ${name}: ${about}`).join('\n');
   const text = `Requests/s of \`fastapi\` with other settings. A batch contains the requests that arrived during the previous prediction.
-The last two models take the same time for each record, in a batch or alone, and differ in whether other threads of the
-process can run meanwhile.`;
+The last two models take the same time per record, batched or not; they differ in whether other threads of the process
+can run at the same time.`;
   const why = `Why the default is one process per CPU, with batching: a model that holds Python's GIL uses only one CPU per process,
 whatever the settings. A model that releases it, or that predicts many records as fast as one, is served about as well by
 several processes as by a single one, which predicts larger batches. The processes are forked after the model is loaded and
-share its memory until they write to it. Fewer are started if memory does not hold a copy for each; \`SM_WORKERS\`
+share its memory until they write to it. Fewer are started if a copy for each would not fit in memory; \`SM_WORKERS\`
 overrides the number.`;
   return ['Processes and batching', text, variantTable(results, options), settings, why];
 }
@@ -94,16 +94,16 @@ function servers(results: Results): string {
 const method = ({ idle, stolen, others }: Results, { rounds, seconds }: Options, python: string) => `\
 All servers get the same models, saved with the same scikit-learn and NumPy, and write their default logs to a file.
 Servers on uvicorn have uvloop and httptools, which uvicorn uses if they are installed: without them MLflow took 44 ms for
-a single request. With histogram gradient boosting, the others get \`OMP_NUM_THREADS=1\`, which the generated servers set
-themselves: the OpenMP threads of several workers slow each other down.
+a single request. With histogram gradient boosting, the other servers run with \`OMP_NUM_THREADS=1\`, which the generated
+servers set themselves, because the OpenMP threads of several workers slow each other down.
 
 - Machine: ${availableParallelism()} CPUs for servers and load together, Linux, Python ${python}, Node ${process.versions.node}. While this ran,
-  other programs used ${percent(others)} of the CPU time and the host gave ${percent(stolen)} to other machines.
-- Load: wrk over loopback, on connections that stay open if the server allows it. A request is one record of 20
-  numbers in the server's own JSON; 16 records are sent in turn.
-- All servers of a model run at the same time, but only one at a time gets load: first with 1 connection, last with 64,
-  each for ${seconds} s in turn${rounds > 1 ? `, in ${rounds} rounds; the median is reported` : ''}. Without requests, all servers
+  other programs used ${percent(others)} of the CPU time, and steal time was ${percent(stolen)}.
+- Load: wrk over loopback, over keep-alive connections if the server supports them. A request is one record of 20
+  numbers in the server's JSON format; the load cycles through 16 records.
+- All servers of a model run at the same time, but only one at a time is under load: first with 1 connection, finally with
+  64, for ${seconds} s each${rounds > 1 ? `, in ${rounds} rounds; the median is reported` : ''}. When idle, all servers
   together use ${percent(idle)} of one CPU.
-- Before it is measured, a server must predict every record like the model does, one by one and many at once. A request
-  that fails or returns an error counts as an error, and is shown.
-- A cold start is that of the process, with its files in the page cache; starting machines and pulling images comes on top.`;
+- Before it is measured, a server must return the model's own predictions for every record, one at a time and many at once.
+  A request that fails or returns an error counts as an error, and is shown.
+- A cold start is that of the process, with its files in the page cache. Starting a machine and pulling an image add to that.`;

@@ -23,11 +23,11 @@ export function frameworksSection({ rows, images }: Frameworks, { starts, quick 
     imageCell(images, framework),
   ];
   const times = starts === 1 ? 'one cold start' : `the median of ${starts} cold starts`;
-  const cpus = `(${availableParallelism()} CPUs)`;
-  const how = `The sample of each framework in its first format, served by \`fastapi\` with its default settings:
-${times}, with all files in the page cache; then the memory of all processes after one request,
-with shared memory counted once (Pss). One of the processes supervises the others, which predict. The numbers are those
-of one machine ${cpus}.`;
+  const cpus = `${availableParallelism()} CPUs`;
+  const how = `Each framework's sample model in the framework's first format, served by \`fastapi\` with default settings. The table shows
+${times}, with all files in the page cache, and the memory of all processes after one request,
+with shared memory counted once (PSS). One process supervises the others, which run the model. Measured on one machine
+with ${cpus}.`;
   const footnote = `¹ The index of CPU builds was not reachable: this image has PyPI's build with CUDA ${cuda}.`;
   const found = table(2, head, rows.map(cells));
   return ['Frameworks', `${how}\n${aboutImages(images, quick)}`, found, ...(cuda ? [footnote] : [])];
@@ -49,9 +49,9 @@ function aboutImages(images: Frameworks['images'], quick: boolean): string {
 export function manySection({ rows, count, among, alone }: Many): string[] {
   const head = [
     'framework',
-    'its own process, MB',
-    'object in one process, MB',
-    `of ${count} objects left after deleting them`,
+    'own process, MB',
+    'object in shared process, MB',
+    `memory not returned after deleting ${count} objects`,
   ];
   const cells = ({ framework, own, object, taken, left }: ManyRow) => [
     framework,
@@ -59,44 +59,54 @@ export function manySection({ rows, count, among, alone }: Many): string[] {
     show(object),
     percent(Math.max(0, left) / taken),
   ];
-  const how = `The memory of one more model in a container of many: in its own process, as with \`--multi-model\` (shared memory is
-counted once), and as an object in a single process; and how much of ${count} such objects the process still holds after they
-are deleted, with \`gc.collect()\` and \`malloc_trim\`. When a process ends, nothing is left.`;
-  const way = `The overhead of the web server's separate process: at 32 connections, one of many models answers ${show(among)} requests/s, the
-same model alone in one process ${show(alone)}: ${percent(among / alone)} (scikit-learn, the sample).`;
+  const how = `How much memory one more model needs in a container with many models: in its own process, as with \`--multi-model\`
+(shared memory is counted once), and as an object in a shared process. The last column shows how much of the memory of
+${count} such objects the shared process still holds after they are deleted, even after \`gc.collect()\` and \`malloc_trim\`.
+A process that ends returns all of its memory.`;
+  const way = `The overhead of the web server's separate process: at 32 connections, one of many models serves ${show(among)} requests/s;
+the same model alone, in a single-model server, serves ${show(alone)} (${percent(among / alone)}; the scikit-learn sample).`;
   return ['Many models', how, table(1, head, rows.map(cells)), way];
 }
 
 /** Returns the section on requests by column. */
 export function columnsSection(times: ColumnTimes): string[] {
-  const how = `One record from request body to response body, without HTTP, and \`predict()\` of the library alone, run alternately in one
-process: a pipeline of 8 numbers and 2 texts on a DataFrame with four request formats, and one of 8 numbers on an array.`;
+  const how = `The time from request body to response body for one record, without HTTP, compared with the library's \`predict()\` alone,
+both run alternately in one process. The models are a pipeline on a DataFrame with 8 numeric and 2 text columns, in four
+request formats, and one on an array of 8 numbers.`;
   const rows = Object.entries(times).map(([form, [answer, predict]]) => [
     form,
     show(answer),
     show(predict),
     show(answer - predict),
   ]);
-  return ['Requests by column', how, table(1, ['form', 'answer, ms', 'predict, ms', 'difference, ms'], rows)];
+  return ['Requests by column', how, table(1, ['format', 'total, ms', '`predict()`, ms', 'overhead, ms'], rows)];
 }
 
 /** Returns the section on content types. */
 export function contentSection(times: ContentTimes): string[] {
-  const how = `From a request body to the model's input, and from an array of the same size to a response body, without HTTP. All types
-run alternately in one process: records of 20 numbers with full precision. A ratio of 0.5 is half of JSON's speed.`;
+  const how = `The time from a request body to the model's input (read), and from an array of the same size to a response body (write),
+without HTTP. All types run alternately in one process, on records of 20 numbers with full precision. A ratio of 0.5 means
+half the speed of JSON.`;
   const rows = Object.entries(times).flatMap(([count, types]) =>
     Object.entries(types).map(([type, [read, write]]) => {
       const [reading, writing] = ratiosOf(times, count, type);
-      return [count, type, show(read * 1000), show(reading), show(write * 1000), show(writing)];
+      return [
+        Number(count).toLocaleString('en-US'),
+        type,
+        show(read * 1000),
+        show(reading),
+        show(write * 1000),
+        show(writing),
+      ];
     }),
   );
-  const head = ['records', 'type', 'read, µs', 'speed to JSON', 'write, µs', 'speed to JSON'];
+  const head = ['records', 'type', 'read, µs', 'speed relative to JSON', 'write, µs', 'speed relative to JSON'];
   return ['Content types', how, table(2, head, rows)];
 }
 
 /** Returns the section on the stages of a request. */
 export function stagesSection(rows: readonly StageRow[]): string[] {
-  const how = `Milliseconds of each stage of a request, medians of the lines that \`fastapi\` logs at \`SM_LOG_LEVEL=DEBUG\`: read, wait
+  const how = `Milliseconds per stage of a request: the medians of the lines that \`fastapi\` logs at \`SM_LOG_LEVEL=DEBUG\`: read, wait
 (for the previous prediction), decode, join (with the other requests of the batch), predict, encode, write.`;
   const cells = rows.map(({ what, ms }) => [what, ...stages.map((stage) => show(ms[stage]))]);
   return ['Stages of a request', how, table(1, ['requests', ...stages], cells)];

@@ -48,7 +48,11 @@ async function measureAll(folder: string, data: Data, seconds: number): Promise<
       const lines = Array.from({ length: records }, (_, number) =>
         data.records[number % data.records.length]?.join(','),
       );
-      await measure(`CSV of ${records} records, `, writeScript(folder, [lines.join('\n')], 'text/csv'), 1);
+      await measure(
+        `CSV of ${records.toLocaleString('en-US')} records, `,
+        writeScript(folder, [lines.join('\n')], 'text/csv'),
+        1,
+      );
     }
     await stop(server.pid);
   }

@@ -63,13 +63,13 @@ export function commandTable(commands: Readonly<Record<string, number>>, { comma
     `${(seconds * 1000).toFixed(0)} ms`,
     (seconds / base).toFixed(1),
   ]);
-  return table(1, ['command', `median of ${commandRounds}`, 'times node -e 0'], rows);
+  return table(1, ['command', `median of ${commandRounds} runs`, 'relative to node -e 0'], rows);
 }
 
 /** The prediction times of the models alone. */
 export const predictTable = (results: Results): string =>
   table(
     1,
-    ['model', 'predict of one record, ms'],
+    ['model', '`predict()` of one record, ms'],
     modelsOf(results).map(({ name, title }) => [title, show(results.predict[name] ?? Number.NaN)]),
   );

@@ -47,10 +47,14 @@ describe('deploy.py', function () {
     for (const [reason, ...args] of [
       [/There is no role .*\n.*deploy\.py'? deploy arn.*deploy\.py'? create_role/, 'deploy'],
       [/No image for .*\n.*INSTANCE_TYPE=ml\.m5\.large python3 .*deploy\.py'? build_and_push/, 'deploy', role],
-      [/Is it deployed .*deploy\.py'? create_role && python3 .*deploy\.py'? deploy/, 'invoke', sample(directory)],
+      [
+        /Check that .* is deployed in .*deploy\.py'? create_role && python3 .*deploy\.py'? deploy/,
+        'invoke',
+        sample(directory),
+      ],
     ] as const)
       assert.doesNotMatch((await refused(reason, ...args)).err, /\.sh/);
-    const { err } = await refuse(/Is it deployed/, directory, 'invoke.sh', [sample(directory)]);
+    const { err } = await refuse(/Check that .* is deployed in/, directory, 'invoke.sh', [sample(directory)]);
     assert.match(err, /iam\/create_role\.sh'? && python3 .*deploy\.py'? deploy$/m);
   });
 

@@ -99,7 +99,10 @@ describe('deploy/cdk', function () {
   it('reports what is missing or wrong in one sentence, and creates nothing', async () => {
     const { code, err } = await cdk(directory, deploy);
     assert.notEqual(code, 0);
-    assert.match(err, /No image for linux\/amd64 was pushed to us-east-1 yet\. Run deploy\/build_and_push\.sh first\./);
+    assert.match(
+      err,
+      /No image for linux\/amd64 has been pushed to us-east-1 yet\. Run deploy\/build_and_push\.sh first\./,
+    );
     assert.doesNotMatch(err, /Traceback/);
     assert.deepEqual(await leftOf(name), []);
     const refused = async (sentence: RegExp, env: NodeJS.ProcessEnv) => {
@@ -110,7 +113,7 @@ describe('deploy/cdk', function () {
     };
     const none = { CDK_DEFAULT_ACCOUNT: undefined, AWS_ACCOUNT_ID: undefined };
     await Promise.all([
-      refused(/ERROR: No model was uploaded .*deploy\/upload_model\.sh/, { IMAGE_URI: 'x' }),
+      refused(/ERROR: No model has been uploaded .*deploy\/upload_model\.sh/, { IMAGE_URI: 'x' }),
       refused(/ERROR: MODEL_DATA must be s3/, { IMAGE_URI: 'x', MODEL_DATA: '/tmp/model.tar.gz' }),
       refused(/ERROR: Cannot sign in to AWS/, none),
       refused(/ERROR: VOLUME_GB must be/, { IMAGE_URI: 'x', MODEL_DATA: 's3://b/m.tar.gz', VOLUME_GB: 'x' }),
@@ -242,7 +245,9 @@ describe('deploy/cdk', function () {
       }
       const response = await succeed(projects[kind], 'invoke.sh', [request()]);
       assert.equal(JSON.parse(response).predictions.length, 2);
-      await refuse(/Is it deployed.*\n?.*/, projects[kind], 'invoke.sh', [request()], { ENDPOINT_NAME: 'none' });
+      await refuse(/Check that .* is deployed in.*\n?.*/, projects[kind], 'invoke.sh', [request()], {
+        ENDPOINT_NAME: 'none',
+      });
       assert.equal(await succeed(projects[kind], 'delete.sh'), '0'); // it belongs to the stack
       const env = { ...content, ROLE_ARN: role };
       if (kind === 'realtime') await refuse(/that this project did not create/, projects[kind], 'deploy.sh', [], env);

@@ -85,7 +85,7 @@ file.write_text(json.dumps(model))`;
     const { err } = await answering(lose(3), (env) =>
       refuse(/Connection was closed/, directory, 'deploy.sh', [], { ...once, ...env }),
     );
-    assert.match(err, /is still Creating: .*deploy\.sh'? continues/);
+    assert.match(err, /is still Creating\. To continue, run .*deploy\.sh/);
     await succeed(directory, 'delete.sh');
     assert.equal(await answering(lose(2), (env) => succeed(directory, 'deploy.sh', [], { ...once, ...env })), name);
     await arm({ throttle: { DescribeEndpoint: 1 } });
@@ -179,7 +179,7 @@ file.write_text(json.dumps(model))`;
     await succeed(directory, 'upload_model.sh');
     const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh');
     assert.equal(code, 130, err);
-    assert.match(err, /is still Creating: .*deploy\.sh'? continues, .*delete\.sh'? removes it/);
+    assert.match(err, /is still Creating\. To continue, run .*deploy\.sh'?; to remove it, run .*delete\.sh/);
     assert.equal(await succeed(directory, 'deploy.sh'), name);
     assert.equal((await leftOf(name)).length, 3);
   });

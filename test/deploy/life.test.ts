@@ -55,7 +55,7 @@ describe('a real-time endpoint', function () {
   });
 
   it('is not deployed, and nothing is uploaded, without a model', async () => {
-    await refuse(/No model was uploaded .*\n.*upload_model\.sh/, directory, 'deploy.sh');
+    await refuse(/No model has been uploaded .*\n.*upload_model\.sh/, directory, 'deploy.sh');
     await refuse(/There is no model in .*\n.*test\/run_local\.sh/, directory, 'upload_model.sh');
   });
 
@@ -156,7 +156,7 @@ joblib.dump(model, "/project/model/model.joblib")`;
     assert.equal(await succeed(directory, 'delete.sh'), '3');
     assert.equal(await succeed(directory, 'delete.sh'), '0');
     assert.deepEqual(await leftOf(name), []);
-    await refuse(/Is it deployed/, directory, 'invoke.sh', [request()]);
+    await refuse(/Check that .* is deployed in/, directory, 'invoke.sh', [request()]);
   });
 
   it('leaves nothing behind when the first model is broken', async () => {

@@ -202,7 +202,7 @@ print([known.endpoint_name, known.base_image, known.role_name])`;
     writeFileSync(old, 'AWS_REGION=eu-west-1\n');
     for (const each of scripts.filter((name) => name !== 'invoke.sh'))
       await refuse(
-        /settings\.sh is from an older version .*\n.*to deploy\/settings\.env, and delete it/,
+        /settings\.sh is from an older version .*\n.*to deploy\/settings\.env, then delete deploy\/settings\.sh/,
         directory,
         each,
       );

@@ -66,7 +66,7 @@ describe('the other targets', function () {
       const { directory, recording } = await begin(name, target);
       const { code, err } = await interrupt(/: Creating/, directory, 'deploy.sh', [], scaled);
       assert.equal(code, 130, err);
-      assert.match(err, /is still Creating: .*deploy\.sh'? continues, .*delete\.sh'? removes it/);
+      assert.match(err, /is still Creating\. To continue, run .*deploy\.sh'?; to remove it, run .*delete\.sh/);
       assert.equal(await succeed(directory, 'deploy.sh', [], scaled), name);
       const first = await predict(directory);
       assert.equal(first.length, 2);
@@ -75,7 +75,7 @@ describe('the other targets', function () {
       if (target === 'serverless') {
         assert.match(
           err,
-          /^Cost: the duration of each request, with 2048 MB and a provisioned concurrency of 1 to 2 in us-east-1/m,
+          /^Cost: each request is billed by its duration, with 2048 MB of memory, and a provisioned concurrency of 1 to 2 continuously, in us-east-1, until/m,
         );
         const serverless = { MemorySizeInMB: 2048, MaxConcurrency: 5, ProvisionedConcurrency: 1 };
         assert.deepEqual(config.ProductionVariants[0].ServerlessConfig, serverless);
@@ -106,7 +106,7 @@ describe('the other targets', function () {
       assert.deepEqual(await leftOf(name), []);
       const alarms = await aws('cloudwatch', 'describe-alarms', '--alarm-names', `${name}-wake`);
       assert.deepEqual(alarms.MetricAlarms, []);
-      await refuse(/Is it deployed/, directory, 'invoke.sh', [sample(directory)]);
+      await refuse(/Check that .* is deployed in/, directory, 'invoke.sh', [sample(directory)]);
       if (target === 'serverless') await readsOtherArchives(directory, name);
       await succeed(directory, 'delete.sh', ['--all']);
       await recording.check(directory);

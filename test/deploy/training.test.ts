@@ -63,7 +63,7 @@ describe('training', function () {
 
     before(async () => {
       Object.assign(fit, await begin(folder, name, { framework: 'xgboost' }));
-      const first = /No training image was pushed.*\nRun .*train\/build_and_push\.sh'? first\./;
+      const first = /No training image has been pushed.*\nRun .*train\/build_and_push\.sh'? first\./;
       await refuse(first, fit.directory, fitPy, ['x.csv']);
       await succeed(fit.directory, '../train/build_and_push.sh');
     });
@@ -71,7 +71,7 @@ describe('training', function () {
 
     it('reports invalid arguments before it starts', async () => {
       await refused(/There is no training data/, []);
-      await refused(/There is no file.*nowhere\.csv/, ['nowhere.csv']);
+      await refused(/nowhere\.csv is neither a file nor a folder/, ['nowhere.csv']);
       await refused(/There is nothing in S3/, ['s3://sagemaker-us-east-1-123456789012/nowhere/']);
       await refused(/'depth' is not NAME=VALUE/, ['x.csv', '--hyperparameter', 'depth']);
       await refused(/be one that it supports\n.*TRAIN_INSTANCE_TYPE/, [fit.csv('train')], {
@@ -128,7 +128,7 @@ describe('training', function () {
       const args = [fit.csv('train'), '--hyperparameter', 'num_round=100000'];
       const env = { TRAIN_SECONDS: '8', TRAIN_SPOT: 'true' };
       const { result, err } = await script(fit.directory, fitPy, args, env);
-      assert.match(err, /was stopped .* and saved the model it had by then/);
+      assert.match(err, /was stopped .* and saved its current model/);
       const job = await describeJob(result);
       assert.deepEqual([job.TrainingJobStatus, job.EnableManagedSpotTraining], ['Stopped', true]);
       assert.match(job.CheckpointConfig.S3Uri, new RegExp(`/${name}/checkpoints/${name}-`));

@@ -239,7 +239,7 @@ def test_a_queued_request_scales_an_asynchronous_endpoint_up_from_zero(read: Rea
     assert (alarm["AlarmActions"], alarm["MetricName"]) == ([POLICY_ARN], "HasBacklogWithoutCapacity")
 
 
-CONCURRENCY = "with 2048 MB and a provisioned concurrency of 1 to 4 in us-east-1, billed"
+REQUESTS = "each request is billed by its duration, with 2048 MB of memory,"
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,8 @@ CONCURRENCY = "with 2048 MB and a provisioned concurrency of 1 to 4 in us-east-1
         (Realtime, INSTANCE, "1 x ml.m6g.large in us-east-1, billed"),
         (Realtime, {**INSTANCE, **FOUR}, "1 to 4 x ml.m6g.large in us-east-1, billed"),
         (Async, {**INSTANCE, **FOUR}, "0 to 4 x ml.m6g.large (none while the queue is empty) in us-east-1, billed"),
-        (Serverless, SIZE, "the duration of each request, with 2048 MB in us-east-1, billed"),
-        (Serverless, READY, f"the duration of each request, {CONCURRENCY}"),
+        (Serverless, SIZE, f"{REQUESTS} in us-east-1,"),
+        (Serverless, READY, f"{REQUESTS} and a provisioned concurrency of 1 to 4 continuously, in us-east-1,"),
     ],
 )
 def test_the_cost_is_described(read: Read, kind: Kind, given: Given, words: str) -> None:

@@ -127,7 +127,10 @@ describe('check_contract.py and an image', function () {
     const { code, out, err } = await check(await make({ breaks: 'needs-root' }), request, model);
     assert.equal(code, 1);
     assert.match(out, /^fail {2}docker run IMAGE serve.*: it exited with status 1\n0 passed, 1 failed\n$/);
-    assert.match(err, /OSError: .*Read-only file system.*\nThe other rules need a container that starts\.\n$/);
+    assert.match(
+      err,
+      /OSError: .*Read-only file system.*\nThe remaining rules were not checked, because the container did not start\.\n$/,
+    );
   });
 
   it('that is being checked: an interrupted check leaves no container behind', async () => {

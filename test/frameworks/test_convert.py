@@ -212,7 +212,7 @@ def test_a_converted_pipeline_is_served_by_column(tools: Any, first: Path, tmp_p
         assert 'city is \\"Paris\\", not one of' in ask(city="Paris")
         assert "Record 1: city is missing." in ask(city=None)
         assert 'Record 1: age is \\"old\\", not a whole number.' in ask(age="old")
-        assert "20 of 20 predictions agree" in server.log()
+        assert "20 of 20 predictions match expected.json" in server.log()
 
 
 @pytest.mark.only_for(["sklearn"])

@@ -17,7 +17,7 @@ from project import TEMPLATES, ManyServer, Server, list_descendants, wait_for
 RECORD = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 # A record is a row of numbers.
 TABULAR = ("sklearn", "xgboost", "lightgbm", "catboost", "tensorflow", "pytorch", "onnx", "custom")
-EXPECTED = r"8 .* per record|is not a list of numbers|is not a number"
+EXPECTED = r"8 .* per record|is not a list of numbers|is an object|is not a number"
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,10 @@ BROKEN = {
     "of another framework": (put("model.txt", XGBOOST), r"looks like an XGBoost model \(model.json\)"),
     "two candidates": (double, "has several model files"),
     "another name": (rename, "There is no model.txt in .*, only model.bin"),
-    "newer": (make_newer, "saved by LightGBM 9, but .* is installed"),
+    "newer": (
+        make_newer,
+        "saved by LightGBM 9, but .* is installed. In .*--framework-version=VERSION, with the version",
+    ),
 }
 
 

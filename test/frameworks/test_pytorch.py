@@ -55,7 +55,7 @@ def write_lightgbm(model_dir: Path) -> None:
     next(model_dir.glob("model.*")).write_bytes(b"tree\nversion=v4\nnum_class=1\n")
 
 
-CHECKPOINT = r"looks like a PyTorch checkpoint, .*Load it where its class is.*torch\.jit\.script.*torch\.export"
+CHECKPOINT = r"looks like a PyTorch checkpoint \(.*Load it where its class is.*torch\.jit\.script.*torch\.export"
 
 BROKEN = {
     "truncated": (truncate("model.*"), r"could not be loaded: (RuntimeError|BadZipFile): .*truncated or damaged"),
@@ -202,7 +202,7 @@ def test_batched_requests_get_the_same_predictions_as_alone(one: Path, tmp_path:
         with ThreadPoolExecutor(16) as clients:
             replies = list(clients.map(lambda row: server.invoke({"instances": [row.tolist()]}), rows))
     lines = [json.loads(line) for line in server.log().splitlines()]
-    assert max(line.get("together", 0) for line in lines) > 1
+    assert max(line.get("batch_requests", 0) for line in lines) > 1
     assert {reply.status for reply in replies} == {200}
     alone = [expect(folder / "model", row[np.newaxis])[0] for row in rows]
     np.testing.assert_allclose([reply.json()["predictions"][0] for reply in replies], alone, rtol=TOLERANCE)

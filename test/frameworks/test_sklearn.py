@@ -109,9 +109,21 @@ OLD, NOW = "numpy<2 scikit-learn==1.3.2", "scikit-learn==1.9.1"
     ("model", "then", "now", "allowed", "message"),
     [
         (XGBOOST, f"{OLD} xgboost==1.7.6", NOW, False, "'xgboost'. Add xgboost to requirements.in, at the version"),
-        (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", False, "saved by XGBoost 1.7.6, but 3.2.0 is"),
+        (
+            XGBOOST,
+            f"{OLD} xgboost==1.7.6",
+            f"{OLD} xgboost-cpu==3.2.0",
+            False,
+            "replace xgboost-cpu with xgboost==1.7.6",
+        ),
         (XGBOOST, f"{OLD} xgboost==1.7.6", f"{OLD} xgboost-cpu==3.2.0", True, "It is loaded."),
-        (LIGHTGBM, f"{OLD} lightgbm==4.7.0", f"{OLD} lightgbm==3.3.5", False, "cannot predict: .* set lightgbm to the"),
+        (
+            LIGHTGBM,
+            f"{OLD} lightgbm==4.7.0",
+            f"{OLD} lightgbm==3.3.5",
+            False,
+            "cannot predict: .* set lightgbm to that",
+        ),
         (FOREST, "numpy<2 scikit-learn==1.2.2", NOW, False, "saved by scikit-learn 1.2.2, but 1.9.1 is installed"),
         (BOOSTING, "numpy<2 scikit-learn==1.5.2", NOW, False, "saved by scikit-learn 1.5.2, but 1.9.1 is installed"),
         (
@@ -119,7 +131,7 @@ OLD, NOW = "numpy<2 scikit-learn==1.3.2", "scikit-learn==1.9.1"
             OLD,
             NOW,
             True,
-            "cannot predict: .*'SimpleImputer' object has no attribute .* set scikit-learn to the",
+            "cannot predict: .*'SimpleImputer' object has no attribute .* set scikit-learn to that",
         ),
         (RANDOM, "numpy==1.26.4 scikit-learn==1.3.2", "numpy==1.23.5 scikit-learn==1.3.2", False, "set numpy to the"),
     ],

@@ -26,7 +26,7 @@ BROKEN = {
     "of another framework": (put("model.json", LIGHTGBM, "model.*"), r"looks like a LightGBM model \(model.txt\)"),
     "two candidates": (double, r"has several model files"),
     "another name": (rename, r"There is no model.json or model.ubj in .*, only model.bin"),
-    "newer": (make_newer, r"XGBoost 9"),
+    "newer": (make_newer, r"saved by XGBoost 9.*ml-container-creator update --framework-version=9\.\d+, or save"),
 }
 
 

@@ -115,6 +115,7 @@ describe('the bin', () => {
     const schema = JSON.parse(run(newFolder(), ['schema']).stdout);
     assert.equal(schema.additionalProperties, false);
     assert.deepEqual(schema.properties.modelServer.enum, ['fastapi', 'flask', 'vllm', 'sglang', 'mms']);
+    assertRefused(run(newFolder(), ['schema', 'extra']), 2, /unexpected argument "extra"/);
   });
 });
 
@@ -168,9 +169,10 @@ describe('the bin refuses', () => {
   it('to plan a project where a file is in the way', () => {
     const folder = newFolder();
     writeFileSync(join(folder, 'notes.txt'), '');
-    const { status, stderr } = run(folder, ['--framework=sklearn', '--project-dir=notes.txt', '--dry-run']);
+    const { status, stdout, stderr } = run(folder, ['--framework=sklearn', '--project-dir=notes.txt', '--dry-run']);
     assert.equal(status, 2);
-    assert.match(stderr, /part of the path is a file/);
+    assert.match(stderr, /^1 problem found[\s\S]*part of the path is a file/);
+    assert.equal(stdout, '');
   });
 
   it('to overwrite files without --force, with status 3, and never touches other files of the user', () => {
@@ -180,7 +182,7 @@ describe('the bin refuses', () => {
     writeFileSync(handler, '# mine\n');
     writeFileSync(join(folder, 'demo/model/model.joblib'), 'mine');
     const before = contents(folder);
-    assertRefused(run(folder, [...sample, '--model-server=flask']), 3, /code\/model_handler\.py/);
+    assertRefused(run(folder, [...sample, '--model-server=flask']), 3, /^\d+ files in [\s\S]*code\/model_handler\.py/);
     assert.deepEqual(contents(folder), before);
     assert.equal(run(folder, [...sample, '--force']).status, 0);
     assert.notEqual(readFileSync(handler, 'utf8'), '# mine\n');

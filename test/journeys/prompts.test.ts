@@ -284,13 +284,91 @@ describe('a dialogue', () => {
 
   it('names questions, not flags, in what it refuses and in the summary', async () => {
     const args = ['--framework=transformers', '--deploy-target=serverless', '--model-server=fastapi'];
-    const asked = await questions({ modelName: 'Qwen/Qwen3-0.6B', serverlessMemory: 6144 }, args);
-    const refused = String(asked.get('modelName')?.validate?.('a/b-70b'));
+    const asked = await questions({ modelName: 'a/b-70b', modelMemory: 1, serverlessMemory: 6144 }, args);
+    const refused = String(asked.get('modelMemory')?.validate?.('130'));
     assert.match(refused.replaceAll(/\s+/g, ' '), /set deploy target to realtime and set model server to vllm/);
     const summary = asked.get('confirmation')?.intro ?? '';
     for (const text of [refused, summary]) assert.doesNotMatch(text, /--/);
     assert.match(summary, /Serverless memory +6144 MB/);
     assert.doesNotMatch(summary, /Runtime|Multi-model|Training container/);
+  });
+
+  it('asks for the size of a model that its name rules out, and goes back to the name without one', async () => {
+    const asked: string[] = [];
+    let intro = '';
+    const answers = { modelName: ['a/b-2000b', 'a/c-3000b'], modelMemory: ['', '12'] };
+    const ask = async (question: Question) => {
+      asked.push(question.name);
+      if (question.name === 'modelMemory') {
+        intro = question.intro ?? '';
+        assert.equal(question.validate?.(''), true);
+        assert.match(String(question.validate?.('4000')), /4000 GiB/);
+      }
+      return answers[question.name as 'modelName']?.shift() ?? question.default ?? '';
+    };
+    const planned = await walk({ ask }, ['demo', '--framework=transformers']);
+    const first = ['model', 'modelName', 'modelMemory', 'modelName', 'modelMemory', 'deployTarget'];
+    assert.deepEqual(
+      asked.filter((name) => first.includes(name)),
+      first.slice(1),
+    );
+    assert.match(intro.replaceAll(/\s+/g, ' '), /a\/c-3000b needs about 5588 GiB.*no instance type can hold it/);
+    assert.equal((planned.summary as { project: { modelMemory: number } }).project.modelMemory, 12);
+    const forever = walk(
+      { ask: async ({ name, default: initial }) => (name === 'modelName' ? 'a/b-2000b' : initial) },
+      ['demo', '--framework=transformers'],
+    );
+    await assert.rejects(forever, /2000b needs about/);
+  });
+
+  it('disables a choice for the reason that remains with the best of the other answers', async () => {
+    const asked = await questions({ modelName: 'Qwen/Qwen3-8B' }, ['--framework=transformers']);
+    const serverless = asked.get('deployTarget')?.choices?.find(({ value }) => value === 'serverless');
+    assert.match(serverless?.disabled?.replaceAll(/\s+/g, ' ') ?? '', /31 GiB on a CPU, more than 6144 MB/);
+  });
+
+  it('asks before it uses a model that runs commands when it is loaded', async () => {
+    const folder = mkdtempSync(join(cwd, 'danger-'));
+    putPickle('ops.pkl', join(folder, 'ops.pkl'));
+    const asked: string[] = [];
+    const walkWith = (trust: boolean[]) =>
+      plan(
+        'app',
+        readArguments([]),
+        { cwd: folder, env: {} },
+        {
+          ask: async ({ name, intro, default: initial }) => {
+            asked.push(name);
+            if (name === 'trust') assert.match(intro ?? '', /Loading ops\.pkl calls os\.system/);
+            if (name === 'trust') return trust.shift() ?? initial;
+            if (name === 'model') return 'ops.pkl';
+            return name === 'framework' ? 'custom' : (initial ?? '');
+          },
+          check: () => [],
+        },
+      );
+    const planned = await walkWith([false, true]);
+    assert.deepEqual(asked.slice(0, 4), ['model', 'trust', 'model', 'trust']);
+    assert.ok(planned.copies.some(({ path }) => path.startsWith('model/')));
+    assert.match(planned.warnings.join(), /loading ops\.pkl calls os\.system/);
+    await assert.rejects(walkWith([]), /calls os\.system/);
+  });
+
+  it('offers the smallest types with and without a GPU to a language model on fastapi', async () => {
+    const args = ['--framework=transformers', '--model-name=Qwen/Qwen3-8B', '--model-server=fastapi'];
+    const asked = await questions({}, args);
+    const offers = asked.get('instanceType')?.choices ?? [];
+    const named = (type: string) => offers.find(({ value }) => value === type)?.name.replaceAll(/\s+/g, ' ') ?? '';
+    assert.match(named('ml.g5.xlarge'), /the smallest with a GPU that can hold/);
+    assert.match(named('ml.r5.2xlarge') || named('ml.r5.xlarge'), /the smallest that can hold/);
+    assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*fits ml\.g5\.xlarge/);
+  });
+
+  it('names the library whose version it asks for and shows', async () => {
+    const asked = await questions({}, ['--framework=sklearn']);
+    assert.match(asked.get('frameworkVersion')?.message ?? '', /Version of scikit-learn that saved the model/);
+    const summary = (await questions({}, ['--framework=onnx'])).get('confirmation')?.intro ?? '';
+    assert.match(summary, /Framework version +[\d.]+ of ONNX Runtime/);
   });
 
   it('shows the cost of a default instance type in the summary', async () => {

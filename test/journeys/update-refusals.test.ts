@@ -125,7 +125,7 @@ describe('an update refuses', () => {
 
   it('a file that changes while the conflicts are being resolved', async () => {
     const folder = await project();
-    edit(folder, { path: 'README.md', from: ' served by fastapi', to: ' served by our own fastapi' });
+    edit(folder, { path: 'README.md', from: ' served by FastAPI', to: ' served by our own FastAPI' });
     const edits = async () => {
       edit(folder, { path: 'Dockerfile', to: '# ours\n' });
       return 'markers' as const;
@@ -219,7 +219,10 @@ describe('the bin', () => {
     assert.match(stderr, /is missing; nothing was changed/);
     assert.match(JSON.parse(stdout).problems[0].message, /is missing/);
     writeFileSync(join(folder, baseFile), base);
-    edit(folder, { path: 'README.md', from: ' served by fastapi', to: ' served by our own fastapi' });
+    const invalid = run(folder, ['update', '--model-server=vllm']);
+    assert.equal(invalid.status, 2);
+    assert.match(invalid.stderr, /^1 problem found; nothing was changed:/);
+    edit(folder, { path: 'README.md', from: ' served by FastAPI', to: ' served by our own FastAPI' });
     for (const args of [[...flask, '--dry-run'], flask]) assert.equal(run(folder, ['update', ...args]).status, 4);
   });
 });
@@ -233,7 +236,7 @@ describe('an update does not replace', () => {
     const before = readFileSync(join(other, 'README.md'), 'utf8');
     assert.equal((await update(folder, ['--model-server=flask'])).status, 4);
     assert.equal(readFileSync(join(other, 'README.md'), 'utf8'), before);
-    assert.match(readFileSync(join(folder, 'README.md.new'), 'utf8'), /served by flask/);
+    assert.match(readFileSync(join(folder, 'README.md.new'), 'utf8'), /served by Flask/);
   });
 });
 

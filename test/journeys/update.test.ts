@@ -187,7 +187,7 @@ describe('an update', () => {
     assert.equal(status, 4, output);
     assert.deepEqual(readFileSync(place('lock.sh')), lock);
     assert.doesNotMatch(readFileSync(place('README.md'), 'latin1'), /[^\r]\n/);
-    assert.match(readFileSync(place('README.md'), 'utf8'), /served by flask[\s\S]*Ours, without an end$/);
+    assert.match(readFileSync(place('README.md'), 'utf8'), /served by Flask[\s\S]*Ours, without an end$/);
     assert.match(readFileSync(place('Dockerfile'), 'utf8'), /nginx/);
     assert.doesNotMatch(readFileSync(place('Dockerfile'), 'latin1'), /[^\r]\n/);
     assert.match(readFileSync(place('requirements.in'), 'latin1'), /gunicorn[\s\S]*# caf\xe9\n/);
@@ -275,7 +275,7 @@ describe('on a conflict, the sub-generator', () => {
   /** Runs it as Yeoman does, on a project with a conflict. Returns the README and the paths of saved files. */
   async function resolved(answer: string): Promise<[string, string[]]> {
     const folder = await generate(newFolder(), '--framework=xgboost');
-    edit(folder, { path: 'README.md', from: ' served by fastapi', to: ' served by our own fastapi' });
+    edit(folder, { path: 'README.md', from: ' served by FastAPI', to: ' served by our own FastAPI' });
     const context = helpers.run(Update as never, { namespace: 'ml-container-creator:update' } as never, {
       cwd: folder,
     });
@@ -284,11 +284,11 @@ describe('on a conflict, the sub-generator', () => {
     return [all['README.md'] ?? '', Object.keys(all).filter((path) => path.includes('.orig'))];
   }
 
-  it('asks, and keeps yours', async () => assert.match((await resolved('yours'))[0], /our own fastapi/));
+  it('asks, and keeps yours', async () => assert.match((await resolved('yours'))[0], /our own FastAPI/));
 
   it('asks, and uses the generated lines after saving yours', async () => {
     const [readme, saved] = await resolved('generated');
-    assert.match(readme, / served by flask/);
+    assert.match(readme, / served by Flask/);
     assert.deepEqual(saved, ['README.md.orig']);
   });
 

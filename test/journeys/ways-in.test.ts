@@ -123,7 +123,7 @@ describe('the generator', () => {
   });
 });
 
-/** Drives the bin on a real terminal: waits for a text, then sends keys. In Python, because Node has no pty. */
+/** Drives the bin on a real terminal: waits for a text, then sends keys, or closes it. In Python: Node has no pty. */
 const driver = `
 import fcntl, json, os, pty, select, struct, sys, termios, time
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
@@ -131,7 +131,7 @@ pid, fd = pty.fork()
 if pid == 0:
     os.environ['TERM'] = 'xterm'
     os.execvp(command[0], command)
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 80, 0, 0))
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 40, int(os.environ.get('WIDTH', 80)), 0, 0))
 seen = everything = ''
 def read(until, deadline):
     global seen, everything
@@ -146,6 +146,9 @@ def read(until, deadline):
 for text, keys in steps:
     read(text, time.monotonic() + 30)
     seen = seen.partition(text)[2]
+    if keys is None:
+        os.close(fd)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 128)
     os.write(fd, keys.encode())
 read(None, time.monotonic() + 30)
 print(everything)
@@ -156,7 +159,7 @@ describe('on a terminal, the bin', () => {
   const bin = join(import.meta.dirname, '../../dist/generators/cli.js');
   const drive = (
     cwd: string,
-    steps: readonly (readonly [string, string])[],
+    steps: readonly (readonly [string, string | null])[],
     args: readonly string[] = [],
     env: Record<string, string> = {},
   ) =>
@@ -210,6 +213,14 @@ describe('on a terminal, the bin', () => {
       assert.match(output, /Cancelled: nothing was written/);
       assert.deepEqual(readdirSync(folder), []);
     }
+  });
+
+  it('ends like any other program if the terminal is closed', () => {
+    const { status, output } = drive(newFolder(), [
+      ['Model file', enter],
+      ['trained with', null],
+    ]);
+    assert.equal(status, 127, `128 less the number of SIGHUP: ${output}`);
   });
 
   it('goes back to a question from the summary, and keeps the other answers', () => {
@@ -272,6 +283,18 @@ describe('on a terminal, the bin', () => {
     assert.doesNotMatch(output, /[\u2500-\u257f]/, 'box drawing');
   });
 
+  it('wraps texts at the width of a narrow terminal, but not the commands in them', () => {
+    const steps = all.slice(0, 8).map((text, at) => [text, at === 7 ? '\u0003' : enter] as const);
+    const prompts = drive(newFolder(), steps, [], { WIDTH: '40' }).output;
+    assert.match(prompts, /^Your model, in your own container, on\r?\nSageMaker\.\r?$/m);
+    assert.match(prompts, /asynchronous, the *\r?\n/);
+    const missing = ['demo', '--model=absent.pkl', '--skip-prompts', '--framework-version=latest'];
+    const { output } = drive(newFolder(), [], missing, { WIDTH: '40' });
+    assert.match(output, /^ {2}frameworkVersion: "latest" is not\r?\n {2}valid: expected/m);
+    const elsewhere = drive(newFolder(), [], ['update'], { WIDTH: '40' }).output;
+    assert.match(elsewhere, /^ {6}run: cd PROJECT && ml-container-creator update\r?$/m);
+  });
+
   it('asks before it overwrites a file', () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'demo'));
@@ -284,16 +307,25 @@ describe('on a terminal, the bin', () => {
     assert.equal(drive(folder, [['Overwrite demo/Dockerfile?', '\u0003']], args).status, 130);
   });
 
-  it('keeps the answers of a project if the user cancels at its files, and names update', () => {
+  it('changes nothing in a project if the user cancels at its files, and names update', () => {
     const folder = newFolder();
     run(folder, ['demo', '--framework=xgboost']);
     const before = contents(join(folder, 'demo'));
     const args = ['demo', '--framework=sklearn', '--skip-prompts'];
-    const { status, output } = drive(folder, [['Overwrite demo/', '\u0003']], args);
-    assert.equal(status, 130, output);
-    assert.match(output.replaceAll(/\s+/g, ' '), /run ml-container-creator update in that folder/);
-    const after = contents(join(folder, 'demo'));
-    for (const path of Object.keys(before)) assert.equal(after[path], before[path], path);
+    const [agreed, again] = ['Overwrite demo/README.md?', 'Overwrite demo/requirements.in?'];
+    for (const last of ['\u0003', 'x\r']) {
+      const steps = [
+        [agreed, 'd\r'],
+        ['-An XGBoost model', ''],
+        [agreed, 'y\r'],
+        [again, last],
+      ] as const;
+      const { status, output } = drive(folder, steps, args);
+      assert.equal(status, 130, output);
+      assert.match(output.replaceAll(/\s+/g, ' '), /run ml-container-creator update in that folder/);
+      assert.match(output, /Cancelled: nothing was written/);
+      assert.deepEqual(contents(join(folder, 'demo')), before);
+    }
   });
 
   it('replaces the model of a project if the user agrees, and keeps the old one', () => {

@@ -189,9 +189,9 @@ def test_acceleration_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None
     ("model", "reason"),
     [
         (MultiOutputClassifier(FOREST), None),
-        (RandomForestClassifier(2), "it has several outputs"),
-        (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "it takes categories"),
-        (GradientBoostingClassifier(init=LogisticRegression(), n_estimators=2), "its initial predictions are those of"),
+        (RandomForestClassifier(2), "it has multiple outputs"),
+        (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "it has categorical features"),
+        (GradientBoostingClassifier(init=LogisticRegression(), n_estimators=2), "its init is an estimator"),
     ],
     ids=str,
 )
@@ -250,7 +250,7 @@ def test_scikit_learn_decides_where_rounding_matters() -> None:
     method = Method(fit(FOREST), fast_path)
     method.slow = lambda X: np.array([[0.4 + 1e-12, 0.4, 0.2]])
     assert method(X[:1]).argmax() == 1
-    method.fast_path = fast_path._replace(decides=True)
+    method.fast_path = fast_path._replace(is_decision_score=True)
     assert method(X[:1]).argmax() == 0
 
 

@@ -62,7 +62,7 @@ def refusal(folder: Path) -> str:
     [
         ("xgboost.core", r"No module named 'xgboost.*'\. Add xgboost to requirements\.in, .*, then run \./lock\.sh\."),
         ("imblearn", r"Add imbalanced-learn to requirements\.in, "),
-        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, next to code/model_handler\.py: "),
+        ("mine", r"Put mine\.py, or the folder mine/ if it is a package, next to code/model_handler\.py\. "),
         ("mine.own", r"Put mine\.py, or the folder mine/ "),
         ("sklearn.ensemble.forest", r"no sklearn\.ensemble\.forest in the installed scikit-learn.*lock\.sh"),
         ("numpy._older", r"no numpy\._older in the installed numpy\. .*In requirements\.in, set numpy to "),
@@ -152,7 +152,7 @@ def test_a_truncated_file(save: Callable[[Path], None], part: float, tmp_path: P
     [
         (
             b"tree\nversion=v4\nnum_class=1\n",
-            "like a LightGBM model (model.txt). Replace it with the model this project",
+            "like a LightGBM model (model.txt). Replace it with a model of the kind this project",
         ),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer. Fetch the file itself: "),
         (b"PK\x05\x06" + bytes(18), "truncated or damaged"),
@@ -191,7 +191,10 @@ def test_a_failing_import_of_the_handler(code: Path) -> None:
         import_handler()
     (code / "model_handler.py").write_text("def load(")
     importlib.invalidate_caches()
-    with pytest.raises(StartError, match=r"could not be imported: SyntaxError: .*\. Fix the error\.$"):
+    with pytest.raises(
+        StartError,
+        match=r"could not be imported: SyntaxError: .*\. Fix the error; the traceback is in the log, above",
+    ):
         import_handler()
 
 

@@ -141,7 +141,7 @@ def test_without_a_server_one_rule_fails_with_a_hint(project: Path) -> None:
     assert time.monotonic() - started < 5
     assert (done.returncode, done.stdout.splitlines()[1:]) == (1, ["0 passed, 1 failed"])
     assert done.stdout.startswith("fail  /ping returns 200 in under 2 s: GET /ping got no response: ")
-    assert "No server responds there. Start it first" in done.stderr
+    assert "No server responds at this URL. Start one first" in done.stderr
 
 
 def test_a_server_that_dies_fails_that_rule_and_the_remaining_ones(
@@ -255,7 +255,7 @@ def test_help_describes_the_usage_and_the_last_line() -> None:
         (["http://127.0.0.1:port"], "is not a URL such as"),
         (
             ["http://127.0.0.1:1", "--request", "/nowhere.json"],
-            "/nowhere.json cannot be read (No such file or directory). Create it",
+            "/nowhere.json cannot be read (No such file or directory). Create one",
         ),
         (["http://127.0.0.1:1", "--request", CONFIG], "is not a request"),
         (["--image", "x"], "Check that Docker is running and that the image is built: docker build --tag x '/"),

@@ -23,9 +23,9 @@ from serving.values import date_unit
 
 COLUMNS = [
     Column("age", "long", required=True),
-    Column("income", "double", optional=True),
+    Column("income", "double", can_be_omitted=True),
     Column("city", "string", required=True),
-    Column("since", "datetime", optional=True),
+    Column("since", "datetime", can_be_omitted=True),
     Column("vip", "boolean", required=True),
 ]
 NAMES = [column.name for column in COLUMNS]
@@ -112,9 +112,9 @@ def without(name: str) -> dict[str, Any]:
         (change(since="2024-02-30"), 'Record 2: since is "2024-02-30", not a date like 2024-05-31'),
         (change(since="yesterday"), 'Record 2: since is "yesterday", not a date like 2024-05-31'),
         (change(vip="yes"), 'Record 2: vip is "yes", not true or false.'),
-        (without("city"), "Record 2: city is missing."),
-        (change(ctiy="Oslo"), "Record 2: there is no column ctiy. Did you mean city?"),
-        (change(qqqq=1), "Record 2: there is no column qqqq. The columns are age, income, city, since, vip."),
+        (without("city"), "Record 2 lacks the column city."),
+        (change(ctiy="Oslo"), "Record 2 has an unknown column, ctiy. Did you mean city?"),
+        (change(qqqq=1), "Record 2 has an unknown column, qqqq. The columns are age, income, city, since, vip."),
         ([[31, 1, "Oslo", None, [True]]], "Record 1: vip is [true], not true or false."),
         ({"instances": [RECORDS[0], LISTS[0]]}, "Record 2 is not an object of values by column name."),
         ({"instances": [LISTS[0], RECORDS[0]]}, "Record 2 is not a list of values."),
@@ -122,15 +122,18 @@ def without(name: str) -> dict[str, Any]:
         ({"instances": []}, "The request has no records."),
         ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "The request has the column age twice."),
         ({"columns": [["age"]], "instances": [[1]]}, 'The request has the column name ["age"], which is not a string.'),
-        ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request: city is missing."),
+        ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "The request lacks the column city."),
         (
             {"dataframe_split": {"columns": NAMES}},
             'Expected {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.',
         ),
         ({"columns": NAMES, "instances": [[*LISTS[0], 1]]}, "Record 1 has 6 values instead of 5: age, income,"),
-        ({"instances": [{**RECORDS[0], **{f"c{at}": at for at in range(10_000)}}]}, "Record 1: there is no column c0."),
+        (
+            {"instances": [{**RECORDS[0], **{f"c{at}": at for at in range(10_000)}}]},
+            "Record 1 has an unknown column, c0.",
+        ),
         ({"instances": [list(range(10_000))]}, "Record 1 has 10000 values instead of 5:"),
-        ({"columns": ["Größe", *NAMES], "instances": [[1, *LISTS[0]]]}, "The request: there is no column Größe."),
+        ({"columns": ["Größe", *NAMES], "instances": [[1, *LISTS[0]]]}, "The request has an unknown column, Größe."),
         (b'{"instances": [{"income": NaN}]}', "The body is not JSON"),
         (b'{"instances": [{"income": 1e400}]}', "The body is not JSON"),
         ({"inputs": {"age": [1, 2], "city": ["a"], "vip": [True, True]}}, "The columns differ in length: city has 1"),
@@ -148,10 +151,10 @@ def test_errors_name_record_and_column(body: Any, message: str) -> None:
         (
             write_csv(LISTS),
             "text/csv; header=present",
-            "The request: there is no column 31. The columns are age, income,",
+            "The request has an unknown column, 31. The columns are age, income,",
         ),
         (write_csv(LISTS, *NAMES), "text/csv; header=absent", 'Record 1: age is "age", not a whole number.'),
-        (write_csv(LISTS, *NAMES[:4], "vpi"), "text/csv", "The request: there is no column vpi. Did you mean vip?"),
+        (write_csv(LISTS, *NAMES[:4], "vpi"), "text/csv", "The request has an unknown column, vpi. Did you mean vip?"),
         (write_csv(LISTS, *NAMES, "age"), "text/csv", "The request has the column age twice."),
         (b"31,inf,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, too large for 64 bits."),
         (b"31,1e400,Oslo,,true\n", "text/csv", "Record 1: income is Infinity, too large for 64 bits."),
@@ -209,7 +212,7 @@ def test_extra_columns_can_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Column("x", "long"), "1,2.0,-3", [1, 2, -3]),
         (Column("x", "double"), "1,,2.5", [1, np.nan, 2.5]),
-        (Column("x", "string", gap=None), "01,,NA", ["01", None, "NA"]),
+        (Column("x", "string", missing_value=None), "01,,NA", ["01", None, "NA"]),
         (Column("x", "boolean"), "true,False,TRUE", [True, False, True]),
         (Column("x", ANY), "1,2,3", [1, 2, 3]),
         (Column("x", ANY), "1,a,3", ["1", "a", "3"]),
@@ -246,7 +249,7 @@ def test_a_category_is_passed_as_its_position() -> None:
         np.testing.assert_array_equal(read(body, content_type, columns, ARRAY), [[1, 1], [np.nan, 2], [np.nan, 3]])
     with pytest.raises(BadRequest, match="Record 1: kind is 1, not a string"):
         read([[1, 1]], columns=columns, form=ARRAY)
-    closed = [columns[0]._replace(closed=True), columns[1]]
+    closed = [columns[0]._replace(refuses_unknown=True), columns[1]]
     with pytest.raises(BadRequest, match='Record 2: kind is "c", not one of "a", "b"'):
         read([["a", 1], ["c", 1]], columns=closed, form=ARRAY)
 
@@ -269,7 +272,7 @@ def test_categories_have_a_type(categories: Any, sent: list[Any], fields: str | 
         body = "".join(f"{field},0\n" for field in fields.split(",")).encode()
         np.testing.assert_array_equal(read(body, "text/csv", columns, ARRAY)[:, 0], expected)
     with pytest.raises(BadRequest, match="Record 1: kind is"):
-        read([[wrong, 0], [None, 0]], columns=[columns[0]._replace(closed=True), columns[1]], form=ARRAY)
+        read([[wrong, 0], [None, 0]], columns=[columns[0]._replace(refuses_unknown=True), columns[1]], form=ARRAY)
 
 
 def test_categories_become_pandas_categories() -> None:
@@ -332,11 +335,11 @@ def test_types_come_from_the_signature_and_order_from_the_model(tmp_path: Path) 
     outputs = [{"name": "price", "type": "double"}, {"name": "risk", "type": "double"}]
     schema, names = find(OWN, tmp_path, inputs=inputs, outputs=outputs)
     assert schema == InputSchema(
-        [Column("a", "long", True), Column("b", "string", optional=True, categories=("x", "y"))], ARRAY
+        [Column("a", "long", True), Column("b", "string", can_be_omitted=True, categories=("x", "y"))], ARRAY
     )
     assert names == [Output("price", "double"), Output("risk", "double")]
     assert find(None, tmp_path)[0] == InputSchema(
-        [Column("b", "string", optional=True), Column("a", "long", True)], FRAME
+        [Column("b", "string", can_be_omitted=True), Column("a", "long", True)], FRAME
     )
 
 
@@ -348,7 +351,7 @@ def test_there_are_no_columns_in_script_mode(tmp_path: Path) -> None:
 
 
 def test_a_signature_that_does_not_fit_the_model_is_a_start_error(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="does not contain its columns, or their categories"):
+    with pytest.raises(StartError, match="does not contain its column names, or their categories"):
         find(InputSchema([]), tmp_path)
     with pytest.raises(StartError, match=r"it lacks columns of the model: b"):
         find(OWN, tmp_path, inputs=[{"name": "a", "type": "long"}, {"name": "c", "type": "long"}])

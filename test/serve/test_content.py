@@ -246,7 +246,7 @@ def test_nested_predictions_cannot_be_csv(prediction: Any) -> None:
 
 
 def test_column_names_are_refused_if_the_model_has_none() -> None:
-    with pytest.raises(BadRequest, match="does not know its columns by name"):
+    with pytest.raises(BadRequest, match="has no column names"):
         decode(b'{"columns": ["b", "a"], "instances": [[1, 2]]}', JSON)
 
 

@@ -72,6 +72,6 @@ def test_dataframes_of_several_requests_are_split_by_record() -> None:
         assert parts is not None
         assert [part.index.tolist() for part in parts] == [[7], [5, 3]]
         assert batching.split(outputs, [1, 1]) is None
-    assert batching.agree(frame, frame + 1e-9)
-    assert not batching.agree(frame, frame + 1)
-    assert not batching.agree(frame, frame.rename(columns=str.upper))
+    assert batching.are_close(frame, frame + 1e-9)
+    assert not batching.are_close(frame, frame + 1)
+    assert not batching.are_close(frame, frame.rename(columns=str.upper))

@@ -167,7 +167,7 @@ def test_predictions_of_any_type_become_json(tool: Any, project: Path, values: A
         (["broken.pkl", "rows.csv"], "cannot be loaded here"),
         (["model.pkl", "other.csv"], "the rows lack columns that the model has: age"),
         (["model.pkl", "empty.csv"], "cannot be read"),
-        (["model.pkl", "rows.csv", "--type", "age=number"], "--type age=number: give COLUMN=TYPE"),
+        (["model.pkl", "rows.csv", "--type", "age=number"], "--type age=number: expected COLUMN=TYPE"),
         (["model.pkl", "rows.csv", "--outputs", "a,b"], "--outputs has 2 names"),
     ],
 )

@@ -33,7 +33,7 @@ def model(predict: Callable[[Any], Any], **others: Any) -> Model:
 def ask(served: Model, *requests: Request) -> list[Response]:
     """The answers to requests taken from the queue together."""
     invoker = Invoker(served, SETTINGS, lambda _: None)
-    invoker.unproven = 0
+    invoker.batches_to_compare = 0
     invoker.run(list(requests))
     return [request.response for request in requests if request.response]
 
@@ -118,7 +118,7 @@ def test_queued_requests_are_predicted_together_and_answered_separately() -> Non
     requests = [Request(b"[[1, 2]]"), Request(b"[[3, 4], [5, 6]]"), Request(b"7,8", "text/csv")]
     assert bodies(ask(model(predict), *requests)) == [[3], [7, 11], [15]]
     assert predict.calls == [4]
-    assert [request.together for request in requests] == [3, 3, 3]
+    assert [request.batch_requests for request in requests] == [3, 3, 3]
 
 
 def test_a_bad_record_fails_only_its_own_request() -> None:
@@ -165,7 +165,7 @@ def test_predictions_that_depend_on_the_batch_turn_batching_off(leaks: Callable[
     requests = [Request(b"[[1, -2]]"), Request(b"[[3, 4]]")]
     invoker.run(requests)
     assert bodies([request.response for request in requests if request.response]) == alone
-    assert [request.together for request in requests] == [1, 1]
+    assert [request.batch_requests for request in requests] == [1, 1]
     assert invoker.batcher.max_requests == 1
 
 
@@ -173,7 +173,7 @@ def test_the_first_batches_are_verified_one_by_one() -> None:
     predict = Counted(lambda inputs: np.asarray(inputs, np.float32) @ np.ones(2, np.float32))
     invoker = Invoker(model(predict), SETTINGS, lambda _: None)
     for _ in range(5):
-        invoker.run([Request(b"[[1, 2]]"), Request(b"[[1, 2]]")])  # which proves nothing
+        invoker.run([Request(b"[[1, 2]]"), Request(b"[[1, 2]]")])  # which shows nothing
         invoker.run([Request(b"[[1, 2]]"), Request(b"[[3, 4]]")])
     assert predict.calls == [2, 1, 1] * 6 + [2] * 4
     assert invoker.batcher.max_requests > 1
@@ -199,7 +199,7 @@ def test_batches_have_at_most_batch_rows_records() -> None:
     few = settings.read({"SM_BATCH_ROWS": "3"}, Path("/nonexistent"))
     requests = [Request(b"[[1], [2]]"), Request(b"[[3]]"), Request(b"[[4]]"), Request(b"[[5], [6], [7], [8]]")]
     invoker = Invoker(model(predict), few, lambda _: None)
-    invoker.unproven = 0
+    invoker.batches_to_compare = 0
     invoker.run(requests)
     assert predict.calls == [3, 1, 4]
 
@@ -340,7 +340,7 @@ def test_the_traceback_of_a_bug_is_logged_with_the_inference_id(capsys: pytest.C
     error, line = (json.loads(text) for text in capsys.readouterr().err.splitlines())
     assert error["id"] == line["id"] == "id-7"
     assert "Traceback" in error["exception"] and SECRET in error["exception"]
-    assert (line["level"], line["status"], line["together"], line["bytes_in"]) == ("INFO", 500, 1, 8)
+    assert (line["level"], line["status"], line["batch_requests"], line["bytes_in"]) == ("INFO", 500, 1, 8)
     assert SECRET not in json.dumps(line)
 
 
@@ -348,8 +348,11 @@ def test_the_log_has_a_line_per_request_without_its_content(capsys: pytest.Captu
     logs.start("INFO")
     ask(model(add), Request(b"[[123456, 2]]", inference_id="a"), Request(b"[[3]]"))
     lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
-    assert [(line.get("id"), line["status"], line["together"]) for line in lines] == [("a", 200, 2), (None, 200, 2)]
-    assert {*lines[0]} == {"time", "level", "message", "id", "status", "ms", "together", "bytes_in", "bytes_out"}
+    assert [(line.get("id"), line["status"], line["batch_requests"]) for line in lines] == [
+        ("a", 200, 2),
+        (None, 200, 2),
+    ]
+    assert {*lines[0]} == {"time", "level", "message", "id", "status", "ms", "batch_requests", "bytes_in", "bytes_out"}
     assert "123456" not in json.dumps(lines)
 
 

@@ -137,7 +137,7 @@ def test_without_shared_memory_only_the_page_is_unavailable(
     memory = Memory()
     for module in (metrics_memory, metrics_server, metrics_page):
         monkeypatch.setattr(module, "MEMORY", memory)
-    fault = "No shared memory for metrics is available: Too many open files."
+    fault = "Shared memory for metrics is not available: Too many open files."
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, f"GET /metrics answers 503. {fault}")
     ]
@@ -199,5 +199,5 @@ def test_an_invalid_unicode_label_is_harmless(memory: Memory) -> None:
 
 
 def test_unsupported_gauge_modes_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiprocess_mode is 'livemin': set it to 'sum' or 'max'"):
+    with pytest.raises(ValueError, match="set multiprocess_mode to 'sum' or 'max', not 'livemin'"):
         metrics.Gauge("least", "Help.", registry=None, multiprocess_mode="livemin")

@@ -84,15 +84,27 @@ def test_a_model_predicts_through_its_handler(tmp_path: Path) -> None:
         model.predict(model.decode([[None]]))
 
 
+class Survival:
+    """A model with a property that raises, like AIC_ of lifelines' CoxPHFitter."""
+
+    @property
+    def score(self) -> float:
+        raise RuntimeError("The model has no score.")
+
+    def predict_hazard(self) -> None:
+        """Not a method that a handler calls."""
+
+
 @pytest.mark.parametrize(
     ("loaded", "message"),
     [
         (
             {"model": LinearRegression(), "columns": []},
-            r"not a model with predict or transform but a dict of model, columns",
+            r"is a dict of model, columns: it has no method predict or transform",
         ),
-        ((LinearRegression(), None), "but a tuple of LinearRegression, NoneType"),
-        (DBSCAN(), r"but a DBSCAN, with .*fit_predict"),
+        ((LinearRegression(), None), "is a tuple of LinearRegression, NoneType: it has no method predict"),
+        (Survival(), "is a Survival, with predict_hazard: it has no method predict"),
+        (DBSCAN(), r"is a DBSCAN, with .*fit_predict"),
     ],
 )
 def test_an_object_that_cannot_predict_is_refused_with_its_type(loaded: object, message: str, tmp_path: Path) -> None:

@@ -211,7 +211,9 @@ def test_without_a_signature_the_example_comes_from_the_model(code: Path) -> Non
 
 def test_a_category_is_one_of_those_in_training(tmp_path: Path) -> None:
     city = Column("city", NUMBER, categories=["Oslo", "Rome"])
-    schema = InputSchema([city._replace(closed=True), city._replace(name="home"), Column("age", NUMBER)], ARRAY)
+    schema = InputSchema(
+        [city._replace(refuses_unknown=True), city._replace(name="home"), Column("age", NUMBER)], ARRAY
+    )
     document = describe(make_model(tmp_path, find_columns=lambda _: schema))
     assert document["components"]["schemas"]["Record"]["properties"] == {
         "city": {"enum": ["Oslo", "Rome", None]},

@@ -265,7 +265,7 @@ def test_an_outdated_lock_is_rejected(project: Path, file: str) -> None:
         lines.write("numpy==1.0\n")
     done = run_local(project)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "is out of date with ./requirements.in or .python-version. Run ./lock.sh" in done.stderr
+    assert "is out of sync with ./requirements.in or .python-version. Run ./lock.sh" in done.stderr
 
 
 def test_a_python_that_differs_from_the_image_is_reported(project: Path) -> None:

@@ -347,13 +347,16 @@ def refusal(code: Path) -> str:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("def model_fn(model_dir:\n", r"inference\.py could not be imported: SyntaxError: .*line 1.*Fix the error\."),
+        (
+            "def model_fn(model_dir:\n",
+            r"inference\.py could not be imported: SyntaxError: .*line 1.*Fix the error; the traceback is in the log",
+        ),
         (
             "import lightgbm\n" + MODEL,
             r"inference\.py could not be imported: ModuleNotFoundError.* Add lightgbm to requ",
         ),
         ("from sagemaker_containers.beta import framework\n" + MODEL, r"Add sagemaker-containers to requirements\.in"),
-        ("import mine\n" + MODEL, r"Put mine\.py, .* next to code/model_handler\.py: a pickle refers"),
+        ("import mine\n" + MODEL, r"Put mine\.py, .* next to code/model_handler\.py\. A pickle refers"),
         ("raise SystemExit(3)\n" + MODEL, r"inference\.py could not be imported: SystemExit: 3"),
         ("def model_fn(): pass", r"model_fn in inference\.py takes 0 arguments. It must take \(model_dir\) or"),
         ("def predict_fn(a, b, c, d): pass", r"takes 4 .*\(data, model\) or \(data, model, context\)\."),
@@ -423,7 +426,7 @@ def test_the_model_is_checked_before_it_is_served(source: str, code: Path, caplo
     expected = code.parent / "model/expected.json"
     expected.write_text(json.dumps({"inputs": [[1, 2], [3, 4]], "predictions": [3, 7]}))
     load(write(code, f"import numpy as np\n{source}{MODEL}"))
-    assert "2 of 2 predictions agree" in caplog.text
+    assert "2 of 2 predictions match expected.json" in caplog.text
     forget_code()
     expected.write_text(json.dumps({"inputs": [[1, 2], [3, 4]], "predictions": [3, 8]}))
     assert "1 of 2 predictions differ" in refusal(code)

@@ -30,7 +30,11 @@ def test_a_missing_value_is_nan() -> None:
         ([[1, 2], [1, "x" * 99]], f"Record 2: '{'x' * 39} is not a number."),
         ([[1, [2]]], "Record 1: [2] is not a number."),
         ([[[1, 2]]], "Record 1: [1, 2] is not a number."),
-        ([{"a": 1}], "Record 1 is not a list of numbers."),
+        (
+            [{"a": 1}],
+            "Record 1 is an object. This model has no column names: send lists, with the "
+            "values in the order used in training.",
+        ),
         (["text"], "Record 1 is not a list of numbers."),
         ([5], "Record 1 is not a list of numbers."),
         ([[1, 2], 5], "Record 2 is not a list of numbers."),

@@ -107,7 +107,7 @@ def test_an_empty_field_is_a_missing_value_if_the_framework_supports_it(tmp_path
         ("1;2;3\n4;5;6\n", "train/a.csv, line 2: the label is '4;5;6', not a number."),
         ("", "There are no records in channel train."),
         ("a,b\n", "There are no records in channel train."),
-        ("1\n2\n", "Channel train has only one column: expected a label and features with commas."),
+        ("1\n2\n", "Channel train has only one column: expected a label and features, separated by commas."),
         (b"PAR1\x00\xff\xfe", "train/a.csv is not CSV: it is not UTF-8 text."),
         ("1,2\n3," + "4" * 200_000, "train/a.csv, line 2: field larger than field limit (131072)."),
     ],
@@ -130,9 +130,9 @@ def test_a_missing_channel_has_no_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1, 2], "must be 0, 1, 2 and so on; in channel train they are 1, 2."),
-        ([0, 0], "in channel train they are 0."),
-        ([0, 0.5, 1, 2, 3, 4], "in channel train they are 0, 0.5, 1, 2, 3 …."),
+        ([1, 2], "must be 0, 1, 2 and so on, but channel train has 1, 2."),
+        ([0, 0], "channel train has 0."),
+        ([0, 0.5, 1, 2, 3, 4], "channel train has 0, 0.5, 1, 2, 3 …."),
     ],
 )
 def test_class_labels_have_to_count_from_zero(labels: list[float], message: str) -> None:

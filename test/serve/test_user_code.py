@@ -105,7 +105,7 @@ def test_a_model_is_served_with_its_script_without_training_again(
     with Server(project, variant, SM_WORKERS="2") as server:
         server.wait_until_ready()
         assert server.invoke([[3]]).json()["predictions"] == pytest.approx([prediction])
-        assert "Names of __main__ in the model are loaded from train.py." in server.log()
+        assert "The model refers to names in __main__: they are loaded from train.py." in server.log()
     assert not (project / "code/trained").exists()
 
 
@@ -135,7 +135,7 @@ def test_a_model_is_checked_against_its_predictions_in_training(
     prediction = put(trained, code.parent)
     (code.parent / "model/expected.json").write_text(json.dumps({"inputs": [[3]], "predictions": [prediction]}))
     load(code)
-    assert "1 of 1 predictions agree" in caplog.text
+    assert "1 of 1 predictions match expected.json" in caplog.text
     assert "are loaded from train.py. Lines 20-24 are skipped." in caplog.text
 
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { frameworkNames } from '../../generators/catalog/frameworks.js';
 import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
 import { manifest } from '../../generators/project/manifest.js';
@@ -76,6 +77,18 @@ describe('README.md', () => {
       const [, limit] = /\| 413[ ,\d]* \| the body is larger than (\d+ [MG]B)/.exec(readme) ?? [];
       assert.equal(limit, { async: '1 GB', batch: '100 MB' }[project.target as string] ?? '25 MB');
       assert.match(readme, new RegExp(`binfmt --install ${project.image.platform.split('/')[1]}|CodeBuild`));
+    }
+  });
+
+  it('promises checkpoints, and a model from a stopped job, only if train.py saves them', () => {
+    for (const framework of frameworkNames.filter((name) => name !== 'transformers')) {
+      const project = projectOf({ framework, includeTraining: true });
+      const files = new Map(render(manifest(project), project).map(({ path, text }) => [path, text]));
+      const saves = !/can_stop=False/.test(files.get('train/train.py') ?? '');
+      assert.equal(/Models and checkpoints are kept/.test(files.get('README.md') ?? ''), saves, framework);
+      const settings = files.get('deploy/settings.env') ?? '';
+      assert.match(settings, saves ? /saves the current model/ : /ends without a model/, framework);
+      assert.match(settings, saves ? /then resumes from its last checkpoint\./ : /then starts again\./, framework);
     }
   });
 });

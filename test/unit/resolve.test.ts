@@ -75,6 +75,7 @@ describe('a pickle', () => {
   it('causes a warning that names the safe format', () => {
     assert.match(from(sklearn).warnings.join(), /\.joblib file is a pickle.*--model-format=skops/);
     assert.doesNotMatch(from({ ...sklearn, modelFormat: 'skops' }).warnings.join(), /pickle/);
+    assert.deepEqual(from({ ...sklearn, instanceCount: 0 }).warnings, [], 'it has nothing to do with the problem');
   });
 });
 
@@ -120,7 +121,27 @@ describe('resolve refuses', () => {
     [{ ...sklearn, instanceType: 'm5.large' }, /try ml\.m5\.large/],
     [{ framework: 'transformers', modelName: 's3://bucket/x' }, /try s3:\/\/bucket\/x\//],
     [{ framework: 'transformers', modelName: 'https://huggingface.co/Qwen/Qwen3-8B' }, /\(try Qwen\/Qwen3-8B\)/],
-    [{ ...sklearn, deployTool: [] }, /one or more of cli/],
+    [{ ...sklearn, deployTool: [] }, /no value: choose one or more of cli/],
+    [{ ...sklearn, deployTool: ['cli', 'terraform'] }, /deployTool: "terraform" is not valid/],
+    [
+      { ...sklearn, packages: ['scipy', 'pandas>=2'] },
+      /"pandas>=2" is not valid.*the name alone, or the exact version/,
+    ],
+    [{ ...sklearn, frameworkVersion: 'latest' }, /leave it out for the newest/],
+    [{ ...sklearn, frameworkVersion: '>=1.3' }, /\(try 1\.3\)/],
+    [
+      { ...sklearn, instanceType: 'ml.c5.large', customInstanceType: 'ml.m5.large' },
+      /^instanceType: "ml\.c5\.large" contradicts customInstanceType "ml\.m5\.large" \(set only one\)$/,
+    ],
+    [
+      { framework: 'transformers', modelName: 'a/b-70b', modelServer: 'fastapi', deployTarget: 'batch' },
+      /^[^\n]*CUDA 12 \(--instance-type=ml\.r6i\.12xlarge\)$/,
+    ],
+    [
+      { framework: 'transformers', modelName: 'openai/gpt-oss-20b', instanceType: 'ml.g4dn.12xlarge' },
+      /the smallest that can hold it\)$/,
+    ],
+    [{ framework: 'transformers', modelName: 'a/b-2000b', modelServer: 'fastapi' }, /^(?!.*vllm).*a smaller model/],
     [{ ...sklearn, instanceType: 'ml.c5' }, /type like ml.m5.large/],
     [{ ...sklearn, instanceType: 'custom' }, /customInstanceType is required/],
     [

@@ -1,7 +1,9 @@
 // The help and the prompts fit 80 columns, and use the usual terms of the field.
 import assert from 'node:assert/strict';
+import { frameworkNames } from '../../generators/catalog/frameworks.js';
 import { help } from '../../generators/config/describe.js';
 import { keys, table } from '../../generators/config/parameters.js';
+import { promptOf } from '../../generators/config/prompts.js';
 import { runFlags } from '../../generators/config/sources.js';
 import { valuesOf } from '../../generators/config/values.js';
 import { wrap } from '../../generators/config/wrap.js';
@@ -12,10 +14,10 @@ const unwanted =
 
 /** All texts about a parameter in the help and the prompts. */
 const textsOf = (key: (typeof keys)[number]): string[] => {
-  const { about, prompt, rule, defaultText, labels } = table[key];
+  const { about, rule, defaultText, labels } = table[key];
   const known = { framework: 'transformers', modelName: 'Qwen/Qwen3-8B', modelServer: 'vllm' } as const;
   const labelled = valuesOf(key).map((value) => labels?.(String(value), known));
-  return [about, prompt, rule, defaultText, ...labelled].filter((text) => text !== undefined);
+  return [about, promptOf(key, known), rule, defaultText, ...labelled].filter((text) => text !== undefined);
 };
 
 describe('the help and the prompts', () => {
@@ -26,7 +28,8 @@ describe('the help and the prompts', () => {
 
   it('fit 80 columns, each question on one line', () => {
     for (const line of help().split('\n')) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
-    for (const key of keys) assert.ok(`? ${table[key].prompt ?? table[key].about}: `.length <= 80, key);
+    for (const framework of frameworkNames)
+      for (const key of keys) assert.ok(`? ${promptOf(key, { framework })}: `.length <= 80, key);
   });
 
   it('are wrapped at spaces, with an indent, without splitting long words', () => {

@@ -106,7 +106,7 @@ function describe(value: Value): string {
   if (value === null || typeof value !== 'object') return value === null ? 'None' : `a ${typeof value}`;
   if (value.is === 'dict') {
     const keys = value.entries.map(([key]) => String(key)).filter((key) => key.length < 40);
-    return `a dict of ${list(keys)}`;
+    return `a dict with the keys ${list(keys)}`;
   }
   if (value.is === 'instance') return 'an object whose class is defined in the file';
   if ('items' in value)
@@ -127,8 +127,7 @@ const unservable: readonly [RegExp, string][] = [
 /** Why the saved object cannot be served as it is; undefined if it can. */
 function obstacleOf(value: Value, main: Global | undefined): string | undefined {
   if (!main && isInstance(value)) return undefined;
-  if (!main)
-    return `It contains ${describe(value)}, not a model: save the model itself, joblib.dump(model, "model.joblib").`;
+  if (!main) return 'That is not a model: save the model itself, joblib.dump(model, "model.joblib").';
   const name = `${main.module}.${main.name}`;
   const hint = unservable.find(([pattern]) => pattern.test(name))?.[1];
   return hint && `It contains ${name}${hint}.`;

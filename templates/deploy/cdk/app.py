@@ -42,7 +42,7 @@ def main() -> None:
 
 def refuse(stack: cdk.Stack, error: SettingError) -> None:
     """Make `cdk deploy` fail with the error. `cdk destroy` still works: it needs only the stack's name."""
-    cdk.CfnWaitConditionHandle(stack, "Nothing")  # an empty stack would be another error
+    cdk.CfnWaitConditionHandle(stack, "Nothing")  # CloudFormation rejects an empty stack with an error of its own
     cdk.Annotations.of(stack).add_error(str(error))
 
 
@@ -53,7 +53,9 @@ def find_content(settings: Settings) -> Settings:
         raise SettingError("Cannot sign in to AWS. Sign in (aws configure, or aws sso login) and try again.")
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
-        raise SettingError(f"No image for {platform} was pushed to {region} yet. Run deploy/build_and_push.sh first.")
+        raise SettingError(
+            f"No image for {platform} has been pushed to {region} yet. Run deploy/build_and_push.sh first."
+        )
     bucket = settings.s3_bucket or f"sagemaker-{region}-{settings.account}"
     settings = replace(settings, image_uri=image, s3_bucket=bucket)
     if COMMANDS["upload_model"] in ("upload_image", "upload_many"):
@@ -63,7 +65,7 @@ def find_content(settings: Settings) -> Settings:
         revision = {"model_revision": command_module("upload_model").hub.revision(settings)}
         return replace(settings, **revision)
     if not model:
-        raise SettingError(f"No model was uploaded to {region} yet. Run deploy/upload_model.sh first.")
+        raise SettingError(f"No model has been uploaded to {region} yet. Run deploy/upload_model.sh first.")
     return replace(settings, model_data=model)
 
 

@@ -21,7 +21,7 @@ if __name__ == "__main__":
 def require_boto3() -> None:
     """Exit with 2 unless boto3 can be imported; if only the project's .venv has it, re-run with that Python."""
     if sys.version_info < (3, 9):  # noqa: UP036  deploy.py and fit.py run on whatever python3 is found
-        print("ERROR: Python 3.9 or newer is required as python3.", file=sys.stderr)
+        print("ERROR: python3 must be Python 3.9 or newer.", file=sys.stderr)
         sys.exit(2)
     if util.find_spec("boto3"):
         return

@@ -137,12 +137,12 @@ class Log:
                     return
         except AWS_ERRORS as error:  # the log does not exist yet, or reading it is not allowed: the job continues
             if "ResourceNotFound" not in str(error) and not self.unreadable:
-                say(f"The log is not shown here: {error}")
+                say(f"The log cannot be shown: {error}")
                 self.unreadable = True
 
 
 def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any) -> None:
-    """Print the last lines of the newest container in a log group since that time, if reading them is allowed."""
+    """Print the last log lines of the newest container started after `since`, if reading them is permitted."""
     logs = client("logs")
     try:
         found = logs.describe_log_streams(logGroupName=group, **which)["logStreams"]
@@ -156,7 +156,7 @@ def show_log(settings: base.Settings, group: str, since: float = 0, **which: Any
         say(f"  | {event['message']}")
 
 
-# --- what was made ---------------------------------------------------------------------------------------------------
+# --- resources that were created -------------------------------------------------------------------------------------
 def is_ours(settings: base.Settings, arn: str) -> bool:
     """Whether a resource has the tags of this project and deployment. Others are never changed or removed."""
     tags = client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
@@ -165,7 +165,7 @@ def is_ours(settings: base.Settings, arn: str) -> bool:
 
 @contextmanager
 def track_creation(kind: str, made: list[str]) -> Iterator[None]:
-    """Add `kind` to `made` before the call that creates it, since a lost response can hide that it exists.
+    """Add `kind` to `made` before the call that creates it: it can exist even if the response was lost.
 
     Remove it again if AWS refuses the call.
     """

@@ -46,7 +46,7 @@ arguments = checks.arguments
 def run(settings: Settings, given: argparse.Namespace) -> str:
     """Run a job on BATCH_INPUT. Return the job's name.
 
-    If it fails, everything this run created is removed, except the job's record: SageMaker keeps those.
+    If the job fails, everything this run created is removed, except the job's record, which SageMaker keeps.
     """
     job, output = predict(settings, given.role_arn)
     say(
@@ -126,7 +126,7 @@ def follow(settings: Settings, request: Json) -> None:
     if status == "Completed":
         return
     show_log(settings, "/aws/sagemaker/TransformJobs", logStreamNamePrefix=f"{job}/")
-    reason = ended.get("FailureReason", f"it is {status}, and SageMaker gives no reason.")
+    reason = ended.get("FailureReason", f"it is {status}, and SageMaker gave no reason.")
     raise Failure(f"{job} failed: {reason}", f"Fix that and run {hints.command('deploy')} again.")
 
 

@@ -36,12 +36,15 @@ def require_all(settings: SettingsT, role_arn: str) -> SettingsT:
     return complete
 
 
-def require_role(settings: Settings, given: str, document: str = "") -> str:
-    """Return the role that SageMaker assumes: the one given, from the settings, or created by create_role."""
+def require_role(settings: Settings, given: str, how_to_pass: str = "") -> str:
+    """Return the role that SageMaker assumes: `given`, ROLE_ARN, or the one that create_role created.
+
+    Raise Failure if there is none, with `how_to_pass`, the arguments that name one.
+    """
     role = given or settings.role_arn or recall(settings, "role")
     if not role:
-        name = document or hints.command("deploy", "arn:aws:iam::ACCOUNT:role/NAME")
-        how = f"Pass an existing role: {name}. Or create one: {hints.command('create_role')}"
+        name = how_to_pass or hints.command("deploy", "arn:aws:iam::ACCOUNT:role/NAME")
+        how = f"Pass an existing role ({name}) or create one ({hints.command('create_role')})."
         raise Failure("There is no role for SageMaker to assume.", how)
     if not ROLE.fullmatch(role):
         form = "arn:aws:iam::ACCOUNT:role/PATH/NAME, where path and name have only letters, digits and + = , . @ _ -"
@@ -57,7 +60,7 @@ def require_image(settings: SettingsT) -> tuple[SettingsT, str]:
     region, platform, build = settings.aws_region, settings.platform, hints.build_command(settings)
     image = settings.image_uri or recall(settings, f"image-{platform.rpartition('/')[2]}")
     if not image:
-        raise Failure(f"No image for {platform} was pushed to {region} yet.", f"Run {build} first.")
+        raise Failure(f"No image for {platform} has been pushed to {region} yet.", f"Run {build} first.")
     found = IMAGE.fullmatch(image)
     if not found or found["account"] != settings.account:
         return replace(settings, image_uri=image), ""
@@ -92,7 +95,7 @@ def require_size(settings: Settings, size: int) -> None:
 
 
 def check_role(settings: Settings, repository: str) -> None:
-    """Raise Failure if the role does not trust SageMaker or cannot read image and model, if the caller can find out."""
+    """Raise Failure if the role does not trust SageMaker or cannot read the image or model, if the caller can check."""
     role, maker = settings.role_arn, hints.command("create_role")
     if f":{settings.account}:" not in role:
         return
@@ -106,7 +109,7 @@ def check_role(settings: Settings, repository: str) -> None:
             request = {"PolicySourceArn": role, "ActionNames": [action], "ResourceArns": [resource]}
             if iam.simulate_principal_policy(**request)["EvaluationResults"][0]["EvalDecision"] != "allowed":
                 what = f"The role {role} does not allow what SageMaker needs: {action} on {resource}"
-                raise Failure(what, f"Allow it; {maker} creates a role that does.")
+                raise Failure(what, f"Add this permission to the role, or use the role that {maker} creates.")
     except AWS_ERRORS as error:
         say(f"The permissions of the role were not checked: {error}")
 

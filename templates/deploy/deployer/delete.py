@@ -2,7 +2,7 @@
 
 Removes everything that was deployed. Only resources that this project created are removed.
 
-  --all   also remove the project's images with their ECR repository, its uploads, and the role from create_role.sh
+  --all   also remove the project's ECR repository and images, its uploads, and the role that create_role.sh created
 
 Prints how many resources it removed: 0 if there was nothing to remove. Settings: deploy/settings.env.
 """
@@ -67,6 +67,6 @@ def remove_uploads(settings: Settings) -> int:
 
 
 def uploaded_keys(settings: Settings) -> re.Pattern[str]:
-    """Return a pattern of the keys of uploads: those below a hash, and ALSO_UPLOADED."""
+    """Return a pattern that matches the keys of uploads: keys under a hash, and ALSO_UPLOADED."""
     more = command_module("upload_model").ALSO_UPLOADED
     return re.compile(f"{re.escape(settings.project_name)}/(([a-z]+/)*[0-9a-f]{{64}}/.+{more})")

@@ -156,7 +156,7 @@ def roll_out(settings: Settings, before: str, name: str) -> None:
         roll_back(settings, before, name, made)
         raise SystemExit(code) from None
     try:
-        if before:  # only this one: another run can be creating its own
+        if before:  # only this configuration: another run may be creating one
             delete_configuration(before)
     except (KeyboardInterrupt, *AWS_ERRORS) as error:
         delete = hints.command("delete")
@@ -188,7 +188,7 @@ def put_endpoint(settings: Settings, before: str, name: str, made: list[str]) ->
     show_log(settings, group, since=began, orderBy="LastEventTime", descending=True)
     if before and in_service:
         say("The previous deployment keeps running, unchanged.")
-    what = f"{settings.deployment} was not deployed: {now.get('FailureReason', 'SageMaker gives no reason.')}"
+    what = f"{settings.deployment} was not deployed: {now.get('FailureReason', 'SageMaker gave no reason.')}"
     raise Failure(what, f"Fix that and run {hints.command('deploy')} again.")
 
 
@@ -197,7 +197,8 @@ def roll_back(settings: Settings, before: str, name: str, made: list[str]) -> No
     now, own = describe(settings), "endpoint" in made
     if own and CHANGING.search(now.get("EndpointStatus", "")):
         deploy, delete = hints.command("deploy"), hints.command("delete")
-        say(f"{settings.deployment} is still {now['EndpointStatus']}: {deploy} continues, {delete} removes it.")
+        status = f"{settings.deployment} is still {now['EndpointStatus']}."
+        say(f"{status} To continue, run {deploy}; to remove it, run {delete}.")
         return
     if own and now.get("EndpointConfigName") == name and before:
         say("Rolling back to the previous deployment.")

@@ -73,14 +73,14 @@ def run(settings: Settings, given: argparse.Namespace) -> str:
     return uri
 
 
-# --- what it needs ---------------------------------------------------------------------------------------------------
+# --- requirements ----------------------------------------------------------------------------------------------------
 def require_all(settings: Settings, given: argparse.Namespace) -> Settings:
     """Return the settings with role, image and data filled in. Raise Failure if one is missing."""
     role = checks.require_role(settings, given.role, "--role arn:aws:iam::ACCOUNT:role/NAME")
     image = settings.train_image_uri or recall(settings, "train-image")
     if not image:
         first = f"Run {hints.training_build_command()} first."
-        raise Failure(f"No training image was pushed to {settings.aws_region} yet.", first)
+        raise Failure(f"No training image has been pushed to {settings.aws_region} yet.", first)
     storage.require_bucket(settings)
     settings = replace(
         settings,
@@ -106,7 +106,7 @@ def require_data(settings: Settings, source: str) -> str:
     if path.is_file():
         return storage.upload_by_content(settings, path, "data")
     if not path.is_dir() or not any(archive.model_files(path)):
-        raise Failure(f"There is no file, and no folder with files, at {source}", "Pass a CSV file or a folder.")
+        raise Failure(f"{source} is neither a file nor a folder with files.", "Pass a CSV file or a folder.")
     return storage.upload_folder(settings, path, "data")
 
 
@@ -136,7 +136,7 @@ def follow(settings: Settings, job: str, uri: str) -> None:
         return
     problem = find_problem(settings, uri) if status == "Stopped" else None
     if status == "Stopped" and not problem:
-        say(f"{job} was stopped ({ended['SecondaryStatus']}) and saved the model it had by then.")
+        say(f"{job} was stopped ({ended['SecondaryStatus']}) and saved its current model.")
         return
     reason = ended.get("FailureReason") or f"it is {status} ({ended['SecondaryStatus']}); model: {problem or 'none'}"
     raise Failure(f"{job} failed: {reason}", f"Its log is above, and in CloudWatch: {GROUP}")

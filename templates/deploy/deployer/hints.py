@@ -50,7 +50,7 @@ def suggest_deploy_py() -> bool:
 
 
 def command(name: str, *arguments: str) -> str:
-    """Return what runs a command of this project from the current folder."""
+    """Return the command line that runs a command of this project from the current folder."""
     script = ELSEWHERE.get(name, f"deploy/{name}.sh")
     if suggest_deploy_py() or (not (PROJECT / script).exists() and DEPLOY_PY.exists()):
         return command_line("deploy/deploy.py", name, *arguments)
@@ -87,7 +87,7 @@ def deploy_command(settings: Settings, **variables: str) -> str:
 
 
 def upload_command(settings: Settings) -> str:
-    """Return the command that uploads a model; empty if there is one."""
+    """Return the command that uploads a model; empty if one was uploaded."""
     return str(command_module("upload_model").upload_command(settings))
 
 
@@ -155,7 +155,8 @@ def advise(settings: Settings, refusal: str) -> str:
         "pip install --upgrade boto3. Or set METRICS=false.",
         " model data": f"Check that the model exists; {command('upload_model')} uploads it.",
         "ResourceLimitExceeded": f"Request an increase in Service Quotas (Amazon SageMaker), or set another {setting}.",
-        "AccessDenied|not authorized": f"A policy that allows it: {command('create_role', '--print', document)}",
+        "AccessDenied|not authorized": "Attach a policy that allows this to your user or role. To print one, run "
+        f"{command('create_role', '--print', document)}",
     }
     found = (advice for pattern, advice in remedies.items() if re.search(pattern, refusal))
     return next(found, f"Region: {region}")

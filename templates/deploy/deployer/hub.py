@@ -38,7 +38,7 @@ def takes_pickles(settings: Settings) -> bool:
 
 
 def revision(settings: Settings, copied: bool = False) -> str:
-    """Return the commit of the model that the container downloads, or (`copied`) that is copied to S3 first.
+    """Return the commit of the model to deploy. `copied`: it is copied to S3, not downloaded by the container.
 
     MODEL_REVISION is resolved once and recorded; it defaults to the main branch. Raise SettingError if the model does
     not exist or cannot be served.
@@ -102,7 +102,7 @@ def fetch(settings: Settings, folder: Path) -> None:
     except ImportError:
         raise SettingError(f"Downloading {model} needs a package: pip install huggingface_hub") from None
     print(f"Downloading {model} at {commit} from the Hugging Face Hub", file=sys.stderr)
-    note.write_text(f"{model}@{commit} in part")
+    note.write_text(f"{model}@{commit} partial")
     patterns = [*NEEDED, *(OTHERS if takes_pickles(settings) else [])]
     token = os.environ.get("HF_TOKEN") or None
     try:

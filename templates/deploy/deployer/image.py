@@ -54,7 +54,7 @@ def docker(*arguments: str, what: str = "", how: str = "Fix that and try again."
     return done.stdout.strip()
 
 
-def follow(what: str, how: str, *arguments: str) -> None:
+def run_docker(what: str, how: str, *arguments: str) -> None:
     """Run a docker command and show its output. Raise Failure with `what` and `how`."""
     if subprocess.run(["docker", *arguments], stdout=2).returncode:
         raise Failure(f"{what}; the reason is above.", how)
@@ -94,7 +94,7 @@ def build(settings: Settings, name: str, platform: str, folder: Path) -> str:
         arguments = ["--platform", platform, "--provenance=false", "--load", "--build-arg", f"BASE_IMAGE={base}"]
         arguments += ["--tag", name, "--iidfile", str(file), *options, str(folder)]
         how = "Nothing was pushed. Fix the error and try again."
-        follow("The image could not be built", how, "buildx", "build", *arguments)
+        run_docker("The image could not be built", how, "buildx", "build", *arguments)
         image = file.read_text()
     found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image)
     if found != platform:
@@ -119,7 +119,7 @@ def push(settings: Settings, image: str, prefix: str) -> str:
         else:
             log_in(settings, repository.partition("/")[0])
             docker("tag", image, f"{repository}:{tag}")
-            follow(f"{repository}:{tag} could not be pushed", "Try again.", "push", f"{repository}:{tag}")
+            run_docker(f"{repository}:{tag} could not be pushed", "Try again.", "push", f"{repository}:{tag}")
             digest = digest_of(settings, tag)
         if not digest:
             raise Failure(f"ECR does not list {repository}:{tag} after the push.", "Try again in a minute.")

@@ -1,7 +1,8 @@
 """Usage: train/build_and_push.sh
 
-Builds the training image for x86_64 (all training jobs use it) and pushes it to the project's own repository in Amazon
-ECR, which is created if missing. The tag is a hash of the content: an image that was pushed before is not pushed again.
+Builds the training image for x86_64, which all training instances use, and pushes it to the project's own repository in
+Amazon ECR, which is created if missing. The tag is a hash of the content: an image that was pushed before is not pushed
+again.
 
   DOCKER_BUILD_OPTS   (environment) more options for docker buildx build, such as --no-cache
 

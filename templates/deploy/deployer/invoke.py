@@ -73,7 +73,8 @@ def invoke(settings: Settings, file: str, kind: str, **more: Any) -> bytes:
 
 def invocation_failure(settings: Settings, error: ClientError) -> Failure:
     """Return the failure for an error of the endpoint, with what to do."""
-    hint = f"Is it deployed in {settings.aws_region}? {hints.deploy_command(settings)}"
+    hint = f"Check that {settings.deployment} is deployed in {settings.aws_region}. To deploy it, run "
+    hint += hints.deploy_command(settings)
     if error.response["Error"]["Code"].startswith("Model"):
         hint = f"The container's log is in CloudWatch: /aws/sagemaker/Endpoints/{settings.deployment}"
     return Failure(str(error), hint)

@@ -40,7 +40,7 @@ def run(settings: Settings, given: argparse.Namespace) -> bytes:
 
 
 def stream(settings: Settings, file: str) -> bytes:
-    """Print the text of the response as it arrives. Return nothing more to print. Raise Failure."""
+    """Print the text of the response as it arrives, and return an empty result. Raise Failure."""
     try:
         request = {**json.loads(Path(file).read_bytes()), "stream": True}
     except (ValueError, TypeError) as error:
@@ -57,7 +57,7 @@ def stream(settings: Settings, file: str) -> bytes:
     except (ClientError, EventStreamError) as error:
         raise invoke.invocation_failure(settings, error) from None
     except (HTTPError, ValueError) as error:
-        raise Failure(f"The response broke off: {error}", "Details are in the container's log.") from None
+        raise Failure(f"The response was interrupted: {error}", "Details are in the container's log.") from None
     return b""
 
 

@@ -156,7 +156,7 @@ class Settings:
     container_env: Mapping[str, str] = mapping()
     tags: Mapping[str, str] = mapping()
     poll_seconds: float = seconds(0.1, 600, 5.0)
-    # Not settings themselves: a module can declare model_data as one; the account comes from the credentials.
+    # Not settings themselves, although a module can declare model_data as one. The account comes from the credentials.
     model_data: str = ""
     account: str = ""
 
@@ -171,7 +171,7 @@ class Settings:
         raise NotImplementedError
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with settings that are valid one by one."""
+        """Yield the problems of settings that are valid individually."""
         if bool(self.vpc_subnets) != bool(self.vpc_security_groups):
             yield "VPC_SUBNETS and VPC_SECURITY_GROUPS must be set together."
 
@@ -181,11 +181,11 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def read(kind: type[SettingsT], deploy: Path = DEPLOY, environment: Mapping[str, str] = os.environ) -> SettingsT:
-    """Read the settings of this class. Raise SettingError with every problem, one a line."""
+    """Read the settings of this class. Raise SettingError with every problem, one per line."""
     if (deploy / "settings.sh").exists():
         raise SettingError(
             "deploy/settings.sh is from an older version of this project and is no longer read.\n"
-            "Copy your changes from it to deploy/settings.env, and delete it."
+            "Copy your changes to deploy/settings.env, then delete deploy/settings.sh."
         )
     fields = [field for field in dataclasses.fields(kind) if "parse" in field.metadata]
     given, wrong = read_file(deploy / "settings.env", {field.name.upper() for field in fields})

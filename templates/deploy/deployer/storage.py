@@ -51,7 +51,7 @@ def require_bucket(settings: Settings) -> None:
 
 
 def make_bucket(settings: Settings) -> None:
-    """Create the bucket. If that fails half-way, remove it again."""
+    """Create the bucket. If that fails halfway, remove it again."""
     name, region = settings.s3_bucket, settings.aws_region
     s3 = client("s3")
     say(f"Creating the bucket {name} in {region}, encrypted and not public.")
@@ -105,7 +105,7 @@ def upload_by_content(settings: Settings, file: Path, folder: str) -> str:
 
 
 def safe_name(file: str | Path) -> str:
-    """Return the name of a file with every character replaced that needs escaping in S3 or a shell."""
+    """Return the name of a file, with _ for every character that needs escaping in S3 or a shell."""
     return re.sub(rb"[^A-Za-z0-9._-]", b"_", os.fsencode(Path(file).name)).decode()
 
 

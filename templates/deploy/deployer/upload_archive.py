@@ -40,7 +40,7 @@ def require(settings: Settings) -> Settings:
     model = settings.model_data or own
     if not model:
         raise Failure(
-            f"No model was uploaded to {settings.aws_region} yet.", f"Run {hints.command('upload_model')} first."
+            f"No model has been uploaded to {settings.aws_region} yet.", f"Run {hints.command('upload_model')} first."
         )
     bucket, key = storage.split(model)
     s3 = client("s3")

@@ -1,8 +1,9 @@
 """Usage: deploy/upload_model.sh [FOLDER]
 
 Copies the files of a language model, uncompressed, to s3://S3_BUCKET/PROJECT_NAME/model/HASH/. HASH is a hash of the
-files, so the same files are uploaded only once. Hidden files are left out. SageMaker downloads them for the container.
-S3_BUCKET defaults to sagemaker-REGION-ACCOUNT, which is created (encrypted, not public) if missing.
+files, so the same files are uploaded only once. Hidden files are left out. SageMaker downloads the files into the
+container's /opt/ml/model. S3_BUCKET defaults to sagemaker-REGION-ACCOUNT, which is created (encrypted, not public) if
+missing.
 
   FOLDER   default: model/. If that is empty, MODEL_ID is first downloaded into it from the Hugging Face Hub. This
            needs huggingface_hub (pip install huggingface_hub), which uses its stored token or HF_TOKEN.
@@ -105,7 +106,7 @@ def require(settings: Settings) -> Settings:
             raise Failure(what, f"Upload one: {hints.command('upload_model')}")
         return replace(settings, model_data=model)
     if not settings.model_id:
-        what = f"No model was uploaded to {settings.aws_region} yet."
+        what = f"No model has been uploaded to {settings.aws_region} yet."
         raise Failure(what, f"First: {hints.command('upload_model')}")
     settings = replace(settings, model_revision=hub.revision(settings))
     say(f"The container downloads {settings.model_id} from the Hugging Face Hub, revision {settings.model_revision}")

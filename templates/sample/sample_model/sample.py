@@ -1,4 +1,4 @@
-"""Shared by all samples: reproducible made-up data and sample requests for it."""
+"""Shared by all samples: reproducible synthetic data, and sample requests."""
 
 import csv
 import json
@@ -23,9 +23,13 @@ def make_data(houses: int = 1000, tests: int = 200) -> tuple[NDArray[Any], NDArr
 
 
 def finish(what: str, model: Path, test_x: NDArray[Any], test_y: NDArray[Any], predictions: NDArray[Any]) -> None:
-    """Write two of the tests as a sample request and print how well the model predicts the prices."""
+    """Write two of the test records as a sample request and print how well the model predicts the prices."""
     error = np.square(test_y - np.ravel(predictions)).sum() / np.square(test_y - test_y.mean()).sum()
-    report(f"Trained {what} on made-up houses. R2 on {len(test_x)} others: {1 - error:.2f}.", model, test_x[:2])
+    report(
+        f"Trained {what} on synthetic house prices. R2 on {len(test_x)} test records: {1 - error:.2f}.",
+        model,
+        test_x[:2],
+    )
 
 
 def report(made: str, model: Path, records: Any) -> None:

@@ -4,8 +4,8 @@
 URL is a running server, such as http://127.0.0.1:8080. With --image, the container is started as SageMaker starts it,
 docker run IMAGE serve, but read-only and as an unprivileged user, and the rules about the container are checked, too.
 
-The last line of stdout is "N passed, N failed". The exit status is 0 if all passed, 1 if any failed, 2 for wrong usage.
-Needs Python 3.9 or newer and, for --image, Docker. Does not need AWS.
+The last line of stdout is "N passed, N failed". The exit status is 0 if all passed, 1 if any failed, 2 for incorrect
+usage. Needs Python 3.9 or newer and, for --image, Docker. Does not need AWS.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Reply(NamedTuple):
                 return value
         raise ContractError(f"{self}; expected a JSON object, as {JSON}")
 
-    def agree(self, expected: list[Any]) -> None:
+    def expect_predictions(self, expected: list[Any]) -> None:
         """Expect these predictions: a list of values for each record."""
         require(are_close(self.predictions(), expected), f"{self}; expected {str(expected)[:200]}")
 
@@ -177,12 +177,12 @@ class Server:
         require(len(reply.predictions()) == count, f"{reply}; expected {count} predictions")
         return reply.predictions()
 
-    def agree(self, body: bytes, content_type: str = JSON, **headers: str) -> None:
+    def agree(self, body: bytes, media_type: str = JSON, **extra: str) -> None:
         """Expect the predictions of the sample request for an equivalent request."""
-        self.post(body, content_type, **headers).expect(200, headers.get("Accept", JSON)).agree(self.predictions)
+        self.post(body, media_type, **extra).expect(200, extra.get("Accept", JSON)).expect_predictions(self.predictions)
 
     def is_alive(self) -> bool:
-        """Return whether it responds to /ping, even with an error. A worker that died has some seconds to restart."""
+        """Return whether it responds to /ping, even with an error. A worker that died has 2 seconds to restart."""
         for pause in (0, 2):
             time.sleep(pause)
             with suppress(Exception):
@@ -274,7 +274,7 @@ def accept_all_keys(server: Server) -> None:
 def accept_single_record(server: Server) -> None:
     record = server.records[0]
     for body in (record, *({key: record} for key in KEYS)):
-        server.post(json.dumps(body).encode()).agree(server.predictions[:1])
+        server.post(json.dumps(body).encode()).expect_predictions(server.predictions[:1])
 
 
 def accept_npy(server: Server) -> None:
@@ -292,11 +292,11 @@ def reject_pickle(server: Server) -> None:
 def reject_shape(server: Server) -> None:
     reply = server.post(server.write([[*record, 0] for record in server.records])).expect(400)
     width = str(len(server.records[0]))
-    require(width in str(reply.body), f"{reply}; expected the number of features of a record in it: {width}")
+    require(width in str(reply.body), f"{reply}; expected the error to contain the number of features, {width}")
 
 
 def check_errors(server: Server) -> None:
-    """Check the error responses to the rules before."""
+    """Check the error responses that the previous rules received."""
     for reply in server.errors:
         body = reply.json()
         require(list(body) == ["error"] and isinstance(body["error"], str), f'{reply}; expected {{"error": "..."}}')
@@ -323,7 +323,7 @@ def answer_concurrently(server: Server) -> None:
     alone = [server.post(body).predictions() for body in bodies]
     with ThreadPoolExecutor(len(bodies)) as clients:
         for count, reply in enumerate(clients.map(server.post, bodies)):
-            reply.agree(alone[count])
+            reply.expect_predictions(alone[count])
 
 
 def ping_under_load(server: Server) -> None:
@@ -384,14 +384,14 @@ def send_noise(server: Server) -> list[bytes]:
 
 TABULAR: dict[str, Rule] = {  # for records that are lists of numbers
     "a single record is accepted under each key and bare": accept_single_record,
-    "text/csv with spaces, CRLF and parameters predicts the same as JSON": lambda s: s.agree(
+    "text/csv with spaces, CRLF and parameters gets the same predictions as JSON": lambda s: s.agree(
         "".join(" , ".join(map(str, record)) + "\r\n" for record in s.records).encode(),
         "Text/CSV; charset=UTF-8; header=absent",
     ),
-    "application/jsonlines predicts the same as JSON": lambda s: s.agree(
+    "application/jsonlines gets the same predictions as JSON": lambda s: s.agree(
         "".join(f"{json.dumps(record)}\n" for record in s.records).encode(), JSON_LINES
     ),
-    "application/x-npy predicts the same as JSON": accept_npy,
+    "application/x-npy gets the same predictions as JSON": accept_npy,
     "records of the wrong length get 400 with the expected length": reject_shape,
 }
 RULES: dict[str, Rule] = {
@@ -412,7 +412,7 @@ RULES: dict[str, Rule] = {
     "an unsupported Accept gets 406": lambda s: s.post(s.body, Accept="image/png").expect(406),
     "a body over 25 MB gets 413": lambda s: s.post(s.body.ljust(25 * MB + 1)).expect(413),
     'each of these errors is {"error": "..."} in JSON, without stack trace, path or exception': check_errors,
-    "Accept: */* gets JSON": lambda s: s.post(s.body, Accept="*/*").expect(200, JSON).agree(s.predictions),
+    "Accept: */* gets JSON": lambda s: s.post(s.body, Accept="*/*").expect(200, JSON).expect_predictions(s.predictions),
     "the q-values of Accept are honored": lambda s: s.post(s.body, Accept=ACCEPT).expect(200, CSV),
     "Accept: text/csv gets one line per record": lambda s: s.agree(s.body, Accept=CSV),
     "Accept: application/jsonlines gets one line per record": lambda s: s.agree(s.body, Accept=JSON_LINES),
@@ -668,7 +668,7 @@ def check_server(server: Server) -> list[bool]:
 
 def check_url(server: Server) -> list[bool]:
     if not any(passed := check_server(server)):
-        say("No server responds there. Start it first, for example: SM_MODEL_DIR=model code/serve")
+        say("No server responds at this URL. Start one first, for example: SM_MODEL_DIR=model code/serve")
     say(f"{len(START) + len(IMAGE) + len(MODEL)} rules about the container need --image.")
     return passed
 
@@ -680,7 +680,7 @@ def check_image(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
         build = f"docker build --tag {options.image} {shlex.quote(str(PROJECT))}"
         parser.error(f"{error}\nCheck that Docker is running and that the image is built: {build}")
     if not all(passed := check(START, image)):
-        say("The other rules need a container that starts.")
+        say("The remaining rules were not checked, because the container did not start.")
         return passed
     passed += check_server(image.hardened)
     if not image.model:
@@ -705,7 +705,7 @@ def read_request(path: str) -> bytes:
     except (OSError, ValueError) as error:
         problem = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else f"is not a request ({error})"
         sample = path == SAMPLE_REQUEST and (PROJECT / "sample_model").is_dir()
-        hint = "Run test/run_local.sh to create it" if sample else 'Create it, such as {"instances": [[1.0, 2.0]]}'
+        hint = "Run test/run_local.sh to create it" if sample else 'Create one such as {"instances": [[1.0, 2.0]]}'
         raise argparse.ArgumentTypeError(f"{path} {problem}. {hint}, or pass --request FILE.") from None
 
 

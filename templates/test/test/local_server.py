@@ -33,7 +33,7 @@ class Failure(Exception):
 
 
 class Interrupted(BaseException):
-    """This program got a signal to end."""
+    """This program received a signal to exit."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -43,7 +43,7 @@ class Server:
     """A process that runs code/serve, with its log on stderr."""
 
     def __init__(self) -> None:
-        self.verbose = False  # show the log from INFO up instead of from WARNING up
+        self.verbose = False  # show the log at INFO and above instead of WARNING and above
         port = find_free_port()
         self.url = f"http://127.0.0.1:{port}"
         say(f"Starting code/serve on port {port}")

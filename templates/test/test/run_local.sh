@@ -59,8 +59,8 @@ check_files() {
 install_requirements() {
   local python version image installed=.venv/installed.txt
   [[ -f requirements.txt ]] || step ./lock.sh || fail "There is no requirements.txt, and ./lock.sh failed."
-  ./lock.sh --check || fail "requirements.txt does not match requirements.in."
-  python=$(./lock.sh --python) || fail "No suitable Python found."
+  ./lock.sh --check || fail "requirements.txt is out of sync with requirements.in or .python-version."
+  python=$(./lock.sh --python) || fail "No suitable Python was found; the reason is above."
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   image=$(cat .python-version)
   [[ $version == "$image" ]] || say "Serving on Python $version; the image has $image. To use the same: uv python install $image"

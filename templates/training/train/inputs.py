@@ -102,7 +102,9 @@ def read_channel(folder: Path, takes_missing: bool) -> Data:
     if not values:
         raise InputError(f"There are no records in channel {folder.name}.")
     if width == 1:
-        raise InputError(f"Channel {folder.name} has only one column: expected a label and features with commas.")
+        raise InputError(
+            f"Channel {folder.name} has only one column: expected a label and features, separated by commas."
+        )
     table = np.frombuffer(values).reshape(-1, width)
     return Data(np.ascontiguousarray(table[:, 1:]), table[:, 0].copy())
 
@@ -175,7 +177,7 @@ def count_classes(train: Data, validation: Data | None) -> int:
     found = np.unique(train.y)
     if len(found) < 2 or not np.array_equal(found, np.arange(len(found))):
         shown = ", ".join(f"{label:g}" for label in found[:5]) + (" …" if len(found) > 5 else "")
-        raise InputError(f"For classification, labels must be 0, 1, 2 and so on; in channel train they are {shown}.")
+        raise InputError(f"For classification, labels must be 0, 1, 2 and so on, but channel train has {shown}.")
     if validation and not np.isin(validation.y, found).all():
         raise InputError("Channel validation has labels that channel train does not have.")
     return len(found)

@@ -42,13 +42,13 @@ class Job:
     task: str
     checkpoints: Path | None  # SageMaker syncs it to S3, and back when a job resumes
     key: str  # prefix of checkpoint names; depends on the hyperparameters
-    stopping: bool = False  # train() must finish
+    stopping: bool = False  # set on SIGTERM: train() must stop early and save the model that it has
     metrics: dict[str, float] = field(default_factory=dict)
     last_checkpoint: float = field(default_factory=time.monotonic)
 
     def stop(self, *_: object) -> None:
         """Handle SIGTERM, which comes 120 s before SIGKILL."""
-        log("SIGTERM: finishing this round, then saving the current model")
+        log("SIGTERM: stopping early, then saving the current model")
         self.stopping = True
 
     def report(self, epoch: int, train: float, validation: float | None = None) -> None:
@@ -176,7 +176,7 @@ def open_job(given: Any, model_dir: Path, takes_missing: bool) -> Job:
         raise InputError(f"Training runs on one instance, but the job has {len(hosts)}: set its instance count to 1.")
     channels = read_config("inputdataconfig")
     if "train" not in channels:
-        raise InputError(f"Channel train is missing. The job has {', '.join(channels) or 'no channels'}.")
+        raise InputError(f"There is no channel train. The job's channels: {', '.join(channels) or 'none'}.")
     train = open_channel("train", channels["train"], takes_missing)
     validation = open_channel("validation", channels["validation"], takes_missing) if "validation" in channels else None
     if validation and validation.x.shape[1] != train.x.shape[1]:

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def check(given: argparse.Namespace, before: list[Path]) -> None:
-    """Exit if the data does not exist, or if there is a model that is not to be replaced."""
+    """Exit if the data does not exist, or if there is already a model and --force was not given."""
     for path in (given.train, given.validation):
         if path and not path.exists():
             sys.exit(f"ERROR: There is no file or folder {path}.")

@@ -35,7 +35,7 @@ make_environment() {
   if read -r package index < <(sed -n 's/^# \(.*\) for CPUs: /\1 /p' "$here/requirements.txt"); then
     install --no-deps --retries 1 --timeout 15 --index-url "${CPU_INDEX:-$index}" \
       "$(grep "^$package==" "$here/requirements.txt")" \
-      || echo "The index cannot be reached: installing $package from PyPI, which can include gigabytes of CUDA" >&2
+      || echo "The index cannot be reached: installing $package from PyPI, which can include gigabytes of CUDA libraries" >&2
   fi
   install -r "$here/requirements.txt" || fail 'train/requirements.txt could not be installed; the reason is above.'
   wanted >"$here/.venv/installed.txt"
@@ -50,7 +50,7 @@ esac
 python=$("$here/../lock.sh" --python) || fail 'No suitable Python was found.'
 "$python" "$here/local_job.py" --check "$@" # before anything is installed
 [ -f "$here/requirements.txt" ] || "$here/../lock.sh"
-"$here/../lock.sh" --check || fail 'train/requirements.txt is out of date.'
+"$here/../lock.sh" --check || fail 'The requirements are out of sync; the reason is above.'
 if [ "$(wanted)" != "$(cat "$here/.venv/installed.txt" 2>/dev/null)" ] || ! "$here/.venv/bin/python" -c ''; then
   make_environment
 fi

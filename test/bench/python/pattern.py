@@ -1,4 +1,4 @@
-"""The usual Flask setup: Flask, run by gunicorn with two sync workers."""
+"""The common Flask setup: Flask, run by gunicorn with two sync workers."""
 
 import os
 

@@ -1,8 +1,9 @@
 """Speeds up scikit-learn models without changing predictions: trees with treelite, linear models with plain NumPy.
 
-scikit-learn validates its input in every call and evaluates trees one by one in Python, which for one record takes
-longer than the arithmetic. Only the method with the validation and arithmetic is replaced, in a copy of the estimator,
-and only if it returns the same numbers; everything the class does with these numbers is still scikit-learn's code.
+scikit-learn validates its input in every call and evaluates trees one by one in Python. For a single record, this
+takes longer than the arithmetic. Only the method with the validation and arithmetic is replaced, in a copy of the
+estimator, and only if it returns the same numbers; everything the class does with these numbers is still
+scikit-learn's code.
 """
 
 import copy
@@ -42,7 +43,7 @@ def accelerate(model: Any) -> Any:
     if read_choice(os.environ, "SM_ACCELERATE", "on", ("on", "off")) == "off":
         return model
     start, notes = time.perf_counter(), dict[str, None]()
-    with warnings.catch_warnings(), np.errstate(all="ignore"):  # about the rows of the comparison, not about the model
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # warnings about the rows compared, not the model
         warnings.simplefilter("ignore")
         fast = replace(model, notes, TOLERANCE)
     if notes:
@@ -86,11 +87,13 @@ def find_fast_path(estimator: Any, notes: dict[str, None], tolerance: float) -> 
         reason = f"preparation takes more than {MAX_SECONDS:.0f} s"
     if fast_path or reason:
         notes[f"{type(estimator).__name__} is {f'not accelerated: {reason}' if reason else 'accelerated'}"] = None
-    return fast_path._replace(decides=fast_path.decides and difference > 0) if fast_path and not reason else None
+    if not fast_path or reason:
+        return None
+    return fast_path._replace(is_decision_score=fast_path.is_decision_score and difference > 0)
 
 
 def compare(fast_path: FastPath) -> float:
-    """Return the largest difference to the reference, relative to numbers above 1; infinity if shape or type differ."""
+    """Return the largest difference from the reference (relative above 1); infinity if the shape or type differs."""
     differences = [0.0]
     for start in range(0, len(fast_path.rows), fast_path.max_rows):
         for order in ("C", "F"):  # the order affects rounding; each gets a copy, because some work in place

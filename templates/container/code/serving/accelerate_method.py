@@ -19,8 +19,8 @@ class FastPath(NamedTuple):
     run: Callable[[Array], Array | None]  # takes shape (records, features); None: use the method itself
     reference: Callable[[Array], Array]  # the method itself, in one thread
     rows: Array  # records to compare the two on
-    max_rows: int = sys.maxsize  # per call; for more records, the method itself is as fast
-    decides: bool = False  # whether the prediction is the largest number of a record, or the sign of its only one
+    max_rows: int = sys.maxsize  # per call; with more records, the original method is as fast
+    is_decision_score: bool = False  # the prediction is the place of the largest value, or the sign of the only one
 
 
 class Method:
@@ -28,7 +28,7 @@ class Method:
 
     def __init__(self, estimator: Any, fast_path: FastPath) -> None:
         self.original = getattr(estimator, fast_path.method)
-        self.__name__ = fast_path.method  # some estimators read it from methods of others
+        self.__name__ = fast_path.method  # some meta-estimators read the name of the nested estimator's method
         self.features = fast_path.rows.shape[1]
         self.fast_path = fast_path
 
@@ -36,7 +36,7 @@ class Method:
         """Call the method for X: the fast implementation for float64 of shape (records, features), if it applies."""
         if self.takes(X) and not args and not options:
             found = self.fast_path.run(X)
-            if found is not None and not (self.fast_path.decides and is_close(found)):
+            if found is not None and not (self.fast_path.is_decision_score and is_close(found)):
                 return found
         return self.original(X, *args, **options)
 

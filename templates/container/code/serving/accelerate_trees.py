@@ -51,10 +51,11 @@ def find_fast_path(estimator: Any) -> FastPath | None:
 def forest_fast_path(forest: Any) -> FastPath:
     """Probabilities of shape (records, classes), or predictions of shape (records,): the averages of the trees."""
     if forest.n_outputs_ > 1:
-        raise ValueError("it has several outputs")
+        raise ValueError("it has multiple outputs")
     classes = hasattr(forest, "classes_")
     values = [tree.tree_.value[:, 0, : forest.n_classes_ if classes else 1] for tree in forest.estimators_]
-    if classes and any(np.abs(each.sum(axis=1) - 1).max() > 1e-6 for each in values):  # weights: before 1.4
+    # Before scikit-learn 1.4, leaf values are weighted counts.
+    if classes and any(np.abs(each.sum(axis=1) - 1).max() > 1e-6 for each in values):
         values = [each / each.sum(axis=1, keepdims=True) for each in values]
     add = add_leaves(forest, values)
 
@@ -68,7 +69,7 @@ def forest_fast_path(forest: Any) -> FastPath:
 def boosting_fast_path(model: Any) -> FastPath:
     """Return the initial prediction plus the trees, of shape (records,); (records, classes) for more than two."""
     if not isinstance(model.init, (str, type(None))):
-        raise ValueError("its initial predictions are those of an estimator")
+        raise ValueError("its init is an estimator")
     stages = model.estimators_
     add = add_leaves(model, [tree.tree_.value[:, 0] * model.learning_rate for tree in stages.flat], stages.shape[1])
     first = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))
@@ -113,9 +114,9 @@ def make_fast_path(model: Any, method: str, evaluate: Callable[[Array], Array], 
 def histogram_fast_path(model: Any) -> FastPath:
     """Return the sums of histogram-based boosting, of shape (records, 1 or classes). It takes any float64."""
     if model.is_categorical_ is not None:
-        raise ValueError("it takes categories")
+        raise ValueError("it has categorical features")
     if any(len(stage) != model.n_trees_per_iteration_ for stage in model._predictors):
-        raise ValueError("its stages differ in their number of trees")
+        raise ValueError("its iterations have different numbers of trees")
     trees = [tree.nodes for stage in model._predictors for tree in stage]
     splits = np.concatenate([nodes[nodes["is_leaf"] == 0] for nodes in trees])
     rows = draw_rows(model.n_features_in_, splits["feature_idx"], splits["num_threshold"], np.float64)
@@ -158,13 +159,13 @@ def add_leaves(model: Any, values: Sequence[Array], each: int = 1) -> Callable[[
     return add
 
 
-def is_recent(model: Any) -> bool:
+def stores_nan_direction(model: Any) -> bool:
     """Return whether the trees are from scikit-learn 1.3 or newer, which store the direction of NaN."""
     return hasattr(np.ravel(model.estimators_)[0].tree_, "missing_go_to_left")
 
 
 def complete(model: Any, each: int) -> Any:
-    """Return a copy with consistent values of everything treelite reads: it crashes the process on wrong numbers.
+    """Return a copy in which everything that treelite reads is consistent: inconsistent values crash the process.
 
     Boosting that stopped early has fewer trees than n_estimators, and users can change the classes. Initial predictions
     of boosting are left out: treelite refuses some of them, and they are not needed to find leaves.
@@ -177,12 +178,12 @@ def complete(model: Any, each: int) -> Any:
         return copied
     estimators = np.asarray(model.estimators_, dtype=object)
     copied.n_estimators, copied.init_ = len(estimators), "zero"
-    if not is_recent(model):
-        copied.estimators_ = np.vectorize(add_missing, otypes="O")(estimators)
+    if not stores_nan_direction(model):
+        copied.estimators_ = np.vectorize(add_nan_directions, otypes="O")(estimators)
     return copied
 
 
-def add_missing(estimator: Any) -> Any:
+def add_nan_directions(estimator: Any) -> Any:
     """Return a copy of a tree that sends NaN to the right."""
     tree, copied = estimator.tree_, copy.copy(estimator)
     missing = np.zeros(tree.node_count, dtype=np.uint8)
@@ -191,7 +192,7 @@ def add_missing(estimator: Any) -> Any:
 
 
 def find_splits(model: Any) -> tuple[Array, Array]:
-    """Return features and thresholds of all splits. Trees of an isolation forest number only the features they use."""
+    """Return features and thresholds of all splits. In an isolation forest, each tree numbers only its own features."""
     trees = [estimator.tree_ for estimator in np.ravel(model.estimators_)]
     own = getattr(model, "estimators_features_", [np.arange(model.n_features_in_)] * len(trees))
     pairs = [(tree.feature >= 0, tree, features) for tree, features in zip(trees, own, strict=True)]
@@ -199,8 +200,8 @@ def find_splits(model: Any) -> tuple[Array, Array]:
     return features, np.concatenate([tree.threshold[inner] for inner, tree, _ in pairs])
 
 
-def draw_rows(count: int, features: Array, thresholds: Array, kind: Any) -> Array:
-    """Draw records of `count` features, each value at a threshold of its feature, or the next number below or above.
+def draw_rows(count: int, features: Array, thresholds: Array, dtype: Any) -> Array:
+    """Draw records of `count` features, each value at a threshold of its feature, or the next float below or above it.
 
     Raises ValueError if there are more than MAX_SPLITS splits, or splits on unknown features.
     """
@@ -216,6 +217,6 @@ def draw_rows(count: int, features: Array, thresholds: Array, kind: Any) -> Arra
     rows = max(1, min(MAX_ROWS, MAX_NUMBERS // count))
     places = starts[:-1] + (random.random((rows, count)) * sizes).astype(int)
     known = np.append(thresholds[order], 0.0)  # for features without a split
-    values = known[np.where(sizes > 0, places, len(thresholds))].astype(kind)
-    ends = random.choice([-np.inf, np.inf], values.shape).astype(kind)
+    values = known[np.where(sizes > 0, places, len(thresholds))].astype(dtype)
+    ends = random.choice([-np.inf, np.inf], values.shape).astype(dtype)
     return np.where(random.random(values.shape) < 1 / 3, values, np.nextafter(values, ends)).astype(np.float64)

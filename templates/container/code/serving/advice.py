@@ -31,7 +31,11 @@ PUBLIC = re.compile(  # libraries with the same name on PyPI
     "|torch|torchvision|tqdm|transformers|tslearn|wandb|xgboost"
 )
 
-# A file with the wrong extension: part of its actual kind (file_types.py) -> advice.
+# PyPI names of libraries that can be a project's framework, in several versions. With another version of these, others
+# must change, too: `update` knows which.
+FRAMEWORKS = ("scikit-learn", "xgboost", "xgboost-cpu", "lightgbm")
+
+# For a file with the wrong extension: text in the description of its actual type (file_types.py) -> advice.
 MISMATCHES = (
     ("Git LFS", "Fetch the file itself: git lfs pull."),
     (
@@ -41,7 +45,9 @@ MISMATCHES = (
         ", 'model.pt2'), where example has two records.",
     ),
 )
-GENERATE = "Replace it with the model this project was generated for, or generate a project for this one."
+GENERATE = (
+    "Replace it with a model of the kind this project was generated for, or generate a project for this kind of model."
+)
 DAMAGED = re.compile(
     r"EOF|BadZipFile|DecodeError|InvalidProtobuf|deserializing header|central directory|truncated|UnpicklingError"
     r"|Unable to (?:synchronously )?open file|src/common/json\.cc|string_view|Invalid model format"
@@ -49,7 +55,7 @@ DAMAGED = re.compile(
     r"|model file descriptor|Flatbuffers model verification"
 )
 UNKNOWN_TO_KERAS = r"Could not locate (?:class|function) '(?:\w+>)?(\w+)'|Unknown [a-z ]+: '(?:\w+>)?(\w+)'"
-FIX_IT = "Fix the error."
+FIX_IT = "Fix the error; the traceback is in the log, above this message."
 FALLBACK = "Save it again with the versions in requirements.txt, or check load() in code/model_handler.py."
 
 
@@ -91,7 +97,7 @@ def advise_skipped(skipped: user_code.Skipped) -> str:
     needs = f"{skipped.wanted} needs {skipped.name}. " if skipped.wanted != skipped.name else ""
     statement = f"{needs}Line {skipped.line} of {skipped.path.name}, which sets {skipped.name},"
     if skipped.error:
-        return f"{statement} fails: {describe(skipped.error)}. {look_up(skipped.error) or FIX_IT}"
+        return f"{statement} fails: {describe(skipped.error)}. {look_up(skipped.error) or 'Fix this line.'}"
     return (
         f"{statement} is skipped: only imports, classes, functions and plain constants of this file are run, so that "
         f"it does not train again. Move {skipped.name} into a module next to it and import it from there, or make it a "
@@ -100,7 +106,7 @@ def advise_skipped(skipped: user_code.Skipped) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Return class and message of an error and its first cause, on one line. Long messages are cut in the middle."""
+    """Return the class and message of an error and of its root cause, on one line. Cut long messages in the middle."""
     first, *causes = trace(error)
     text = shorten(to_text(first))
     if causes and str(causes[-1]) not in str(first):
@@ -120,7 +126,7 @@ def to_text(error: BaseException) -> str:
 
 
 def trace(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and its causes, the first cause last."""
+    """Yield an error and its causes, the root cause last."""
     while error:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -143,7 +149,7 @@ def advise_module(name: str) -> str:
     if util.find_spec(top):
         return advise_own(top, name)
     return (
-        f"Put {top}.py, or the folder {top}/ if it is a package, next to code/model_handler.py: a pickle refers to "
+        f"Put {top}.py, or the folder {top}/ if it is a package, next to code/model_handler.py. A pickle refers to "
         "modules by the names they had in training."
     )
 
@@ -164,14 +170,18 @@ def advise_own(module: str, name: str) -> str:
             f"This Python's {module} has no {name}. In the project's folder, run: ml-container-creator update "
             "--python-version=VERSION, with the version used in training."
         )
-    return f"{module} next to code/model_handler.py has no {name}. Replace it with the one used in training."
+    return f"The module {module} next to code/model_handler.py has no {name}. Replace it with the one used in training."
 
 
 def advise_version(package: str) -> str:
     """Return advice for a model saved by another version of a library."""
+    cause = f"The model was probably saved by another version of {package} than {metadata.version(package)}."
+    if package not in FRAMEWORKS:
+        return f"{cause} In requirements.in, set {package} to the version used in training, then run ./lock.sh."
     return (
-        f"The model was not saved by {package} {metadata.version(package)}. In requirements.in, set {package} to the "
-        "version it was trained with, then run ./lock.sh."
+        f"{cause} If {package} is the project's framework, run in its folder: ml-container-creator update "
+        f"--framework-version=VERSION, with the version used in training. Otherwise set {package} to that version in "
+        "requirements.in, then run ./lock.sh."
     )
 
 
@@ -184,8 +194,8 @@ def advise_numpy() -> str:
 ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (
         r"^ModuleNotFoundError: No module named '__builtin__'",
-        "The file was saved with dill, and only dill can read it: use dill.load(file) in load() in "
-        "code/model_handler.py.",
+        "The file was saved with dill, and only dill can read it. Add dill to requirements.in, run ./lock.sh, and use "
+        "dill.load(file) in load() in code/model_handler.py.",
     ),
     (r"^ModuleNotFoundError: No module named '([\w.]+)'", advise_module),
     (
@@ -198,7 +208,7 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (
         r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
         "The system library {0} is missing. In the Dockerfile, above WORKDIR, add RUN apt-get update && apt-get "
-        "install --yes PACKAGE, with the Debian package that contains it: libgomp1 for libgomp.so.1.",
+        "install --yes PACKAGE, with the Debian package that contains it, for example libgomp1 for libgomp.so.1.",
     ),
     (r"known BitGenerator|__(?:randomstate|generator|bit_generator)_ctor", advise_numpy),
     (
@@ -208,7 +218,8 @@ ADVICE: tuple[tuple[str, str | Callable[..., str]], ...] = (
     (
         r"Unrecognized keyword arguments? passed to",
         "Another version of Keras saved the model. In the project's folder, run: ml-container-creator update "
-        "--framework-version=VERSION, with the TensorFlow version used in training, or save it again with this one.",
+        "--framework-version=VERSION, with the TensorFlow version used in training, or save the model "
+        "again with the installed version.",
     ),
     (
         r"`Lambda` layer",

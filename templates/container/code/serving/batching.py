@@ -146,14 +146,14 @@ def cut(outputs: Any, start: int, end: int) -> Any:
     return outputs.iloc[start:end] if is_pandas(outputs) else outputs[start:end]
 
 
-def agree(one: Any, other: Any) -> bool:
+def are_close(one: Any, other: Any) -> bool:
     """Return whether outputs are equal up to rounding, which can depend on the number of records."""
     if hasattr(one, "columns") and hasattr(other, "columns"):
         one, other = ({name: frame[name].to_numpy() for name in frame} for frame in (one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(agree(one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(are_close(one[name], other[name]) for name in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(agree, one, other))
+        return len(one) == len(other) and all(map(are_close, one, other))
     first, second = np.asarray(one), np.asarray(other)
     if first.shape != second.shape:
         return False

@@ -1,4 +1,4 @@
-"""The pandas categories that a booster was trained with. It represents a value by its position among them."""
+"""The pandas categories of a booster's training data. The booster represents a value by its position in the list."""
 
 import json
 import re
@@ -14,10 +14,10 @@ class UnknownCategoriesError(Exception):
 
 
 def read_lightgbm(booster: Any) -> Categories:
-    """Return the categories of a lightgbm.Booster. It lists them per categorical column, but not which columns.
+    """Return the categories of a lightgbm.Booster, which lists them per categorical column without naming the columns.
 
     Only unordered categories, and integer columns declared categorical in training, are listed as categorical features.
-    Raises UnknownCategoriesError if more than one choice of columns fits.
+    Raises UnknownCategoriesError unless exactly one choice of columns fits.
     """
     lists = booster.pandas_categorical or []
     text = booster.model_to_string(num_iteration=1)
@@ -50,7 +50,7 @@ def fits(values: str, categories: Sequence[Any], split: bool) -> bool:
 
 
 def read_xgboost(booster: Any) -> Categories:
-    """Return the categories of an xgboost.Booster, stored since XGBoost 3.1. Its own function for this needs pyarrow.
+    """Return the categories of an xgboost.Booster, stored since XGBoost 3.1. XGBoost's own function needs pyarrow.
 
     Raises UnknownCategoriesError if they are not stored.
     """

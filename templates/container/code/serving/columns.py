@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Column types beyond those of a signature. ANY: inferred from each request. NUMBER: any number. CATEGORY: a string or
-# a whole number, or a boolean; a CSV field is a string, unless it is true or false.
+# Column types in addition to those of a signature. ANY: inferred from each request. NUMBER: any number. CATEGORY: a
+# string or a whole number, or a boolean; a CSV field is a string, unless it is true or false.
 ANY, NUMBER, CATEGORY = "any", "number", "category"
 
 
@@ -21,11 +21,11 @@ class Column(NamedTuple):
     name: str
     type: str = ANY
     required: bool = False  # whether null is refused
-    optional: bool = False  # whether a record can omit it
-    gap: Any = np.nan  # replaces a missing string or boolean in a DataFrame: NaN or None
+    can_be_omitted: bool = False  # whether a record can omit it
+    missing_value: Any = np.nan  # replaces a missing string or boolean in a DataFrame: NaN or None
     categories: Sequence[Any] = ()  # a value is passed on as its position among these; others count as missing
-    closed: bool = False  # refuse values that are not in `categories`
-    example: Any = None  # for the documentation
+    refuses_unknown: bool = False  # refuse values that are not in `categories`
+    example: Any = None  # for GET /openapi.json
     values: Sequence[Any] = ()  # the only values the model takes; empty: any
 
 
@@ -51,7 +51,7 @@ def to_frame(values: Columns, columns: Sequence[Column]) -> Any:
     pandas = importlib.import_module("pandas")  # not in every image
     frame = pandas.DataFrame(values, copy=False)
     for column in columns:
-        if column.gap is None and values[column.name].dtype == object:
+        if column.missing_value is None and values[column.name].dtype == object:
             frame[column.name] = pandas.Series(values[column.name], dtype=object)  # keeps None
         elif column.categories:
             codes = np.nan_to_num(values[column.name], nan=-1).astype(int)

@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from serving import arrays
-from serving.dataframes import read_table, to_records
+from serving.dataframes import UNNAMED, read_table, to_records
 from serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, parse_content_type, read_parameter
 
@@ -52,7 +52,7 @@ def decode(
 
 
 def encode(outputs: Any, media_type: str) -> bytes:
-    """Encode outputs in a media type of ENCODERS. Text ends in a newline (SageMaker: batch transform).
+    """Encode outputs in a media type of ENCODERS. Text ends in a newline: batch transform concatenates responses.
 
     Raises NotAcceptable for predictions that the type cannot represent.
     """
@@ -87,7 +87,7 @@ def from_json(body: bytes, charset: str) -> tuple[Records, Parameters]:
         return as_records(value), {}
     parameters = read_parameters(value)
     if isinstance(value.get("columns"), list):
-        raise BadRequest("This model does not know its columns by name: send lists, with values in training order.")
+        raise BadRequest(UNNAMED)
     table = read_table(value)
     if table is not None:
         return table, parameters

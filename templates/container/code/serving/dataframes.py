@@ -1,9 +1,11 @@
-"""DataFrames in JSON: MLflow's two request forms, for a model without columns, and one form for responses."""
+"""DataFrames in JSON: MLflow's two request forms, for a model without named columns, and one form for responses."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from serving.errors import BadRequest
+
+UNNAMED = "This model has no column names: send lists, with the values in the order used in training."
 
 
 class Table(list[Any]):

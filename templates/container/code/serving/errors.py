@@ -16,7 +16,7 @@ class ProcessBroken(BaseException):
 
 
 class ServingError(Exception):
-    """An error to answer a request with."""
+    """An error that is sent to the client as the response."""
 
     status = 500
     key = "error"  # JSON key of the message
@@ -29,7 +29,7 @@ class BadRequest(ServingError):
 
 
 class NotAcceptable(ServingError):
-    """The response cannot be written in any media type in Accept."""
+    """The response cannot be written in any of the media types in Accept."""
 
     status = 406
 
@@ -50,7 +50,7 @@ class UnsupportedMediaType(ServingError):
 
 
 class Overloaded(ServingError):
-    """The queue is full. Answered with Retry-After."""
+    """The queue is full. The response has a Retry-After header."""
 
     status = 503
 
@@ -70,7 +70,8 @@ class RouteError(ServingError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            "No such route, or the method is not allowed. Routes: GET /ping, GET /execution-parameters, GET /metrics; "
-            "for one model GET /openapi.json and POST /invocations, for many models /models."
+            "No such route, or the method is not allowed. Routes: GET /ping, GET /execution-parameters and GET "
+            "/metrics; a single-model server also has GET /openapi.json and POST /invocations, a multi-model server "
+            "/models."
         )
         self.status = status

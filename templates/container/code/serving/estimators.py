@@ -16,7 +16,7 @@ from serving.values import show
 
 TEXT = re.compile(r"could not convert string to float: (.*)", re.DOTALL)
 BOOSTERS = ("lightgbm.", "xgboost.")
-SPARSE = "convertible to a numeric"  # scipy's error for strings
+STRINGS_IN_SPARSE = "convertible to a numeric"  # scipy's error for strings
 UNKNOWN = re.compile(r"Found unknown categories (\[.*\]) in column \d+ during transform", re.DOTALL)
 
 
@@ -24,7 +24,8 @@ def find_columns(model: Any) -> InputSchema | None:
     """Return the columns of a model trained on a DataFrame, with the types its steps reveal; None for any other model.
 
     A model whose steps all take numbers and select none by name gets an array, which is faster. The list of columns is
-    empty if only a later step selects some by name, or if categories are unknown: the signature must then have them.
+    empty if only a later step selects some by name, or if categories are unknown: model/signature.json must then
+    provide the columns.
     """
     names = find_names(model)
     known: dict[str, Column] = {}
@@ -45,7 +46,7 @@ def find_columns(model: Any) -> InputSchema | None:
 
 
 def find_names(model: Any) -> list[str]:
-    """Return the column names in training. LightGBM and CatBoost number unnamed columns, which does not count."""
+    """Return the column names in training. Numbers that LightGBM and CatBoost give to unnamed columns do not count."""
     for attribute in ("feature_names_in_", "feature_name_", "feature_names_"):
         names = getattr(model, attribute, None)
         if names is not None and any(str(name) not in (f"Column_{at}", f"{at}") for at, name in enumerate(names)):
@@ -77,12 +78,13 @@ def steps_of(estimator: Any) -> Sequence[tuple[str, Any]]:
 
 
 def nested_estimators(estimator: Any) -> Iterator[Any]:
-    """Return the estimators that a search, a vote, a calibration or the like fitted on all of its columns."""
+    """Yield the estimators that a meta-estimator (search, voting, calibration …) fitted on all of its columns."""
     names = getattr(estimator, "feature_names_in_", ())
     fitted = [value for name, value in vars(estimator).items() if name[-1:] == "_"] if hasattr(estimator, "fit") else []
     for value in fitted:
         for each in value if isinstance(value, list) else [value]:
-            each = getattr(each, "estimator", each) if not hasattr(each, "fit") else each  # in a calibration
+            # CalibratedClassifierCV wraps its estimators.
+            each = getattr(each, "estimator", each) if not hasattr(each, "fit") else each
             if hasattr(each, "fit") and np.array_equal(getattr(each, "feature_names_in_", ()), names) and len(names):
                 yield each
 
@@ -117,14 +119,14 @@ def infer_columns(estimator: Any, names: Sequence[str]) -> Iterable[Column]:
 
 def columns_of_imputer(imputer: Any, names: Sequence[str]) -> Iterable[Column]:
     """Return the columns of a SimpleImputer. Only a mean or a median implies numbers; a constant implies nothing."""
-    gap = None if imputer.missing_values is None else np.nan
+    missing_value = None if imputer.missing_values is None else np.nan
     for name, value in zip(names, imputer.statistics_, strict=True):
         if imputer.strategy in ("mean", "median"):
-            yield Column(name, NUMBER, gap=gap)
+            yield Column(name, NUMBER, missing_value=missing_value)
         elif imputer.strategy == "most_frequent" and isinstance(value, str):
-            yield Column(name, "string", gap=gap, example=str(value))
+            yield Column(name, "string", missing_value=missing_value, example=str(value))
         else:
-            yield Column(name, gap=gap)
+            yield Column(name, missing_value=missing_value)
 
 
 def find_categories(model: Any) -> categories.Categories:
@@ -140,8 +142,8 @@ def find_categories(model: Any) -> categories.Categories:
 
 def columns_of_booster(model: Any, names: Sequence[str]) -> Iterable[Column]:
     """Return the columns of a LightGBM or XGBoost estimator."""
-    known, closed = find_categories(model), not hasattr(model, "booster_")
-    return [Column(name, NUMBER, categories=known.get(name, ()), closed=closed) for name in names]
+    known, refuses_unknown = find_categories(model), not hasattr(model, "booster_")
+    return [Column(name, NUMBER, categories=known.get(name, ()), refuses_unknown=refuses_unknown) for name in names]
 
 
 def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequence[str]]]:
@@ -160,12 +162,12 @@ def parts_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, Sequen
 def column_of_values(name: str, values: NDArray[Any]) -> Column:
     """Return a column with the type of these values."""
     present = [value for value in values if value is not None and value == value]
-    gap = None if any(value is None for value in values) else np.nan
+    missing_value = None if any(value is None for value in values) else np.nan
     if present and all(isinstance(value, str) for value in present):
-        return Column(name, "string", gap=gap, example=str(present[0]))
+        return Column(name, "string", missing_value=missing_value, example=str(present[0]))
     if present and all(isinstance(value, (bool, np.bool_)) for value in present):
-        return Column(name, "boolean", optional=values.dtype == object, gap=gap)
-    return Column(name, NUMBER if values.dtype.kind in "iuf" else ANY, gap=gap)
+        return Column(name, "boolean", can_be_omitted=values.dtype == object, missing_value=missing_value)
+    return Column(name, NUMBER if values.dtype.kind in "iuf" else ANY, missing_value=missing_value)
 
 
 def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
@@ -175,7 +177,7 @@ def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
         return BadRequest(f"{find_value(found[1], frame)}, which this model was not trained with.")
     if found := TEXT.search(message):
         return BadRequest(f"{find_value(f'[{found[1]}]', frame)}, not a number.")
-    if SPARSE in message and (text := find_text(frame, model)):
+    if STRINGS_IN_SPARSE in message and (text := find_text(frame, model)):
         return BadRequest(f"{text}, not a number.")
     missing = frame.isna()
     if "nan" in message.lower() and missing.to_numpy().any():
@@ -184,8 +186,8 @@ def explain(error: ValueError, frame: Any, model: Any) -> BadRequest | None:
         return BadRequest(f"Record {record + 1}: {columns} is missing, but this model needs it.")
     numbers = frame.select_dtypes("number")
     if "infinity" in message and numbers.size:
-        sizes = numbers.abs().fillna(0).to_numpy(dtype=float)
-        record, column = np.unravel_index(sizes.argmax(), sizes.shape)
+        magnitudes = numbers.abs().fillna(0).to_numpy(dtype=float)
+        record, column = np.unravel_index(magnitudes.argmax(), magnitudes.shape)
         value = show(float(numbers.iloc[record, column]))
         return BadRequest(f"Record {record + 1}: {numbers.columns[column]} is {value}, too large for this model.")
     return None
@@ -224,5 +226,5 @@ def show_cell(frame: Any, record: int, column: int) -> str:
 
 
 def to_records(probabilities: Any) -> Any:
-    """Probabilities by record. For a model with several outputs scikit-learn returns one array per output."""
+    """Return probabilities by record. For a model with multiple outputs, scikit-learn returns one array per output."""
     return list(map(list, zip(*probabilities, strict=True))) if isinstance(probabilities, list) else probabilities

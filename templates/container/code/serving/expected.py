@@ -2,7 +2,7 @@
 
 {"inputs": [...], "predictions": [...]} and, if the model has them, "probabilities": [...], lists of the same length.
 "versions" are the library versions in training, "tolerance" is the relative tolerance (default 1e-6). The server starts
-only if the model still predicts the same.
+only if the model still makes the same predictions.
 """
 
 import json
@@ -22,8 +22,8 @@ from serving.settings import read_choice, read_fraction
 log = logging.getLogger(__name__)
 
 FILE = "expected.json"
-# List -> the smallest magnitude that differences are relative to. Near 0 a relative difference is meaningless: rounding
-# alone gives 1e-17, and a float32 probability can be 1 minus the others.
+# List -> magnitude. Differences of smaller numbers are relative to it: near 0, a relative difference is meaningless.
+# Rounding alone gives 1e-17, and a float32 probability may have been computed as 1 minus the others.
 KINDS = {"predictions": 1e-6, "probabilities": 1.0}
 BASIC = ("numpy", "pandas", "scipy")  # their versions seldom change predictions
 MAX_SHOWN = 3  # differing records shown in an error
@@ -51,7 +51,7 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
     ]
     count, largest = len(expected["inputs"]), max(row[-1] for row in rows)
     if largest <= tolerance:
-        log.info("%d of %d predictions agree (largest difference %.1g).", count, count, largest)
+        log.info("%d of %d predictions match expected.json (largest difference %.1g).", count, count, largest)
         return
     wrong = [row for row in rows if row[-1] > tolerance]
     shown = [f"record {number}: expected {kind} {was!r:.200}, got {now!r:.200}" for number, kind, was, now, _ in wrong]
@@ -70,8 +70,10 @@ def find_cause(expected: Lists) -> str:
                 others.append(f"{name} was {was} and is {now}")
     if others:
         return (
-            f"The file was written with other versions: {', '.join(others)}. Set those in requirements.in, then run "
-            "./lock.sh. If the model was retrained, run tools/describe_model.py again."
+            f"The file was written with other versions: {', '.join(others)}. Install those that it was written "
+            "with. For the framework, run in the project's folder: ml-container-creator update "
+            "--framework-version=VERSION. For other packages, edit requirements.in, then run ./lock.sh. If the model "
+            "was retrained, run tools/describe_model.py again."
         )
     return (
         "The model may have been retrained, its columns may be in another order, or a preprocessing step may be "

@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-CHECKPOINT = "a PyTorch checkpoint, weights or a module without the program"
+CHECKPOINT = "a PyTorch checkpoint (weights or a module, without its code)"
 
 # First bytes of a file -> kind.
 STARTS = (
@@ -44,7 +44,7 @@ def recognize(path: Path) -> str | None:
     except OSError:
         return None
     if start[8:10] == b'{"':  # after the length of the header, which can be any bytes
-        return "weights in safetensors (Transformers: model.safetensors)"
+        return "weights in safetensors format (Transformers: model.safetensors)"
     if path.suffix == ".pb" and start.startswith(b"\x08"):  # files of a SavedModel start like ONNX models
         return "a TensorFlow SavedModel (saved_model.pb)" if path.name == "saved_model.pb" else None
     return next((kind for first, kind in STARTS if start.startswith(first)), None)

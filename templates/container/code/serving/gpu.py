@@ -12,7 +12,7 @@ def has_gpu() -> bool:
 
 
 def choose_device(built: bool, found: bool) -> str:
-    """Return "cuda" if the library is `built` for a GPU and has `found` one, otherwise "cpu"."""
+    """Return "cuda" if the library is `built` for GPUs and a GPU was `found`, otherwise "cpu"."""
     if built and found:
         log.info("Predictions run on the GPU.")
         return "cuda"

@@ -23,7 +23,7 @@ from serving.settings import Settings
 log = logging.getLogger(__name__)
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-PROOFS = 3  # number of first batches in which two requests are also predicted alone, to compare the results
+COMPARED_BATCHES = 3  # in the first few batches, two requests are also predicted alone, to compare the results
 MAX_ATTRIBUTES = 1024  # characters (SageMaker: CustomAttributes)
 
 
@@ -54,7 +54,7 @@ class Invoker:
             max_waiting_bytes=4 * settings.max_body,
         )
         self.submit = self.batcher.submit
-        self.predict, self.unproven = model.predict, PROOFS if model.proves_batching else 0
+        self.predict, self.batches_to_compare = model.predict, COMPARED_BATCHES if model.proves_batching else 0
         self.begin: Callable[[Request], Any] = self.prepare
         if model.transform:
             self.begin = partial(answer_whole, model.transform)
@@ -92,25 +92,25 @@ class Invoker:
             return False  # predicting each alone shows which request caused the error
         if (parts := batching.split(outputs, counts)) is None:
             return self.stop_batching("did not return one entry per record for a batch of requests")
-        if self.unproven and not self.prove(group, parts):
+        if self.batches_to_compare and not self.matches_alone(group, parts):
             return self.stop_batching("returned different predictions for a batch than for its requests alone")
         for one, part in zip(group, parts, strict=True):
-            one.request.together = len(group)
+            one.request.batch_requests = len(group)
             run_step(one.request, self.respond, one, part)
         self.finish([one.request for one in group])
         return True
 
-    def prove(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
+    def matches_alone(self, group: Sequence[Prepared], parts: Sequence[Any]) -> bool:
         """Return whether the first and last request get the same outputs alone. If not, axis 0 may not be records."""
         for one, part in ((group[0], parts[0]), (group[-1], parts[-1])):
             CURRENT.set(one.request)
             try:
-                if not batching.agree(self.model.predict(one.inputs), part):
+                if not batching.are_close(self.model.predict(one.inputs), part):
                     return False
             except (Exception, SystemExit):
                 return False
-        if not batching.agree(group[0].inputs, group[-1].inputs):  # identical inputs prove nothing
-            self.unproven -= 1
+        if not batching.are_close(group[0].inputs, group[-1].inputs):  # identical inputs show nothing
+            self.batches_to_compare -= 1
         return True
 
     def stop_batching(self, reason: str) -> bool:
@@ -138,7 +138,7 @@ class Invoker:
         one.request.response = Response(200, body, media_type, response_headers(one.request))
 
     def stream(self, request: Request, outputs: Iterator[Any]) -> tuple[Stream, str]:
-        """Return a streamed response and its media type. If the first piece, made now, fails, the status says so."""
+        """Return a streamed response and its media type. An error in the first piece, made here, sets the status."""
         encoded = map(self.model.encode, outputs)
         first = list(itertools.islice(encoded, 1))
         media_type = self.model.media_type or type_of_pieces(first)
@@ -147,7 +147,7 @@ class Invoker:
     def finish(self, requests: list[Request]) -> None:
         """Log answered requests, then deliver them, if there are any.
 
-        In this order, this thread does not compete for the interpreter with the web server, which writes the responses.
+        Logging first keeps this thread from competing for the GIL with the web server, which then writes the responses.
         A stream is always delivered alone and logged at its end.
         """
         if not requests:

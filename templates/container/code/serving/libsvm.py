@@ -1,8 +1,9 @@
-"""text/libsvm: one sparse record per line, "label index:value index:value …". Indices start at 0; no label needed."""
+"""text/libsvm: a sparse record per line, "label index:value index:value …", indices from 0. The label is optional."""
 
 import numpy as np
 
 from serving.content import Parameters, Records, decode_text
+from serving.dataframes import UNNAMED
 from serving.errors import BadRequest
 
 LIBSVM = "text/libsvm"
@@ -42,9 +43,9 @@ def to_rows(records: Records, features: int, absent: float) -> Records:
     rows = np.full((len(records), features), absent, dtype=np.float64)
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict) or not all(isinstance(index, int) for index in record):
-            raise BadRequest(f"Record {number} is not a list of numbers.")
+            what = f"an object. {UNNAMED}" if isinstance(record, dict) else "not a list of numbers."
+            raise BadRequest(f"Record {number} is {what}")
         if max(record, default=0) >= features:
-            last = f"indices from 0 to {features - 1}"
-            raise BadRequest(f"Expected {features} features per record, with {last}, got {max(record)}.")
+            raise BadRequest(f"Expected indices from 0 to {features - 1}, got {max(record)} in record {number}.")
         rows[number - 1, list(record)] = list(record.values())
     return rows

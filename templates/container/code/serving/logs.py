@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def start(level: str = "INFO") -> None:
-    """Log to stderr from `level` up, for all loggers of the process."""
+    """Log to stderr at `level` and above, for all loggers of the process."""
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(text if sys.stderr.isatty() else JsonFormatter())
@@ -48,7 +48,7 @@ def write_requests(requests: Iterable[Request]) -> None:
 
 
 def write_lines(level: str, message: str, lines: Iterable[Mapping[str, object]]) -> None:
-    """Log several lines. As JSON they bypass the logging module, where one line takes longer than a small model."""
+    """Log several lines. As JSON they bypass the logging module: it takes longer than a small model's prediction."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonFormatter):
             start = {"time": to_iso(time.time()), "level": level, "message": message, **FIELDS}
@@ -67,7 +67,7 @@ def describe(request: Request) -> dict[str, object]:
     if response := request.response:
         fields["status"] = response.status
         fields["ms"] = round((time.perf_counter() - request.received) * 1000, 2)
-        fields["together"] = request.together
+        fields["batch_requests"] = request.batch_requests
         fields["bytes_in"] = len(request.body)
         fields["bytes_out"] = response.body.size if isinstance(response.body, Stream) else len(response.body)
     return fields

@@ -1,4 +1,4 @@
-"""Parses the headers Content-Type and Accept (RFC 9110). Parameters and case of media types are ignored."""
+"""Parses the headers Content-Type and Accept (RFC 9110). Ignores case, and parameters except charset, header and q."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -29,7 +29,7 @@ def read_parameter(header: str, wanted: str) -> str | None:
 
 @lru_cache(256)
 def choose_response_type(accept: str | None, offers: Sequence[str]) -> str:
-    """Choose the offer that Accept prefers; the first if there is no Accept, or for a tie.
+    """Choose the offer that Accept prefers; the first if there is no Accept or in case of a tie.
 
     Raises NotAcceptable if Accept allows none of them.
     """

@@ -43,7 +43,7 @@ class Value(Number):
         **_: object,
     ) -> None:
         if multiprocess_mode.endswith(("min", "mostrecent")):
-            raise ValueError(f"{metric}: multiprocess_mode is {multiprocess_mode!r}: set it to 'sum' or 'max'.")
+            raise ValueError(f"{metric}: set multiprocess_mode to 'sum' or 'max', not {multiprocess_mode!r}.")
         encodable = [label.encode(errors="replace").decode() for label in labels]
         merge = "max" if multiprocess_mode.endswith("max") else "sum"
         super().__init__(Series(kind, metric, about, sample, dict(zip(names, encodable, strict=True)), merge))
@@ -104,7 +104,7 @@ def order_sample(sample: Sample) -> tuple[str, float]:
 
 
 def list_processes() -> dict[int, list[str]]:
-    """Return the first process and its descendants, each with the fields of /proc/PID/stat from the state on."""
+    """Return the first process and its descendants, each with the fields of /proc/PID/stat starting with the state."""
     every: dict[int, list[str]] = {}
     children: dict[int, list[int]] = defaultdict(list)
     for folder in PROC.glob("[0-9]*"):
@@ -121,7 +121,7 @@ def list_processes() -> dict[int, list[str]]:
 def read_cpu_seconds() -> float:
     """Return the CPU time of all running processes, and of ended ones, which is included in that of their parents.
 
-    A process that ends during the reading would be counted twice, or not at all: in that case they are read again.
+    A process that ends while the times are read would be counted twice, or not at all: they are then read again.
     """
     now = list_processes()
     for _ in range(5):

@@ -1,8 +1,8 @@
 """Numbers shared by all processes of the server: each process updates its own, and a reader adds them up.
 
 They are in memory allocated before the first fork. The counts of a killed process stay, and its successor continues
-from them, so that no sum ever decreases. Nothing is written to disk: with counters in a mapped file, a full disk kills
-the process.
+from them, so that no sum ever decreases. Nothing is written to disk: if the counters were in a mapped file, a full disk
+would kill the process.
 """
 
 import fcntl
@@ -19,11 +19,11 @@ import orjson
 
 log = logging.getLogger(__name__)
 
-MAX_PROCESSES = 4096  # with numbers at the same time
+MAX_PROCESSES = 4096  # that can have numbers at the same time
 MAX_NUMBERS = 4096  # per process
 MAX_NAMES = 2**20  # bytes
 SIZE = 8  # bytes per number
-HEADER = 16  # bytes: two numbers, the end of the names and how many rows were ever used
+HEADER = 16  # bytes: two numbers (where the names end, and the number of rows ever used)
 NOWHERE = 0  # column for series that do not fit
 
 
@@ -49,7 +49,7 @@ class Memory:
             self.file = open_memory(size)
             self.bytes: mmap.mmap | bytearray = mmap.mmap(self.file, size)
         except OSError as error:
-            self.fault = f"No shared memory for metrics is available: {error.strerror}."
+            self.fault = f"Shared memory for metrics is not available: {error.strerror}."
             log.warning("GET /metrics answers 503. %s", self.fault)
             self.bytes = bytearray(MAX_NAMES + MAX_NUMBERS * SIZE)
         self.numbers = memoryview(self.bytes).cast("d")
@@ -94,7 +94,7 @@ class Memory:
             fcntl.lockf(self.file, fcntl.LOCK_UN, 1, row)
 
     def find(self, series: Series) -> int:
-        """Return the column of a series, which is added if it is new. If it does not fit, it is not counted."""
+        """Return the column of a series; add the series if it is new. If there is no space, it is not counted."""
         name = orjson.dumps([*series])
         with self.exclusive():
             if name in self.columns:

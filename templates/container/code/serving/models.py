@@ -73,7 +73,7 @@ class Loader:
     def preload(self) -> None:
         """Load the model in the parent process. Raises StartError as open_model does.
 
-        The model is checked only after the fork: threads that a prediction starts, such as OpenMP's, do not survive it.
+        The model is checked only after the fork: threads of a prediction, such as OpenMP's, do not survive a fork.
         """
         self.model = self.open()
 
@@ -189,18 +189,18 @@ def find_model_file(model_dir: Path, *extensions: str) -> Path:
 
 
 def require(loaded: Any, *methods: str) -> None:
-    """Raise StartError if the loaded object has none of these methods. The message names what it is and has."""
+    """Raise StartError if the loaded object has none of these methods. The message says what it is, and its methods."""
     if any(callable(getattr(loaded, method, None)) for method in methods):
         return
     if isinstance(loaded, Mapping):
         has = f"a {type(loaded).__name__} of {', '.join(map(str, list(loaded)[:10]))}"
     elif isinstance(loaded, (list, tuple)):
         has = f"a {type(loaded).__name__} of {', '.join(type(each).__name__ for each in loaded[:10])}"
-    else:
-        names = [name for name in dir(loaded) if not name.startswith("_") and callable(getattr(loaded, name, None))]
+    else:  # read from the class, because properties of the object can raise
+        names = [name for name in dir(type(loaded)) if name[0] != "_" and callable(getattr(type(loaded), name, None))]
         has = f"a {type(loaded).__name__}, with {', '.join(names[:10]) or 'no methods'}"
     raise StartError(
-        f"The loaded object is not a model with {' or '.join(methods)} but {has}. Save only the model, or return the "
+        f"The loaded object is {has}: it has no method {' or '.join(methods)}. Save only the model, or return the "
         "model itself from load() in code/model_handler.py."
     )
 
@@ -227,8 +227,8 @@ def list_files(model_dir: Path) -> list[Path]:
 def import_handler() -> ModuleType:
     """Import the user's model_handler.py, or the script next to it that replaces it (script_mode.py).
 
-    Also make names that a pickle expects in `__main__` resolve to the files next to it (user_code.py). Raises
-    StartError if the handler cannot be imported or lacks `load` or `predict`, or if the script cannot be used.
+    Also make names that a pickle expects in `__main__` resolve to the files next to the handler (user_code.py).
+    Raises StartError if the handler cannot be imported or lacks `load` or `predict`, or if the script cannot be used.
     """
     try:
         handler = importlib.import_module("model_handler")

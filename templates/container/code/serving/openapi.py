@@ -83,11 +83,11 @@ def describe_bodies(model: Model, settings: Settings) -> tuple[Schema, Schema, S
 
 
 def describe_columns(inputs: InputSchema) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """Return the schemas of each JSON form of a request by column, and examples by media type."""
+    """Return the schemas of the JSON forms of a request with named columns, and examples by media type."""
     columns = {column.name: schema_of(column) for column in inputs.columns}
     record = {column.name: example_of(column) for column in inputs.columns}
     names, values = list(record), list(record.values())
-    required = [column.name for column in inputs.columns if not column.optional]
+    required = [column.name for column in inputs.columns if not column.can_be_omitted]
     by_name = {**OBJECT, "required": required, "additionalProperties": make_reader(inputs).ignores_extra}
     schemas = {
         "Record": {**by_name, "properties": columns},
@@ -118,7 +118,7 @@ def describe_response(model: Model) -> Schema:
     types = [TYPES.get(str(each.type), TYPES[ANY])[0] for each in model.outputs]
     by_name = {str(each.name): schema for each, schema in zip(model.outputs, types, strict=True)}
     several = {"type": ["array", "object"], "prefixItems": types, "properties": by_name}
-    extra = {"description": 'Requested by {"parameters": {"probabilities": true}}, if the model supports it.'}
+    extra = {"description": 'Returned for {"parameters": {"probabilities": true}}, if the model supports it.'}
     response = keyed(
         predictions=array(types[0] if len(types) == 1 else several if types else {}),
         probabilities={**array(array({})), **extra},
@@ -129,7 +129,7 @@ def describe_response(model: Model) -> Schema:
 
 def schema_of(column: Column) -> Schema:
     """Return the schema of a column's values."""
-    if known := column.values or (column.closed and column.categories):
+    if known := column.values or (column.refuses_unknown and column.categories):
         return {"enum": [*known, *([] if column.required else [None])]}
     schema = TYPES[column.type][0]
     if column.categories:

@@ -65,7 +65,7 @@ NEWER = tuple(getattr(ast, name) for name in ("TypeAlias",) if hasattr(ast, name
 Names = Mapping[str, Any]
 
 
-def may_run(statement: ast.stmt, names: Names) -> bool:
+def is_safe(statement: ast.stmt, names: Names) -> bool:
     """Return whether a statement is safe to run. `names` are the variables set by earlier statements."""
     if isinstance(statement, (*DEFINITIONS, *IMPORTS, *NEWER)):
         return True
@@ -78,19 +78,19 @@ def may_run(statement: ast.stmt, names: Names) -> bool:
     if isinstance(statement, ast.If):
         blocks = [statement.body, statement.orelse]
         return is_plain(statement.test, names) and all(
-            may_run_inside(each, names) for block in blocks for each in block
+            is_safe_inside(each, names) for block in blocks for each in block
         )
     if isinstance(statement, ast.Try):
         blocks = [statement.body, statement.orelse, statement.finalbody, *(each.body for each in statement.handlers)]
-        return all(may_run_inside(each, names) for block in blocks for each in block)
+        return all(is_safe_inside(each, names) for block in blocks for each in block)
     return False
 
 
-def may_run_inside(statement: ast.stmt, names: Names) -> bool:
-    """Like may_run, for a statement in an `if` or `try`, which can also print, warn, raise or pass."""
+def is_safe_inside(statement: ast.stmt, names: Names) -> bool:
+    """Like is_safe, for a statement in an `if` or `try`, which can also print, warn, raise or pass."""
     if isinstance(statement, ast.Expr):
         return is_plain(statement.value, names)
-    return isinstance(statement, (ast.Pass, ast.Raise)) or may_run(statement, names)
+    return isinstance(statement, (ast.Pass, ast.Raise)) or is_safe(statement, names)
 
 
 def is_target(target: ast.expr, names: Names) -> bool:

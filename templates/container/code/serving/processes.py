@@ -1,8 +1,8 @@
 """Supervises the server's processes: starts them, restarts those that die, and stops them in order on SIGTERM.
 
-SageMaker sends SIGTERM to the process it started and SIGKILL 30 seconds later; accepted requests have that long to
-finish. If a process cannot be kept alive, the others are stopped and the container exits non-zero, so that SageMaker
-replaces it.
+SageMaker sends SIGTERM to the process it started and SIGKILL 30 seconds later. The server's processes have GRACE
+seconds to finish accepted requests. If a process cannot be kept alive, the others are stopped and the container exits
+non-zero, so that SageMaker replaces it.
 """
 
 import logging
@@ -23,7 +23,7 @@ from serving.errors import CANNOT_START, StartError
 
 log = logging.getLogger(__name__)
 
-GRACE = 25.0  # seconds from SIGTERM to SIGKILL
+GRACE = 25.0  # seconds from SIGTERM until the server's processes are killed; SageMaker allows 30
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """A POST /invocations."""
+    """A request to POST /invocations."""
 
     body: bytes
     content_type: str | None = None
@@ -31,7 +31,7 @@ class Request:
     queued: float = 0.0  # time.perf_counter()
     waited: float | None = None  # seconds in the queue
     prediction: tuple[int, float] | None = None  # records and seconds of its batch, on the first request of the batch
-    together: int = 1  # number of requests in its batch
+    batch_requests: int = 1  # number of requests in its batch
     response: "Response | None" = None
     waiter: Any = None  # what the web server waits on
     marks: dict[str, float] | None = None  # at SM_LOG_LEVEL=DEBUG: the time.perf_counter() at the end of each stage

@@ -105,7 +105,7 @@ def make_handler(script: Script, handler: ModuleType) -> ModuleType:
 
 
 def read_functions(script: Script, handler: ModuleType) -> Mapping[str, Function]:
-    """Import the script. Return its functions and the defaults, each taking a context as its last argument.
+    """Import the script. Return its functions, and defaults for missing ones; each takes a context as last argument.
 
     Raises StartError if the script cannot be imported or used.
     """
@@ -124,8 +124,8 @@ def read_functions(script: Script, handler: ModuleType) -> Mapping[str, Function
     others = {"input_fn", "predict_fn", "output_fn"} & found.keys()
     if "transform_fn" in found and others:
         raise StartError(
-            f"{script.path.name} has transform_fn and {', '.join(sorted(others))}. transform_fn replaces them: delete "
-            "it or them."
+            f"{script.path.name} has transform_fn and {', '.join(sorted(others))}. transform_fn replaces the others: "
+            "delete either transform_fn or the others."
         )
     return {**toolkit.make_defaults(handler, own_model="model_fn" in found), **found}
 

@@ -64,18 +64,19 @@ def read(environ: Mapping[str, str], cgroup: Path = CGROUP) -> Settings:
 
 
 def read_max_body(environ: Mapping[str, str]) -> int:
-    """Return the limit of a request's body in bytes."""
+    """Return the maximum size of a request body in bytes."""
     default = MAX_BATCH_BODY_MB if environ.get("SAGEMAKER_BATCH", "").lower() == "true" else MAX_BODY_MB
     return read_number(environ, "SM_MAX_BODY_MB", default, maximum=1000) * 2**20
 
 
 def read_multi_model(environ: Mapping[str, str]) -> bool:
-    """Return whether to serve many models. Raises StartError if this container was not generated for that."""
+    """Return whether to serve many models. Raises StartError if this container was generated for one."""
     name = "SAGEMAKER_MULTI_MODEL"
     enabled = read_choice(environ, name, "false", ("true", "false")) == "true"
     if enabled and not Path(__file__).with_name("multi.py").exists():
         raise StartError(
-            f"{name} is true, but this container serves one model. Run ml-container-creator update --multi-model."
+            f"{name} is true, but this container serves one model. In the project's folder, run ml-container-creator "
+            "update --multi-model, then build and deploy the image again."
         )
     return enabled
 
@@ -144,7 +145,7 @@ def fit_handler(settings: Settings, given: Mapping[str, str], preload: bool, thr
 def limit_workers(settings: Settings, environ: Mapping[str, str], used: int, limit: float) -> Settings:
     """Reduce the workers to as many as fit in `limit` bytes of memory. Call this once the model is loaded.
 
-    SM_WORKERS overrides this: set it if the workers share the model's memory, as they do with arrays.
+    SM_WORKERS overrides this: set it if the workers share the model's memory, as with NumPy arrays.
     """
     copies = count_copies(used, limit)
     if settings.workers <= copies or environ.get("SM_WORKERS"):

@@ -64,8 +64,8 @@ def to_column(saved: dict[str, Any]) -> Column:
         str(saved["name"]),
         str(saved["type"]),
         required,
-        optional=not required,
-        gap=None if saved.get("missing") == "None" else np.nan,
+        can_be_omitted=not required,
+        missing_value=None if saved.get("missing") == "None" else np.nan,
         categories=categories,
         example=saved.get("example"),
         values=tuple(saved.get("values") or ()),
@@ -84,8 +84,8 @@ def find_columns(handler: ModuleType, loaded: Any, model_dir: Path) -> tuple[Inp
     signature = read_signature(model_dir)
     if found and not found.columns and not signature:
         raise StartError(
-            "The model does not contain its columns, or their categories. Run tools/describe_model.py where it was "
-            "trained to write model/signature.json."
+            "The model does not contain its column names, or their categories. In the training environment, run "
+            "tools/describe_model.py, which writes model/signature.json."
         )
     schema = merge(found, signature.inputs, model_dir) if signature else found
     if schema and schema.form == FRAME and util.find_spec("pandas") is None:
@@ -109,9 +109,10 @@ def merge(found: InputSchema | None, inputs: Sequence[Column], model_dir: Path) 
     columns = []
     for own in found.columns:
         each = signed[own.name]
-        gap = own.gap if own.gap is None else each.gap
+        missing = own.missing_value if own.missing_value is None else each.missing_value
         categories = own.categories or each.categories
-        columns.append(each._replace(gap=gap, categories=categories, closed=own.closed))
+        each = each._replace(missing_value=missing, categories=categories, refuses_unknown=own.refuses_unknown)
+        columns.append(each)
     more = any(column.categories or column.type in ("string", "datetime") for column in columns)
     return InputSchema(columns, FRAME if found.frames and more else found.form)
 

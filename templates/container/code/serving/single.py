@@ -18,8 +18,8 @@ def run(chosen: settings.Settings, given: Mapping[str, str]) -> int:
         used, limit = settings.read_used_memory(), settings.read_memory_limit()
         chosen = settings.limit_workers(chosen, given, used, limit)
         gc.freeze()  # keep the collector from touching the model, which would copy its shared pages in every worker
-    form = "Starting on port %d: workers %d, threads %d, CPUs %d."
-    logging.info(form, chosen.port, chosen.workers, chosen.threads, chosen.cpus)
+    message = "Starting on port %d: workers %d, threads %d, CPUs %d."
+    logging.info(message, chosen.port, chosen.workers, chosen.threads, chosen.cpus)
     status = app.run(chosen, loader)
     loader.check()
     return status

@@ -1,4 +1,4 @@
-"""Measures the stages of each request. At SM_LOG_LEVEL=DEBUG they are logged; otherwise none of this code runs."""
+"""Measures the stages of each request. They are logged at SM_LOG_LEVEL=DEBUG; at other levels this is not run."""
 
 import threading
 import time
@@ -11,8 +11,8 @@ from serving.request import Request
 if TYPE_CHECKING:
     from serving.invocation import Invoker, Prepared
 
-# In order. decode and encode are per request: while those of other requests in the batch run, a request is in wait,
-# join or encode. write ends when the web server has written the response, or has started to write a stream.
+# In order. decode and encode run for one request at a time: meanwhile, the batch's other requests are in wait, join or
+# encode. write ends when the web server has written the response, or has started to write a stream.
 STAGES = ("read", "wait", "decode", "join", "predict", "encode", "write")
 
 

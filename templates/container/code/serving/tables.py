@@ -120,11 +120,14 @@ class Reader(NamedTuple):
         return has_records or not value.keys() & {column.name for column in self.columns}
 
     def is_header(self, fields: Sequence[str]) -> bool:
-        """Return whether a CSV line is a header: most names are known or, with extra columns ignored, all required."""
+        """Return whether a CSV line is a header.
+
+        Most of its names are known or, if extra columns are ignored, all required columns are present.
+        """
         known = {column.name for column in self.columns}.intersection(map(str.strip, fields))
         if 2 * len(known) > len(fields) or not self.ignores_extra:
             return 2 * len(known) > len(fields)
-        return bool(known) and {column.name for column in self.columns if not column.optional} <= known
+        return bool(known) and {column.name for column in self.columns if not column.can_be_omitted} <= known
 
     def from_split(self, split: Any) -> Cells:
         """Read MLflow's table: column names and rows."""
@@ -189,13 +192,13 @@ class Reader(NamedTuple):
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f" Did you mean {near[0]}?" if near else f" The columns are {list_names(known)}."
-                raise BadRequest(f"{where}: there is no column {name[:40] or show(name)}.{hint}")
+                raise BadRequest(f"{where} has an unknown column, {name[:40] or show(name)}.{hint}")
         if len({*found}) < len(found):
             twice = next(name for at, name in enumerate(found) if name in found[:at])
             raise BadRequest(f"{where} has the column {twice} twice.")
         for column in self.columns:
-            if not column.optional and column.name not in found:
-                raise BadRequest(f"{where}: {column.name} is missing.")
+            if not column.can_be_omitted and column.name not in found:
+                raise BadRequest(f"{where} lacks the column {column.name}.")
 
 
 def list_names(names: Sequence[Any]) -> str:

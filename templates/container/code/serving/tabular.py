@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.content import Records
+from serving.dataframes import UNNAMED
 from serving.errors import BadRequest
 
 
@@ -48,7 +49,7 @@ def takes_texts(model: Any) -> bool:
 
 
 def check_finite(matrix: NDArray[np.float64]) -> None:
-    """Raise BadRequest for NaN, infinity and what overflows float32. Call this if the model has refused its inputs."""
+    """Raise BadRequest for NaN, infinity and values that overflow float32."""
     faulty = np.flatnonzero(~(np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1))
     if faulty.size:
         raise BadRequest(
@@ -60,6 +61,8 @@ def find_fault(records: list[Any] | NDArray[Any], features: int | None) -> str:
     """Describe, for the client, why records are not a matrix. Records are counted from 1."""
     expected = features or (len(records[0]) if isinstance(records[0], list) else None)
     for number, record in enumerate(records, start=1):
+        if isinstance(record, dict):
+            return f"Record {number} is an object. {UNNAMED}"
         if not isinstance(record, list):
             return f"Record {number} is not a list of numbers."
         for value in record:

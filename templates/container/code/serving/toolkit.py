@@ -101,7 +101,9 @@ def make_defaults(handler: ModuleType, own_model: bool) -> dict[str, Callable[..
     return {
         "model_fn": lambda model_dir, context: handler.load(Path(model_dir)),
         "input_fn": lambda body, content_type, context: decode(body, content_type),
-        "predict_fn": lambda data, model, context: predict(model, data) if own_model else call(handler, model, data),
+        "predict_fn": lambda data, model, context: (
+            predict(model, data) if own_model else predict_with_handler(handler, model, data)
+        ),
         "output_fn": lambda prediction, accept, context: encode(prediction, accept),
     }
 
@@ -111,7 +113,7 @@ def predict(model: Any, data: Any) -> Any:
     return model.predict(data) if hasattr(model, "predict") else model(data)
 
 
-def call(handler: ModuleType, model: Any, data: Any) -> Any:
+def predict_with_handler(handler: ModuleType, model: Any, data: Any) -> Any:
     """Predict with the handler. Its decode gets numbers as records: a 1-D array is one record.
 
     For CSV with columns of several types, NumPy returns an array of tuples.

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from serving.errors import StartError
-from serving.plain_code import DEFINITIONS, IMPORTS, changed_names, may_run, set_names, walk_scope
+from serving.plain_code import DEFINITIONS, IMPORTS, changed_names, is_safe, set_names, walk_scope
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,10 @@ Places = dict[str, list[Path]]
 
 @cache
 def read_definitions(folder: Path) -> tuple[Places, Places, Mapping[Path, Exception]]:
-    """Map classes and functions to their files, other names that are not imported to theirs, broken files to errors."""
+    """Return three maps: from classes and functions to files, from other names to files, from files to syntax errors.
+
+    The other names are those that a file sets, but does not import.
+    """
     definitions: Places = {}
     others: Places = {}
     broken: dict[Path, Exception] = {}
@@ -144,7 +147,7 @@ def run(name: str, path: Path) -> ModuleType:
     module.__package__ = name.rpartition(".")[0]
     module.__spec__ = ModuleSpec(name, None, origin=str(path))
     modules[name] = sys.modules[name] = module
-    for library in ("cloudpickle", "joblib.externals.cloudpickle"):  # else joblib's workers would import the script
+    for library in ("cloudpickle", "joblib.externals.cloudpickle"):  # otherwise joblib's workers import the script
         if library in sys.modules:
             sys.modules[library].register_pickle_by_value(module)
     missing = skipped_names[str(path)] = {}
@@ -153,7 +156,7 @@ def run(name: str, path: Path) -> ModuleType:
     tree = ast.parse(path.read_bytes())
     execute = make_executor(tree, path, vars(module))
     for statement in unwrap(tree.body):
-        before, ran, error = ran, may_run(statement, vars(module)), None
+        before, ran, error = ran, is_safe(statement, vars(module)), None
         names = list(set_names(statement) if ran else changed_names(statement, vars(module)))
         if ran:
             error = execute(statement)
@@ -167,7 +170,7 @@ def run(name: str, path: Path) -> ModuleType:
                 vars(module).pop(each, None)
                 missing[each] = Skipped(each, path, statement.lineno, error)
     rest = f"Lines {', '.join(skipped_lines)} are skipped." if skipped_lines else "No lines are skipped."
-    log.info("Names of %s in the model are loaded from %s. %s", MAIN, path.name, rest)
+    log.info("The model refers to names in %s: they are loaded from %s. %s", MAIN, path.name, rest)
     return module
 
 

@@ -87,7 +87,7 @@ def to_array(values: Values, column: Column, parse: bool) -> NDArray[Any]:
     kinds = {*map(type, values)} - {NoneType}
     if kinds - TYPES[column.type].takes:
         raise refuse(values, column, lambda value: type(value) in TYPES[column.type].takes)
-    if known := column.values or (column.closed and column.categories):
+    if known := column.values or (column.refuses_unknown and column.categories):
         check_known(values, column, known)
     if column.categories:
         return to_codes(values, column)
@@ -147,7 +147,7 @@ def infer(values: Values, column: Column) -> NDArray[Any]:
     kinds = {*map(type, values)} - {NoneType}
     if kinds == {int} and None not in values:
         return to_whole(values, column._replace(type="long"))
-    if kinds <= NUMBERS and column.gap is not None:
+    if kinds <= NUMBERS and column.missing_value is not None:
         return np.array(values, dtype=np.float64)
     if kinds == {bool} and None not in values:
         return np.array(values)
@@ -180,13 +180,13 @@ def to_whole(values: Values, column: Column) -> NDArray[Any]:
 
 def to_booleans(values: Values, column: Column) -> NDArray[Any]:
     """Return booleans; objects if one is missing, now or in training."""
-    return to_objects(values, column) if None in values or column.optional else np.array(values)
+    return to_objects(values, column) if None in values or column.can_be_omitted else np.array(values)
 
 
 def to_objects(values: Values, column: Column) -> NDArray[Any]:
     """Return objects, such as strings. The column's `gap` replaces missing values."""
     array = np.empty(len(values), dtype=object)
-    array[:] = values if None not in values else [column.gap if value is None else value for value in values]
+    array[:] = values if None not in values else [column.missing_value if value is None else value for value in values]
     return array
 
 

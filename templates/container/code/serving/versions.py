@@ -22,17 +22,17 @@ log = logging.getLogger(__name__)
 OTHER_VERSION = r"Trying to unpickle estimator \S+ from version (\S+) when using version "
 
 
-def refuse_newer(library: str, saved: str, installed: str) -> None:
-    """Raise StartError if a newer major version of the library saved the model."""
+def refuse_newer(library: str, saved: str, installed: str, advice: str) -> None:
+    """Raise StartError with advice if a newer major version of the library saved the model."""
     majors = [int(number) if number.isdecimal() else 0 for number in (saved.split(".")[0], installed.split(".")[0])]
     if majors[0] > majors[1]:
         raise StartError(
-            f"The model was saved by {library} {saved}, but {installed} is installed. Pin {saved} in requirements.in, "
-            f"then run ./lock.sh, or save the model with {installed}."
+            f"The model was saved by {library} {saved}, but {installed} is installed. {advice}, or save the model with "
+            f"{installed}."
         )
 
 
-def refuse_other(library: str, saved: str, installed: str, advice: str = "") -> None:
+def refuse_other(library: str, saved: str, installed: str, advice: str) -> None:
     """Raise StartError if another minor version of the library saved the model: its predictions may differ.
 
     With SM_ALLOW_VERSION_MISMATCH=true, log a warning instead.
@@ -40,7 +40,6 @@ def refuse_other(library: str, saved: str, installed: str, advice: str = "") -> 
     if saved.split(".")[:2] == installed.split(".")[:2]:
         return
     if read_choice(os.environ, "SM_ALLOW_VERSION_MISMATCH", "false", ("true", "false")) == "false":
-        advice = advice or f"Pin {library.lower()}=={saved} in requirements.in, then run ./lock.sh"
         raise StartError(
             f"The model was saved by {library} {saved}, but {installed} is installed: its predictions may differ. "
             f"{advice}, or save the model again with {installed}, or set SM_ALLOW_VERSION_MISMATCH=true to serve it "
@@ -49,8 +48,9 @@ def refuse_other(library: str, saved: str, installed: str, advice: str = "") -> 
     log.warning("The model was saved by %s %s and is served by %s: predictions may differ.", library, saved, installed)
 
 
-def advise_release(minor: str) -> str:
+def advise_release(version: str) -> str:
     """Return advice to update the project to another framework version and matching libraries."""
+    minor = ".".join(version.split(".")[:2])
     return f"In the project's folder, run: ml-container-creator update --framework-version={minor}"
 
 
@@ -74,8 +74,7 @@ def check_versions(files: Iterable[Path]) -> Iterator[None]:
                 log.warning("While the model was loaded: %s", text)
             matches = (re.match(OTHER_VERSION, text) for text in texts)
             if saved := next((match[1] for match in matches if match), saved):
-                minor = ".".join(saved.split(".")[:2])
-                refuse_other("scikit-learn", saved, metadata.version("scikit-learn"), advise_release(minor))
+                refuse_other("scikit-learn", saved, metadata.version("scikit-learn"), advise_release(saved))
 
 
 def read_scikit_learn_version(path: Path) -> str | None:
@@ -100,7 +99,10 @@ def check_boosters() -> Iterator[None]:
 
     def check(booster: Any, state: dict[str, Any]) -> None:
         if saved := read_xgboost_version(bytes(state.get("handle") or b"")):
-            refuse_other("XGBoost", saved, xgboost.__version__)
+            # xgboost-cpu, which can be installed instead, has no old versions and the same files as xgboost.
+            package = find_package("xgboost")
+            advice = f"In requirements.in, replace {package} with xgboost=={saved}, then run ./lock.sh"
+            refuse_other("XGBoost", saved, xgboost.__version__, advice)
         restore(booster, state)
 
     xgboost.Booster.__setstate__ = check
@@ -144,7 +146,7 @@ def refuse_incomplete(loaded: Any, error: BaseException) -> None:
             return
         advice = advise_version(package)
         if isinstance(error, ValueError):  # scikit-learn's NotFittedError is both
-            advice = f"Fit the model before you save it. If you did: {advice}"
+            advice = f"Fit the model before you save it. If it was fitted: {advice}"
     else:
         advice = explain_missing(error)
     if advice:

@@ -18,7 +18,7 @@ def own_tags(settings: Settings) -> dict[str, str]:
 
 
 def tags(settings: Settings) -> list[dict[str, str]]:
-    """Return the tags of every resource: TAGS and our own."""
+    """Return the tags of SageMaker resources and of alarms: TAGS and our own."""
     return [{"Key": key, "Value": value} for key, value in {**settings.tags, **own_tags(settings)}.items()]
 
 

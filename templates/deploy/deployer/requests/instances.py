@@ -1,4 +1,4 @@
-"""Instances of batch transform jobs and of endpoints other than serverless."""
+"""Instances of batch transform jobs and of non-serverless endpoints."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from deployer import settings as base
 from deployer.requests.common import Json
 
 VARIANT = "AllTraffic"
-POLICY_ARN = "POLICY_ARN"  # placeholder for the ARN of the scaling policy created by the call before
+POLICY_ARN = "POLICY_ARN"  # placeholder for the ARN of the scaling policy that the previous call created
 Call = tuple[str, str, Json]  # the service, the method of its client, the request
 
 

@@ -25,7 +25,7 @@ class Settings(scaling.Settings):
     platform: str = "linux/amd64"  # the only one supported
 
     def problems(self) -> Iterator[str]:
-        """Check the memory steps, the concurrency limits, and that no network is set.
+        """Check the memory size and the concurrency limits, and that no network settings are given.
 
         Source: SageMaker's developer guide, "Serverless Inference", feature exclusions.
         """
@@ -63,6 +63,8 @@ def scalable_target(settings: Settings) -> Json:
 def cost(settings: Settings) -> str:
     """Describe what is billed."""
     low, high = settings.provisioned_concurrency, settings.max_provisioned_concurrency
-    each = f"the duration of each request, with {settings.serverless_memory} MB"
-    ready = f" and a provisioned concurrency of {f'{low} to {high}' if high > low else low}" if low else ""
-    return f"{each}{ready} in {settings.aws_region}, billed"
+    each = f"each request is billed by its duration, with {settings.serverless_memory} MB of memory,"
+    ready = (
+        f" and a provisioned concurrency of {f'{low} to {high}' if high > low else low} continuously," if low else ""
+    )
+    return f"{each}{ready} in {settings.aws_region},"

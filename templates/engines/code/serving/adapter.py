@@ -4,8 +4,8 @@
     {"prompt": …}      POST /v1/completions              {"inputs": …}    the classic format of TGI, see classic.py
     anything else      the engine's own /invocations
 
-X-Amzn-SageMaker-Adapter-Identifier names the LoRA adapter that responds: it becomes "model" in the request. Requests
-with a session (X-Amzn-SageMaker-Session-Id) go to the engine's own /invocations unchanged.
+X-Amzn-SageMaker-Adapter-Identifier names the LoRA adapter to use: its value becomes "model" in the request.
+Requests with a session (X-Amzn-SageMaker-Session-Id) go to the engine's own /invocations unchanged.
 
 Everything else passes through unchanged: responses in OpenAI's formats, streams, and client disconnects, which the
 engine handles itself. Errors become {"error": "…"}.

@@ -5,8 +5,8 @@
     {"inputs": "Once", "stream": true}      data: {"token": {"text": " upon"}, "generated_text": null}   and so on;
                                             the last event has the whole text
 
-With SM_TASK=embed in the container's environment, the response to {"inputs": …} is vectors, [[…], …]; with
-SM_TASK=classify it is [{"label": …, "score": …}, …].
+With SM_TASK=embed in the container's environment, the response to {"inputs": …} is a list of vectors, [[…], …];
+with SM_TASK=classify it is [{"label": …, "score": …}, …].
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read_texts(request: Json) -> str | list[str]:
 
 
 def from_completion(response: Json, request: Json) -> list[Json]:
-    """Translate the response of POST /v1/completions, with the prompts prepended if the request has them returned."""
+    """Translate the response of POST /v1/completions; prepend the prompts if the request sets return_full_text."""
     choices = sorted(response["choices"], key=lambda choice: int(choice["index"]))
     pairs = zip(list_prefixes(request), choices, strict=True)
     return [{"generated_text": prompt + choice["text"]} for prompt, choice in pairs]

@@ -106,7 +106,7 @@ def fit_to_gpus(options: Options, config: Mapping[str, Any], count: int) -> Opti
 
     It is reduced if there are fewer GPUs, or if the model cannot be divided evenly: the attention heads must be a
     multiple of it, and the key-value heads a multiple or a divisor of it. A reduced size is a power of two, because
-    layer widths are multiples of those.
+    layer widths are divisible by powers of two.
     """
     if options.get(PARALLEL) == "auto":
         options = {**options, PARALLEL: count or 1}

@@ -1,6 +1,6 @@
 """The engine's command-line options: those in options.json, overridden by environment variables.
 
-    OPTION_MAX_MODEL_LEN=8192          --max-model-len=8192; so does the engine's own prefix, SM_VLLM_… or SM_SGLANG_…
+    OPTION_MAX_MODEL_LEN=8192          --max-model-len=8192; also as SM_VLLM_… or SM_SGLANG_…, the engine's own prefix
     OPTION_ENABLE_LORA=true            --enable-lora; an empty value does the same
     OPTION_LOAD_FORMAT=false           omits the option, even if options.json has it
     OPTION_LORA_MODULES=["a=/x", "b=/y"]   --lora-modules a=/x b=/y: a JSON list becomes several arguments
@@ -43,7 +43,7 @@ def read(file: Path, environ: Mapping[str, str], own: str) -> Options:
 
 
 def read_max_body(environ: Mapping[str, str]) -> int:
-    """Return the limit of a request's body in bytes: SM_MAX_BODY_MB, or SageMaker's 25 MB. Raises StartError."""
+    """Return the maximum size of a request body in bytes: SM_MAX_BODY_MB, or SageMaker's 25 MB. Raises StartError."""
     text = environ.get("SM_MAX_BODY_MB") or "25"
     if not re.fullmatch(r"[1-9]\d{0,2}|1000", text, re.ASCII):
         raise StartError(f"SM_MAX_BODY_MB is {text[:40]!r}: set it to a whole number from 1 to 1000, or unset it.")
@@ -51,7 +51,7 @@ def read_max_body(environ: Mapping[str, str]) -> int:
 
 
 def parse_value(text: str) -> Any:
-    """Parse a variable: true or empty sets a switch, false omits the option; otherwise a list or a string."""
+    """Parse a variable: true or empty passes it as a flag, false omits the option; otherwise a list or a string."""
     if text.lower() in ("", "true"):
         return True
     if text.lower() == "false":
@@ -66,7 +66,7 @@ def parse_value(text: str) -> Any:
 
 
 def command_line(options: Options) -> list[str]:
-    """Return the options as arguments. Values are joined to names by =, because they can begin with a hyphen."""
+    """Return the options as arguments, as --name=value, because a value can begin with a hyphen."""
     words: list[str] = []
     for name, value in options.items():
         if value is True or value is None:

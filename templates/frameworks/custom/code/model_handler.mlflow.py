@@ -22,7 +22,7 @@ from serving.values import SIGNATURE_TYPES
 # Set to True what you know is true of your model:
 BATCHING = False  # predict() accepts the records of several requests at once and returns one prediction per record
 THREAD_SAFE = False  # several threads can call predict() at the same time (SM_THREADS; 1 if unset)
-PRELOAD = False  # the model survives a fork, so all workers share one copy; not true of CUDA or a model with threads
+PRELOAD = False  # the model survives a fork, so workers share one copy; False for CUDA and models that start threads
 
 
 def load(model_dir: Path) -> Any:

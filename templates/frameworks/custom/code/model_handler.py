@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from serving.errors import StartError
 from serving.tabular import check_finite, to_matrix
 
-# Set to False what is not true of your predict() or model:
+# Set each of these to False if it does not hold for your predict() or model:
 BATCHING = True  # predict() accepts the records of several requests at once and returns one prediction per record
 THREAD_SAFE = True  # several threads can call predict() at the same time (SM_THREADS; 1 if unset)
-PRELOAD = True  # the model survives a fork, so all workers share one copy; not true of CUDA or a model with threads
+PRELOAD = True  # the model survives a fork, so workers share one copy; False for CUDA and models that start threads
 
 
 class Linear(NamedTuple):

@@ -20,7 +20,7 @@ from serving.models import find_model_file
 from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import to_matrix
-from serving.versions import refuse_newer
+from serving.versions import advise_release, refuse_newer
 
 DECODERS = {LIBSVM: from_libsvm}
 PRELOAD = count_math_threads() == 1  # OpenMP's threads do not survive a fork
@@ -33,7 +33,8 @@ def load(model_dir: Path) -> lgb.Booster:
     version = re.match(r"tree\nversion=v(\d+)\n", text)
     if not version:
         raise ValueError(f"{path.name} is not a LightGBM model saved as text")
-    refuse_newer("LightGBM", version[1], lgb.__version__)
+    advice = advise_release("VERSION, with the version used in training")  # the file has only the major version
+    refuse_newer("LightGBM", version[1], lgb.__version__, advice)
     if "\nend of trees\n" not in text:
         raise StartError(f"{path.name} is truncated: its last trees are missing. Save or copy it again.")
     return lgb.Booster(model_str=text)

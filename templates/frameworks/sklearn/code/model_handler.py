@@ -20,8 +20,8 @@ from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
 
-BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))
-PRELOAD = count_math_threads() == 1 or not BOOSTERS  # the threads of a booster do not survive a fork
+HAS_BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))
+PRELOAD = count_math_threads() == 1 or not HAS_BOOSTERS  # the threads of a booster do not survive a fork
 
 
 def load(model_dir: Path) -> Any:
@@ -40,20 +40,20 @@ def find_columns(model: Any) -> InputSchema | None:
 
 
 def decode(model: Any, records: Any) -> NDArray[Any]:
-    """Return the records of one request as an array: numbers of shape (records, features), or texts of (records,).
+    """Return the records of one request: an array of numbers (records, features) or of strings (records,).
 
     Not called for a model trained on a DataFrame: predict gets a DataFrame.
     """
     if takes_texts(model):
         return to_texts(records)
-    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost has 0
+    return to_matrix(records, features=getattr(model, "n_features_in_", None) or None)  # CatBoost reports 0
 
 
 def predict(model: Any, inputs: Any) -> Any:
     """Return one prediction per record, plus class probabilities for {"parameters": {"probabilities": true}}.
 
-    A model without predict() transforms the records instead. The records may come from several requests with the same
-    parameters; set BATCHING = False to prevent that.
+    If the model has no predict(), this returns the transformed records. The records may come from several requests with
+    the same parameters; set BATCHING = False to prevent that.
     """
     run = model.predict if hasattr(model, "predict") else model.transform
     probabilities = current().parameters.get("probabilities")

@@ -24,8 +24,8 @@ from serving.tabular import check_finite, takes_texts, to_matrix, to_texts
 # that are missing. Add only types that you know, because they can run code when the file is loaded.
 TRUSTED: list[str] = []
 
-BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))
-PRELOAD = count_math_threads() == 1 or not BOOSTERS  # the threads of a booster do not survive a fork
+HAS_BOOSTERS = any(map(util.find_spec, ("catboost", "lightgbm", "xgboost")))
+PRELOAD = count_math_threads() == 1 or not HAS_BOOSTERS  # the threads of a booster do not survive a fork
 
 
 def load(model_dir: Path) -> Any:

@@ -44,7 +44,7 @@ def load(model_dir: Path) -> Model:
     folder = find_saved_model(model_dir)
     saved = read_version(folder)
     if saved:
-        refuse_newer("TensorFlow", saved, tf.__version__)
+        refuse_newer("TensorFlow", saved, tf.__version__, advise_release(saved))
     gpus = tf.config.list_physical_devices("GPU")
     choose_device(built=tf.test.is_built_with_cuda(), found=bool(gpus))
     for gpu in gpus:

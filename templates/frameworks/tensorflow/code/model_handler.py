@@ -97,7 +97,8 @@ def read_version(path: Path) -> str | None:
 
 def refuse_version(saved: str) -> None:
     """Raise StartError for a model of a newer Keras, or of Keras 2, which was part of TensorFlow up to 2.15."""
-    refuse_newer("Keras", saved, keras.__version__)
+    advice = advise_release("VERSION, with the TensorFlow version used in training")
+    refuse_newer("Keras", saved, keras.__version__, advice)
     if saved.startswith("2.") and not keras.__version__.startswith("2."):
         minor = max(12, int(saved.split(".")[1]))  # 2.12, the oldest release available here, reads older models
         refuse_other("Keras", saved, keras.__version__, advise_release(f"2.{minor}"))

@@ -21,7 +21,7 @@ from serving.models import find_model_file
 from serving.request import current
 from serving.settings import count_math_threads
 from serving.tabular import to_matrix
-from serving.versions import read_xgboost_version, refuse_newer
+from serving.versions import advise_release, read_xgboost_version, refuse_newer
 
 DECODERS = {LIBSVM: from_libsvm}
 PRELOAD = count_math_threads() == 1 and not has_gpu()  # neither OpenMP's threads nor CUDA survive a fork
@@ -33,18 +33,18 @@ class Model(NamedTuple):
     booster: xgb.Booster
     objective: str  # such as "binary:logistic"
     in_place: bool  # the booster predicts arrays directly; linear boosters do not
-    rounds: tuple[int, int]  # of trees to use: up to the best of early stopping, as in scikit-learn; (0, 0): all
+    rounds: tuple[int, int]  # boosting rounds to use: up to the best of early stopping; (0, 0): all
 
 
 def load(model_dir: Path) -> Model:
-    """Load the model once, when the server starts. Raises StartError for a model of a newer XGBoost."""
+    """Load the model once, when the server starts. Raises StartError if a newer major XGBoost saved it."""
     path = find_model_file(model_dir, ".json", ".ubj")
     if saved := read_xgboost_version(path.read_bytes()):
-        refuse_newer("XGBoost", saved, xgb.__version__)
+        refuse_newer("XGBoost", saved, xgb.__version__, advise_release(saved))
     device = choose_device(built=bool(xgb.build_info()["USE_CUDA"]), found=has_gpu())
     settings = {"nthread": count_math_threads(), "device": device}
     booster = xgb.Booster(settings, model_file=path)
-    booster.set_param(settings)  # again, because loading the file overrides them
+    booster.set_param(settings)  # again, because loading the file overrides these settings
     learner = json.loads(booster.save_config())["learner"]
     in_place = learner["gradient_booster"]["name"] != "gblinear"
     best = booster.attr("best_iteration") if in_place else None
@@ -61,7 +61,7 @@ def find_columns(model: Model) -> InputSchema | None:
     except UnknownCategoriesError:
         return InputSchema([], ARRAY)  # only the signature can name the categories
     return InputSchema(
-        [Column(name, NUMBER, categories=categories.get(name, ()), closed=True) for name in names], ARRAY
+        [Column(name, NUMBER, categories=categories.get(name, ()), refuses_unknown=True) for name in names], ARRAY
     )
 
 

@@ -26,10 +26,13 @@ READERS = {".json": read, ".ubj": read}
 
 
 def unwrap(model: Any) -> Any:
-    """Return the booster, also of a scikit-learn wrapper."""
+    """Return the booster; if the model is a scikit-learn wrapper, its booster."""
     booster = model.get_booster() if hasattr(model, "get_booster") else model
     if not isinstance(booster, xgb.Booster):
-        raise Problem(f"this project serves XGBoost boosters, not a {type(model).__name__}: see --framework=sklearn")
+        raise Problem(
+            f"this project serves XGBoost boosters, not a {type(model).__name__}; for this model, generate a project "
+            "with --framework=sklearn"
+        )
     return booster
 
 
@@ -44,7 +47,7 @@ def takes_columns(model: Any, frame: Any) -> bool:
 
 
 def prepare(model: Any, frame: Any) -> Any:
-    """Make the columns of categories categorical. From XGBoost 3.1 on, the booster knows their order."""
+    """Convert categorical columns to pandas' type. Since XGBoost 3.1, the booster stores the categories' order."""
     kinds = zip(find_names(model), model.feature_types or ())  # noqa: B905
     plain = [name for name, kind in kinds if kind == "c" and not hasattr(frame[name], "cat")]
     if plain and not hasattr(model, "get_categories"):

@@ -66,7 +66,9 @@ def find_columns(model: Model) -> InputSchema | None:
     """Return the columns, if they have names. Their types and possible values are in model/signature.json."""
     texts = {name for name, kind in model.inputs.items() if kind == TEXT}
     columns = [
-        Column(name, "string", gap=None) if name in texts else Column(name, NUMBER, closed=model.closed)
+        Column(name, "string", missing_value=None)
+        if name in texts
+        else Column(name, NUMBER, refuses_unknown=model.closed)
         for name in model.names
     ]
     return InputSchema(columns, COLUMNS if model.by_column else ARRAY) if columns else None

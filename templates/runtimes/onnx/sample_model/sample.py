@@ -23,6 +23,6 @@ __all__ = ["MODEL", "finish", "make_data"]
 def finish(what: str, model: Path, test_x: NDArray[Any], test_y: NDArray[Any], predictions: NDArray[Any]) -> None:
     """Convert the model and print how well it predicts the prices."""
     error = np.square(test_y - np.ravel(predictions)).sum() / np.square(test_y - test_y.mean()).sum()
-    print(f"Trained {what} on made-up houses. R2 on {len(test_x)} others: {1 - error:.2f}.")
+    print(f"Trained {what} on synthetic house prices. R2 on {len(test_x)} test records: {1 - error:.2f}.")
     convert(load(model, PROJECT / "code"), test_x, PROJECT)
     shutil.rmtree(MODEL)

@@ -32,7 +32,7 @@ def unwrap(model: Any) -> Any:
 
 
 def find_names(model: Any) -> list[str]:
-    """Return the names of the columns, if any. CatBoost and LightGBM number columns without names."""
+    """Return the names of the columns, if any. CatBoost and LightGBM name unnamed columns by number."""
     known = (getattr(model, each, None) for each in ("feature_names_in_", "feature_names_", "feature_name_"))
     names = [str(name) for name in next((each for each in known if each is not None), ())]
     numbers = range(len(names))
@@ -53,14 +53,16 @@ def takes_columns(model: Any, frame: Any) -> bool:
 
 
 def prepare(model: Any, frame: Any) -> Any:
-    """Restore columns as in training where CSV loses information: texts such as 01, None, categories."""
+    """Restore what CSV loses: strings such as 01, None, categories."""
     for step, names in walk(model, list(frame.columns)):
         for name, values in zip(names, getattr(step, "categories_", ())):  # noqa: B905
             if name not in frame.columns:  # created by an earlier step
                 continue
             known = [value for value in values if value is not None and value == value]
             if known and all(isinstance(value, str) for value in known) and frame[name].dtype.kind in "iufb":
-                raise Problem(f"column {name} has texts in the model but numbers in the rows: add --type {name}=string")
+                raise Problem(
+                    f"column {name} is a string in the model but a number in the rows: add --type {name}=string"
+                )
             if any(value is None for value in values):
                 frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
     has_categories = any(hasattr(frame[name], "cat") for name in frame.columns)
@@ -81,7 +83,7 @@ def walk(model: Any, names: list[str]) -> Any:
 
 
 def to_categories(model: Any, frame: Any) -> Any:
-    """Make the columns categorical that are categorical in a LightGBM or XGBoost booster."""
+    """Convert to categorical the columns that are categorical in a LightGBM or XGBoost booster."""
     known: dict[str, Any] = {}
     if hasattr(model, "booster_"):
         booster = model.booster_

@@ -4,9 +4,9 @@
     python tools/describe_model.py model.joblib rows.csv
 
 It infers the columns and their types from the rows (model/signature.json), and saves up to 20 rows with their
-predictions (model/expected.json): the server starts only if it predicts the same. It also writes sample requests,
-test/sample_request.json and .csv. Needs Python 3.8 or newer and the model's libraries. To run it on another machine,
-copy tools/ there, then copy model/ and test/ back. With tools/ in sys.path, scripts and notebooks can call it:
+predictions (model/expected.json): the server starts only if it makes the same predictions. It also writes sample
+requests, test/sample_request.json and .csv. Needs Python 3.8 or newer and the model's libraries. To run it on another
+machine, copy tools/ there, then copy model/ and test/ back. With tools/ in sys.path, scripts and notebooks can call it:
 
     from describe_model import describe
     describe(model, rows, folder="path/to/project")     # rows: a DataFrame or an array
@@ -57,7 +57,7 @@ def make_parser(program: str, about: str | None) -> argparse.ArgumentParser:
     parser.add_argument("rows", type=Path, help="rows to predict: CSV with a header, Parquet, JSON, JSON Lines or .npy")
     parser.add_argument("--no-header", action="store_true", help="the CSV file has no header: the model takes arrays")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help=f"one of {', '.join(TYPES)}")
-    parser.add_argument("--outputs", default="", metavar="NAMES", help="names of several outputs, such as price,risk")
+    parser.add_argument("--outputs", default="", metavar="NAMES", help="names of multiple outputs, such as price,risk")
     parser.add_argument("--folder", type=Path, help="the project's folder (default: the one that contains this file)")
     return parser
 
@@ -93,7 +93,9 @@ def find_library() -> Any:
     try:
         return importlib.import_module("describe_library")
     except ImportError as error:
-        raise Problem(f"{error}. Run this with the Python that trained the model, and with all of tools/") from None
+        raise Problem(
+            f"{error}. Run this with the Python that trained the model, and keep all files of tools/ together"
+        ) from None
 
 
 def load(path: Path, code: Path) -> Any:
@@ -190,7 +192,7 @@ def report(described: Described, folder: Path) -> None:
     """Print what was written and what to type next."""
     print(f"Wrote {len(described.records)} rows with the model's predictions to {folder / 'model/expected.json'}.")
     if (folder / "test/run_local.sh").exists():
-        print("Next, in the project: test/run_local.sh")
+        print("Next: test/run_local.sh, in the project's folder")
 
 
 def select(model: Any, rows: Any) -> Any:
@@ -219,7 +221,10 @@ def predict(model: Any, rows: Any, names: Sequence[str]) -> dict[str, list[Any]]
     found = {kind: to_json(values) for kind, values in results.items()}
     if len(names) > 1:
         if any(not isinstance(each, (list, dict)) or len(each) != len(names) for each in found["predictions"]):
-            raise Problem(f"--outputs has {len(names)} names, but a prediction is {found['predictions'][0]}")
+            raise Problem(
+                f"--outputs has {len(names)} names, but a prediction has another number of values: "
+                f"{found['predictions'][0]}"
+            )
         values = (list(each.values()) if isinstance(each, dict) else each for each in found["predictions"])
         found["predictions"] = [dict(zip(names, each)) for each in values]  # noqa: B905
     return found

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-MAX_ROWS = 20  # saved with their predictions
+MAX_ROWS = 20  # the maximum number of rows saved with their predictions
 TYPES = ("long", "integer", "double", "float", "boolean", "string", "datetime")  # MLflow's names
 # pandas.api.types.infer_dtype -> MLflow's type. All others are strings.
 INFERRED = {"boolean": "boolean", "integer": "long", "datetime64": "datetime", "datetime": "datetime"}
 INFERRED.update({"floating": "double", "mixed-integer-float": "double", "decimal": "double", "date": "datetime"})
-FOREIGN = ("mixed", "mixed-integer", "timedelta", "timedelta64", "complex", "period", "interval")
+UNSUPPORTED = ("mixed", "mixed-integer", "timedelta", "timedelta64", "complex", "period", "interval")
 NARROW = {"int32": "integer", "float32": "float", "float16": "float"}
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
 
 
 FROM_TRAINING = (
-    "the model has categorical columns, but in the file of rows they are not. Call describe(model, rows) with the "
-    "DataFrame, in the script or notebook that trained the model"
+    "the model has categorical columns that are not categorical in the file of rows. Call describe(model, rows) with "
+    "the DataFrame, in the script or notebook that trained the model"
 )
 
 
@@ -46,7 +46,7 @@ def read_type(text: str) -> tuple[str, str]:
     """Parse the column and type of --type."""
     name, _, kind = text.rpartition("=")
     if not name or kind not in TYPES:
-        raise Problem(f"--type {text}: give COLUMN=TYPE, with one of {', '.join(TYPES)}")
+        raise Problem(f"--type {text}: expected COLUMN=TYPE, where TYPE is one of {', '.join(TYPES)}")
     return name, kind
 
 
@@ -114,7 +114,9 @@ def to_types(frame: Any, types: dict[str, str]) -> Any:
             if types.get(name) == "datetime" or (name not in types and of_dates):
                 frame[name] = import_pandas().to_datetime(frame[name], utc=True)
         except ValueError as error:
-            raise Problem(f"column {name} contains non-dates ({error}). For text: --type {name}=string") from None
+            raise Problem(
+                f"column {name} contains values that are not dates ({error}). If it is text: --type {name}=string"
+            ) from None
         if types.get(name) == "string":
             frame[name] = frame[name].astype(object).where(frame[name].isna(), frame[name].astype(str))
     return frame
@@ -184,7 +186,7 @@ def infer_column_type(values: Any) -> str:
     """Return MLflow's type of a column, or of its categories."""
     values = getattr(values.dtype, "categories", values)
     inferred = import_pandas().api.types.infer_dtype(values, skipna=True)
-    if inferred in FOREIGN:
+    if inferred in UNSUPPORTED:
         raise Problem(f"column {values.name} has a type that requests cannot contain ({inferred})")
     return NARROW.get(str(values.dtype).lower()) or INFERRED.get(inferred, "string")
 
@@ -210,7 +212,7 @@ def progress(activity: str) -> Iterator[None]:
 
 
 def write(files: Mapping[Path, str | bytes | None]) -> None:
-    """Write all files, or none if that fails. Files without text are removed: they belong to another model."""
+    """Write all files, or none if that fails. A file whose text is None is removed: it belongs to another model."""
     parts = {path: path.with_name(f"{path.name}.part") for path, text in files.items() if text is not None}
     try:
         for path, part in parts.items():

@@ -1,7 +1,7 @@
 """The web server: uvicorn, with one event loop per worker process. Predictions run in separate threads.
 
 SageMaker's routes are handled here, directly on ASGI: endpoints get no other requests, and a web framework would take
-longer than a small model. All other routes are FastAPI's.
+longer than a small model's prediction. All other routes are FastAPI's.
 """
 
 import asyncio
@@ -165,7 +165,10 @@ class App:
 
 
 async def read_body(receive: Receive, content_length: int, limit: int) -> bytes:
-    """Read the whole body. Raises TooLarge as soon as it exceeds the limit, in bytes, and ClientGone."""
+    """Read the whole body.
+
+    Raises TooLarge as soon as the body exceeds `limit` bytes, and ClientGone if the client disconnects.
+    """
     pieces: list[bytes] = []
     size, more = 0, True
     while more:

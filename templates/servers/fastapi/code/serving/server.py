@@ -10,9 +10,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that they close them first
+KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that the clients close them first
 LINGER = 2.0  # seconds that idle connections stay open after SIGTERM, for a request already sent
-MAX_ARRIVAL = 60.0  # seconds for a request to arrive (SageMaker: as long as for the response)
+MAX_ARRIVAL = 60.0  # seconds for a request to arrive; SageMaker allows as much for the response
 MAX_HEADERS = 2**16  # bytes
 
 
@@ -37,7 +37,7 @@ def serve(app: Any, listener: socket.socket) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which also drops requests that do not arrive in time, and lets idle connections linger at shutdown."""
+    """uvicorn's server; also drops requests that do not arrive in time and lets idle connections linger at shutdown."""
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # every second
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class Joined:
+class JoiningTransport:
     """A transport that sends the head of a response together with its body, which saves a system call and a packet."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -85,7 +85,7 @@ class Joined:
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, which also tracks since when a request is arriving and how large its headers are."""
+    """uvicorn's connection; it also tracks when the current request started to arrive and the size of its headers."""
 
     arriving: float | None = None  # time.monotonic() when the request started to arrive; None between requests
     in_headers = False
@@ -93,7 +93,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.arriving = time.monotonic()
-        self.joined = Joined(transport)
+        self.joined = JoiningTransport(transport)
         super().connection_made(self.joined)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:

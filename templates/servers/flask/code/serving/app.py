@@ -153,7 +153,7 @@ def read_body(stream: BinaryIO, limit: int) -> bytes:
         body = stream.read(limit + 1)
         if len(body) <= limit:
             return body
-        for _ in range(64):  # clients read the response only after sending the body: skip up to 64 MB of it
+        for _ in range(64):  # clients read the response only after sending the body: discard up to 64 MB
             if not stream.read(2**20):
                 break
     except OSError:
@@ -182,7 +182,7 @@ def resolve(requests: list[Request]) -> None:
 
 
 def read_pieces(stream: Stream) -> Iterator[bytes]:
-    """Yield the pieces of a stream. The handler runs in a thread, to not block the event loop."""
+    """Yield the pieces of a stream. The handler runs in a thread, so as not to block the event loop."""
     in_thread = gevent.get_hub().threadpool.apply
     try:
         while (piece := in_thread(next, (stream, None))) is not None:

@@ -98,7 +98,7 @@ class EventWorker(GeventWorker):  # type: ignore[misc]
 
 
 class GunicornLog(Logger):  # type: ignore[misc]
-    """Passes gunicorn's log, from warnings up, to this server's log."""
+    """Passes gunicorn's log, at WARNING and above, to this server's log."""
 
     def setup(self, cfg: object) -> None:
         self.error_log.propagate = True
@@ -106,7 +106,7 @@ class GunicornLog(Logger):  # type: ignore[misc]
 
 
 def limit_restarts(workers: int, maximum: int) -> Callable[[Arbiter, Worker], None]:
-    """Create a hook that stops gunicorn if workers die too often; with many models, any death would lose models."""
+    """Create a hook that stops gunicorn if workers die too often; on a multi-model server, any death loses models."""
     restarts = Restarts(maximum)
 
     def pre_fork(_: Arbiter, worker: Worker) -> None:
