@@ -135,7 +135,7 @@ describe('resolve refuses', () => {
     ],
     [
       { framework: 'transformers', modelName: 'a/b-70b', modelServer: 'fastapi', deployTarget: 'batch' },
-      /^[^\n]*CUDA 12 \(--instance-type=ml\.r6i\.12xlarge\)$/,
+      /^[^\n]*CUDA versions up to 12 only \(use --instance-type=ml\.r6i\.12xlarge\)$/,
     ],
     [
       { framework: 'transformers', modelName: 'openai/gpt-oss-20b', instanceType: 'ml.g4dn.12xlarge' },
