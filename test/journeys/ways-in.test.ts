@@ -287,10 +287,10 @@ describe('on a terminal, the bin', () => {
     const steps = all.slice(0, 8).map((text, at) => [text, at === 7 ? '\u0003' : enter] as const);
     const prompts = drive(newFolder(), steps, [], { WIDTH: '40' }).output;
     assert.match(prompts, /^Creates a project that serves your model\r?\non SageMaker, in your own container\.\r?$/m);
-    assert.match(prompts, /asynchronous, the *\r?\n/);
+    assert.match(prompts, /FastAPI on[^\r\n]*\r?\n +/);
     const missing = ['demo', '--model=absent.pkl', '--skip-prompts', '--framework-version=latest'];
     const { output } = drive(newFolder(), [], missing, { WIDTH: '40' });
-    assert.match(output, /^ {2}frameworkVersion: "latest" is not\r?\n {2}valid: expected/m);
+    assert.match(output, /^ {2}frameworkVersion: "latest" is not\r?\n {2}valid; expected/m);
     const elsewhere = drive(newFolder(), [], ['update'], { WIDTH: '40' }).output;
     assert.match(elsewhere, /^ {6}run: cd PROJECT && ml-container-creator update\r?$/m);
   });
