@@ -138,7 +138,7 @@ export const questionToReplace = ({ message }: Problem): Question => ({
 export const questionToTrust = (danger: string): Question => ({
   name: 'trust',
   intro: wrap(`\n${danger}. Do not use it unless you know why.`),
-  message: 'Use it anyway? (no: back to the question)',
+  message: 'Use it anyway? (n: back to the question)',
   type: 'confirm',
   default: false,
 });

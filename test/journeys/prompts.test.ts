@@ -361,7 +361,7 @@ describe('a dialogue', () => {
     const named = (type: string) => offers.find(({ value }) => value === type)?.name.replaceAll(/\s+/g, ' ') ?? '';
     assert.match(named('ml.g5.xlarge'), /the smallest with a GPU that can hold/);
     assert.match(named('ml.r5.2xlarge') || named('ml.r5.xlarge'), /the smallest that can hold/);
-    assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*fits ml\.g5\.xlarge/);
+    assert.match(asked.get('confirmation')?.intro ?? '', /Warning: [\s\S]*fits on ml\.g5\.xlarge/);
   });
 
   it('names the library whose version it asks for and shows', async () => {

@@ -182,7 +182,7 @@ describe('on a terminal, the bin', () => {
     'Deployment tools',
     'is built',
     'reaches the container',
-    'Framework version',
+    'Version of',
     'region',
     'ARN',
     'sample model',
@@ -286,11 +286,11 @@ describe('on a terminal, the bin', () => {
   it('wraps texts at the width of a narrow terminal, but not the commands in them', () => {
     const steps = all.slice(0, 8).map((text, at) => [text, at === 7 ? '\u0003' : enter] as const);
     const prompts = drive(newFolder(), steps, [], { WIDTH: '40' }).output;
-    assert.match(prompts, /^Your model, in your own container, on\r?\nSageMaker\.\r?$/m);
-    assert.match(prompts, /asynchronous, the *\r?\n/);
+    assert.match(prompts, /^Creates a project that serves your model\r?\non SageMaker, in your own container\.\r?$/m);
+    assert.match(prompts, /FastAPI on[^\r\n]*\r?\n +/);
     const missing = ['demo', '--model=absent.pkl', '--skip-prompts', '--framework-version=latest'];
     const { output } = drive(newFolder(), [], missing, { WIDTH: '40' });
-    assert.match(output, /^ {2}frameworkVersion: "latest" is not\r?\n {2}valid: expected/m);
+    assert.match(output, /^ {2}frameworkVersion: "latest" is not\r?\n {2}valid; expected/m);
     const elsewhere = drive(newFolder(), [], ['update'], { WIDTH: '40' }).output;
     assert.match(elsewhere, /^ {6}run: cd PROJECT && ml-container-creator update\r?$/m);
   });
@@ -341,7 +341,7 @@ describe('on a terminal, the bin', () => {
       'trained with',
       'Name of',
       'Format',
-      'Framework version',
+      'Version of',
       'sample model',
       'What do you want to do?',
     ];
