@@ -114,7 +114,7 @@ def test_every_format_gets_the_models_own_predictions(make: Any, first: Path, tm
         names = list(rows.columns)
         lists = [list(record.values()) for record in records]
         server = serve()
-        assert "20 of 20 predictions match expected.json" in server.log()
+        assert "20 of 20 predictions agree" in server.log()
         for body in (
             {"instances": records},
             {"dataframe_split": {"columns": names, "data": lists}},

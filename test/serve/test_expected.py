@@ -54,7 +54,7 @@ def refusal(folder: Path) -> str:
 def test_a_model_that_agrees_is_loaded(tmp_path: Path, model: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     load(write(tmp_path, model))
-    assert "20 of 20 predictions match expected.json (largest difference 0)." in caplog.text
+    assert "20 of 20 predictions agree (largest difference 0)." in caplog.text
 
 
 def test_the_largest_difference_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -63,7 +63,7 @@ def test_the_largest_difference_is_logged(tmp_path: Path, caplog: pytest.LogCapt
     predictions = model.predict(ROWS)
     predictions[7] *= 1 + 3e-9
     load(write(tmp_path, model, predictions=predictions.tolist()))
-    assert "20 of 20 predictions match expected.json (largest difference 3e-09)." in caplog.text
+    assert "20 of 20 predictions agree (largest difference 3e-09)." in caplog.text
 
 
 def test_the_file_can_set_the_tolerance(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_server_starts_only_if_its_predictions_agree(
     expect(project, first, second)
     with Server(project, variant, SM_WORKERS="2") as server:
         server.wait_until_ready()
-        assert "2 of 2 predictions match expected.json (largest difference " in server.log()
+        assert "2 of 2 predictions agree (largest difference " in server.log()
     expect(project, first, second + 1)
     with Server(project, variant, SM_WORKERS="2") as server:
         assert server.wait() == 1
@@ -258,7 +258,7 @@ def test_a_model_that_starts_threads_is_checked_in_the_worker(samples: dict[str,
     (project / "model/model.joblib").unlink()
     with Server(project, "fastapi", SM_WORKERS="1", OMP_NUM_THREADS="2") as server:
         server.wait_until_ready()
-        assert "20 of 20 predictions match expected.json" in server.log()
+        assert "20 of 20 predictions agree" in server.log()
         assert server.invoke({"instances": ROWS.tolist()}).json() == {"predictions": model.predict(ROWS).tolist()}
 
 

@@ -51,7 +51,7 @@ def check_predictions(model_dir: Path, answer: Answer) -> None:
     ]
     count, largest = len(expected["inputs"]), max(row[-1] for row in rows)
     if largest <= tolerance:
-        log.info("%d of %d predictions match expected.json (largest difference %.1g).", count, count, largest)
+        log.info("%d of %d predictions agree (largest difference %.1g).", count, count, largest)
         return
     wrong = [row for row in rows if row[-1] > tolerance]
     shown = [f"record {number}: expected {kind} {was!r:.200}, got {now!r:.200}" for number, kind, was, now, _ in wrong]

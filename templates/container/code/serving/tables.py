@@ -198,7 +198,7 @@ class Reader(NamedTuple):
             raise BadRequest(f"{where} has the column {twice} twice.")
         for column in self.columns:
             if not column.can_be_omitted and column.name not in found:
-                raise BadRequest(f"{where} lacks the column {column.name}.")
+                raise BadRequest(f"{where}: {column.name} is missing.")
 
 
 def list_names(names: Sequence[Any]) -> str:

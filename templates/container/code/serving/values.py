@@ -52,8 +52,8 @@ BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": F
 TYPES = {
     "double": Type("a number", "float64", NUMBERS, parse_number),
     "float": Type("a number", "float32", NUMBERS, parse_number),
-    "long": Type("a whole number", "int64", NUMBERS, parse_whole),
-    "integer": Type("a whole number", "int32", NUMBERS, parse_whole),
+    "long": Type("a number", "int64", NUMBERS, parse_whole),
+    "integer": Type("a number", "int32", NUMBERS, parse_whole),
     "boolean": Type("true or false", "bool", frozenset({bool}), BOOLEANS.__getitem__),
     "string": Type("a string", "object", TEXTS),
     ANY: Type("a number, a string, true or false", "object", NUMBERS | TEXTS | {bool}),
@@ -170,7 +170,7 @@ def to_whole(values: Values, column: Column) -> NDArray[Any]:
     limits = np.iinfo(TYPES[column.type].dtype)
 
     if not all(value is None or isinstance(value, int) or value.is_integer() for value in values):
-        raise refuse(values, column, lambda value: isinstance(value, int) or value.is_integer())
+        raise refuse(values, column, lambda value: isinstance(value, int) or value.is_integer(), "not a whole number")
     if not all(value is None or limits.min <= value <= limits.max for value in values):
         raise refuse(
             values, column, lambda value: limits.min <= value <= limits.max, f"too large for {limits.bits} bits"
@@ -184,7 +184,7 @@ def to_booleans(values: Values, column: Column) -> NDArray[Any]:
 
 
 def to_objects(values: Values, column: Column) -> NDArray[Any]:
-    """Return objects, such as strings. The column's `gap` replaces missing values."""
+    """Return objects, such as strings. The column's `missing_value` replaces missing values."""
     array = np.empty(len(values), dtype=object)
     array[:] = values if None not in values else [column.missing_value if value is None else value for value in values]
     return array
