@@ -275,6 +275,19 @@ def test_a_python_that_differs_from_the_image_is_reported(project: Path) -> None
     assert "predictions" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("image", "advice"),
+    [(PYTHON, "If it mentions Requires-Python"), ("3.99", f"is for Python 3.99, and this is {PYTHON}.")],
+)
+def test_packages_that_cannot_be_installed_are_reported(project: Path, image: str, advice: str) -> None:
+    lock_nothing(project, ".", image=image)
+    shutil.rmtree(project / ".venv")
+    done = run_local(project, PIP_REQUIREMENT="absent.txt")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "requirements.txt cannot be installed; pip's error is above." in done.stderr
+    assert advice in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_no_process_behind(project: Path, number: signal.Signals) -> None:
     handler = "import pathlib, time\ndef load(d):\n  (d / 'loading').touch()\n  time.sleep(60)\ndef predict(m, i): pass"

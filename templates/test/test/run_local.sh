@@ -57,7 +57,7 @@ check_files() {
 }
 
 install_requirements() {
-  local python version image installed=.venv/installed.txt
+  local python version image advice installed=.venv/installed.txt
   [[ -f requirements.txt ]] || step ./lock.sh || fail "There is no requirements.txt, and ./lock.sh failed."
   ./lock.sh --check || fail "requirements.txt is out of sync with requirements.in or .python-version."
   python=$(./lock.sh --python) || fail "No suitable Python was found; the reason is above."
@@ -70,7 +70,12 @@ install_requirements() {
   say "Installing requirements.txt in .venv (once; takes a minute or two)"
   step "$python" -m venv --clear .venv || fail "$python cannot create a virtual environment. On Debian: apt install python3-venv"
   install_for_cpus
-  install -r requirements.txt || fail "requirements.txt cannot be installed; see pip's error above. It is for Python $image, and this is $version."
+  if ! install -r requirements.txt; then
+    # uv ignores upper limits in Requires-Python; pip does not.
+    advice="If it mentions Requires-Python, set another version of that package in requirements.in, then run ./lock.sh."
+    [[ $version == "$image" ]] || advice="requirements.txt is for Python $image, and this is $version."
+    fail "requirements.txt cannot be installed; pip's error is above. $advice"
+  fi
   { echo "$version" && cat requirements.txt; } >"$installed"
 }
 
