@@ -10,9 +10,15 @@ interface NotAModel {
 const begins = (text: string | RegExp) => (start: Buffer) =>
   typeof text === 'string' ? start.toString('latin1').startsWith(text) : text.test(start.toString('latin1'));
 
-/** A version, then a description that starts with an input. An ONNX file has the producer's name there. */
-const isCoreMl = (start: Buffer) =>
-  start[0] === 0x08 && start[2] === 0x12 && start[start.findIndex((byte, at) => at > 2 && byte < 0x80) + 1] === 0x0a;
+/**
+ * Whether a protobuf has a version, then a message that starts with a message whose first field has this number. In a
+ * Core ML model that is the name of an input (1), in a SavedModel the list of operators (2). ONNX has no message there.
+ */
+function isProtobuf(start: Buffer, field: number): boolean {
+  const after = (at: number) => start.findIndex((byte, index) => index >= at && byte < 0x80) + 1; // skips a length
+  const [inner, first] = [after(3), after(after(3) + 1)];
+  return start[0] === 0x08 && start[2] === 0x12 && start[inner] === 0x0a && start[first] === field * 8 + 2;
+}
 
 export const notModels: readonly NotAModel[] = [
   {
@@ -38,7 +44,12 @@ export const notModels: readonly NotAModel[] = [
   {
     what: 'a Core ML model, which runs on macOS only',
     hint: 'pass the original model, or export that to ONNX',
-    is: isCoreMl,
+    is: (start) => isProtobuf(start, 1),
+  },
+  {
+    what: 'one file of a TensorFlow SavedModel',
+    hint: 'pass the folder that contains it',
+    is: (start) => isProtobuf(start, 2),
   },
   {
     what: 'a TensorFlow Lite model, which is not supported',

@@ -91,6 +91,10 @@ describe('a pickle', () => {
     assert.equal(facts.inputs, undefined); // a custom step can change the columns
   });
 
+  it('of a PyTorch module says how to export it, whatever its class', () => {
+    assert.match(factsOf('module.pkl').obstacle ?? '', /__main__\.Net, a PyTorch module\. Export it .*torch\.jit/);
+  });
+
   it('without a model gets a hint', () => {
     const { what, obstacle } = factsOf('dict-1.9.joblib');
     assert.equal(what, 'joblib file of a dict with the keys model, scaler');
@@ -179,6 +183,7 @@ describe('files that are not models', () => {
     ['<?xml version="1.0" encoding="UTF-8"?>\n<PMML version="4.4">', /PMML.*pass the original model/],
     ['<?xml version="1.0"?>\n<net name="main" version="11">', /OpenVINO.*ONNX/],
     ['\x08\x06\x12\xda\x01\n\x18\n\x07input_2', /Core ML.*ONNX/],
+    ['\x08\x01\x12\xaa\xa6\x01\n\x91\x0f\x12\xe1\x0e\n^\n\x10AssignVariableOp', /SavedModel.*pass the folder/],
     ['\x20\0\0\0TFL3', /TensorFlow Lite.*SavedModel/],
     ['{"cells": [], "nbformat": 4}', /notebook.*--code/],
     ['import pandas as pd\n', /Python code.*--code/],

@@ -116,11 +116,13 @@ function describe(value: Value): string {
 
 const list = (words: readonly string[]) => `${words.slice(0, 6).join(', ')}${words.length > 6 ? ', …' : ''}`;
 
+const exportModule = '. Export it where its class is defined: torch.jit.script(model.eval()).save("model.pt")';
+
 /** Classes that the scikit-learn handler cannot serve, and what to do with them. */
 const unservable: readonly [RegExp, string][] = [
   [/^xgboost\.core\.Booster$/, '. Save it in XGBoost\'s own format: booster.save_model("model.json")'],
   [/^(tf_)?keras\.|^tensorflow\./, '. Save it in Keras\'s own format: model.save("model.keras")'],
-  [/^torch\./, '. Export it where its class is defined: torch.jit.script(model.eval()).save("model.pt")'],
+  [/^torch\./, exportModule],
   [/^(pandas|numpy|scipy)\./, ', not a model. Save the model itself'],
 ];
 
@@ -129,7 +131,8 @@ function obstacleOf(value: Value, main: Global | undefined): string | undefined 
   if (!main && isInstance(value)) return undefined;
   if (!main) return 'That is not a model: save the model itself, joblib.dump(model, "model.joblib").';
   const name = `${main.module}.${main.name}`;
-  const hint = unservable.find(([pattern]) => pattern.test(name))?.[1];
+  const isModule = ['_parameters', '_modules'].every((field) => fieldsOf(value).has(field)); // torch.nn.Module
+  const hint = isModule ? `, a PyTorch module${exportModule}` : unservable.find(([pattern]) => pattern.test(name))?.[1];
   return hint && `It contains ${name}${hint}.`;
 }
 
