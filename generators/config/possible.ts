@@ -44,7 +44,7 @@ function obstacles(collect: Collect, progress: Progress, machine: Machine): read
   return real.some((each) => each.key === 'instanceType') ? real : last; // a default type that is too small says most
 }
 
-/** Why the size of the model is asked: its name gives one for which nothing works, while smaller models do. */
+/** The reason to ask for the size of a model: nothing works with the size in its name, but a smaller one would do. */
 export function doubtfulSize(collect: Collect, progress: Progress, machine: Machine): string | undefined {
   if (!progress.asked.has('modelName') || !collect(progress.answered).open.includes('modelMemory')) return undefined;
   const [problem] = progress.asked.has('modelMemory') ? [] : obstacles(collect, progress, machine);
