@@ -253,7 +253,10 @@ def test_a_job_that_is_stopped_during_its_start_leaves_no_files(first: Path, tmp
 
 
 FAILURES = {
-    "no channel": (lambda job: job.configure("inputdataconfig", {"test": {}}), "There is no channel train. .* test"),
+    "no channel": (
+        lambda job: job.configure("inputdataconfig", {"test": {}}),
+        "The job has no channel named train. .* test",
+    ),
     "no data": (
         lambda job: (job.root / "input/data/train/houses.csv").unlink(),
         "There are no records in channel train",

@@ -95,7 +95,7 @@ def require_size(settings: Settings, size: int) -> None:
 
 
 def check_role(settings: Settings, repository: str) -> None:
-    """Raise Failure if the role does not trust SageMaker or cannot read the image or model, if the caller can check."""
+    """Raise Failure if the role does not trust SageMaker or lacks a permission. Skipped if the caller cannot check."""
     role, maker = settings.role_arn, hints.command("create_role")
     if f":{settings.account}:" not in role:
         return

@@ -211,12 +211,12 @@ def roll_back(settings: Settings, before: str, name: str, made: list[str]) -> No
         return
     delete_configuration(name, made)
     if own and before and now.get("EndpointConfigName") not in (None, before):
-        delete_configuration(before)  # another run replaced this one, which had replaced it
+        delete_configuration(before)  # the endpoint has another run's configuration, so this one is unused
     say("Removed everything this run created.")
 
 
 def delete_configuration(name: str, kinds: Collection[str] = ("endpoint_config", "model")) -> None:
-    """Delete an endpoint configuration and the model of the same name, if they exist; `kinds` limits it to one."""
+    """Delete an endpoint configuration and the model of the same name, if they exist; `kinds` says which."""
     sagemaker = client("sagemaker")
     if "endpoint_config" in kinds:
         if_exists(sagemaker.delete_endpoint_config, EndpointConfigName=name)

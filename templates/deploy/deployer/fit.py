@@ -138,7 +138,7 @@ def follow(settings: Settings, job: str, uri: str) -> None:
     if status == "Stopped" and not problem:
         say(f"{job} was stopped ({ended['SecondaryStatus']}) and saved its current model.")
         return
-    reason = ended.get("FailureReason") or f"it is {status} ({ended['SecondaryStatus']}); model: {problem or 'none'}"
+    reason = ended.get("FailureReason") or f"status {status} ({ended['SecondaryStatus']}); model: {problem or 'none'}"
     raise Failure(f"{job} failed: {reason}", f"Its log is above, and in CloudWatch: {GROUP}")
 
 

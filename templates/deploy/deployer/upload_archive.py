@@ -50,7 +50,7 @@ def require(settings: Settings) -> Settings:
     if model != own:  # our own archives are packed without links
         say(f"Reading {model} ({found['ContentLength']} bytes) to check it for links")
         if problem := archive.find_problem(s3.get_object(Bucket=bucket, Key=key)["Body"]):
-            how = f"Pack it again without links: {hints.command('upload_model')} does that."
+            how = f"Pack it again: {hints.command('upload_model')} makes an archive that SageMaker accepts."
             raise Failure(f"SageMaker cannot unpack {model}: {problem}", how)
     return replace(settings, model_data=model)
 

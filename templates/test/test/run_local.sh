@@ -170,7 +170,7 @@ main() {
     check_files
     check_request
   fi
-  # It handles signals from here on, and stops the server.
+  # local_server.py handles signals from here on, and stops the server.
   exec .venv/bin/python test/local_server.py ${keep:+"$keep"} --wait "$seconds" ${file:+"$file" "$type"}
 }
 

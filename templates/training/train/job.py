@@ -176,7 +176,7 @@ def open_job(given: Any, model_dir: Path, takes_missing: bool) -> Job:
         raise InputError(f"Training runs on one instance, but the job has {len(hosts)}: set its instance count to 1.")
     channels = read_config("inputdataconfig")
     if "train" not in channels:
-        raise InputError(f"There is no channel train. The job's channels: {', '.join(channels) or 'none'}.")
+        raise InputError(f"The job has no channel named train. Its channels: {', '.join(channels) or 'none'}.")
     train = open_channel("train", channels["train"], takes_missing)
     validation = open_channel("validation", channels["validation"], takes_missing) if "validation" in channels else None
     if validation and validation.x.shape[1] != train.x.shape[1]:

@@ -203,7 +203,7 @@ def find_value(listed: str, frame: Any) -> str:
     cells = frame.isin([value for value in values if value is not None])
     places = np.argwhere((cells | frame.isna() if None in values else cells).to_numpy())
     if len({*places[:, 1]}) != 1:
-        return f"There are values such as {plain[:200]}"
+        return f"The request contains {plain[:200]}"
     return show_cell(frame, *places[0])
 
 

@@ -1,8 +1,8 @@
 """model/expected.json: records, and the model's predictions for them in the training environment.
 
 {"inputs": [...], "predictions": [...]} and, if the model has them, "probabilities": [...], lists of the same length.
-"versions" are the library versions in training, "tolerance" is the relative tolerance (default 1e-6). The server starts
-only if the model still makes the same predictions.
+"versions" are the library versions in training, "tolerance" is the largest difference allowed (default 1e-6). The
+server starts only if the model still makes the same predictions.
 """
 
 import json

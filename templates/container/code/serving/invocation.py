@@ -116,8 +116,8 @@ class Invoker:
     def stop_batching(self, reason: str) -> bool:
         """Turn batching off. Return False, so that the current batch is predicted one by one, too."""
         log.warning(
-            f"predict() {reason}. Batching is turned off: these requests are predicted again one by one, as are all "
-            "further requests, which is slower. Set BATCHING = False in model_handler.py to avoid the first attempt."
+            f"predict() {reason}. Batching is turned off: these requests are now predicted one by one, as are all "
+            "later requests, which is slower. Set BATCHING = False in model_handler.py to turn it off from the start."
         )
         self.batcher.max_requests = 1
         return False
@@ -138,7 +138,7 @@ class Invoker:
         one.request.response = Response(200, body, media_type, response_headers(one.request))
 
     def stream(self, request: Request, outputs: Iterator[Any]) -> tuple[Stream, str]:
-        """Return a streamed response and its media type. An error in the first piece, made here, sets the status."""
+        """Return a streamed response and its type. The first piece is made here: an error in it sets the status."""
         encoded = map(self.model.encode, outputs)
         first = list(itertools.islice(encoded, 1))
         media_type = self.model.media_type or type_of_pieces(first)

@@ -50,7 +50,8 @@ def find_columns(model: Any) -> InputSchema | None:
 def decode(model: Any, records: Any) -> NDArray[Any]:
     """Return the records of one request as an array: numbers of shape (records, features), or texts of (records,).
 
-    Not called for a model trained on a DataFrame: predict gets a DataFrame.
+    Not called if predict gets a DataFrame. It gets one if the model was trained on one, unless all columns are numbers
+    and no step selects columns.
     """
     if takes_texts(model):
         return to_texts(records)

@@ -45,7 +45,7 @@ def name_outputs(predictions: Sequence[Any]) -> list[dict[str, str]]:
 
 
 def to_json(value: Any) -> Any:
-    """Return predictions as JSON: arrays as lists, tables as objects. A list of tables has one per output."""
+    """Return predictions as JSON: arrays as lists, tables as objects. A list of 2-D arrays has one per output."""
     if isinstance(value, list) and value and all(getattr(each, "ndim", 1) == 2 for each in value):
         return [list(outputs) for outputs in zip(*map(to_json, value))]  # noqa: B905
     if hasattr(value, "toarray"):
