@@ -230,6 +230,7 @@ export const parameters = {
     about: 'Name of the instance type, if --instance-type=custom',
     prompt: 'Name of the instance type, such as ml.m5.large',
     schema: z.string().regex(instanceTypeName),
+    defaultText: 'required with --instance-type=custom',
     rule: 'a type like ml.m5.large (ml.FAMILY.SIZE)',
     onlyFor: {
       why: 'instanceType custom',

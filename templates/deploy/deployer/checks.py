@@ -39,7 +39,7 @@ def require_all(settings: SettingsT, role_arn: str) -> SettingsT:
 def require_role(settings: Settings, given: str, how_to_pass: str = "") -> str:
     """Return the role that SageMaker assumes: `given`, ROLE_ARN, or the one that create_role created.
 
-    Raise Failure if there is none, with `how_to_pass`, the arguments that name one.
+    Raise Failure if there is none; the message shows how to pass one: `how_to_pass`, or deploy's argument.
     """
     role = given or settings.role_arn or recall(settings, "role")
     if not role:
