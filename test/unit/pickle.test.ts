@@ -95,6 +95,10 @@ describe('a pickle', () => {
     assert.match(factsOf('module.pkl').obstacle ?? '', /__main__\.Net, a PyTorch module\. Export it .*torch\.jit/);
   });
 
+  it("of a module's weights is not a model", () => {
+    assert.match(factsOf('weights.pkl').obstacle ?? '', /OrderedDict, not a model\. Save the model itself/);
+  });
+
   it('without a model gets a hint', () => {
     const { what, obstacle } = factsOf('dict-1.9.joblib');
     assert.equal(what, 'joblib file of a dict with the keys model, scaler');

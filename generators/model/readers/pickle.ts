@@ -123,7 +123,7 @@ const unservable: readonly [RegExp, string][] = [
   [/^xgboost\.core\.Booster$/, '. Save it in XGBoost\'s own format: booster.save_model("model.json")'],
   [/^(tf_)?keras\.|^tensorflow\./, '. Save it in Keras\'s own format: model.save("model.keras")'],
   [/^torch\./, exportModule],
-  [/^(pandas|numpy|scipy)\./, ', not a model. Save the model itself'],
+  [/^(collections|pandas|numpy|scipy)\./, ', not a model. Save the model itself'],
 ];
 
 /** Why the saved object cannot be served as it is; undefined if it can. */
