@@ -9,8 +9,9 @@ export interface Field {
   readonly shape: readonly number[];
   /** An example value. */
   readonly example?: string | number | boolean;
-  /** For a column of a signature: whether every record must have a value. */
+  /** For a column of a signature: whether every record must have it, and whether its value can then be null. */
   readonly required?: boolean;
+  readonly nullable?: boolean;
 }
 
 /** What a reader finds in a file or folder. Unknown facts are absent. */

@@ -25,7 +25,13 @@ export function sampleRequest(inputs: readonly Field[], byColumn = false): strin
 
 /** The content of model/signature.json for these columns. */
 export function signatureFor(inputs: readonly Field[]): string {
-  const columns = inputs.map(({ name, type, required = true, example = null }) => ({ name, type, required, example }));
+  const columns = inputs.map(({ name, type, required = true, nullable, example = null }) => ({
+    name,
+    type,
+    required,
+    nullable,
+    example,
+  }));
   return `${JSON.stringify({ inputs: columns }, null, 1)}\n`;
 }
 

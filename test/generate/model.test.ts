@@ -241,14 +241,15 @@ describe('--model', () => {
     const project = (path: string) => readFileSync(join(folder, 'serve-signed', path), 'utf8');
     assert.deepEqual(JSON.parse(project('model/signature.json')).inputs, [
       { ...age, example: 31.5 },
-      { name: 'city', type: 'string', required: false, example: 'Oslo' },
+      { name: 'city', type: 'string', required: true, nullable: true, example: 'Oslo' },
       { name: 'since', type: 'datetime', required: false, example: '2024-05-31T00:00:00' },
     ]);
     const record = { age: 31.5, city: 'Oslo', since: '2024-05-31T00:00:00' };
     assert.deepEqual(JSON.parse(project('test/sample_request.json')), { instances: [record] });
     assert.match(project('requirements.in'), /^scikit-learn==1\.3\.2$[\s\S]*^pandas==2\.2\.3$/m);
     const { inputs } = JSON.parse(run(folder, ['inspect', 'signed', '--json']).stdout);
-    assert.deepEqual(inputs[1], { name: 'city', type: 'string', shape: [-1], required: false, example: 'Oslo' });
+    const city = { name: 'city', type: 'string', shape: [-1], required: true, nullable: true, example: 'Oslo' };
+    assert.deepEqual(inputs[1], city);
   });
 
   for (const [name, inputs] of [

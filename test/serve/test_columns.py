@@ -350,6 +350,15 @@ def test_there_are_no_columns_in_script_mode(tmp_path: Path) -> None:
     assert find_columns(handler, None, tmp_path) == (None, ())
 
 
+def test_a_required_column_can_be_nullable(tmp_path: Path) -> None:
+    schema, _ = find(None, tmp_path, inputs=[{"name": "city", "type": "string", "required": True, "nullable": True}])
+    assert schema
+    reader = make_reader(schema)
+    assert reader.from_json(b'[{"city": null}]', "utf-8")[0]["city"].shape == (1,)  # type: ignore[call-overload]
+    with pytest.raises(BadRequest, match="Record 2: city is missing"):
+        reader.from_json(b'[{"city": "Oslo"}, {}]', "utf-8")
+
+
 def test_a_signature_that_does_not_fit_the_model_is_a_start_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="does not contain its column names, or their categories"):
         find(InputSchema([]), tmp_path)

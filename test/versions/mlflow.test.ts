@@ -107,16 +107,25 @@ describe('the server of an MLflow folder', function () {
     rmSync(folder, { recursive: true });
   });
 
+  const ask = async (port: number, type: string, body: string): Promise<[number, unknown]> => {
+    const headers = { 'Content-Type': type };
+    const response = await fetch(`http://127.0.0.1:${port}/invocations`, { method: 'POST', headers, body });
+    return [response.status, await response.json()];
+  };
+
+  it('refuses a request without a column of the signature, as mlflow models serve does', async () => {
+    const body = JSON.stringify({ dataframe_records: [{ age: 31, income: 1, vip: true }] });
+    const [theirs, ours] = await Promise.all((ports.get('pipeline') ?? []).map((port) => ask(port, json, body)));
+    assert.equal(theirs?.[0], 400);
+    assert.equal(ours?.[0], 400);
+    assert.match(JSON.stringify(ours), /Record 1: city is missing/);
+  });
+
   for (const [name, sent] of Object.entries(requests))
     it(`responds like mlflow models serve: ${name}`, async () => {
       const sample = readFileSync(join(folder, projectOf(name), 'test/sample_request.json'), 'utf8');
       for (const [type, body] of [...sent, [json, sample] as const]) {
-        const ask = async (port: number) => {
-          const headers = { 'Content-Type': type };
-          const response = await fetch(`http://127.0.0.1:${port}/invocations`, { method: 'POST', headers, body });
-          return [response.status, await response.json()];
-        };
-        const [expected, found] = await Promise.all((ports.get(name) ?? []).map(ask));
+        const [expected, found] = await Promise.all((ports.get(name) ?? []).map((port) => ask(port, type, body)));
         assert.equal(expected?.[0], 200, `${body}\n${JSON.stringify(expected)}`);
         assert.deepEqual(found, expected, body);
       }

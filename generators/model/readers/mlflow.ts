@@ -156,12 +156,16 @@ function fieldsIn(json: unknown, records: readonly unknown[]): Field[] | undefin
     const fits = types[type];
     if (name === undefined || !fits) return { name: name ?? 'inputs', type, shape: [-1] };
     const example = records.map((record) => valueAt(record, name)).find(fits);
-    const column = { name, type, shape: [-1], required: (required ?? !optional) && !nullable.has(type) };
-    return example === undefined ? column : { ...column, example: example as string };
+    const column = { name, type, shape: [-1], required: required ?? !optional };
+    return {
+      ...column,
+      ...(column.required && nullable.has(type) && { nullable: true }),
+      ...(example !== undefined && { example: example as string }),
+    };
   });
 }
 
-/** Types for which MLflow passes missing values on to the model: "required" refers to the column, not to its values. */
+/** Types for which MLflow passes null on to the model: "required" refers to the column, not to its values. */
 const nullable = new Set(['double', 'float', 'string', 'datetime']);
 const isNumber = (value: unknown) => typeof value === 'number';
 /** The column types that model/signature.json supports, each with a check for example values. */

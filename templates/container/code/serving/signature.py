@@ -1,8 +1,9 @@
 """model/signature.json: the input columns of a model, and the names of its outputs.
 
 {"inputs": [{"name": "city", "type": "string", "required": true, "categories": ["Oslo", "Rome"]}], "outputs": [...]}.
-Types are MLflow's. Optional keys: `required`; `categories`, as in pandas; `"missing": "None"` if None, not NaN, stands
-for a missing value; and `values`, the only values that the model takes.
+Types are MLflow's. Optional keys: `required`, whether a record must have the column; `nullable`, whether its value can
+be null although it is required; `categories`, as in pandas; `"missing": "None"` if None, not NaN, stands for a missing
+value; and `values`, the only values that the model takes.
 """
 
 import json
@@ -63,7 +64,7 @@ def to_column(saved: dict[str, Any]) -> Column:
     return Column(
         str(saved["name"]),
         str(saved["type"]),
-        required,
+        required and not saved.get("nullable"),
         can_be_omitted=not required,
         missing_value=None if saved.get("missing") == "None" else np.nan,
         categories=categories,
