@@ -182,20 +182,23 @@ function move(files: readonly OutputFile[], staging: string, directory: string):
 export function refuseObstacles(files: readonly OutputFile[], directory: string): void {
   refuseInterrupted(directory);
   try {
+    const nearest = nearestFolder(directory);
+    if (!statSync(nearest).isDirectory()) throw refusal('ENOTDIR', nearest);
     for (const { path } of files) refuseObstacle(directory, path);
-    accessSync(nearestFolder(directory), constants.W_OK | constants.X_OK);
+    accessSync(nearest, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw asRequestError(error, directory);
   }
 }
 
+const refusal = (code: string, path: string) => Object.assign(new Error(path), { code });
+
 function refuseObstacle(directory: string, path: string): void {
   const parts = path.split('/');
   const folders = parts.map((_, depth) => join(directory, ...parts.slice(0, depth)));
-  const refuse = (code: string) => Object.assign(new Error(path), { code });
-  if (folders.some((folder) => existsSync(folder) && !statSync(folder).isDirectory())) throw refuse('ENOTDIR');
+  if (folders.some((folder) => existsSync(folder) && !statSync(folder).isDirectory())) throw refusal('ENOTDIR', path);
   const target = join(directory, path);
-  if (existsSync(target) && statSync(target).isDirectory()) throw refuse('EISDIR');
+  if (existsSync(target) && statSync(target).isDirectory()) throw refusal('EISDIR', path);
 }
 
 /** The path itself, or its nearest parent that exists. */

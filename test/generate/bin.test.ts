@@ -193,6 +193,7 @@ describe('the bin refuses', () => {
     const folder = newFolder();
     writeFileSync(join(folder, 'demo'), 'a file');
     assertRefused(run(folder, sample), 2, /part of the path is a file/);
+    assertRefused(run(folder, [...sample, '--project-dir=demo/x/y']), 2, /part of the path is a file/);
     assert.deepEqual(readdirSync(folder), ['demo']);
     const partly = newFolder();
     mkdirSync(join(partly, 'demo/Dockerfile'), { recursive: true });
