@@ -88,6 +88,12 @@ describe('deploy.py', function () {
         assert.equal(err.trimEnd().split('\n').length, 1, err);
       });
 
+      it(`${program} prints its help`, async () => {
+        const { code, out } = await script(directory, program, [...args, '--help'], env);
+        assert.equal(code, 0);
+        assert.match(out, /^Usage: deploy\//);
+      });
+
       it(`${program} runs with the project's .venv, if that has it`, async () => {
         mkdirSync(path.join(own(), 'bin'), { recursive: true });
         const python = path.join(own(), 'bin/python');

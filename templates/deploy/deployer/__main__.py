@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
 from importlib import util
 from pathlib import Path
 from typing import NoReturn
@@ -18,11 +18,15 @@ if __name__ == "__main__":
     sys.path[0] = str(DEPLOY)
 
 
-def require_boto3() -> None:
-    """Exit with 2 unless boto3 can be imported; if only the project's .venv has it, re-run with that Python."""
+def require_python() -> None:
+    """Exit with 2 if this Python is too old."""
     if sys.version_info < (3, 9):  # noqa: UP036  deploy.py and fit.py run on whatever python3 is found
         print("ERROR: python3 must be Python 3.9 or newer.", file=sys.stderr)
         sys.exit(2)
+
+
+def require_boto3() -> None:
+    """Exit with 2 unless boto3 can be imported; if only the project's .venv has it, re-run with that Python."""
     if util.find_spec("boto3"):
         return
     folder = DEPLOY.parent / ".venv"
@@ -38,11 +42,7 @@ def require_boto3() -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that prints a command's docstring as its help."""
-
-    def format_help(self) -> str:
-        """Return the docstring."""
-        return f"{self.description}\n"
+    """Argument parser whose errors say how to get help."""
 
     def error(self, message: str) -> NoReturn:
         """Say how to get help and exit with 2."""
@@ -59,17 +59,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run a command line."""
-    require_boto3()
-    from deployer import hints, settings
-    from deployer.project import COMMANDS, Settings, command_module
+    require_python()
+    from deployer.project import COMMANDS
 
     name, *given = arguments or ["--help"]
     if name not in COMMANDS:
-        return list_commands(name, COMMANDS)
+        return list_commands(name)
+    if {"--help", "-h"} & set(given):
+        sys.stdout.write(f"{help_of(name)}\n")
+        return 0
+    require_boto3()
+    from deployer import hints, settings
+    from deployer.project import Settings, command_module
+
     module = command_module(name)
-    command = r"deploy/deploy.py \1" if hints.suggest_deploy_py() else r"\g<0>"
-    about = re.sub(r"\bdeploy/(?:iam/)?(\w+)\.sh", command, module.__doc__)
-    parser = Parser(prog=hints.command(name), description=about.strip(), allow_abbrev=False)
+    parser = Parser(prog=hints.command(name), add_help=False, allow_abbrev=False)
     getattr(module, "arguments", lambda _: None)(parser)
     values = parser.parse_args(given)
     signals = ("SIGTERM", "SIGHUP")  # handled like Ctrl-C: the command cleans up what it created
@@ -88,13 +92,26 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def list_commands(given: str, known: Iterable[str]) -> int:
+def help_of(name: str) -> str:
+    """Return the docstring of a command's module, without importing it: help works without boto3."""
+    from deployer.hints import suggest_deploy_py
+    from deployer.project import COMMANDS
+
+    source = (DEPLOY / "deployer" / f"{COMMANDS[name]}.py").read_text(encoding="utf-8")
+    text = ast.get_docstring(ast.parse(source)) or ""
+    if "fit" not in COMMANDS:  # there is no training image that submit_build could build
+        text = re.sub(r" \[train\]|, or the training image,", "", text)
+    return re.sub(r"\bdeploy/(?:iam/)?(\w+)\.sh", r"deploy/deploy.py \1", text) if suggest_deploy_py() else text
+
+
+def list_commands(given: str) -> int:
     """List the commands. Return the exit status."""
     from deployer.hints import suggest_deploy_py
+    from deployer.project import COMMANDS
 
     wrong = given not in ("--help", "-h")
     reason = f"ERROR: invalid choice: {given!r}\n" if wrong else ""
-    names = "\n".join(f"  {name}" for name in known)
+    names = "\n".join(f"  {name}" for name in COMMANDS)
     program = "deploy/deploy.py" if suggest_deploy_py() else "deploy/deployer/run"
     usage = f"Usage: {program} COMMAND\n\nCommands (see COMMAND --help):\n\n{names}"
     print(f"{reason}{usage}", file=sys.stderr if wrong else sys.stdout)

@@ -35,10 +35,8 @@ TRAINING_PLATFORM = "linux/amd64"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments. Without a training container the help does not mention `train`."""
+    """Add the command's arguments."""
     parser.add_argument("what", metavar="train", nargs="?", choices=["train"])
-    if "fit" not in COMMANDS:
-        parser.description = re.sub(r" \[train\]|, or the training image,", "", parser.description or "")
 
 
 def run(settings: Settings, given: argparse.Namespace) -> str:

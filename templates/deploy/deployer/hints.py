@@ -1,4 +1,4 @@
-"""What to type next: the commands this project has, as its user calls them."""
+"""What to type next: the commands this project has, as its user calls them. Imported without boto3, for help."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from botocore.exceptions import ClientError, ParamValidationError
-
-from deployer.aws import AWS_ERRORS, Failure, say
 from deployer.project import COMMANDS, command_module
 from deployer.settings import DEPLOY, PROJECT, SettingError, Settings
 from deployer.state import recall
@@ -129,6 +126,10 @@ def training_command(settings: Settings) -> str:
 # --- failures --------------------------------------------------------------------------------------------------------
 def explain(settings: Settings, error: BaseException) -> int:
     """Print what went wrong and what to do. Return the exit status."""
+    from botocore.exceptions import ClientError, ParamValidationError
+
+    from deployer.aws import AWS_ERRORS, Failure, say
+
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, SystemExit):  # already explained, or a signal
