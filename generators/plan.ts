@@ -1,4 +1,6 @@
 // Plans a run without doing it: which files to write, where, and what to print. The bin and the generators share it.
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { explain } from './config/describe.js';
 import type { Ask } from './config/dialogue.js';
 import { configFile } from './config/files.js';
@@ -102,8 +104,8 @@ function planOf(command: Command, gathered: Gathered, context: Context): Plan {
   };
   const next = nextSteps(project, directory, context.cwd, {
     locked,
-    model: copies.some(isModel),
-    request: generated.some(isRequest),
+    model: copies.some(isModel) || holdsModel(directory),
+    request: generated.some(isRequest) || existsSync(join(directory, requestFile)),
     code: copies.some(isCode),
     source: answers.model,
   });
@@ -135,7 +137,16 @@ function modelFiles({ tests, sample, language }: Project, fromModel: readonly Re
 
 /** All generated files of a project except its base. */
 export function projectFiles(project: Project, fromModel: readonly RenderedFile[]): RenderedFile[] {
-  return [...render(manifest(project), project), ...modelFiles(project, fromModel)];
+  const own = modelFiles(project, fromModel);
+  const known = { ...project, ownRequest: own.some(isRequest) };
+  return [...render(manifest(known), known), ...own];
+}
+
+/** Whether an existing folder holds a model already. */
+function holdsModel(directory: string): boolean {
+  const folder = join(directory, 'model');
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return false;
+  return readdirSync(folder).some((name) => !name.startsWith('.') && !/^(signature|expected)\.json$/.test(name));
 }
 
 const isModel = ({ path }: ModelFile) => path.startsWith('model/');

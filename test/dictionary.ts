@@ -1,5 +1,5 @@
 // Makes templates/dictionaries/FORMAT.txt.gz, with which the bases of projects are compressed, from the templates as they are.
-// Only for a format that no release has used yet: for another, count currentFormat in generators/project/dictionary.ts up.
+// Only for a format that no release has used yet: otherwise first increment currentFormat in generators/project/dictionary.ts.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'fflate';

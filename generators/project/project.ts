@@ -51,6 +51,8 @@ export interface Project {
   readonly folder: boolean;
   /** An example request. */
   readonly example: string;
+  /** Whether the project has a request that was derived from the model. */
+  readonly ownRequest: boolean;
   readonly server: Server;
   /** The catalogue entry of the server. */
   readonly serverEntry: ServerEntry;
@@ -186,6 +188,7 @@ export function projectFrom(complete: Answers): Project {
     format,
     modelFile: runtime === 'onnx' ? 'model.onnx' : (format?.file ?? `model.${format?.name ?? 'json'}`),
     folder: format?.folder ?? entry.folder ?? false,
+    ownRequest: false,
     example: entry.example ?? '{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
     server: modelServer,
     serverEntry,

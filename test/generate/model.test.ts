@@ -135,6 +135,13 @@ describe('--model', () => {
   const odd = 'My models/Churn "v2".SAV';
   put(folder, 'logistic-1.3.protocol-4.pkl', odd);
 
+  it('does not ask for a model and a request that the folder already has', () => {
+    run(folder, ['twice', `--model=${odd}`]);
+    const { status, stdout } = run(folder, ['twice', '--framework=sklearn', '--force']);
+    assert.equal(status, 0);
+    assert.doesNotMatch(stdout, /^First/m);
+  });
+
   it('sets framework, format and version, and copies the file under the name that the handler expects', () => {
     const { status, stdout, stderr } = run(folder, ['churn', `--model=${odd}`, '--explain']);
     assert.equal(status, 0, stderr);

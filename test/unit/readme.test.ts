@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { frameworkNames } from '../../generators/catalog/frameworks.js';
 import { resolve } from '../../generators/config/resolve.js';
 import { readObject } from '../../generators/config/sources.js';
+import { projectFiles } from '../../generators/plan.js';
 import { manifest } from '../../generators/project/manifest.js';
 import { nextSteps } from '../../generators/project/next.js';
 import { projectFrom } from '../../generators/project/project.js';
@@ -66,6 +67,22 @@ describe('README.md', () => {
       /^First write a request to x\/test\/sample_request\.json \(see README\.md\)\.\nNext/m,
     );
     assert.doesNotMatch(withModel(true), /First/);
+  });
+
+  it('says where model and request belong, without asking for a request that was derived from the model', () => {
+    const request = { path: 'test/sample_request.json', text: '{"instances": [[1]]}\n', executable: false };
+    const readme = (kind: object, fromModel = [request]) =>
+      projectFiles(projectOf(kind), fromModel).find(({ path }) => path === 'README.md')?.text ?? '';
+    assert.match(readme({}), /^Your model belongs in `model\/`, for example as `model\/model\.joblib`/m);
+    assert.match(readme({}), /^A sample request is in `test\/sample_request\.json`\./m);
+    assert.doesNotMatch(readme({}), /5\.1, 3\.5/);
+    assert.match(readme({}, []), /^A sample request belongs in .*`\{"instances": \[\[5\.1, 3\.5, 1\.4, 0\.2\]\]\}`/m);
+    assert.match(
+      readme({ framework: 'tensorflow', modelFormat: 'SavedModel' }, []),
+      /^The files of your model belong in `model\/`; git/m,
+    );
+    assert.match(readme({ runtime: 'onnx' }, []), /^The conversion writes `model\/` and a sample request/m);
+    assert.doesNotMatch(readme({ includeSampleModel: true }), /belongs? in `model\/`/);
   });
 
   it('mentions only settings that the project has, and limits that apply to its target', () => {
